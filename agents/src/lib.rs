@@ -1,0 +1,1 @@
+//! What acts and remembers: policies, networks, normalisers, rollout memory, optimiser, checkpoints.

@@ -1,0 +1,1 @@
+//! What learns: returns, `BatchPPO`, the trainer's loop, evaluation and loggers.

@@ -1,0 +1,333 @@
+//! The rollout block: where observations, actions, rewards and episode ends of N rows and T steps live.
+//!
+//! One region of memory, time-major, shared with the workers when there are any. All numbers are aligned and every
+//! bit pattern of them is a value, so that reading what another process wrote can be wrong but never undefined.
+//! Who may write what is decided by the batch: a row is its worker's from `step(t)`'s ring until its answer, the
+//! learner's otherwise.
+#![allow(unsafe_code)]
+
+use std::alloc::{Layout as HeapLayout, alloc_zeroed, dealloc};
+use std::ptr::NonNull;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Action, Dtype, EnvError, Episode, Row, Space};
+
+/// Alignment of every part of a block: a cache line.
+const LINE: usize = 64;
+
+/// Shape of a block and where its parts lie.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Layout {
+    /// Rows N.
+    pub rows: usize,
+    /// Steps T.
+    pub steps: usize,
+    /// Space of observations.
+    pub observation_space: Space,
+    /// Space of actions.
+    pub action_space: Space,
+    observation: usize,
+    final_observation: usize,
+    action: usize,
+    reward: usize,
+    episode: usize,
+    active: usize,
+    bytes: usize,
+}
+
+impl Layout {
+    /// Places the parts of a block for `rows` × `steps` transitions.
+    ///
+    /// # Errors
+    /// [`EnvError::Space`] when the observation space is no box.
+    pub fn new(
+        rows: usize,
+        steps: usize,
+        observation_space: Space,
+        action_space: Space,
+    ) -> Result<Self, EnvError> {
+        let Space::Box { dtype, .. } = &observation_space else {
+            return Err(EnvError::Space {
+                what: "a batch".into(),
+                space: observation_space.to_string(),
+                reason: "observations are arrays of numbers: use a Box, with one element per choice".into(),
+            });
+        };
+        let observations = rows * observation_space.len() * dtype.size();
+        let actions = rows * action_space.len() * if is_discrete(&action_space) { 8 } else { 4 };
+        let mut end = 0;
+        let mut place = |bytes: usize| {
+            let start = end;
+            end += bytes.next_multiple_of(LINE);
+            start
+        };
+        let observation = place((steps + 1) * observations);
+        let final_observation = place(steps * observations);
+        let action = place(steps * actions);
+        let reward = place(steps * rows * 4);
+        let episode = place(steps * rows);
+        let active = place(rows);
+        Ok(Self {
+            rows,
+            steps,
+            observation_space,
+            action_space,
+            observation,
+            final_observation,
+            action,
+            reward,
+            episode,
+            active,
+            bytes: end,
+        })
+    }
+
+    /// Bytes of a block of this layout.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Element type of observations.
+    pub fn dtype(&self) -> Dtype {
+        match &self.observation_space {
+            Space::Box { dtype, .. } => *dtype,
+            Space::Discrete { .. } | Space::MultiDiscrete { .. } => Dtype::F32,
+        }
+    }
+
+    /// Whether actions are i64 choices; f32 numbers otherwise.
+    pub fn is_discrete(&self) -> bool {
+        is_discrete(&self.action_space)
+    }
+}
+
+fn is_discrete(space: &Space) -> bool {
+    !matches!(space, Space::Box { .. })
+}
+
+/// What keeps a block's bytes alive: at least [`Layout::bytes`] of them, aligned to 64, at one address for life.
+///
+/// # Safety
+/// `base` must stay valid for reads and writes of `bytes` bytes until the value is dropped.
+pub unsafe trait Memory: Send {
+    /// First byte.
+    fn base(&self) -> NonNull<u8>;
+}
+
+/// Memory of this process alone.
+struct Heap {
+    base: NonNull<u8>,
+    layout: HeapLayout,
+}
+
+// SAFETY: the allocation is owned and freed only in drop.
+unsafe impl Memory for Heap {
+    fn base(&self) -> NonNull<u8> {
+        self.base
+    }
+}
+
+// SAFETY: an owned allocation may move between threads.
+unsafe impl Send for Heap {}
+
+impl Drop for Heap {
+    fn drop(&mut self) {
+        // SAFETY: allocated with this layout in `Block::local`.
+        unsafe { dealloc(self.base.as_ptr(), self.layout) }
+    }
+}
+
+/// The memory of a batch of environments. See the module's page for who writes what.
+///
+/// # Shapes
+/// N rows, T steps, O numbers an observation, A numbers an action: `observation [T+1, N, O]`,
+/// `final_observation [T, N, O]`, `action [T, N, A]`, `reward [T, N]`, `episode [T, N]`, `active [N]`.
+pub struct Block {
+    layout: Layout,
+    memory: Box<dyn Memory>,
+}
+
+impl Block {
+    /// A block in this process's own memory, all zero, all rows active.
+    ///
+    /// # Panics
+    /// When memory runs out.
+    pub fn local(layout: Layout) -> Self {
+        let heap =
+            HeapLayout::from_size_align(layout.bytes().max(LINE), LINE).expect("a block has a sane size");
+        // SAFETY: the size is not zero.
+        let base = NonNull::new(unsafe { alloc_zeroed(heap) }).expect("memory for the rollout block");
+        let block = Self { layout, memory: Box::new(Heap { base, layout: heap }) };
+        block.activate_all();
+        block
+    }
+
+    /// A block in memory that others see too; whoever makes it first calls [`Self::activate_all`].
+    pub fn shared(layout: Layout, memory: Box<dyn Memory>) -> Self {
+        assert!(memory.base().as_ptr().addr().is_multiple_of(LINE), "a block is aligned to {LINE}");
+        Self { layout, memory }
+    }
+
+    /// Shape and places.
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// Marks every row as active.
+    pub fn activate_all(&self) {
+        (0..self.layout.rows).for_each(|row| self.set_active(row, true));
+    }
+
+    fn at<T>(&self, part: usize, index: usize) -> *mut T {
+        let offset = part + index * size_of::<T>();
+        debug_assert!(offset + size_of::<T>() <= self.layout.bytes.max(LINE));
+        // SAFETY: every part lies within the memory; callers keep indices within their part.
+        unsafe { self.memory.base().as_ptr().add(offset).cast() }
+    }
+
+    fn check(&self, t: usize, last: usize, row: usize) {
+        assert!(t <= last && row < self.layout.rows, "time {t} or row {row} lies outside the block");
+    }
+
+    /// First byte of `observation [T+1, N, O]`, f32 or u8 by [`Layout::dtype`].
+    pub fn observation_ptr(&self) -> *mut u8 {
+        self.at(self.layout.observation, 0)
+    }
+
+    /// First byte of `final_observation [T, N, O]`; only rows whose episode ended at t hold anything.
+    pub fn final_observation_ptr(&self) -> *mut u8 {
+        self.at(self.layout.final_observation, 0)
+    }
+
+    /// First byte of `action [T, N, A]`, i64 or f32 by [`Layout::is_discrete`].
+    pub fn action_ptr(&self) -> *mut u8 {
+        self.at(self.layout.action, 0)
+    }
+
+    /// `reward [T, N]`.
+    pub fn reward(&self) -> &[f32] {
+        // SAFETY: within the memory, and no row is being stepped while the learner reads.
+        unsafe {
+            std::slice::from_raw_parts(self.at(self.layout.reward, 0), self.layout.steps * self.layout.rows)
+        }
+    }
+
+    /// How time `t` left the episode of `row`.
+    pub fn episode(&self, t: usize, row: usize) -> Episode {
+        self.check(t + 1, self.layout.steps, row);
+        // SAFETY: checked above; any byte is a value.
+        Episode::from_byte(unsafe { *self.at::<u8>(self.layout.episode, t * self.layout.rows + row) })
+    }
+
+    /// Whether `row` is stepped.
+    pub fn active(&self, row: usize) -> bool {
+        self.check(0, 0, row);
+        // SAFETY: checked above.
+        unsafe { *self.at::<u8>(self.layout.active, row) != 0 }
+    }
+
+    /// Lets `row` be stepped or rest.
+    pub fn set_active(&self, row: usize, active: bool) {
+        self.check(0, 0, row);
+        // SAFETY: checked above; the learner alone writes it, between steps.
+        unsafe { *self.at::<u8>(self.layout.active, row) = u8::from(active) }
+    }
+
+    fn row_at(&self, part: usize, t: usize, row: usize) -> Row<'_> {
+        let len = self.layout.observation_space.len();
+        let index = (t * self.layout.rows + row) * len;
+        // SAFETY: callers check t and row; the row has one writer at a time (module's page).
+        unsafe {
+            match self.layout.dtype() {
+                Dtype::F32 => Row::F32(std::slice::from_raw_parts_mut(self.at(part, index), len)),
+                Dtype::U8 => Row::U8(std::slice::from_raw_parts_mut(self.at(part, index), len)),
+            }
+        }
+    }
+
+    /// The row of observations at time `t`, to be written by whom the row belongs to.
+    pub fn observation_row(&self, t: usize, row: usize) -> Row<'_> {
+        self.check(t, self.layout.steps, row);
+        self.row_at(self.layout.observation, t, row)
+    }
+
+    /// The action of time `t`.
+    pub fn action(&self, t: usize, row: usize) -> Action<'_> {
+        self.check(t + 1, self.layout.steps, row);
+        let len = self.layout.action_space.len();
+        let index = (t * self.layout.rows + row) * len;
+        // SAFETY: checked above; the learner has written it before the step.
+        unsafe {
+            match &self.layout.action_space {
+                Space::Discrete { .. } => {
+                    Action::Discrete(*self.at::<i64>(self.layout.action, index) as usize)
+                }
+                Space::MultiDiscrete { .. } => {
+                    Action::MultiDiscrete(std::slice::from_raw_parts(self.at(self.layout.action, index), len))
+                }
+                Space::Box { .. } => {
+                    Action::Box(std::slice::from_raw_parts(self.at(self.layout.action, index), len))
+                }
+            }
+        }
+    }
+
+    /// All actions of time `t` as choices `[N, A]`; panics when actions are continuous.
+    #[allow(clippy::mut_from_ref)] // shared memory: the learner is its only writer between steps
+    pub fn discrete_actions(&self, t: usize) -> &mut [i64] {
+        assert!(self.layout.is_discrete(), "actions are continuous");
+        self.actions(t)
+    }
+
+    /// All actions of time `t` as numbers `[N, A]`; panics when actions are discrete.
+    #[allow(clippy::mut_from_ref)] // shared memory: the learner is its only writer between steps
+    pub fn continuous_actions(&self, t: usize) -> &mut [f32] {
+        assert!(!self.layout.is_discrete(), "actions are discrete");
+        self.actions(t)
+    }
+
+    #[allow(clippy::mut_from_ref)]
+    fn actions<T>(&self, t: usize) -> &mut [T] {
+        self.check(t + 1, self.layout.steps, 0);
+        let len = self.layout.rows * self.layout.action_space.len();
+        // SAFETY: checked above; the learner alone writes actions, between steps.
+        unsafe { std::slice::from_raw_parts_mut(self.at(self.layout.action, t * len), len) }
+    }
+
+    /// Writes what a step brought.
+    pub fn set_outcome(&self, t: usize, row: usize, reward: f32, episode: Episode) {
+        self.check(t + 1, self.layout.steps, row);
+        let index = t * self.layout.rows + row;
+        // SAFETY: checked above; the row has one writer at a time.
+        unsafe {
+            *self.at(self.layout.reward, index) = reward;
+            *self.at(self.layout.episode, index) = episode as u8;
+        }
+    }
+
+    /// Copies the observation of time `from` to the final observations of time `t`.
+    pub fn keep_final_observation(&self, from: usize, t: usize, row: usize) {
+        self.check(t + 1, self.layout.steps, row);
+        self.check(from, self.layout.steps, row);
+        let bytes = self.layout.observation_space.len() * self.layout.dtype().size();
+        let n = self.layout.rows;
+        // SAFETY: both rows lie within their parts, which do not overlap.
+        unsafe {
+            std::ptr::copy_nonoverlapping(
+                self.at::<u8>(self.layout.observation, (from * n + row) * bytes),
+                self.at::<u8>(self.layout.final_observation, (t * n + row) * bytes),
+                bytes,
+            );
+        }
+    }
+
+    /// Makes the last observations the first ones of the next rollout: `observation[0] = observation[t]`.
+    pub fn carry_over(&self, t: usize) {
+        self.check(t, self.layout.steps, 0);
+        let bytes = self.layout.rows * self.layout.observation_space.len() * self.layout.dtype().size();
+        let first = self.observation_ptr();
+        // SAFETY: both lie within the observations; `copy` allows t = 0.
+        unsafe { std::ptr::copy(first.add(t * bytes), first, bytes) }
+    }
+}

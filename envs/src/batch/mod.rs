@@ -1,0 +1,70 @@
+//! Many environments as the rows of one block of memory.
+//!
+//! ```text
+//! learner writes action[t] ──▶ BatchEnv::step(t) ──▶ every row: environment steps, writes
+//!                              observation[t+1], reward[t], episode[t], and where an episode ended final_observation[t]
+//! ```
+
+mod block;
+mod local;
+mod rows;
+
+pub use block::{Block, Layout, Memory};
+pub use local::LocalBatch;
+pub use rows::{Rows, RunningEpisode};
+
+use serde_json::Value;
+
+use crate::{EnvError, Frame, Space};
+
+/// N environments that step together over the rows of a [`Block`].
+///
+/// An episode that ends is followed by the reset of its row within the same step: `episode[t]` and
+/// `final_observation[t]` tell how and where it ended, `observation[t + 1]` is already the next episode's first.
+/// The rows' values are the same bits whichever kind of batch steps them.
+pub trait BatchEnv {
+    /// Observation space of every row.
+    fn observation_space(&self) -> &Space;
+
+    /// Action space of every row.
+    fn action_space(&self) -> &Space;
+
+    /// The memory where actions are put and observations appear.
+    fn block(&self) -> &Block;
+
+    /// Starts the next episode of the rows in `rows`, or of all with `None`, and writes `observation[0]`.
+    ///
+    /// # Errors
+    /// [`EnvError::Row`] and the losses of workers.
+    fn reset(&mut self, rows: Option<&[usize]>) -> Result<(), EnvError>;
+
+    /// Steps all active rows with `action[t]` and writes the results of time `t`.
+    ///
+    /// # Errors
+    /// [`EnvError::Row`] and the losses of workers.
+    fn step(&mut self, t: usize) -> Result<(), EnvError>;
+
+    /// Puts every row where its running episode stood, by replaying its actions, and writes `observation[0]`.
+    ///
+    /// # Errors
+    /// [`EnvError::Row`] and the losses of workers; `running` must have one entry for each row.
+    fn replay(&mut self, running: &[RunningEpisode]) -> Result<(), EnvError>;
+
+    /// Calls a method or reads an attribute of one row's environment.
+    ///
+    /// # Errors
+    /// [`EnvError::Row`] around what the environment says.
+    fn call(&mut self, row: usize, name: &str, arguments: &Value) -> Result<Value, EnvError>;
+
+    /// Draws one row.
+    ///
+    /// # Errors
+    /// [`EnvError::Row`] around [`EnvError::NoRender`].
+    fn render(&mut self, row: usize) -> Result<Frame, EnvError>;
+
+    /// Ends the environments and their processes; the second time does nothing.
+    ///
+    /// # Errors
+    /// What kept a worker from ending in order; it is ended all the same.
+    fn close(&mut self) -> Result<(), EnvError>;
+}

@@ -1,0 +1,234 @@
+//! A slice of a batch's rows: the loop that every process runs over its own environments.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{Action, Block, Env, EnvError, EnvSpec, Frame, Registry, Space, episode_seed};
+
+/// A row's running episode: enough to put an environment where it stands.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct RunningEpisode {
+    /// Episode of the row, counted from 0.
+    pub episode: u64,
+    /// Choices taken since its reset, `[steps, A]`; empty when actions are continuous.
+    pub discrete: Vec<i64>,
+    /// Numbers given since its reset, `[steps, A]`; empty when actions are discrete.
+    pub continuous: Vec<f32>,
+}
+
+/// One environment and where it stands.
+struct Slot {
+    env: Box<dyn Env>,
+    episode: u64,
+    step: u64,
+    seed: u64,
+    /// The action within its bounds, when they are finite.
+    clipped: Vec<f32>,
+}
+
+/// Rows `first..first + len` of a batch, stepped in the order of their numbers.
+pub struct Rows {
+    slots: Vec<Slot>,
+    first: usize,
+    run_seed: u64,
+}
+
+impl Rows {
+    /// Makes the environments of these rows. A row that is made anew begins with the episode `episodes[i]`.
+    ///
+    /// # Errors
+    /// What the registry says of the first row that fails.
+    pub fn new(
+        registry: &Registry,
+        spec: &EnvSpec,
+        first: usize,
+        run_seed: u64,
+        episodes: &[u64],
+    ) -> Result<Self, EnvError> {
+        let slots = episodes
+            .iter()
+            .map(|&episode| {
+                let env = registry.build(spec)?;
+                let clipped = match env.action_space() {
+                    Space::Box { low, .. } => vec![0.0; low.len()],
+                    _ => Vec::new(),
+                };
+                Ok(Slot { env, episode, step: 0, seed: 0, clipped })
+            })
+            .collect::<Result<_, EnvError>>()?;
+        Ok(Self { slots, first, run_seed })
+    }
+
+    /// Numbers of these rows.
+    pub fn range(&self) -> std::ops::Range<usize> {
+        self.first..self.first + self.slots.len()
+    }
+
+    /// Spaces that every row shares: observation, action.
+    ///
+    /// # Errors
+    /// [`EnvError::Space`] when two rows differ.
+    pub fn spaces(&self) -> Result<(Space, Space), EnvError> {
+        let spaces = |slot: &Slot| (slot.env.observation_space().clone(), slot.env.action_space().clone());
+        let first = spaces(&self.slots[0]);
+        for (i, slot) in self.slots.iter().enumerate() {
+            let other = spaces(slot);
+            if other != first {
+                return Err(EnvError::Space {
+                    what: format!("row {}", self.first + i),
+                    space: format!("{} and {}", other.0, other.1),
+                    reason: format!("row {} has {} and {}", self.first, first.0, first.1),
+                });
+            }
+        }
+        Ok(first)
+    }
+
+    /// Starts the next episode of `row` and writes `observation[t]`.
+    ///
+    /// # Errors
+    /// [`EnvError::Row`].
+    pub fn reset(&mut self, block: &Block, t: usize, row: usize) -> Result<(), EnvError> {
+        let run_seed = self.run_seed;
+        let slot = self.slot(row);
+        slot.seed = episode_seed(run_seed, row, slot.episode);
+        slot.episode += 1;
+        slot.step = 0;
+        slot.env
+            .reset(Some(slot.seed), block.observation_row(t, row))
+            .map_err(|e| self.at_row(row, "reset", "none", &e))
+    }
+
+    /// Steps every active row of this slice with `action[t]`.
+    ///
+    /// `watch` is told each row before it is stepped, so that a crash can name it.
+    ///
+    /// # Errors
+    /// [`EnvError::Action`] and [`EnvError::Row`]; the rows before the failing one have been stepped.
+    pub fn step(&mut self, block: &Block, t: usize, mut watch: impl FnMut(usize)) -> Result<(), EnvError> {
+        for row in self.range() {
+            if block.active(row) {
+                watch(row);
+                self.step_row(block, t, row)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn step_row(&mut self, block: &Block, t: usize, row: usize) -> Result<(), EnvError> {
+        let action = block.action(t, row);
+        let space = &block.layout().action_space;
+        let slot = self.slot(row);
+        let given = match (action, space) {
+            (Action::Box(numbers), Space::Box { low, high, .. }) => {
+                for (((c, a), l), h) in slot.clipped.iter_mut().zip(numbers).zip(low).zip(high) {
+                    *c = a.clamp(*l, *h);
+                }
+                Action::Box(&slot.clipped)
+            }
+            _ => action,
+        };
+        if !space.contains(given) {
+            return Err(EnvError::Action { row, action: action.to_string(), space: space.to_string() });
+        }
+        match slot.env.step(given, block.observation_row(t + 1, row)) {
+            Ok(step) => {
+                slot.step += 1;
+                block.set_outcome(t, row, step.reward, step.episode);
+                if step.episode.is_over() {
+                    block.keep_final_observation(t + 1, t, row);
+                    self.reset(block, t + 1, row)?;
+                }
+                Ok(())
+            }
+            Err(e) => Err(self.at_row(row, "step", &action.to_string(), &e)),
+        }
+    }
+
+    /// Puts `row` where `running` stood and writes `observation[0]`.
+    ///
+    /// # Errors
+    /// [`EnvError::Row`]; [`EnvError::Failed`] when the episode ends before its recorded actions do.
+    pub fn replay(&mut self, block: &Block, row: usize, running: &RunningEpisode) -> Result<(), EnvError> {
+        self.slot(row).episode = running.episode;
+        self.reset(block, 0, row)?;
+        let width = block.layout().action_space.len();
+        let steps = running.discrete.len().max(running.continuous.len()) / width.max(1);
+        for step in 0..steps {
+            let part = step * width..(step + 1) * width;
+            let actions = row * width..(row + 1) * width;
+            if block.layout().is_discrete() {
+                block.discrete_actions(0)[actions].copy_from_slice(&running.discrete[part]);
+            } else {
+                block.continuous_actions(0)[actions].copy_from_slice(&running.continuous[part]);
+            }
+            self.step_row(block, 0, row)?;
+            if block.episode(0, row).is_over() {
+                return Err(EnvError::failed(format!(
+                    "row {row}: the replay of episode {} ended after {} of {steps} steps: the environment is not \
+                     determined by its seed and actions",
+                    running.episode,
+                    step + 1
+                )));
+            }
+            if step + 1 < steps {
+                continue;
+            }
+            carry_row(block, row);
+        }
+        Ok(())
+    }
+
+    /// Calls a method or reads an attribute of `row`.
+    ///
+    /// # Errors
+    /// [`EnvError::Row`] around what the environment says.
+    pub fn call(&mut self, row: usize, name: &str, arguments: &Value) -> Result<Value, EnvError> {
+        self.slot(row).env.call(name, arguments).map_err(|e| self.at_row(row, "call", "none", &e))
+    }
+
+    /// Draws `row`.
+    ///
+    /// # Errors
+    /// [`EnvError::Row`] around [`EnvError::NoRender`].
+    pub fn render(&mut self, row: usize) -> Result<Frame, EnvError> {
+        self.slot(row).env.render().ok_or_else(|| {
+            self.at_row(row, "render", "none", &EnvError::NoRender("this environment".to_owned()))
+        })
+    }
+
+    /// Episode (of the running one) and step within it.
+    pub fn position(&self, row: usize) -> (u64, u64) {
+        let slot = &self.slots[row - self.first];
+        (slot.episode.saturating_sub(1), slot.step)
+    }
+
+    /// `error` with all that is known about `row`.
+    pub fn at_row(&self, row: usize, phase: &str, action: &str, error: &dyn std::fmt::Display) -> EnvError {
+        let slot = &self.slots[row - self.first];
+        EnvError::Row {
+            row,
+            phase: phase.to_owned(),
+            step: slot.step,
+            episode: slot.episode.saturating_sub(1),
+            seed: slot.seed,
+            action: action.to_owned(),
+            message: error.to_string(),
+            backtrace: String::new(),
+        }
+    }
+
+    fn slot(&mut self, row: usize) -> &mut Slot {
+        &mut self.slots[row - self.first]
+    }
+}
+
+/// `observation[0] = observation[1]` of one row.
+fn carry_row(block: &Block, row: usize) {
+    use crate::Row;
+    match (block.observation_row(0, row), block.observation_row(1, row)) {
+        (Row::F32(to), Row::F32(from)) => to.copy_from_slice(from),
+        (Row::U8(to), Row::U8(from)) => to.copy_from_slice(from),
+        _ => unreachable!("one block has one element type"),
+    }
+}

@@ -1,0 +1,170 @@
+//! One environment.
+
+use serde_json::Value;
+
+use crate::{EnvError, Space};
+
+/// An environment: something that shows observations and answers actions.
+///
+/// Observations are written into the caller's row, so that stepping copies nothing; the batch hands out rows of
+/// the block that the learner reads.
+pub trait Env {
+    /// Where observations come from: always a [`Space::Box`].
+    fn observation_space(&self) -> &Space;
+
+    /// Where actions come from.
+    fn action_space(&self) -> &Space;
+
+    /// Starts an episode and writes its first observation.
+    ///
+    /// With a seed, the episode depends on that seed and its actions alone; `None` continues the generator.
+    ///
+    /// # Errors
+    /// Whatever keeps the environment from starting; it reaches the user with row, seed and episode.
+    fn reset(&mut self, seed: Option<u64>, observation: Row<'_>) -> Result<(), EnvError>;
+
+    /// Takes one step and writes the observation after it.
+    ///
+    /// The caller resets after a step that left the episode, before the next step.
+    ///
+    /// # Errors
+    /// Whatever keeps the environment from going on; it reaches the user with row, seed, step and action.
+    fn step(&mut self, action: Action<'_>, observation: Row<'_>) -> Result<Step, EnvError>;
+
+    /// Draws the present state; `None` when the environment has no picture.
+    fn render(&mut self) -> Option<Frame> {
+        None
+    }
+
+    /// Calls a method of the environment's own, or reads an attribute, by name.
+    ///
+    /// # Errors
+    /// [`EnvError::NoMethod`] when there is none of this name.
+    fn call(&mut self, name: &str, arguments: &Value) -> Result<Value, EnvError> {
+        let _ = arguments;
+        Err(EnvError::NoMethod(name.to_owned()))
+    }
+}
+
+/// What one step brought.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Step {
+    /// Reward, in the unit of the task.
+    pub reward: f32,
+    /// How the step left the episode.
+    pub episode: Episode,
+}
+
+/// How a step left its episode.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[repr(u8)]
+pub enum Episode {
+    /// It goes on.
+    #[default]
+    Running = 0,
+    /// The task ended it: nothing follows, the value after it is zero.
+    Terminated = 1,
+    /// It was cut off, by a time limit say: the value after it is that of the final observation.
+    Truncated = 2,
+}
+
+impl Episode {
+    /// Whether this step was the last of its episode.
+    pub fn is_over(self) -> bool {
+        self != Self::Running
+    }
+
+    /// The status that a byte of the block stands for.
+    pub fn from_byte(byte: u8) -> Self {
+        match byte {
+            0 => Self::Running,
+            1 => Self::Terminated,
+            _ => Self::Truncated,
+        }
+    }
+}
+
+/// One action, borrowed from the batch.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Action<'a> {
+    /// Of [`Space::Discrete`].
+    Discrete(usize),
+    /// Of [`Space::MultiDiscrete`].
+    MultiDiscrete(&'a [i64]),
+    /// Of [`Space::Box`].
+    Box(&'a [f32]),
+}
+
+impl<'a> Action<'a> {
+    /// The choice; panics when the action space is not [`Space::Discrete`].
+    pub fn discrete(self) -> usize {
+        match self {
+            Self::Discrete(a) => a,
+            _ => panic!("{self:?} is no action of a Discrete space"),
+        }
+    }
+
+    /// The numbers; panics when the action space is not [`Space::Box`].
+    pub fn continuous(self) -> &'a [f32] {
+        match self {
+            Self::Box(a) => a,
+            _ => panic!("{self:?} is no action of a Box space"),
+        }
+    }
+}
+
+impl std::fmt::Display for Action<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Discrete(a) => write!(f, "{a}"),
+            Self::MultiDiscrete(a) => write!(f, "{a:?}"),
+            Self::Box(a) => write!(f, "{a:?}"),
+        }
+    }
+}
+
+/// One row of observations, to be written.
+#[derive(Debug)]
+pub enum Row<'a> {
+    /// Floats.
+    F32(&'a mut [f32]),
+    /// Bytes.
+    U8(&'a mut [u8]),
+}
+
+impl<'a> Row<'a> {
+    /// The floats of this row; panics when the observation space has bytes.
+    pub fn f32(self) -> &'a mut [f32] {
+        match self {
+            Self::F32(row) => row,
+            Self::U8(_) => panic!("the observation space has u8 elements, not f32"),
+        }
+    }
+
+    /// The bytes of this row; panics when the observation space has floats.
+    pub fn u8(self) -> &'a mut [u8] {
+        match self {
+            Self::U8(row) => row,
+            Self::F32(_) => panic!("the observation space has f32 elements, not u8"),
+        }
+    }
+
+    /// The same row for a shorter while.
+    pub fn reborrow(&mut self) -> Row<'_> {
+        match self {
+            Self::F32(row) => Row::F32(row),
+            Self::U8(row) => Row::U8(row),
+        }
+    }
+}
+
+/// A picture: 8-bit RGB, row-major from the top left.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Frame {
+    /// Pixels in a line.
+    pub width: u32,
+    /// Lines.
+    pub height: u32,
+    /// `width · height · 3` bytes.
+    pub pixels: Vec<u8>,
+}

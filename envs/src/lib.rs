@@ -1,0 +1,20 @@
+//! Environments and batches of them.
+//!
+//! An [`Env`] is one environment; a [`Registry`] turns a name with parameters into one; a [`BatchEnv`] steps
+//! many of them as the rows of one [`Block`] of memory, in this process ([`LocalBatch`]) or in forked workers.
+//!
+//! This crate knows nothing of libtorch: code that runs in a forked worker cannot reach it.
+
+mod batch;
+mod env;
+mod error;
+mod registry;
+mod seed;
+mod space;
+
+pub use batch::{BatchEnv, Block, Layout, LocalBatch, Memory, Rows, RunningEpisode};
+pub use env::{Action, Env, Episode, Frame, Row, Step};
+pub use error::EnvError;
+pub use registry::{Constructor, EnvSpec, Params, Registry};
+pub use seed::{Generator, episode_seed, generator};
+pub use space::{Dtype, Space};

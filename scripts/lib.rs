@@ -1,0 +1,5 @@
+//! Phalanx: batched reinforcement learning. A facade over the crates of the workspace.
+
+pub use phalanx_agents as agents;
+pub use phalanx_algorithms as algorithms;
+pub use phalanx_envs as envs;

@@ -1,0 +1,3 @@
+//! The `phalanx` binary.
+
+fn main() {}

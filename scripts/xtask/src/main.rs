@@ -1,0 +1,2 @@
+//! Helper commands of the checkout.
+fn main() {}
