@@ -1,0 +1,238 @@
+//! Settings of the algorithm and of the training loop, as they stand in a config.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Settings of BatchPPO. Each one is explained, with its source, in docs/ppo.md.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct PpoSettings {
+    /// Discount γ of a reward one environment step later, in [0, 1].
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub discount: f64,
+    /// λ of the generalized advantage estimate, in [0, 1]; null takes Monte-Carlo returns.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub gae_lambda: Option<f64>,
+    /// Passes over a rollout.
+    #[schemars(range(min = 1))]
+    pub epochs: usize,
+    /// Transitions in one gradient step; null takes the whole rollout at once.
+    #[schemars(range(min = 1))]
+    pub minibatch: Option<usize>,
+    /// Adam's learning rate.
+    pub learning_rate: Schedule,
+    /// Adam's ε.
+    #[schemars(extend("exclusiveMinimum" = 0.0))]
+    pub adam_epsilon: f64,
+    /// What keeps the new policy close to the old one.
+    pub objective: Objective,
+    /// Weight of the value loss.
+    #[schemars(range(min = 0.0))]
+    pub value_coefficient: f64,
+    /// Bound of a value's change in one update, in reward units; null does not clip.
+    #[schemars(extend("exclusiveMinimum" = 0.0))]
+    pub value_clip: Option<f64>,
+    /// Weight of the entropy bonus.
+    #[schemars(range(min = 0.0))]
+    pub entropy_coefficient: f64,
+    /// Bound of the gradient's norm; null does not clip.
+    #[schemars(extend("exclusiveMinimum" = 0.0))]
+    pub max_gradient_norm: Option<f64>,
+    /// Stops the epochs of an update once the approximate KL divergence exceeds 1.5 times this; null never stops.
+    #[schemars(extend("exclusiveMinimum" = 0.0))]
+    pub target_kl: Option<f64>,
+    /// Centre and scale the advantages of each minibatch.
+    pub normalize_advantage: bool,
+}
+
+impl Default for PpoSettings {
+    fn default() -> Self {
+        Self {
+            discount: 0.99,
+            gae_lambda: Some(0.95),
+            epochs: 4,
+            minibatch: Some(256),
+            learning_rate: Schedule::Constant(3e-4),
+            adam_epsilon: 1e-5,
+            objective: Objective::default(),
+            value_coefficient: 0.5,
+            value_clip: None,
+            entropy_coefficient: 0.0,
+            max_gradient_norm: Some(0.5),
+            target_kl: None,
+            normalize_advantage: true,
+        }
+    }
+}
+
+/// What keeps the new policy close to the old one.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Objective {
+    /// The clipped surrogate.
+    Clip(ClipSettings),
+    /// An adaptive penalty on the KL divergence with a cut-off: the original BatchPPO.
+    KlPenalty(KlPenaltySettings),
+}
+
+impl Default for Objective {
+    fn default() -> Self {
+        Self::Clip(ClipSettings::default())
+    }
+}
+
+/// Settings of the clipped surrogate.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct ClipSettings {
+    /// ε: the ratio of new to old probability counts between 1 − ε and 1 + ε.
+    pub range: Schedule,
+}
+
+impl Default for ClipSettings {
+    fn default() -> Self {
+        Self { range: Schedule::Constant(0.2) }
+    }
+}
+
+/// Settings of the adaptive KL penalty.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct KlPenaltySettings {
+    /// Divergence of an update that the penalty aims at, in nats.
+    #[schemars(extend("exclusiveMinimum" = 0.0))]
+    pub target: f64,
+    /// Penalty at the start.
+    #[schemars(extend("exclusiveMinimum" = 0.0))]
+    pub initial_penalty: f64,
+    /// The cut-off begins at this multiple of `target`.
+    #[schemars(range(min = 0.0))]
+    pub cutoff_factor: f64,
+    /// Weight of the squared divergence beyond the cut-off.
+    #[schemars(range(min = 0.0))]
+    pub cutoff_coefficient: f64,
+}
+
+impl Default for KlPenaltySettings {
+    fn default() -> Self {
+        Self { target: 0.01, initial_penalty: 1.0, cutoff_factor: 2.0, cutoff_coefficient: 1000.0 }
+    }
+}
+
+/// A number that may change over the training.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Schedule {
+    /// The same throughout.
+    Constant(#[schemars(range(min = 0.0))] f64),
+    /// From one number to another, in proportion to the steps taken.
+    Linear(LinearSchedule),
+}
+
+/// From one number to another, in proportion to the steps taken.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LinearSchedule {
+    /// At the start.
+    #[schemars(range(min = 0.0))]
+    pub from: f64,
+    /// At the end.
+    #[schemars(range(min = 0.0))]
+    pub to: f64,
+}
+
+impl Schedule {
+    /// The number after a share `progress` of the training, in [0, 1].
+    ///
+    /// ```
+    /// use phalanx_algorithms::{LinearSchedule, Schedule};
+    /// let falling = Schedule::Linear(LinearSchedule { from: 1e-3, to: 0.0 });
+    /// assert_eq!(falling.at(0.25), 7.5e-4);
+    /// ```
+    pub fn at(self, progress: f64) -> f64 {
+        match self {
+            Self::Constant(value) => value,
+            Self::Linear(LinearSchedule { from, to }) => from + (to - from) * progress.clamp(0.0, 1.0),
+        }
+    }
+}
+
+/// What one rollout holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum RolloutSettings {
+    /// The same number of steps in every row; episodes go on from one rollout to the next.
+    Steps(StepsRollout),
+    /// Whole episodes, the same number in every row, as the original BatchPPO.
+    Episodes(EpisodesRollout),
+}
+
+/// Fixed-length rollouts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StepsRollout {
+    /// Steps of every row.
+    #[schemars(range(min = 1))]
+    pub steps: usize,
+}
+
+/// Whole-episode rollouts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EpisodesRollout {
+    /// Episodes of all rows together: a multiple of the rows.
+    #[schemars(range(min = 1))]
+    pub episodes: usize,
+    /// Steps that no episode exceeds: the environment's time limit.
+    #[schemars(range(min = 1))]
+    pub max_length: usize,
+}
+
+impl Default for RolloutSettings {
+    fn default() -> Self {
+        Self::Steps(StepsRollout { steps: 128 })
+    }
+}
+
+impl RolloutSettings {
+    /// Steps that a block of `rows` rows needs.
+    pub fn steps(self, rows: usize) -> usize {
+        match self {
+            Self::Steps(StepsRollout { steps }) => steps,
+            Self::Episodes(EpisodesRollout { episodes, max_length }) => episodes.div_ceil(rows) * max_length,
+        }
+    }
+}
+
+/// When and how long the policy is tried out greedily while it trains.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct EvaluationSettings {
+    /// Environment steps of the training between two evaluations; 0 evaluates only at the end.
+    pub every: u64,
+    /// Episodes of one evaluation; 0 never evaluates.
+    pub episodes: usize,
+}
+
+impl Default for EvaluationSettings {
+    fn default() -> Self {
+        Self { every: 25_000, episodes: 20 }
+    }
+}
+
+/// When checkpoints are written and how many stay.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct CheckpointSettings {
+    /// Environment steps between two checkpoints; 0 writes one only at the end.
+    pub every: u64,
+    /// Newest checkpoints that are kept, besides the best one.
+    #[schemars(range(min = 1))]
+    pub keep: usize,
+}
+
+impl Default for CheckpointSettings {
+    fn default() -> Self {
+        Self { every: 50_000, keep: 3 }
+    }
+}
