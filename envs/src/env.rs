@@ -133,6 +133,14 @@ pub enum Row<'a> {
 }
 
 impl<'a> Row<'a> {
+    /// The same row once more, for a callee that must not keep it.
+    pub fn again(&mut self) -> Row<'_> {
+        match self {
+            Self::F32(row) => Row::F32(row),
+            Self::U8(row) => Row::U8(row),
+        }
+    }
+
     /// The floats of this row; panics when the observation space has bytes.
     pub fn f32(self) -> &'a mut [f32] {
         match self {

@@ -8,13 +8,18 @@
 mod batch;
 mod env;
 mod error;
+pub mod native;
 mod registry;
 mod seed;
 mod space;
+mod spec;
+pub mod wrappers;
 
 pub use batch::{BatchEnv, Block, Layout, LocalBatch, Memory, Rows, RunningEpisode};
 pub use env::{Action, Env, Episode, Frame, Row, Step};
 pub use error::EnvError;
-pub use registry::{Constructor, EnvSpec, Params, Registry};
+pub use registry::{Constructor, Entry, EnvInfo, Registry};
 pub use seed::{Generator, episode_seed, generator};
 pub use space::{Dtype, Space};
+pub use spec::{EnvSpec, Params};
+pub use wrappers::WrapperSpec;

@@ -3,54 +3,82 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde::Serialize;
 
-use crate::{Env, EnvError};
+use crate::wrappers::LimitDuration;
+use crate::{Env, EnvError, EnvSpec, Params, Space, native};
+
+/// Names less alike than this are no suggestion, on Jaro and Winkler's scale from 0 to 1.
+const ALIKE: f64 = 0.75;
 
 /// Makes one environment from its parameters.
 pub type Constructor = Arc<dyn Fn(&Params) -> Result<Box<dyn Env>, EnvError> + Send + Sync>;
 
-/// Parameters of an environment or wrapper: a map of names to values, as in the YAML.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Params(pub Map<String, Value>);
+/// What the registry knows about one environment.
+#[derive(Clone)]
+pub struct Entry {
+    constructor: Constructor,
+    summary: String,
+    time_limit: Option<u32>,
+    params: Params,
+}
 
-impl Params {
-    /// These parameters as a struct; derive `Deserialize` with `deny_unknown_fields` and defaults.
-    ///
-    /// # Errors
-    /// [`EnvError::Failed`] that says which parameter does not fit.
-    pub fn parse<T: DeserializeOwned>(&self) -> Result<T, EnvError> {
-        serde_json::from_value(Value::Object(self.0.clone())).map_err(EnvError::failed)
+impl Entry {
+    /// An environment without a summary, a time limit or parameters.
+    pub fn new(
+        constructor: impl Fn(&Params) -> Result<Box<dyn Env>, EnvError> + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            constructor: Arc::new(constructor),
+            summary: String::new(),
+            time_limit: None,
+            params: Params::default(),
+        }
+    }
+
+    /// Says in one line what the environment is.
+    #[must_use]
+    pub fn summary(mut self, summary: &str) -> Self {
+        summary.clone_into(&mut self.summary);
+        self
+    }
+
+    /// Truncates episodes after this many steps, unless the user asks otherwise; 0 is no limit.
+    #[must_use]
+    pub fn time_limit(mut self, steps: u32) -> Self {
+        self.time_limit = (steps > 0).then_some(steps);
+        self
+    }
+
+    /// Shows the parameters with their defaults.
+    #[must_use]
+    pub fn params(mut self, defaults: &impl Serialize) -> Self {
+        self.params = Params::of(defaults);
+        self
     }
 }
 
-/// An environment as typed by the user: name, parameters and wrappers from the inside out.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct EnvSpec {
+/// An environment as shown to a person.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct EnvInfo {
     /// Registered name.
     pub name: String,
-    /// Parameters of the constructor.
-    #[serde(default)]
+    /// One line, or nothing.
+    pub summary: String,
+    /// Steps after which an episode is truncated, if it is.
+    pub time_limit: Option<u32>,
+    /// Parameters with their defaults.
     pub params: Params,
-    /// Wrappers, the innermost first.
-    #[serde(default)]
-    pub wrappers: Vec<Value>,
-}
-
-impl EnvSpec {
-    /// An environment by its name alone.
-    pub fn named(name: &str) -> Self {
-        Self { name: name.to_owned(), params: Params::default(), wrappers: Vec::new() }
-    }
+    /// Where observations come from.
+    pub observation_space: Space,
+    /// Where actions come from.
+    pub action_space: Space,
 }
 
 /// The known environments.
 #[derive(Clone, Default)]
 pub struct Registry {
-    constructors: BTreeMap<String, Constructor>,
+    entries: BTreeMap<String, Entry>,
 }
 
 impl Registry {
@@ -59,31 +87,85 @@ impl Registry {
         Self::default()
     }
 
+    /// The environments that Phalanx brings along.
+    pub fn standard() -> Self {
+        native::register(Self::new())
+    }
+
     /// Adds an environment under a name; a later one of the same name replaces it.
     #[must_use]
     pub fn with(
-        mut self,
+        self,
         name: &str,
         constructor: impl Fn(&Params) -> Result<Box<dyn Env>, EnvError> + Send + Sync + 'static,
     ) -> Self {
-        self.constructors.insert(name.to_owned(), Arc::new(constructor));
+        self.with_entry(name, Entry::new(constructor))
+    }
+
+    /// Adds an environment with all that is to be known about it.
+    #[must_use]
+    pub fn with_entry(mut self, name: &str, entry: Entry) -> Self {
+        self.entries.insert(name.to_owned(), entry);
         self
     }
 
     /// All names, sorted.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.constructors.keys().map(String::as_str)
+        self.entries.keys().map(String::as_str)
     }
 
-    /// Makes the environment that `spec` asks for.
+    /// Makes the environment that `spec` asks for: the constructor's, then the time limit, then the wrappers.
     ///
     /// # Errors
     /// [`EnvError::UnknownName`], or what the constructor or a wrapper says.
     pub fn build(&self, spec: &EnvSpec) -> Result<Box<dyn Env>, EnvError> {
-        let constructor = self
-            .constructors
-            .get(&spec.name)
-            .ok_or_else(|| EnvError::UnknownName { name: spec.name.clone(), nearest: None })?;
-        constructor(&spec.params)
+        let entry = self.entry(&spec.name)?;
+        let mut env = (entry.constructor)(&spec.params).map_err(|e| name_params(e, &spec.name))?;
+        if let Some(limit) = spec.time_limit.or(entry.time_limit).filter(|&limit| limit > 0) {
+            env = Box::new(LimitDuration::new(env, limit)?);
+        }
+        spec.wrappers.iter().try_fold(env, |env, wrapper| wrapper.wrap(env))
+    }
+
+    /// What is to be known about an environment; makes one with its defaults to learn its spaces.
+    ///
+    /// # Errors
+    /// [`EnvError::UnknownName`], or what the constructor says.
+    pub fn info(&self, name: &str) -> Result<EnvInfo, EnvError> {
+        let Entry { summary, time_limit, params, .. } = self.entry(name)?.clone();
+        let env = self.build(&EnvSpec::named(name))?;
+        Ok(EnvInfo {
+            name: name.to_owned(),
+            summary,
+            time_limit,
+            params,
+            observation_space: env.observation_space().clone(),
+            action_space: env.action_space().clone(),
+        })
+    }
+
+    fn entry(&self, name: &str) -> Result<&Entry, EnvError> {
+        self.entries
+            .get(name)
+            .ok_or_else(|| EnvError::UnknownName { name: name.to_owned(), nearest: self.nearest(name) })
+    }
+
+    /// The registered name that looks most like `name`, if one does.
+    fn nearest(&self, name: &str) -> Option<String> {
+        let name = name.to_lowercase();
+        let likeness = |other: &str| strsim::jaro_winkler(&name, &other.to_lowercase());
+        let (best, nearest) =
+            self.names().map(|other| (likeness(other), other)).max_by(|(a, _), (b, _)| a.total_cmp(b))?;
+        (best >= ALIKE).then(|| nearest.to_owned())
+    }
+}
+
+/// Names the environment whose parameters are wrong: the parameters alone do not know it.
+fn name_params(error: EnvError, env: &str) -> EnvError {
+    match error {
+        EnvError::Params { name, message } if name.is_empty() => {
+            EnvError::Params { name: env.to_owned(), message }
+        }
+        other => other,
     }
 }
