@@ -8,7 +8,7 @@ pub enum EnvError {
     #[error("{0}")]
     Failed(String),
     /// No environment has this name.
-    #[error("no environment is called {name:?}{}", suggestion(.nearest))]
+    #[error("no environment is called {name:?}{}", suggestion(.nearest.as_deref()))]
     UnknownName {
         /// The name as asked for.
         name: String,
@@ -81,8 +81,8 @@ impl EnvError {
     }
 }
 
-fn suggestion(nearest: &Option<String>) -> String {
-    nearest.as_ref().map_or_else(String::new, |n| format!(" (did you mean {n:?}?)"))
+fn suggestion(nearest: Option<&str>) -> String {
+    nearest.map_or_else(String::new, |n| format!(" (did you mean {n:?}?)"))
 }
 
 fn backtrace_text(backtrace: &str) -> String {

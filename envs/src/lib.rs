@@ -15,7 +15,7 @@ mod space;
 mod spec;
 pub mod wrappers;
 
-pub use batch::{BatchEnv, Block, Layout, LocalBatch, Memory, Rows, RunningEpisode};
+pub use batch::{BatchEnv, Block, Layout, LocalBatch, Memory, Phase, Place, Rows, RunningEpisode, Watch};
 pub use env::{Action, Env, Episode, Frame, Row, Step};
 pub use error::EnvError;
 pub use registry::{Constructor, Entry, EnvInfo, Registry};

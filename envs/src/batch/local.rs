@@ -1,10 +1,14 @@
 //! A batch in the learner's own process: the fastest choice for environments that cost next to nothing.
 
+use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
 
 use serde_json::Value;
 
-use crate::{BatchEnv, Block, EnvError, EnvSpec, Frame, Layout, Registry, Rows, RunningEpisode, Space};
+use crate::{
+    BatchEnv, Block, EnvError, EnvSpec, Frame, Layout, Phase, Place, Registry, Rows, RunningEpisode, Space,
+};
 
 /// N environments stepped in turn by the caller's thread.
 ///
@@ -12,6 +16,7 @@ use crate::{BatchEnv, Block, EnvError, EnvSpec, Frame, Layout, Registry, Rows, R
 pub struct LocalBatch {
     block: Block,
     rows: Rows,
+    place: Rc<Cell<Place>>,
 }
 
 impl LocalBatch {
@@ -26,10 +31,36 @@ impl LocalBatch {
         steps: usize,
         run_seed: u64,
     ) -> Result<Self, EnvError> {
-        let slice = guard(|| Rows::new(registry, spec, 0, run_seed, &vec![0; rows]))?;
+        let place = Rc::new(Cell::new(Place::default()));
+        let seen = Rc::clone(&place);
+        let watch = Box::new(move |place| seen.set(place));
+        let slice =
+            catch_unwind(AssertUnwindSafe(|| Rows::new(registry, spec, 0, run_seed, &vec![0; rows], watch)))
+                .unwrap_or_else(|panic| {
+                    let row = place.get().row;
+                    Err(EnvError::failed(format!("row {row}: new panicked: {}", panic_message(&*panic))))
+                })?;
         let (observation_space, action_space) = slice.spaces()?;
         let layout = Layout::new(rows, steps, observation_space, action_space)?;
-        Ok(Self { block: Block::local(layout), rows: slice })
+        Ok(Self { block: Block::local(layout), rows: slice, place })
+    }
+
+    /// Runs environment code, with the actions of time `t`, and turns its panic into an error.
+    fn guard<T>(
+        &mut self,
+        t: usize,
+        work: impl FnOnce(&mut Rows, &Block) -> Result<T, EnvError>,
+    ) -> Result<T, EnvError> {
+        let Self { block, rows, place } = self;
+        catch_unwind(AssertUnwindSafe(|| work(rows, block))).unwrap_or_else(|panic| {
+            let Place { row, phase, .. } = place.get();
+            let action = match phase {
+                Phase::Step => block.action(t, row).to_string(),
+                _ => "none".to_owned(),
+            };
+            let message = format!("panicked: {}", panic_message(&*panic));
+            Err(rows.at_row(row, phase, &action, &message))
+        })
     }
 }
 
@@ -47,51 +78,33 @@ impl BatchEnv for LocalBatch {
     }
 
     fn reset(&mut self, rows: Option<&[usize]>) -> Result<(), EnvError> {
-        let Self { block, rows: slice } = self;
-        let all: Vec<usize>;
-        let chosen = if let Some(rows) = rows {
-            rows
-        } else {
-            all = slice.range().collect();
-            &all
-        };
-        chosen.iter().try_for_each(|&row| guard(|| slice.reset(block, 0, row)))
+        self.guard(0, |slice, block| match rows {
+            Some(rows) => rows.iter().try_for_each(|&row| slice.reset(block, 0, row)),
+            None => slice.range().try_for_each(|row| slice.reset(block, 0, row)),
+        })
     }
 
     fn step(&mut self, t: usize) -> Result<(), EnvError> {
-        let Self { block, rows } = self;
-        let mut current = 0;
-        match catch_unwind(AssertUnwindSafe(|| rows.step(block, t, |row| current = row))) {
-            Ok(result) => result,
-            Err(panic) => {
-                let action = block.action(t, current).to_string();
-                Err(rows.at_row(current, "step", &action, &panic_message(&*panic)))
-            }
-        }
+        self.guard(t, |rows, block| rows.step(block, t))
     }
 
     fn replay(&mut self, running: &[RunningEpisode]) -> Result<(), EnvError> {
-        let Self { block, rows } = self;
-        running.iter().enumerate().try_for_each(|(row, r)| guard(|| rows.replay(block, row, r)))
+        self.guard(0, |rows, block| {
+            running.iter().enumerate().try_for_each(|(row, r)| rows.replay(block, row, r))
+        })
     }
 
     fn call(&mut self, row: usize, name: &str, arguments: &Value) -> Result<Value, EnvError> {
-        guard(|| self.rows.call(row, name, arguments))
+        self.guard(0, |rows, _| rows.call(row, name, arguments))
     }
 
     fn render(&mut self, row: usize) -> Result<Frame, EnvError> {
-        guard(|| self.rows.render(row))
+        self.guard(0, |rows, _| rows.render(row))
     }
 
     fn close(&mut self) -> Result<(), EnvError> {
         Ok(())
     }
-}
-
-/// Runs environment code and turns its panic into an error.
-fn guard<T>(work: impl FnOnce() -> Result<T, EnvError>) -> Result<T, EnvError> {
-    catch_unwind(AssertUnwindSafe(work))
-        .unwrap_or_else(|panic| Err(EnvError::failed(format!("panicked: {}", panic_message(&*panic)))))
 }
 
 /// The text of a panic.

@@ -7,10 +7,12 @@
 
 mod block;
 mod local;
+mod place;
 mod rows;
 
 pub use block::{Block, Layout, Memory};
 pub use local::LocalBatch;
+pub use place::{Phase, Place, Watch};
 pub use rows::{Rows, RunningEpisode};
 
 use serde_json::Value;
@@ -56,11 +58,24 @@ pub trait BatchEnv {
     /// [`EnvError::Row`] around what the environment says.
     fn call(&mut self, row: usize, name: &str, arguments: &Value) -> Result<Value, EnvError>;
 
+    /// Calls a method or reads an attribute of every row's environment, in the order of rows.
+    ///
+    /// # Errors
+    /// [`EnvError::Row`] around what the first environment says that does not answer.
+    fn call_all(&mut self, name: &str, arguments: &Value) -> Result<Vec<Value>, EnvError> {
+        (0..self.block().layout().rows).map(|row| self.call(row, name, arguments)).collect()
+    }
+
     /// Draws one row.
     ///
     /// # Errors
     /// [`EnvError::Row`] around [`EnvError::NoRender`].
     fn render(&mut self, row: usize) -> Result<Frame, EnvError>;
+
+    /// The workers that were lost and replaced, as messages for the log, the oldest first.
+    fn losses(&self) -> &[String] {
+        &[]
+    }
 
     /// Ends the environments and their processes; the second time does nothing.
     ///

@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{Action, Block, Env, EnvError, EnvSpec, Frame, Registry, Space, episode_seed};
+use crate::{
+    Action, Block, Env, EnvError, EnvSpec, Frame, Phase, Place, Registry, Space, Watch, episode_seed,
+};
 
 /// A row's running episode: enough to put an environment where it stands.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -31,10 +33,13 @@ pub struct Rows {
     slots: Vec<Slot>,
     first: usize,
     run_seed: u64,
+    watch: Watch,
 }
 
 impl Rows {
     /// Makes the environments of these rows. A row that is made anew begins with the episode `episodes[i]`.
+    ///
+    /// `watch` is told what is about to be done to which row, so that a crash can name it.
     ///
     /// # Errors
     /// What the registry says of the first row that fails.
@@ -44,10 +49,13 @@ impl Rows {
         first: usize,
         run_seed: u64,
         episodes: &[u64],
+        mut watch: Watch,
     ) -> Result<Self, EnvError> {
         let slots = episodes
             .iter()
-            .map(|&episode| {
+            .enumerate()
+            .map(|(i, &episode)| {
+                watch(Place { row: first + i, phase: Phase::New, episode, step: 0 });
                 let env = registry.build(spec)?;
                 let clipped = match env.action_space() {
                     Space::Box { low, .. } => vec![0.0; low.len()],
@@ -56,7 +64,7 @@ impl Rows {
                 Ok(Slot { env, episode, step: 0, seed: 0, clipped })
             })
             .collect::<Result<_, EnvError>>()?;
-        Ok(Self { slots, first, run_seed })
+        Ok(Self { slots, first, run_seed, watch })
     }
 
     /// Numbers of these rows.
@@ -94,21 +102,20 @@ impl Rows {
         slot.seed = episode_seed(run_seed, row, slot.episode);
         slot.episode += 1;
         slot.step = 0;
+        self.watch(row, Phase::Reset);
+        let slot = self.slot(row);
         slot.env
             .reset(Some(slot.seed), block.observation_row(t, row))
-            .map_err(|e| self.at_row(row, "reset", "none", &e))
+            .map_err(|e| self.at_row(row, Phase::Reset, "none", &e))
     }
 
     /// Steps every active row of this slice with `action[t]`.
     ///
-    /// `watch` is told each row before it is stepped, so that a crash can name it.
-    ///
     /// # Errors
     /// [`EnvError::Action`] and [`EnvError::Row`]; the rows before the failing one have been stepped.
-    pub fn step(&mut self, block: &Block, t: usize, mut watch: impl FnMut(usize)) -> Result<(), EnvError> {
+    pub fn step(&mut self, block: &Block, t: usize) -> Result<(), EnvError> {
         for row in self.range() {
             if block.active(row) {
-                watch(row);
                 self.step_row(block, t, row)?;
             }
         }
@@ -116,6 +123,7 @@ impl Rows {
     }
 
     fn step_row(&mut self, block: &Block, t: usize, row: usize) -> Result<(), EnvError> {
+        self.watch(row, Phase::Step);
         let action = block.action(t, row);
         let space = &block.layout().action_space;
         let slot = self.slot(row);
@@ -141,7 +149,7 @@ impl Rows {
                 }
                 Ok(())
             }
-            Err(e) => Err(self.at_row(row, "step", &action.to_string(), &e)),
+            Err(e) => Err(self.at_row(row, Phase::Step, &action.to_string(), &e)),
         }
     }
 
@@ -184,7 +192,8 @@ impl Rows {
     /// # Errors
     /// [`EnvError::Row`] around what the environment says.
     pub fn call(&mut self, row: usize, name: &str, arguments: &Value) -> Result<Value, EnvError> {
-        self.slot(row).env.call(name, arguments).map_err(|e| self.at_row(row, "call", "none", &e))
+        self.watch(row, Phase::Call);
+        self.slot(row).env.call(name, arguments).map_err(|e| self.at_row(row, Phase::Call, "none", &e))
     }
 
     /// Draws `row`.
@@ -192,8 +201,9 @@ impl Rows {
     /// # Errors
     /// [`EnvError::Row`] around [`EnvError::NoRender`].
     pub fn render(&mut self, row: usize) -> Result<Frame, EnvError> {
+        self.watch(row, Phase::Render);
         self.slot(row).env.render().ok_or_else(|| {
-            self.at_row(row, "render", "none", &EnvError::NoRender("this environment".to_owned()))
+            self.at_row(row, Phase::Render, "none", &EnvError::NoRender("this environment".to_owned()))
         })
     }
 
@@ -204,11 +214,11 @@ impl Rows {
     }
 
     /// `error` with all that is known about `row`.
-    pub fn at_row(&self, row: usize, phase: &str, action: &str, error: &dyn std::fmt::Display) -> EnvError {
+    pub fn at_row(&self, row: usize, phase: Phase, action: &str, error: &dyn std::fmt::Display) -> EnvError {
         let slot = &self.slots[row - self.first];
         EnvError::Row {
             row,
-            phase: phase.to_owned(),
+            phase: phase.to_string(),
             step: slot.step,
             episode: slot.episode.saturating_sub(1),
             seed: slot.seed,
@@ -216,6 +226,11 @@ impl Rows {
             message: error.to_string(),
             backtrace: String::new(),
         }
+    }
+
+    fn watch(&mut self, row: usize, phase: Phase) {
+        let (episode, step) = self.position(row);
+        (self.watch)(Place { row, phase, episode, step });
     }
 
     fn slot(&mut self, row: usize) -> &mut Slot {

@@ -1,0 +1,63 @@
+//! Where a slice of rows is at work: what the report of a crash names.
+
+/// What an environment is being asked to do.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Phase {
+    /// Nothing.
+    #[default]
+    Idle = 0,
+    /// To come into being.
+    New = 1,
+    /// To begin an episode.
+    Reset = 2,
+    /// To take a step.
+    Step = 3,
+    /// To answer a call or show an attribute.
+    Call = 4,
+    /// To draw itself.
+    Render = 5,
+}
+
+impl Phase {
+    /// The phase that a byte stands for.
+    pub fn from_byte(byte: u8) -> Self {
+        match byte {
+            1 => Self::New,
+            2 => Self::Reset,
+            3 => Self::Step,
+            4 => Self::Call,
+            5 => Self::Render,
+            _ => Self::Idle,
+        }
+    }
+}
+
+impl std::fmt::Display for Phase {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Idle => "idle",
+            Self::New => "new",
+            Self::Reset => "reset",
+            Self::Step => "step",
+            Self::Call => "call",
+            Self::Render => "render",
+        })
+    }
+}
+
+/// One row, what is being done to it, and where its episode stands.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Place {
+    /// Row of the batch.
+    pub row: usize,
+    /// What is being done to it.
+    pub phase: Phase,
+    /// Its running episode, counted from 0; the one that begins, in a reset.
+    pub episode: u64,
+    /// Steps that the episode has taken.
+    pub step: u64,
+}
+
+/// Told every place before work begins there.
+pub type Watch = Box<dyn FnMut(Place)>;
