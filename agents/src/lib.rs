@@ -1,5 +1,27 @@
 //! What acts and remembers: policies, networks, normalisers, rollout memory, optimiser, checkpoints.
+//!
+//! An [`Agent`] is the trained thing: observation normaliser, network and action distribution. It acts on the rows
+//! of a batch during a [`Rollout`]; what learns from that rollout is not here but in `phalanx-algorithms`.
 
+mod adam;
+mod agent;
+mod checkpoint;
+mod distribution;
+mod error;
+mod network;
+mod normalizer;
+mod random;
+mod rollout;
 mod settings;
 
+pub use adam::{Adam, AdamSettings};
+pub use agent::{Actor, Agent, Mode};
+pub use checkpoint::{Array, Checkpoint};
+pub use distribution::{Distribution, Head};
+pub use error::AgentError;
+pub use network::ActorCritic;
+pub use normalizer::{Normalizer, RewardNormalizer};
+pub use random::stream;
+pub use rollout::Rollout;
 pub use settings::{Activation, NetworkSettings, NormalizeSettings};
+pub use tch::Device;

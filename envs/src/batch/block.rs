@@ -8,6 +8,7 @@
 
 use std::alloc::{Layout as HeapLayout, alloc_zeroed, dealloc};
 use std::ptr::NonNull;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -145,7 +146,7 @@ impl Drop for Heap {
 /// `final_observation [T, N, O]`, `action [T, N, A]`, `reward [T, N]`, `episode [T, N]`, `active [N]`.
 pub struct Block {
     layout: Layout,
-    memory: Box<dyn Memory>,
+    memory: Arc<dyn Memory>,
 }
 
 impl Block {
@@ -158,13 +159,16 @@ impl Block {
             HeapLayout::from_size_align(layout.bytes().max(LINE), LINE).expect("a block has a sane size");
         // SAFETY: the size is not zero.
         let base = NonNull::new(unsafe { alloc_zeroed(heap) }).expect("memory for the rollout block");
-        let block = Self { layout, memory: Box::new(Heap { base, layout: heap }) };
+        let block = Self { layout, memory: Arc::new(Heap { base, layout: heap }) };
         block.activate_all();
         block
     }
 
     /// A block in memory that others see too; whoever makes it first calls [`Self::activate_all`].
-    pub fn shared(layout: Layout, memory: Box<dyn Memory>) -> Self {
+    ///
+    /// # Panics
+    /// When the memory is not aligned.
+    pub fn shared(layout: Layout, memory: Arc<dyn Memory>) -> Self {
         assert!(memory.base().as_ptr().addr().is_multiple_of(LINE), "a block is aligned to {LINE}");
         Self { layout, memory }
     }
@@ -172,6 +176,11 @@ impl Block {
     /// Shape and places.
     pub fn layout(&self) -> &Layout {
         &self.layout
+    }
+
+    /// The memory itself, for views that may outlive this value.
+    pub fn memory(&self) -> Arc<dyn Memory> {
+        Arc::clone(&self.memory)
     }
 
     /// Marks every row as active.

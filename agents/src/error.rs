@@ -1,0 +1,57 @@
+//! The one error of this crate.
+
+use std::path::PathBuf;
+
+/// What went wrong with an agent, its memory or its files.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AgentError {
+    /// A policy cannot be made for this space.
+    #[error("a policy for actions of {space}: {reason}")]
+    Space {
+        /// The space as text.
+        space: String,
+        /// Why not.
+        reason: String,
+    },
+    /// libtorch refused.
+    #[error("libtorch: {0}")]
+    Torch(#[from] tch::TchError),
+    /// A number that must be finite is not.
+    #[error("{what} is not finite ({value}) {place}")]
+    NotFinite {
+        /// Name of the number.
+        what: String,
+        /// The number.
+        value: f64,
+        /// Where it appeared.
+        place: String,
+    },
+    /// A file could not be read or written.
+    #[error("{action} {}", .path.display())]
+    File {
+        /// What was tried.
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A checkpoint is damaged or of another kind.
+    #[error("checkpoint {}: {reason}", .path.display())]
+    Checkpoint {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A checkpoint lacks something, or has it in another shape.
+    #[error("the checkpoint's {name:?}: {reason}")]
+    Entry {
+        /// Name of the array or state.
+        name: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+}

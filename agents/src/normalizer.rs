@@ -1,0 +1,204 @@
+//! Running statistics that bring observations and rewards to a common scale.
+//!
+//! They are frozen while a rollout is collected and used, so that old and new policy see the same numbers.
+
+use phalanx_envs::Episode;
+use serde::{Deserialize, Serialize};
+use tch::{Device, Tensor};
+
+/// Added to a variance before its root is taken.
+const EPSILON: f64 = 1e-8;
+
+/// Count, mean and sum of squared deviations of streams of numbers, one for each element of an observation.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+struct Moments {
+    count: f64,
+    mean: Vec<f64>,
+    squares: Vec<f64>,
+}
+
+impl Moments {
+    fn new(len: usize) -> Self {
+        Self { count: 0.0, mean: vec![0.0; len], squares: vec![0.0; len] }
+    }
+
+    /// Takes in rows `[n, len]`. Welford 1962 within the rows, Chan et al. 1983 to merge.
+    fn update<'a>(&mut self, rows: impl Iterator<Item = &'a [f32]>) {
+        let mut fresh = Self::new(self.mean.len());
+        for row in rows {
+            fresh.count += 1.0;
+            for ((x, mean), squares) in row.iter().zip(&mut fresh.mean).zip(&mut fresh.squares) {
+                let delta = f64::from(*x) - *mean;
+                *mean += delta / fresh.count;
+                *squares += delta * (f64::from(*x) - *mean);
+            }
+        }
+        self.merge(&fresh);
+    }
+
+    fn merge(&mut self, other: &Self) {
+        let count = self.count + other.count;
+        if other.count == 0.0 {
+            return;
+        }
+        for i in 0..self.mean.len() {
+            let delta = other.mean[i] - self.mean[i];
+            self.mean[i] += delta * other.count / count;
+            self.squares[i] += other.squares[i] + delta * delta * self.count * other.count / count;
+        }
+        self.count = count;
+    }
+
+    fn variance(&self, i: usize) -> f64 {
+        if self.count > 1.0 { self.squares[i] / self.count } else { 1.0 }
+    }
+}
+
+/// Centres and scales observations.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Normalizer {
+    moments: Moments,
+    clip: f64,
+}
+
+impl Normalizer {
+    /// A normaliser of observations of `len` numbers that has seen nothing and changes nothing but the bounds ±`clip`.
+    pub fn new(len: usize, clip: f64) -> Self {
+        Self { moments: Moments::new(len), clip }
+    }
+
+    /// Takes in observations, each of `len` numbers.
+    pub fn update<'a>(&mut self, observations: impl Iterator<Item = &'a [f32]>) {
+        self.moments.update(observations);
+    }
+
+    /// The present statistics as an operation on tensors.
+    pub fn freeze(&self, device: Device) -> FrozenNormalizer {
+        let scale = |i| 1.0 / (self.moments.variance(i) + EPSILON).sqrt();
+        let len = self.moments.mean.len();
+        let scale: Vec<f32> = (0..len).map(|i| scale(i) as f32).collect();
+        let mean: Vec<f32> = self.moments.mean.iter().map(|&m| m as f32).collect();
+        FrozenNormalizer {
+            mean: Tensor::from_slice(&mean).to_device(device),
+            scale: Tensor::from_slice(&scale).to_device(device),
+            clip: self.clip,
+        }
+    }
+}
+
+/// Statistics of a [`Normalizer`] at one moment.
+pub struct FrozenNormalizer {
+    mean: Tensor,
+    scale: Tensor,
+    clip: f64,
+}
+
+impl FrozenNormalizer {
+    /// Centred, scaled and bounded observations.
+    ///
+    /// # Shapes
+    /// `[B, O]` → `[B, O]`.
+    pub fn apply(&self, observation: &Tensor) -> Tensor {
+        let mut x = observation - &self.mean;
+        x *= &self.scale;
+        x.clamp_(-self.clip, self.clip)
+    }
+}
+
+/// Scales rewards by the standard deviation of the discounted return so far of each row, as it stands at each step.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RewardNormalizer {
+    moments: Moments,
+    /// Discounted return of each row since its episode began.
+    returns: Vec<f32>,
+    discount: f64,
+    clip: f64,
+}
+
+impl RewardNormalizer {
+    /// A normaliser of the rewards of `rows` rows that has seen nothing.
+    pub fn new(rows: usize, discount: f64, clip: f64) -> Self {
+        Self { moments: Moments::new(1), returns: vec![0.0; rows], discount, clip }
+    }
+
+    /// Takes in the rewards of one step `[N]` and how they left the episodes.
+    pub fn update(&mut self, reward: &[f32], episode: impl Fn(usize) -> Option<Episode>) {
+        let mut seen = Vec::with_capacity(reward.len());
+        for (row, reward) in reward.iter().enumerate() {
+            let Some(episode) = episode(row) else { continue };
+            self.returns[row] = (self.discount * f64::from(self.returns[row])) as f32 + reward;
+            seen.push(self.returns[row]);
+            if episode.is_over() {
+                self.returns[row] = 0.0;
+            }
+        }
+        self.moments.update(seen.chunks(1));
+    }
+
+    /// Rewards over the present standard deviation, bounded.
+    pub fn apply(&self, reward: &mut [f32]) {
+        let scale = 1.0 / (self.moments.variance(0) + EPSILON).sqrt() as f32;
+        let clip = self.clip as f32;
+        reward.iter_mut().for_each(|r| *r = (*r * scale).clamp(-clip, clip));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn moments_by_hand() {
+        let mut moments = Moments::new(1);
+        moments.update([[2.0f32].as_slice(), &[4.0], &[9.0]].into_iter());
+        // Mean 5, squared deviations 9 + 1 + 16.
+        assert_eq!((moments.count, moments.mean[0], moments.variance(0)), (3.0, 5.0, 26.0 / 3.0));
+    }
+
+    #[test]
+    fn a_fresh_normalizer_changes_nothing() {
+        let x = Tensor::from_slice(&[3.0f32, -4.0]).view([1, 2]);
+        let y = Normalizer::new(2, 10.0).freeze(Device::Cpu).apply(&x);
+        assert!(y.allclose(&x, 1e-6, 1e-6, false));
+    }
+
+    #[test]
+    fn normalised_observations_are_centred_scaled_and_bounded() {
+        let mut normalizer = Normalizer::new(1, 2.0);
+        normalizer.update([[1.0f32].as_slice(), &[3.0]].into_iter());
+        // Mean 2, standard deviation 1; 7 is five deviations away.
+        let y = normalizer.freeze(Device::Cpu).apply(&Tensor::from_slice(&[3.0f32, 7.0]).view([2, 1]));
+        assert!(y.allclose(&Tensor::from_slice(&[1.0f32, 2.0]).view([2, 1]), 1e-6, 1e-6, false));
+    }
+
+    #[test]
+    fn rewards_are_scaled_by_the_deviation_of_discounted_returns() {
+        let mut normalizer = RewardNormalizer::new(1, 0.5, 10.0);
+        // Returns 4, then 2 + 4 = 6 and the episode ends, then 1 alone: mean 11/3, variance 38/9.
+        let steps = [(4.0, Episode::Running), (4.0, Episode::Terminated), (1.0, Episode::Running)];
+        for (reward, episode) in steps {
+            normalizer.update(&[reward], |_| Some(episode));
+        }
+        let mut reward = [2.0f32];
+        normalizer.apply(&mut reward);
+        assert!((f64::from(reward[0]) - 2.0 / (38.0f64 / 9.0).sqrt()).abs() < 1e-6);
+    }
+
+    proptest! {
+        #[test]
+        fn merged_statistics_are_those_of_merged_data(
+            xs in prop::collection::vec(-100.0f32..100.0, 0..40),
+            ys in prop::collection::vec(-100.0f32..100.0, 1..40),
+        ) {
+            let (mut parts, mut whole) = (Moments::new(1), Moments::new(1));
+            parts.update(xs.chunks(1));
+            parts.update(ys.chunks(1));
+            whole.update(xs.iter().chain(&ys).copied().collect::<Vec<_>>().chunks(1));
+            prop_assert_eq!(parts.count, whole.count);
+            prop_assert!((parts.mean[0] - whole.mean[0]).abs() < 1e-9);
+            prop_assert!((parts.squares[0] - whole.squares[0]).abs() < 1e-6);
+        }
+    }
+}
