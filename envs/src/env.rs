@@ -36,6 +36,11 @@ pub trait Env {
         None
     }
 
+    /// Pictures a second at which those of [`Self::render`], one a step, are good to watch.
+    fn frames_per_second(&self) -> f64 {
+        30.0
+    }
+
     /// Calls a method of the environment's own, or reads an attribute, by name.
     ///
     /// # Errors

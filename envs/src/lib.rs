@@ -6,6 +6,7 @@
 //! This crate knows nothing of libtorch: code that runs in a forked worker cannot reach it.
 
 mod batch;
+pub mod draw;
 mod env;
 mod error;
 pub mod native;

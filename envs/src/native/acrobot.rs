@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{UNSEEDED, call_state, uniform};
-use crate::{Action, Env, EnvError, Episode, Generator, Row, Space, Step, generator};
+use crate::{Action, Env, EnvError, Episode, Frame, Generator, Row, Space, Step, draw, generator};
 
 /// rad/s.
 const MAX_SPEED: [f64; 2] = [4.0 * PI, 9.0 * PI];
@@ -180,6 +180,14 @@ impl Env for Acrobot {
         let arrived = -theta1.cos() - (theta2 + theta1).cos() > 1.0;
         let (reward, episode) = if arrived { (0.0, Episode::Terminated) } else { (-1.0, Episode::Running) };
         Ok(Step { reward, episode })
+    }
+
+    fn render(&mut self) -> Option<Frame> {
+        Some(draw::acrobot(self.state[0], self.state[1]))
+    }
+
+    fn frames_per_second(&self) -> f64 {
+        15.0
     }
 
     fn call(&mut self, name: &str, arguments: &Value) -> Result<Value, EnvError> {

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{UNSEEDED, call_state, uniform};
-use crate::{Action, Env, EnvError, Episode, Generator, Row, Space, Step, generator};
+use crate::{Action, Env, EnvError, Episode, Frame, Generator, Row, Space, Step, draw, generator};
 
 /// m/s².
 const GRAVITY: f64 = 9.8;
@@ -107,6 +107,14 @@ impl Env for CartPole {
         };
         let episode = if fallen { Episode::Terminated } else { Episode::Running };
         Ok(Step { reward, episode })
+    }
+
+    fn render(&mut self) -> Option<Frame> {
+        Some(draw::cart_pole(self.state[0], self.state[2]))
+    }
+
+    fn frames_per_second(&self) -> f64 {
+        50.0
     }
 
     fn call(&mut self, name: &str, arguments: &Value) -> Result<Value, EnvError> {

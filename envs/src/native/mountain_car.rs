@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{UNSEEDED, call_state, uniform};
-use crate::{Action, Env, EnvError, Episode, Generator, Row, Space, Step, generator};
+use crate::{Action, Env, EnvError, Episode, Frame, Generator, Row, Space, Step, draw, generator};
 
 /// Left wall; no unit.
 pub(crate) const MIN_POSITION: f64 = -1.2;
@@ -93,6 +93,14 @@ impl Env for MountainCar {
         let arrived = position >= GOAL_POSITION && velocity >= self.params.goal_velocity;
         let episode = if arrived { Episode::Terminated } else { Episode::Running };
         Ok(Step { reward: -1.0, episode })
+    }
+
+    fn render(&mut self) -> Option<Frame> {
+        Some(draw::mountain_car(self.state[0], GOAL_POSITION))
+    }
+
+    fn frames_per_second(&self) -> f64 {
+        30.0
     }
 
     fn call(&mut self, name: &str, arguments: &Value) -> Result<Value, EnvError> {

@@ -6,7 +6,7 @@ use super::mountain_car::{
     GRAVITY, MAX_POSITION, MAX_SPEED, MIN_POSITION, MountainCarParams, observation_space,
 };
 use super::{UNSEEDED, call_state, uniform};
-use crate::{Action, Env, EnvError, Episode, Generator, Row, Space, Step, generator};
+use crate::{Action, Env, EnvError, Episode, Frame, Generator, Row, Space, Step, draw, generator};
 
 /// Where the flag stands: lower than in the discrete task.
 pub(crate) const GOAL_POSITION: f64 = 0.45;
@@ -94,6 +94,14 @@ impl Env for MountainCarContinuous {
         let reward = bonus - (throttle as f64).powi(2) * 0.1;
         let episode = if arrived { Episode::Terminated } else { Episode::Running };
         Ok(Step { reward: reward as f32, episode })
+    }
+
+    fn render(&mut self) -> Option<Frame> {
+        Some(draw::mountain_car(self.state[0], GOAL_POSITION))
+    }
+
+    fn frames_per_second(&self) -> f64 {
+        30.0
     }
 
     fn call(&mut self, name: &str, arguments: &Value) -> Result<Value, EnvError> {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{UNSEEDED, call_state, uniform};
-use crate::{Action, Env, EnvError, Episode, Generator, Row, Space, Step, generator};
+use crate::{Action, Env, EnvError, Episode, Frame, Generator, Row, Space, Step, draw, generator};
 
 /// rad/s.
 const MAX_SPEED: f64 = 8.0;
@@ -96,6 +96,14 @@ impl Env for Pendulum {
         self.state = [theta + theta_dot * DT, theta_dot];
         self.observe(observation);
         Ok(Step { reward: -cost as f32, episode: Episode::Running })
+    }
+
+    fn render(&mut self) -> Option<Frame> {
+        Some(draw::pendulum(self.state[0], self.last_torque.map(f64::from)))
+    }
+
+    fn frames_per_second(&self) -> f64 {
+        30.0
     }
 
     fn call(&mut self, name: &str, arguments: &Value) -> Result<Value, EnvError> {

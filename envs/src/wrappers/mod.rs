@@ -77,6 +77,10 @@ impl<W: Wrapper> Env for W {
         self.inner_mut().render()
     }
 
+    fn frames_per_second(&self) -> f64 {
+        self.inner().frames_per_second()
+    }
+
     fn call(&mut self, name: &str, arguments: &Value) -> Result<Value, EnvError> {
         self.on_call(name, arguments)
     }
