@@ -101,7 +101,10 @@ pub enum Action<'a> {
 }
 
 impl<'a> Action<'a> {
-    /// The choice; panics when the action space is not [`Space::Discrete`].
+    /// The choice.
+    ///
+    /// # Panics
+    /// When the action space is not [`Space::Discrete`].
     pub fn discrete(self) -> usize {
         match self {
             Self::Discrete(a) => a,
@@ -109,7 +112,10 @@ impl<'a> Action<'a> {
         }
     }
 
-    /// The numbers; panics when the action space is not [`Space::Box`].
+    /// The numbers.
+    ///
+    /// # Panics
+    /// When the action space is not [`Space::Box`].
     pub fn continuous(self) -> &'a [f32] {
         match self {
             Self::Box(a) => a,
@@ -146,7 +152,10 @@ impl<'a> Row<'a> {
         }
     }
 
-    /// The floats of this row; panics when the observation space has bytes.
+    /// The floats of this row.
+    ///
+    /// # Panics
+    /// When the observation space has bytes.
     pub fn f32(self) -> &'a mut [f32] {
         match self {
             Self::F32(row) => row,
@@ -154,7 +163,10 @@ impl<'a> Row<'a> {
         }
     }
 
-    /// The bytes of this row; panics when the observation space has floats.
+    /// The bytes of this row.
+    ///
+    /// # Panics
+    /// When the observation space has floats.
     pub fn u8(self) -> &'a mut [u8] {
         match self {
             Self::U8(row) => row,

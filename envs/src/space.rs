@@ -3,7 +3,7 @@
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
 
-use crate::{Action, Generator};
+use crate::{Action, EnvError, Generator};
 
 /// Element type of a [`Space::Box`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,6 +53,9 @@ pub enum Space {
 
 impl Space {
     /// A one-dimensional f32 box, its bounds in the unit of each element.
+    ///
+    /// # Panics
+    /// When the bounds differ in number.
     pub fn boxed(low: &[f32], high: &[f32]) -> Self {
         assert_eq!(low.len(), high.len(), "bounds of a box have one length");
         Self::Box { shape: vec![low.len()], low: low.to_vec(), high: high.to_vec(), dtype: Dtype::F32 }
@@ -61,6 +64,19 @@ impl Space {
     /// A one-dimensional f32 box without bounds.
     pub fn unbounded(len: usize) -> Self {
         Self::boxed(&vec![f32::NEG_INFINITY; len], &vec![f32::INFINITY; len])
+    }
+
+    /// This box with its elements along other axes.
+    ///
+    /// # Panics
+    /// When these axes hold another number of elements.
+    #[must_use]
+    pub fn with_shape(mut self, axes: &[usize]) -> Self {
+        if let Self::Box { shape, low, .. } = &mut self {
+            assert_eq!(axes.iter().product::<usize>(), low.len(), "axes {axes:?} for a box {shape:?}");
+            axes.clone_into(shape);
+        }
+        self
     }
 
     /// Numbers in one element of this space.
@@ -82,6 +98,37 @@ impl Space {
         match self {
             Self::Box { shape, .. } => shape,
             Self::Discrete { .. } | Self::MultiDiscrete { .. } => &[],
+        }
+    }
+
+    /// Whether this space can be used at all: it has choices, or bounds in order and one for every element.
+    ///
+    /// # Errors
+    /// [`EnvError::Space`] that says what is wrong.
+    pub fn check(&self) -> Result<(), EnvError> {
+        let wrong = |reason: String| {
+            Err(EnvError::Space { what: "a batch".to_owned(), space: self.to_string(), reason })
+        };
+        match self {
+            Self::Discrete { n: 0 } => wrong("there must be something to choose".to_owned()),
+            Self::MultiDiscrete { n } if n.is_empty() || n.contains(&0) => {
+                wrong("every component must have something to choose".to_owned())
+            }
+            Self::Discrete { .. } | Self::MultiDiscrete { .. } => Ok(()),
+            Self::Box { shape, low, high, .. } => {
+                let len = shape.iter().try_fold(1_usize, |len, &axis| len.checked_mul(axis));
+                if len.is_none_or(|len| len == 0 || [low.len(), high.len()] != [len; 2]) {
+                    return wrong(format!(
+                        "its shape needs as many bounds as it has elements, at least one; there are {} and {}",
+                        low.len(),
+                        high.len()
+                    ));
+                }
+                match low.iter().zip(high).position(|(l, h)| !(l <= h)) {
+                    Some(i) => wrong(format!("bounds of element {i} are {}..{}", low[i], high[i])),
+                    None => Ok(()),
+                }
+            }
         }
     }
 
@@ -112,7 +159,7 @@ impl Space {
             }
             Self::Box { low, high, .. } => {
                 for ((a, &l), &h) in continuous.iter_mut().zip(low).zip(high) {
-                    *a = if l.is_finite() && h.is_finite() {
+                    *a = if (h - l).is_finite() {
                         generator.random_range(l..=h)
                     } else {
                         generator.sample::<f32, _>(rand_distr::StandardNormal).clamp(l, h)
@@ -134,5 +181,62 @@ impl std::fmt::Display for Space {
                 write!(f, "Box({shape:?}, {least}..{most}, {dtype:?})")
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::generator;
+
+    #[test]
+    fn an_action_is_within_all_its_bounds_or_not_in_the_space() {
+        let space = Space::boxed(&[-1.0, 0.0], &[1.0, f32::INFINITY]);
+        assert!(space.contains(Action::Box(&[1.0, 1e30])));
+        assert!(!space.contains(Action::Box(&[1.1, 0.0])));
+        assert!(!space.contains(Action::Box(&[0.0, f32::NAN])));
+        assert!(!space.contains(Action::Box(&[0.0])));
+        assert!(!space.contains(Action::Discrete(0)));
+        let space = Space::MultiDiscrete { n: vec![2, 3] };
+        assert!(space.contains(Action::MultiDiscrete(&[1, 2])));
+        assert!(!space.contains(Action::MultiDiscrete(&[2, 2])));
+        assert!(!space.contains(Action::MultiDiscrete(&[-1, 2])));
+        assert!(!Space::Discrete { n: 2 }.contains(Action::Discrete(2)));
+    }
+
+    #[test]
+    fn samples_are_in_the_space() {
+        let mut generator = generator(3);
+        let (mut discrete, mut continuous) = ([0; 2], [0.0; 2]);
+        for _ in 0..200 {
+            let space = Space::MultiDiscrete { n: vec![2, 3] };
+            space.sample(&mut generator, &mut discrete, &mut continuous);
+            assert!(space.contains(Action::MultiDiscrete(&discrete)));
+            for space in [
+                Space::boxed(&[-1.0, 0.0], &[1.0, f32::INFINITY]),
+                Space::boxed(&[f32::MIN; 2], &[f32::MAX; 2]),
+                Space::boxed(&[2.0; 2], &[2.0; 2]),
+            ] {
+                space.sample(&mut generator, &mut discrete, &mut continuous);
+                assert!(space.contains(Action::Box(&continuous)), "{continuous:?} in {space}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_space_that_cannot_be_says_why() {
+        let reason = |space: Space| space.check().unwrap_err().to_string();
+        assert!(reason(Space::Discrete { n: 0 }).contains("something to choose"));
+        assert!(reason(Space::MultiDiscrete { n: vec![2, 0] }).contains("something to choose"));
+        assert!(reason(Space::boxed(&[0.0, 1.0], &[0.0, 0.5])).contains("element 1 are 1..0.5"));
+        assert!(reason(Space::boxed(&[f32::NAN], &[0.0])).contains("element 0"));
+        assert!(reason(Space::boxed(&[], &[])).contains("at least one"));
+        let low = vec![0.0; 3];
+        let torn = Space::Box { shape: vec![2, 2], low: low.clone(), high: low, dtype: Dtype::F32 };
+        assert!(reason(torn).contains("there are 3 and 3"));
+        let low = vec![0.0; 3];
+        let vast = Space::Box { shape: vec![usize::MAX, 2], low: low.clone(), high: low, dtype: Dtype::F32 };
+        assert!(vast.check().is_err());
     }
 }

@@ -41,7 +41,7 @@ impl Layout {
     /// Places the parts of a block for `rows` × `steps` transitions.
     ///
     /// # Errors
-    /// [`EnvError::Space`] when the observation space is no box.
+    /// [`EnvError::Space`] when the observation space is no box, or a space cannot be used.
     pub fn new(
         rows: usize,
         steps: usize,
@@ -55,6 +55,8 @@ impl Layout {
                 reason: "observations are arrays of numbers: use a Box, with one element per choice".into(),
             });
         };
+        observation_space.check()?;
+        action_space.check()?;
         let observations = rows * observation_space.len() * dtype.size();
         let actions = rows * action_space.len() * if is_discrete(&action_space) { 8 } else { 4 };
         let mut end = 0;
@@ -282,14 +284,20 @@ impl Block {
         }
     }
 
-    /// All actions of time `t` as choices `[N, A]`; panics when actions are continuous.
+    /// All actions of time `t` as choices `[N, A]`.
+    ///
+    /// # Panics
+    /// When actions are continuous or `t` lies outside the block.
     #[allow(clippy::mut_from_ref)] // shared memory: the learner is its only writer between steps
     pub fn discrete_actions(&self, t: usize) -> &mut [i64] {
         assert!(self.layout.is_discrete(), "actions are continuous");
         self.actions(t)
     }
 
-    /// All actions of time `t` as numbers `[N, A]`; panics when actions are discrete.
+    /// All actions of time `t` as numbers `[N, A]`.
+    ///
+    /// # Panics
+    /// When actions are discrete or `t` lies outside the block.
     #[allow(clippy::mut_from_ref)] // shared memory: the learner is its only writer between steps
     pub fn continuous_actions(&self, t: usize) -> &mut [f32] {
         assert!(!self.layout.is_discrete(), "actions are discrete");

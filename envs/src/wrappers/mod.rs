@@ -3,15 +3,31 @@
 //! A [`Wrapper`] changes what it must of the environment inside and passes the rest on. Users name wrappers in the
 //! order of their application, innermost first; [`WrapperSpec`] is that list's entry. None allocates while stepping.
 
+mod action_repeat;
+mod clip_action;
+mod finite_check;
+mod frame_delta;
+mod frame_history;
 mod limit_duration;
+mod random_start;
+mod range_normalize;
+mod spec;
+#[cfg(test)]
+mod tests;
 
+pub use action_repeat::ActionRepeat;
+pub use clip_action::ClipAction;
+pub use finite_check::FiniteCheck;
+pub use frame_delta::FrameDelta;
+pub use frame_history::FrameHistory;
 pub use limit_duration::LimitDuration;
+pub use random_start::RandomStart;
+pub use range_normalize::RangeNormalize;
+pub use spec::WrapperSpec;
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{Action, Env, EnvError, Frame, Row, Space, Step};
+use crate::{Action, Dtype, Env, EnvError, Frame, Row, Space, Step};
 
 /// An environment around another: only what changes is written, the rest is passed on.
 pub trait Wrapper {
@@ -86,31 +102,13 @@ impl<W: Wrapper> Env for W {
     }
 }
 
-/// One wrapper as typed by the user.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub enum WrapperSpec {
-    /// Truncates an episode after so many steps.
-    LimitDuration {
-        /// Steps, as counted where the wrapper sits; at least 1.
-        steps: u32,
-    },
-}
-
-impl WrapperSpec {
-    /// Puts this wrapper around `env`.
-    ///
-    /// # Errors
-    /// [`EnvError::Space`] or [`EnvError::Params`] when it does not fit.
-    pub fn wrap(&self, env: Box<dyn Env>) -> Result<Box<dyn Env>, EnvError> {
-        Ok(match self {
-            Self::LimitDuration { steps } => Box::new(LimitDuration::new(env, *steps)?),
-        })
-    }
-
-    /// One of each kind.
-    #[cfg(test)]
-    pub(crate) fn examples() -> Vec<Self> {
-        vec![Self::LimitDuration { steps: 7 }]
-    }
+/// Bounds of a box of f32, which `wrapper` asks for.
+fn float_bounds<'a>(space: &'a Space, wrapper: &str) -> Result<(&'a [f32], &'a [f32]), EnvError> {
+    space.check()?;
+    let reason = match space {
+        Space::Box { low, high, dtype: Dtype::F32, .. } => return Ok((low, high)),
+        Space::Box { .. } => "its elements are bytes, and f32 are needed",
+        _ => "it is a choice, and a box of f32 is needed",
+    };
+    Err(EnvError::Space { what: wrapper.to_owned(), space: space.to_string(), reason: reason.to_owned() })
 }

@@ -1,0 +1,90 @@
+//! Wrappers as typed by the user.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    ActionRepeat, ClipAction, FiniteCheck, FrameDelta, FrameHistory, LimitDuration, RandomStart,
+    RangeNormalize,
+};
+use crate::{Env, EnvError};
+
+/// One wrapper with its parameters.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum WrapperSpec {
+    /// Takes each action several times and adds up the rewards.
+    ActionRepeat {
+        /// Times, at least 1.
+        times: u32,
+    },
+    /// Takes random actions after every reset.
+    RandomStart {
+        /// Fewer than so many actions are taken; at least 1.
+        max_steps: u32,
+    },
+    /// Shows past observations beside the present one.
+    FrameHistory {
+        /// Ages of the observations shown, in steps: `[0, 1]` is the present and the one before. Must contain 0.
+        past: Vec<usize>,
+        /// Joins them along the first axis instead of stacking them along a new one.
+        #[serde(default)]
+        flatten: bool,
+    },
+    /// Shows the difference to the observation before.
+    FrameDelta,
+    /// Shows observations and takes actions in [−1, 1].
+    RangeNormalize {
+        /// Whether to normalize observations; left out: if their bounds are finite.
+        #[serde(default)]
+        observation: Option<bool>,
+        /// Whether to normalize actions; left out: if their bounds are finite.
+        #[serde(default)]
+        action: Option<bool>,
+    },
+    /// Takes any numbers for an action and clips them to the bounds.
+    ClipAction,
+    /// Truncates an episode after so many steps.
+    LimitDuration {
+        /// Steps, as counted where the wrapper sits; at least 1.
+        steps: u32,
+    },
+    /// Fails when a reward or observation is not finite, and says which.
+    FiniteCheck,
+}
+
+impl WrapperSpec {
+    /// Puts this wrapper around `env`.
+    ///
+    /// # Errors
+    /// [`EnvError::Space`] or [`EnvError::Params`] when it does not fit.
+    pub fn wrap(&self, env: Box<dyn Env>) -> Result<Box<dyn Env>, EnvError> {
+        Ok(match self {
+            Self::ActionRepeat { times } => Box::new(ActionRepeat::new(env, *times)?),
+            Self::RandomStart { max_steps } => Box::new(RandomStart::new(env, *max_steps)?),
+            Self::FrameHistory { past, flatten } => Box::new(FrameHistory::new(env, past, *flatten)?),
+            Self::FrameDelta => Box::new(FrameDelta::new(env)?),
+            Self::RangeNormalize { observation, action } => {
+                Box::new(RangeNormalize::new(env, *observation, *action)?)
+            }
+            Self::ClipAction => Box::new(ClipAction::new(env)?),
+            Self::LimitDuration { steps } => Box::new(LimitDuration::new(env, *steps)?),
+            Self::FiniteCheck => Box::new(FiniteCheck::new(env)),
+        })
+    }
+
+    /// One of each kind.
+    #[cfg(test)]
+    pub(crate) fn examples() -> Vec<Self> {
+        vec![
+            Self::ActionRepeat { times: 2 },
+            Self::RandomStart { max_steps: 3 },
+            Self::FrameHistory { past: vec![0, 2], flatten: true },
+            Self::FrameDelta,
+            Self::RangeNormalize { observation: Some(true), action: None },
+            Self::ClipAction,
+            Self::LimitDuration { steps: 7 },
+            Self::FiniteCheck,
+        ]
+    }
+}
