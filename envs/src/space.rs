@@ -124,7 +124,7 @@ impl Space {
                         high.len()
                     ));
                 }
-                match low.iter().zip(high).position(|(l, h)| !(l <= h)) {
+                match low.iter().zip(high).position(|(l, h)| l.is_nan() || h.is_nan() || l > h) {
                     Some(i) => wrong(format!("bounds of element {i} are {}..{}", low[i], high[i])),
                     None => Ok(()),
                 }

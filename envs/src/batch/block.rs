@@ -113,7 +113,7 @@ fn is_discrete(space: &Space) -> bool {
 ///
 /// # Safety
 /// `base` must stay valid for reads and writes of `bytes` bytes until the value is dropped.
-pub unsafe trait Memory: Send {
+pub unsafe trait Memory: Send + Sync {
     /// First byte.
     fn base(&self) -> NonNull<u8>;
 }
@@ -133,6 +133,9 @@ unsafe impl Memory for Heap {
 
 // SAFETY: an owned allocation may move between threads.
 unsafe impl Send for Heap {}
+
+// SAFETY: a shared reference gives away its address alone.
+unsafe impl Sync for Heap {}
 
 impl Drop for Heap {
     fn drop(&mut self) {
