@@ -8,6 +8,8 @@ use std::sync::Arc;
 use phalanx_envs::{Block, Dtype, Memory};
 use tch::{Device, Kind, Tensor};
 
+use crate::{Array, Checkpoint};
+
 /// One rollout of T steps in N rows.
 pub struct Rollout {
     /// `[T+1, N, O]`.
@@ -64,9 +66,9 @@ impl Rollout {
         self.rows
     }
 
-    /// Observations of time `t`: `[N, O]`.
-    pub fn observation_at(&self, t: usize) -> &Tensor {
-        &self.observation_at[t]
+    /// Observations of time `t`, `[N, O]`, and the place for the log probabilities of the actions taken then, `[N]`.
+    pub fn at(&mut self, t: usize) -> (&Tensor, &mut [f32]) {
+        (&self.observation_at[t], &mut self.log_prob[t * self.rows..(t + 1) * self.rows])
     }
 
     /// Observations of this rollout and after it, `[(len + 1)·N, O]`.
@@ -88,5 +90,15 @@ impl Rollout {
     pub fn transitions(&self) -> Vec<i64> {
         let held = self.active[..self.len * self.rows].iter().enumerate();
         held.filter(|(_, active)| **active).map(|(i, _)| i as i64).collect()
+    }
+
+    /// Puts the rollout into a checkpoint, to be looked at.
+    pub fn save(&self, checkpoint: &mut Checkpoint) {
+        checkpoint.put_tensor("rollout.observation", &self.observation.narrow(0, 0, self.len as i64 + 1));
+        checkpoint.put_tensor("rollout.action", &self.action.narrow(0, 0, self.len as i64));
+        checkpoint.put_array(
+            "rollout.log_prob",
+            Array::F32(vec![self.len, self.rows], self.log_prob[..self.len * self.rows].to_vec()),
+        );
     }
 }

@@ -1,8 +1,27 @@
 //! What learns: returns, `BatchPPO`, the trainer's loop, evaluation and loggers.
 
+mod checkpoints;
+mod collect;
+mod episodes;
+mod error;
+mod evaluate;
+mod objective;
+mod ppo;
+mod record;
+mod returns;
 mod settings;
+mod trainer;
 
+pub use checkpoints::{Checkpoints, Found, Which};
+pub use collect::{Collected, Collector};
+pub use episodes::EpisodeLog;
+pub use error::AlgorithmError;
+pub use evaluate::{Evaluation, evaluate, evaluation_shape};
+pub use ppo::{BatchPpo, UpdateMetrics};
+pub use record::Record;
+pub use returns::{Transitions, advantages};
 pub use settings::{
     CheckpointSettings, ClipSettings, EpisodesRollout, EvaluationSettings, KlPenaltySettings, LinearSchedule,
     Objective, PpoSettings, RolloutSettings, Schedule, StepsRollout,
 };
+pub use trainer::{MakeBatch, Outcome, TrainSettings, Trainer, checkpoint_step, evaluation_seed};

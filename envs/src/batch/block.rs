@@ -219,6 +219,17 @@ impl Block {
         self.at(self.layout.action, 0)
     }
 
+    /// `observation [T+1, N, O]` of floats; panics when the observation space has bytes.
+    ///
+    /// # Panics
+    /// See above.
+    pub fn observations_f32(&self) -> &[f32] {
+        assert_eq!(self.layout.dtype(), Dtype::F32, "observations are bytes");
+        let len = (self.layout.steps + 1) * self.layout.rows * self.layout.observation_space.len();
+        // SAFETY: within the memory, and no row is being stepped while the learner reads.
+        unsafe { std::slice::from_raw_parts(self.at(self.layout.observation, 0), len) }
+    }
+
     /// `reward [T, N]`.
     pub fn reward(&self) -> &[f32] {
         // SAFETY: within the memory, and no row is being stepped while the learner reads.

@@ -1,0 +1,152 @@
+//! What is remembered of the episodes of all rows: returns and lengths, and the actions that lead to where they stand.
+
+use std::collections::VecDeque;
+
+use phalanx_agents::{AgentError, Array, Checkpoint, Rollout};
+use phalanx_envs::{Action, Block, RunningEpisode};
+use serde::{Deserialize, Serialize};
+
+/// Finished episodes that the reported means are taken over.
+const RECENT: usize = 100;
+
+/// Steps of a running episode that are remembered; a resumed run begins a longer episode anew.
+const LONGEST_REPLAY: u64 = 100_000;
+
+/// The episodes of all rows.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct EpisodeLog {
+    /// Episodes finished so far.
+    pub finished: u64,
+    /// Return and length of the latest finished episodes, the oldest first.
+    pub recent: VecDeque<(f64, u64)>,
+    /// Return of each row's running episode.
+    returns: Vec<f64>,
+    /// Length of each row's running episode.
+    lengths: Vec<u64>,
+    /// Each row's running episode, to be replayed by a resumed run.
+    #[serde(skip)]
+    pub running: Vec<RunningEpisode>,
+}
+
+impl EpisodeLog {
+    /// The log of `rows` rows at the start of their first episodes.
+    pub fn new(rows: usize) -> Self {
+        Self {
+            returns: vec![0.0; rows],
+            lengths: vec![0; rows],
+            running: vec![RunningEpisode::default(); rows],
+            ..Self::default()
+        }
+    }
+
+    /// Mean return and mean length of the latest finished episodes; NaN when none has finished.
+    pub fn means(&self) -> (f64, f64) {
+        let n = self.recent.len() as f64;
+        let (returns, lengths) =
+            self.recent.iter().fold((0.0, 0.0), |(r, l), (ret, len)| (r + ret, l + *len as f64));
+        (returns / n, lengths / n)
+    }
+
+    /// Every row was reset: its running episode is forgotten and the next one begins.
+    pub fn restart(&mut self) {
+        (0..self.running.len()).for_each(|row| self.begin_next(row));
+    }
+
+    fn begin_next(&mut self, row: usize) {
+        self.returns[row] = 0.0;
+        self.lengths[row] = 0;
+        let running = &mut self.running[row];
+        running.episode += 1;
+        running.discrete.clear();
+        running.continuous.clear();
+    }
+
+    /// Follows the episodes of a rollout.
+    pub fn take_in(&mut self, block: &Block, rollout: &Rollout) {
+        let (rows, rewards) = (rollout.rows(), block.reward());
+        for t in 0..rollout.len {
+            for row in (0..rows).filter(|row| rollout.active[t * rows + row]) {
+                self.returns[row] += f64::from(rewards[t * rows + row]);
+                self.lengths[row] += 1;
+                if block.episode(t, row).is_over() {
+                    self.finish(row);
+                } else if self.lengths[row] <= LONGEST_REPLAY {
+                    self.running[row].push(block.action(t, row));
+                }
+            }
+        }
+    }
+
+    fn finish(&mut self, row: usize) {
+        self.finished += 1;
+        if self.recent.len() == RECENT {
+            self.recent.pop_front();
+        }
+        self.recent.push_back((self.returns[row], self.lengths[row]));
+        self.begin_next(row);
+    }
+
+    /// Puts the log into a checkpoint.
+    pub fn save(&self, checkpoint: &mut Checkpoint) {
+        let mut log = self.clone();
+        for row in 0..log.running.len() {
+            if log.lengths[row] > LONGEST_REPLAY {
+                log.begin_next(row);
+            }
+        }
+        let (mut discrete, mut continuous, mut lengths) = (Vec::new(), Vec::new(), Vec::new());
+        for running in &log.running {
+            discrete.extend(&running.discrete);
+            continuous.extend(&running.continuous);
+            lengths.push((running.episode, running.discrete.len(), running.continuous.len()));
+        }
+        checkpoint.put_state("episodes", &log);
+        checkpoint.put_state("running", &lengths);
+        checkpoint.put_array("running.discrete", Array::I64(vec![discrete.len()], discrete));
+        checkpoint.put_array("running.continuous", Array::F32(vec![continuous.len()], continuous));
+    }
+
+    /// Takes the log of `rows` rows from a checkpoint.
+    ///
+    /// # Errors
+    /// [`AgentError::Entry`] when it is not there or for another number of rows.
+    pub fn restore(checkpoint: &Checkpoint, rows: usize) -> Result<Self, AgentError> {
+        let bad = |reason: String| AgentError::Entry { name: "running".into(), reason };
+        let mut log: Self = checkpoint.state("episodes")?;
+        let lengths: Vec<(u64, usize, usize)> = checkpoint.state("running")?;
+        let (Array::I64(_, discrete), Array::F32(_, continuous)) =
+            (checkpoint.array("running.discrete")?, checkpoint.array("running.continuous")?)
+        else {
+            return Err(bad("holds numbers of another type".into()));
+        };
+        if [lengths.len(), log.returns.len(), log.lengths.len()] != [rows; 3] {
+            return Err(bad(format!("was written for {} rows, this run has {rows}", lengths.len())));
+        }
+        let (mut discrete, mut continuous) = (discrete.as_slice(), continuous.as_slice());
+        for (episode, choices, numbers) in lengths {
+            let (Some((d, more_d)), Some((c, more_c))) =
+                (discrete.split_at_checked(choices), continuous.split_at_checked(numbers))
+            else {
+                return Err(bad("has fewer actions than it says".into()));
+            };
+            (discrete, continuous) = (more_d, more_c);
+            log.running.push(RunningEpisode { episode, discrete: d.to_vec(), continuous: c.to_vec() });
+        }
+        Ok(log)
+    }
+}
+
+/// Appends one action to a running episode.
+trait Push {
+    fn push(&mut self, action: Action<'_>);
+}
+
+impl Push for RunningEpisode {
+    fn push(&mut self, action: Action<'_>) {
+        match action {
+            Action::Discrete(a) => self.discrete.push(a as i64),
+            Action::MultiDiscrete(a) => self.discrete.extend(a),
+            Action::Box(a) => self.continuous.extend(a),
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! The one error of this crate.
+
+use phalanx_agents::AgentError;
+use phalanx_envs::EnvError;
+
+/// What stopped a training or an evaluation.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AlgorithmError {
+    /// An environment or a worker failed.
+    #[error("the environments failed")]
+    Env(#[from] EnvError),
+    /// The agent or its files failed.
+    #[error(transparent)]
+    Agent(#[from] AgentError),
+    /// A number that must be finite is not.
+    #[error("{what} is not finite ({value}) at {place}; nothing was learned from it")]
+    NotFinite {
+        /// Name of the number.
+        what: String,
+        /// The number.
+        value: f64,
+        /// Row, time, update or minibatch where it appeared.
+        place: String,
+    },
+    /// The training stopped; what it stopped over can be looked at.
+    #[error("the training stopped; its state and the rollout it stopped over are in {}", .path.display())]
+    Stopped {
+        /// A checkpoint with the rollout.
+        path: std::path::PathBuf,
+        /// Why.
+        source: Box<AlgorithmError>,
+    },
+    /// Settings that contradict each other or the environment.
+    #[error("{0}")]
+    Settings(String),
+    /// Lengths that do not belong together.
+    #[error("{what}: {left} and {right} differ")]
+    Shape {
+        /// What has the lengths.
+        what: &'static str,
+        /// One of them.
+        left: usize,
+        /// The other.
+        right: usize,
+    },
+}

@@ -1,0 +1,89 @@
+//! Evaluation: whole episodes of a fixed policy, without learning.
+
+use phalanx_agents::{Agent, Mode, Rollout};
+use phalanx_envs::{BatchEnv, Generator, RunningEpisode};
+
+use crate::AlgorithmError;
+
+/// Rows of an evaluation that many episodes are spread over.
+const ROWS: usize = 16;
+
+/// Returns and lengths of the episodes of an evaluation.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Evaluation {
+    /// Undiscounted return of each episode, in reward units.
+    pub returns: Vec<f64>,
+    /// Steps of each episode.
+    pub lengths: Vec<u64>,
+}
+
+impl Evaluation {
+    /// Mean return.
+    pub fn return_mean(&self) -> f64 {
+        self.returns.iter().sum::<f64>() / self.returns.len() as f64
+    }
+
+    /// Standard deviation of the returns (population).
+    pub fn return_std(&self) -> f64 {
+        let mean = self.return_mean();
+        let squares: f64 = self.returns.iter().map(|r| (r - mean).powi(2)).sum();
+        (squares / self.returns.len() as f64).sqrt()
+    }
+
+    /// Mean length.
+    pub fn length_mean(&self) -> f64 {
+        self.lengths.iter().sum::<u64>() as f64 / self.lengths.len() as f64
+    }
+}
+
+/// Rows and steps of the batch that [`evaluate`] needs for this many episodes.
+pub fn evaluation_shape(episodes: usize) -> (usize, usize) {
+    (episodes.clamp(1, ROWS), 1)
+}
+
+/// Plays `episodes` whole episodes, the most probable action each, or a drawn one with a generator.
+///
+/// Every row plays its share, so that short episodes are not preferred; and every call plays the same episodes of the
+/// batch's seed, so that policies are compared on equal terms.
+///
+/// # Errors
+/// [`AlgorithmError::Env`] and [`AlgorithmError::Agent`].
+pub fn evaluate(
+    agent: &Agent,
+    batch: &mut dyn BatchEnv,
+    episodes: usize,
+    mut generator: Option<&mut Generator>,
+) -> Result<Evaluation, AlgorithmError> {
+    let rows = batch.block().layout().rows;
+    let mut rollout = Rollout::new(batch.block());
+    let mut actor = agent.actor();
+    let mut left: Vec<usize> = (0..rows).map(|row| (episodes + rows - 1 - row) / rows).collect();
+    let (mut returns, mut lengths) = (vec![0.0; rows], vec![0; rows]);
+    let mut evaluation = Evaluation::default();
+    batch.replay(&vec![RunningEpisode::default(); rows])?;
+    for (row, &left) in left.iter().enumerate() {
+        batch.block().set_active(row, left > 0);
+    }
+    while left.iter().any(|&left| left > 0) {
+        let mode = generator.as_deref_mut().map_or(Mode::Greedy, Mode::Sample);
+        let (observation, log_prob) = rollout.at(0);
+        actor.act(observation, mode, batch.block(), 0, log_prob)?;
+        batch.step(0)?;
+        let block = batch.block();
+        for row in 0..rows {
+            if left[row] == 0 {
+                continue;
+            }
+            returns[row] += f64::from(block.reward()[row]);
+            lengths[row] += 1;
+            if block.episode(0, row).is_over() {
+                evaluation.returns.push(std::mem::take(&mut returns[row]));
+                evaluation.lengths.push(std::mem::take(&mut lengths[row]));
+                left[row] -= 1;
+                block.set_active(row, left[row] > 0);
+            }
+        }
+        block.carry_over(1);
+    }
+    Ok(evaluation)
+}

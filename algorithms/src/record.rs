@@ -1,0 +1,27 @@
+//! What an iteration reports.
+
+/// Named numbers after `step` environment steps, in the order in which they are shown.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Record {
+    /// Environment steps taken so far.
+    pub step: u64,
+    /// Name and value of each metric; docs/ppo.md says what they mean. NaN stands for "not yet".
+    pub values: Vec<(&'static str, f64)>,
+}
+
+impl Record {
+    /// A record without metrics.
+    pub fn new(step: u64) -> Self {
+        Self { step, values: Vec::new() }
+    }
+
+    /// Adds a metric.
+    pub fn push(&mut self, name: &'static str, value: f64) {
+        self.values.push((name, value));
+    }
+
+    /// A metric by name.
+    pub fn get(&self, name: &str) -> Option<f64> {
+        self.values.iter().find(|(n, _)| *n == name).map(|(_, value)| *value)
+    }
+}

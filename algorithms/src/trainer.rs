@@ -1,0 +1,311 @@
+//! The training loop: rollout, update, and now and then an evaluation and a checkpoint.
+
+use std::time::{Duration, Instant};
+
+use phalanx_agents::{Agent, Checkpoint, Device, NetworkSettings, NormalizeSettings, stream};
+use phalanx_envs::{BatchEnv, EnvError, Generator};
+
+use crate::episodes::EpisodeLog;
+use crate::{
+    AlgorithmError, BatchPpo, Checkpoints, Collector, Evaluation, EvaluationSettings, PpoSettings, Record,
+    RolloutSettings, UpdateMetrics, evaluate, evaluation_shape,
+};
+
+/// Everything that decides a training besides its environments.
+#[derive(Debug, Clone)]
+pub struct TrainSettings {
+    /// Environments stepped together.
+    pub rows: usize,
+    /// Environment steps of the whole training.
+    pub steps: u64,
+    /// Seed of every random number.
+    pub seed: u64,
+    /// Where the networks live.
+    pub device: Device,
+    /// What one rollout holds.
+    pub rollout: RolloutSettings,
+    /// Shape of the networks.
+    pub network: NetworkSettings,
+    /// What is normalised.
+    pub normalize: NormalizeSettings,
+    /// The algorithm.
+    pub ppo: PpoSettings,
+    /// When the policy is tried out.
+    pub evaluation: EvaluationSettings,
+    /// Environment steps between two checkpoints; 0 writes one only at the end.
+    pub checkpoint_every: u64,
+}
+
+/// Makes a batch of (rows, steps, seed).
+pub type MakeBatch<'a> = dyn Fn(usize, usize, u64) -> Result<Box<dyn BatchEnv>, EnvError> + 'a;
+
+/// How a training ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// All steps were taken.
+    Finished,
+    /// It was asked to stop.
+    Stopped,
+}
+
+/// One training, iteration by iteration.
+pub struct Trainer {
+    settings: TrainSettings,
+    collector: Collector,
+    agent: Agent,
+    ppo: BatchPpo,
+    action: Generator,
+    evaluation: Option<Box<dyn BatchEnv>>,
+    progress: Progress,
+}
+
+/// How far a training has come.
+#[derive(Debug, Clone, Copy, Default, serde::Serialize, serde::Deserialize)]
+struct Progress {
+    step: u64,
+    iteration: u64,
+    seconds: f64,
+    best: Option<f64>,
+}
+
+/// Times of one iteration.
+struct Times {
+    stepping: Duration,
+    inferring: Duration,
+    updating: Duration,
+}
+
+impl Trainer {
+    /// A training at its start.
+    ///
+    /// # Errors
+    /// What the environments, their spaces or the settings say.
+    pub fn new(settings: TrainSettings, make_batch: &MakeBatch<'_>) -> Result<Self, AlgorithmError> {
+        let (rows, seed) = (settings.rows, settings.seed);
+        let batch = make_batch(rows, settings.rollout.steps(rows), seed)?;
+        let agent = Agent::new(
+            batch.observation_space(),
+            batch.action_space(),
+            &settings.network,
+            &settings.normalize,
+            &mut stream(seed, "initialisation"),
+            settings.device,
+        )?;
+        let evaluation = match settings.evaluation.episodes {
+            0 => None,
+            episodes => {
+                let (rows, steps) = evaluation_shape(episodes);
+                Some(make_batch(rows, steps, evaluation_seed(seed))?)
+            }
+        };
+        Ok(Self {
+            ppo: BatchPpo::new(&settings.ppo, &settings.normalize, &agent, rows, seed),
+            collector: Collector::new(batch, settings.rollout),
+            agent,
+            action: stream(seed, "action"),
+            evaluation,
+            progress: Progress::default(),
+            settings,
+        })
+    }
+
+    /// Environment steps taken so far.
+    pub fn step(&self) -> u64 {
+        self.progress.step
+    }
+
+    /// The agent as it stands.
+    pub fn agent(&self) -> &Agent {
+        &self.agent
+    }
+
+    /// The batch that is trained on.
+    pub fn batch_mut(&mut self) -> &mut dyn BatchEnv {
+        self.collector.batch_mut()
+    }
+
+    /// Whether all steps have been taken.
+    pub fn is_finished(&self) -> bool {
+        self.progress.step >= self.settings.steps
+    }
+
+    /// Trains until all steps are taken or `stop` says so, writing checkpoints and handing each iteration's record to
+    /// `log`.
+    ///
+    /// # Errors
+    /// What goes wrong. The state after the last whole iteration has been saved then, if the disk allows; after
+    /// [`AlgorithmError::NotFinite`] that state is spoiled and lies, with the rollout, in a file of its own.
+    pub fn run(
+        &mut self,
+        checkpoints: &Checkpoints,
+        log: &mut dyn FnMut(&Record) -> Result<(), AlgorithmError>,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<Outcome, AlgorithmError> {
+        let result = self.run_on(checkpoints, log, stop);
+        if let Err(error @ AlgorithmError::NotFinite { .. }) = result {
+            let mut checkpoint = self.save();
+            self.collector.rollout().save(&mut checkpoint);
+            let path = checkpoints.save_failed(&checkpoint)?;
+            return Err(AlgorithmError::Stopped { path, source: Box::new(error) });
+        }
+        let saved = checkpoints.save(self.progress.step, &self.save());
+        let outcome = result?;
+        saved?;
+        Ok(outcome)
+    }
+
+    fn run_on(
+        &mut self,
+        checkpoints: &Checkpoints,
+        log: &mut dyn FnMut(&Record) -> Result<(), AlgorithmError>,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<Outcome, AlgorithmError> {
+        while !self.is_finished() {
+            let before = self.progress.step;
+            let mut record = self.iterate()?;
+            if self.is_due(before, self.settings.evaluation.every) {
+                self.try_out(&mut record, checkpoints)?;
+            }
+            log(&record)?;
+            if stop() {
+                return Ok(Outcome::Stopped);
+            }
+            if self.is_due(before, self.settings.checkpoint_every) && !self.is_finished() {
+                checkpoints.save(self.progress.step, &self.save())?;
+            }
+        }
+        Ok(Outcome::Finished)
+    }
+
+    /// Whether a multiple of `every` was passed since step `before`, or the training has ended.
+    fn is_due(&self, before: u64, every: u64) -> bool {
+        self.is_finished() || (every > 0 && before / every != self.progress.step / every)
+    }
+
+    fn try_out(&mut self, record: &mut Record, checkpoints: &Checkpoints) -> Result<(), AlgorithmError> {
+        let Some(evaluation) = self.evaluate()? else { return Ok(()) };
+        let mean = evaluation.return_mean();
+        record.push("evaluation_return_mean", mean);
+        record.push("evaluation_return_std", evaluation.return_std());
+        record.push("evaluation_length_mean", evaluation.length_mean());
+        if self.progress.best.is_none_or(|best| mean > best) {
+            self.progress.best = Some(mean);
+            checkpoints.save_best(&self.save())?;
+        }
+        Ok(())
+    }
+
+    /// One rollout and one update.
+    ///
+    /// # Errors
+    /// What goes wrong. When the environments fail, the trainer stands where it stood before the call, but its
+    /// environments do not.
+    pub fn iterate(&mut self) -> Result<Record, AlgorithmError> {
+        let start = Instant::now();
+        let action = self.action.clone();
+        let collected =
+            self.collector.collect(&self.agent, &mut self.action).inspect_err(|_| self.action = action)?;
+        let updating = Instant::now();
+        let share = self.progress.step as f64 / self.settings.steps as f64;
+        let block = self.collector.batch().block();
+        let metrics = self.ppo.update(&mut self.agent, block, self.collector.rollout(), share)?;
+        let times = Times {
+            stepping: collected.stepping,
+            inferring: collected.inferring,
+            updating: updating.elapsed(),
+        };
+        self.progress.step += collected.transitions as u64;
+        self.progress.iteration += 1;
+        self.progress.seconds += start.elapsed().as_secs_f64();
+        Ok(self.record(collected.transitions, &metrics, &times, start.elapsed()))
+    }
+
+    fn record(&self, transitions: usize, metrics: &UpdateMetrics, times: &Times, took: Duration) -> Record {
+        let log = self.collector.log();
+        let (return_mean, length_mean) = log.means();
+        let mut record = Record::new(self.progress.step);
+        for (name, value) in [
+            ("iteration", self.progress.iteration as f64),
+            ("episodes", log.finished as f64),
+            ("episode_return_mean", return_mean),
+            ("episode_length_mean", length_mean),
+            ("steps_per_second", transitions as f64 / took.as_secs_f64()),
+            ("policy_loss", metrics.policy_loss),
+            ("value_loss", metrics.value_loss),
+            ("entropy", metrics.entropy),
+            ("approx_kl", metrics.approx_kl),
+            ("clip_fraction", metrics.clip_fraction),
+            ("kl_penalty", metrics.penalty),
+            ("gradient_norm", metrics.gradient_norm),
+            ("gradient_steps", metrics.gradient_steps as f64),
+            ("explained_variance", metrics.explained_variance),
+            ("learning_rate", metrics.learning_rate),
+            ("seconds", self.progress.seconds),
+            ("seconds_stepping", times.stepping.as_secs_f64()),
+            ("seconds_inferring", times.inferring.as_secs_f64()),
+            ("seconds_updating", times.updating.as_secs_f64()),
+        ] {
+            record.push(name, value);
+        }
+        record
+    }
+
+    /// Plays the evaluation's episodes greedily; nothing when there are none.
+    ///
+    /// # Errors
+    /// What the environments say.
+    pub fn evaluate(&mut self) -> Result<Option<Evaluation>, AlgorithmError> {
+        let episodes = self.settings.evaluation.episodes;
+        match &mut self.evaluation {
+            Some(batch) => evaluate(&self.agent, &mut **batch, episodes, None).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Everything that the training needs to go on exactly.
+    pub fn save(&self) -> Checkpoint {
+        let mut checkpoint = Checkpoint::new();
+        self.agent.save(&mut checkpoint);
+        self.ppo.save(&mut checkpoint);
+        self.collector.log().save(&mut checkpoint);
+        checkpoint.put_state("action", &self.action);
+        checkpoint.put_state("progress", &self.progress);
+        checkpoint
+    }
+
+    /// Goes on where `checkpoint` was written.
+    ///
+    /// # Errors
+    /// [`AlgorithmError::Agent`] when it belongs to another configuration; [`AlgorithmError::Env`] when the running
+    /// episodes cannot be replayed.
+    pub fn restore(&mut self, checkpoint: &Checkpoint) -> Result<(), AlgorithmError> {
+        self.agent.restore(checkpoint)?;
+        self.ppo.restore(checkpoint)?;
+        self.action = checkpoint.state("action")?;
+        self.progress = checkpoint.state("progress")?;
+        self.collector.resume(EpisodeLog::restore(checkpoint, self.settings.rows)?)
+    }
+
+    /// Ends the environments and their processes.
+    ///
+    /// # Errors
+    /// What kept a worker from ending in order.
+    pub fn close(&mut self) -> Result<(), AlgorithmError> {
+        let evaluation = self.evaluation.as_mut().map_or(Ok(()), |batch| batch.close());
+        self.collector.batch_mut().close()?;
+        Ok(evaluation?)
+    }
+}
+
+/// Steps taken before `checkpoint` was written.
+///
+/// # Errors
+/// [`AlgorithmError::Agent`] when it is not a training's.
+pub fn checkpoint_step(checkpoint: &Checkpoint) -> Result<u64, AlgorithmError> {
+    Ok(checkpoint.state::<Progress>("progress")?.step)
+}
+
+/// Seed of the environments that a run of `seed` is evaluated on.
+pub fn evaluation_seed(seed: u64) -> u64 {
+    phalanx_envs::episode_seed(seed, usize::MAX, 0)
+}
