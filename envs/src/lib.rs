@@ -6,10 +6,12 @@
 //! This crate knows nothing of libtorch: code that runs in a forked worker cannot reach it.
 
 mod batch;
+pub mod contract;
 pub mod draw;
 mod env;
 mod error;
 pub mod native;
+mod probe;
 mod registry;
 mod seed;
 mod space;
@@ -19,6 +21,7 @@ pub mod wrappers;
 pub use batch::{BatchEnv, Block, Layout, LocalBatch, Memory, Phase, Place, Rows, RunningEpisode, Watch};
 pub use env::{Action, Env, Episode, Frame, Row, Step};
 pub use error::EnvError;
+pub use probe::Probe;
 pub use registry::{Constructor, Entry, EnvInfo, Registry};
 pub use seed::{Generator, episode_seed, generator};
 pub use space::{Dtype, Space};

@@ -12,6 +12,7 @@ mod rows;
 
 pub use block::{Block, Layout, Memory};
 pub use local::LocalBatch;
+pub(crate) use local::panic_message;
 pub use place::{Phase, Place, Watch};
 pub use rows::{Rows, RunningEpisode};
 

@@ -1,0 +1,311 @@
+//! One environment being used and watched.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use crate::batch::panic_message;
+use crate::{Action, Dtype, Env, EnvError, Episode, Frame, Generator, Row, Space, generator};
+
+/// Bits that no computation brings about: not a number, with a payload.
+const UNWRITTEN: u32 = 0x7FC0_DEAD;
+/// What bytes are filled with before one record and the next.
+const FILLINGS: [u8; 2] = [0x5A, 0xA5];
+
+/// Episodes of a record that are drawn: the second may differ from the first, and drawing takes time.
+const DRAWN: usize = 2;
+
+/// An environment with its row, and what was found about it.
+pub(super) struct Trial {
+    pub env: Box<dyn Env>,
+    pub steps: u64,
+    pub episodes: u64,
+    pub frame: Option<(u32, u32)>,
+    /// The first finding of each kind.
+    pub findings: Vec<(&'static str, String)>,
+    floats: Vec<f32>,
+    bytes: Vec<u8>,
+    filling: u8,
+    generator: Generator,
+    discrete: Vec<i64>,
+    continuous: Vec<f32>,
+    place: Position,
+}
+
+/// Where a trial is, to be told to a person.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+struct Position {
+    seed: u64,
+    episode: usize,
+    step: u64,
+}
+
+impl std::fmt::Display for Position {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "seed {}, episode {}, step {}", self.seed, self.episode, self.step)
+    }
+}
+
+/// What an environment showed and rewarded, as bits.
+pub(super) struct Record {
+    places: Vec<Position>,
+    shown: Vec<Vec<u32>>,
+    rewards: Vec<Option<(u32, Episode)>>,
+    filling: u8,
+    /// First observations of the episodes.
+    pub starts: Vec<Vec<u32>>,
+    /// Episodes that ended.
+    pub ends: u64,
+}
+
+impl Record {
+    /// Steps taken.
+    pub fn steps(&self) -> u64 {
+        self.rewards.iter().flatten().count() as u64
+    }
+
+    /// Where two records part, if they do.
+    pub fn difference(&self, other: &Self) -> Option<Difference> {
+        let places = self.places.iter().zip(&self.shown).zip(&self.rewards);
+        let others = other.shown.iter().zip(&other.rewards);
+        for (((place, shown), reward), (other_shown, other_reward)) in places.zip(others) {
+            if reward != other_reward {
+                return Some(Difference { place: format!("{place}, reward or end"), unwritten: false });
+            }
+            let element = shown.iter().zip(other_shown).position(|(a, b)| a != b);
+            if let Some(i) = element {
+                let kept = [shown[i], other_shown[i]] == [u32::from(self.filling), u32::from(other.filling)];
+                let unwritten = kept && self.filling != other.filling;
+                return Some(Difference { place: format!("{place}, observation[{i}]"), unwritten });
+            }
+        }
+        None
+    }
+}
+
+/// Where two records part.
+pub(super) struct Difference {
+    pub place: String,
+    /// Whether both show what was there before the environment wrote.
+    pub unwritten: bool,
+}
+
+/// Runs environment code and turns its panic into an error.
+pub(super) fn guard<T>(work: impl FnOnce() -> Result<T, EnvError>) -> Result<T, EnvError> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
+        Err(EnvError::failed(format!(
+            "panicked: {}: an environment must return an error instead",
+            panic_message(&*panic)
+        )))
+    })
+}
+
+impl Trial {
+    pub fn new(env: Box<dyn Env>) -> Self {
+        let (observation, action) = (env.observation_space(), env.action_space());
+        // An impossible space is reported before any of these is used.
+        let len = if observation.check().is_ok() { observation.len() } else { 0 };
+        let actions = if action.check().is_ok() { action.len() } else { 0 };
+        let (floats, bytes) = match observation {
+            Space::Box { dtype: Dtype::U8, .. } => (Vec::new(), vec![0; len]),
+            _ => (vec![0.0; len], Vec::new()),
+        };
+        Self {
+            env,
+            steps: 0,
+            episodes: 0,
+            frame: None,
+            findings: Vec::new(),
+            floats,
+            bytes,
+            filling: FILLINGS[0],
+            generator: generator(0),
+            discrete: vec![0; actions],
+            continuous: vec![0.0; actions],
+            place: Position::default(),
+        }
+    }
+
+    /// Runs episodes of random actions for `steps` steps; `None` when the environment failed.
+    pub fn record(&mut self, seed: u64, steps: u64) -> Option<Record> {
+        self.filling = if self.filling == FILLINGS[0] { FILLINGS[1] } else { FILLINGS[0] };
+        self.generator = generator(0);
+        let mut record = Record {
+            places: Vec::new(),
+            shown: Vec::new(),
+            rewards: Vec::new(),
+            filling: self.filling,
+            starts: Vec::new(),
+            ends: 0,
+        };
+        let mut over = true;
+        for _ in 0..steps {
+            if over {
+                let first = record.starts.is_empty();
+                self.place = Position { seed, episode: record.starts.len(), step: 0 };
+                self.reset(first.then_some(seed))?;
+                self.note(&mut record, None);
+                record.starts.push(self.bits());
+                self.render();
+            }
+            self.place.step += 1;
+            let (reward, episode) = self.step()?;
+            self.note(&mut record, Some((reward.to_bits(), episode)));
+            over = episode.is_over();
+            record.ends += u64::from(over);
+            if over || self.place.step == 1 {
+                self.render();
+            }
+        }
+        Some(record)
+    }
+
+    fn note(&self, record: &mut Record, outcome: Option<(u32, Episode)>) {
+        record.places.push(self.place);
+        record.shown.push(self.bits());
+        record.rewards.push(outcome);
+    }
+
+    /// Whether an episode goes on after `most` steps.
+    pub fn outlasts(&mut self, seed: u64, most: u64) -> bool {
+        self.place = Position { seed, episode: 0, step: 0 };
+        if self.reset(Some(seed)).is_none() {
+            return false;
+        }
+        for step in 1..=most {
+            self.place.step = step;
+            if self.step().is_none_or(|(_, episode)| episode.is_over()) {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Takes one step from a reset with this action; says what went wrong, if anything did.
+    pub fn try_action(&mut self, discrete: &[i64], continuous: &[f32]) -> Option<String> {
+        self.place = Position { seed: 1, episode: 0, step: 0 };
+        self.reset(Some(1))?;
+        let action = match self.env.action_space() {
+            Space::Discrete { .. } => Action::Discrete(discrete[0] as usize),
+            Space::MultiDiscrete { .. } => Action::MultiDiscrete(discrete),
+            Space::Box { .. } => Action::Box(continuous),
+        };
+        let (floats, bytes) = (&mut self.floats, &mut self.bytes);
+        let row = if bytes.is_empty() { Row::F32(floats) } else { Row::U8(bytes) };
+        self.steps += 1;
+        let env = &mut self.env;
+        let failure = guard(|| env.step(action, row)).err()?;
+        Some(format!("action {action} lies in the action space, but: {failure}"))
+    }
+
+    fn reset(&mut self, seed: Option<u64>) -> Option<()> {
+        self.fill();
+        self.episodes += 1;
+        let Self { env, floats, bytes, .. } = self;
+        let row = if bytes.is_empty() { Row::F32(floats) } else { Row::U8(bytes) };
+        match guard(|| env.reset(seed, row)) {
+            Ok(()) => self.check_observation(),
+            Err(e) => {
+                self.find("reset", &format!("reset failed: {e}"));
+                return None;
+            }
+        }
+        Some(())
+    }
+
+    fn step(&mut self) -> Option<(f32, Episode)> {
+        self.fill();
+        self.steps += 1;
+        let Self { env, floats, bytes, generator, discrete, continuous, .. } = self;
+        let space = env.action_space();
+        space.sample(generator, discrete, continuous);
+        let action = match space {
+            Space::Discrete { .. } => Action::Discrete(discrete[0] as usize),
+            Space::MultiDiscrete { .. } => Action::MultiDiscrete(discrete),
+            Space::Box { .. } => Action::Box(continuous),
+        };
+        let row = if bytes.is_empty() { Row::F32(floats) } else { Row::U8(bytes) };
+        match guard(|| env.step(action, row)) {
+            Ok(step) => {
+                if !step.reward.is_finite() {
+                    self.find("reward", &format!("the reward is {}: not a finite number", step.reward));
+                }
+                self.check_observation();
+                Some((step.reward, step.episode))
+            }
+            Err(e) => {
+                let message = format!("step failed with action {action}: {e}");
+                self.find("step", &message);
+                None
+            }
+        }
+    }
+
+    fn fill(&mut self) {
+        self.floats.fill(f32::from_bits(UNWRITTEN));
+        self.bytes.fill(self.filling);
+    }
+
+    fn bits(&self) -> Vec<u32> {
+        let bytes = self.bytes.iter().map(|&b| u32::from(b));
+        self.floats.iter().map(|x| x.to_bits()).chain(bytes).collect()
+    }
+
+    fn check_observation(&mut self) {
+        let Space::Box { low, high, .. } = self.env.observation_space() else { return };
+        let numbers = self.floats.iter().copied().chain(self.bytes.iter().map(|&b| f32::from(b)));
+        let mut wrong = None;
+        for (i, ((x, &low), &high)) in numbers.zip(low).zip(high).enumerate() {
+            wrong = if x.to_bits() == UNWRITTEN {
+                Some(("unwritten", format!("observation[{i}] was not written")))
+            } else if !x.is_finite() {
+                Some(("finite", format!("observation[{i}] is {x}: not a finite number")))
+            } else if x < low || x > high {
+                Some(("bounds", format!("observation[{i}] is {x}, outside its bounds {low}..{high}")))
+            } else {
+                continue;
+            };
+            break;
+        }
+        if let Some((kind, message)) = wrong {
+            self.find(kind, &message);
+        }
+    }
+
+    /// Draws, and compares the picture's size with those before.
+    fn render(&mut self) {
+        if self.place.episode >= DRAWN {
+            return;
+        }
+        let env = &mut self.env;
+        let frame = match guard(|| Ok(env.render())) {
+            Ok(Some(frame)) => frame,
+            Ok(None) => {
+                if self.frame.is_some() {
+                    self.find("picture", "it drew nothing, but drew before");
+                }
+                return;
+            }
+            Err(e) => return self.find("picture", &format!("render failed: {e}")),
+        };
+        let Frame { width, height, pixels } = frame;
+        let bytes = width as usize * height as usize * 3;
+        if bytes == 0 || pixels.len() != bytes {
+            let message = format!("a picture of {width}×{height} has {} bytes, not {bytes}", pixels.len());
+            self.find("picture", &message);
+        }
+        let known = *self.frame.get_or_insert((width, height));
+        if known != (width, height) {
+            let message = format!(
+                "a picture of {width}×{height} after one of {}×{}: one size is needed",
+                known.0, known.1
+            );
+            self.find("picture", &message);
+        }
+    }
+
+    /// Reports a kind of finding the first time, with its place.
+    fn find(&mut self, kind: &'static str, message: &str) {
+        if self.findings.iter().all(|(known, _)| *known != kind) {
+            self.findings.push((kind, format!("{}: {message}", self.place)));
+        }
+    }
+}
