@@ -1,6 +1,8 @@
 //! Ours pass, and each way to break the contract is found.
 #![allow(clippy::unwrap_used)]
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use super::*;
 use crate::wrappers::Wrapper;
 use crate::{Action, Env, Episode, Frame, Row, Step, WrapperSpec};
@@ -79,6 +81,7 @@ enum Fault {
 struct Faulty {
     inner: Box<dyn Env>,
     fault: Fault,
+    instance: u32,
     resets: u32,
     steps: u32,
     space: Space,
@@ -120,7 +123,7 @@ impl Wrapper for Faulty {
             Fault::NotFinite if self.steps == 3 => row[1] = f32::INFINITY,
             Fault::BadReward if self.steps == 3 => step.reward = f32::NAN,
             Fault::Survives => row[1] = self.resets as f32,
-            Fault::Shared => row[1] = (&raw const *self).addr() as f32,
+            Fault::Shared => row[1] = self.instance as f32,
             Fault::StepFails if self.steps == 3 => return Err(EnvError::failed("a joint broke")),
             Fault::ChoiceFails if self.resets > 20 && action.discrete() == 1 => {
                 return Err(EnvError::failed("to the right is a wall"));
@@ -133,11 +136,13 @@ impl Wrapper for Faulty {
 
 impl Faulty {
     fn registry(fault: Fault) -> Registry {
+        let instances = AtomicU32::new(0);
         Registry::new().with("faulty", move |_| {
+            let instance = instances.fetch_add(1, Ordering::Relaxed);
             assert!(fault != Fault::NewPanics, "no memory for the track");
             let inner = Registry::standard().build(&EnvSpec::named("CartPole-v1"))?;
             let space = Space::Discrete { n: 0 };
-            let faulty = Faulty { inner, fault, resets: 0, steps: 0, space };
+            let faulty = Faulty { inner, fault, instance, resets: 0, steps: 0, space };
             Ok(match fault {
                 Fault::TornPicture | Fault::GrowingPicture | Fault::AnswersAll => Box::new(Outside(faulty)),
                 _ => Box::new(faulty),
