@@ -1,2 +1,52 @@
-//! Helper commands of the checkout.
-fn main() {}
+//! Helper commands of the checkout: `cargo xtask help`.
+//!
+//! One file a command. Deliberately without the crates of the project and without libtorch: this program is what
+//! makes libtorch available to them.
+
+mod install;
+mod process;
+mod setup;
+mod test;
+mod train;
+
+use std::process::ExitCode;
+
+use process::Failed;
+
+const HELP: &str = "\
+Usage: cargo xtask COMMAND
+
+  setup [--cuda]          install libtorch into .cache/ (nothing to do when it is there)
+                          --cuda: with its CUDA libraries (Linux, about 8 GB of disk while it unpacks)
+  train CONFIG [ARGS]...  set-up if needed, release build, then `phalanx train CONFIG ARGS...`
+  test [ARGS]...          set-up if needed, then the whole test suite; ARGS go to cargo nextest or cargo test
+
+Environment: LIBTORCH (a libtorch 2.11 of your own) or LIBTORCH_USE_PYTORCH=1 (the one of an installed Python torch
+2.11) are used instead of installing one; CXX names the C++ compiler; UPPER-CASE settings of pip (PIP_INDEX_URL) apply.
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let outcome = match words.as_slice() {
+        ["setup"] => setup::ensure(false),
+        ["setup", "--cuda"] => setup::ensure(true),
+        ["train", config, rest @ ..] if !config.starts_with('-') => train::run(config, rest),
+        ["test", rest @ ..] => test::run_tests(rest),
+        ["help" | "--help" | "-h"] => {
+            print!("{HELP}");
+            Ok(())
+        }
+        _ => {
+            eprint!("{HELP}");
+            return ExitCode::from(2);
+        }
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            error.downcast_ref::<Failed>().map_or(ExitCode::FAILURE, |failed| ExitCode::from(failed.code))
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! `cargo xtask setup`: finds the libtorch that the build shall use, or installs one.
+//!
+//! The answer for cargo is `.cache/libtorch.toml`, which `.cargo/config.toml` includes: plain `cargo build` and
+//! `cargo test` work from then on. How the installing is done is in [`crate::install`].
+
+use std::fs::{self, File, TryLockError};
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::install::{self, Variant};
+use crate::process::{cache, output, python, users_libtorch};
+
+/// The one release that tch 0.24 is made for.
+pub const TORCH_VERSION: &str = "2.11.0";
+
+/// Makes sure that a libtorch is there and that cargo knows where; does nothing when all is well.
+///
+/// Looks at `LIBTORCH`, then `LIBTORCH_USE_PYTORCH`, then installs into the checkout.
+///
+/// # Errors
+/// What is missing on this machine and how to get it.
+pub fn ensure(cuda: bool) -> Result<()> {
+    check_compiler()?;
+    match (users_libtorch(), std::env::var_os("LIBTORCH_USE_PYTORCH")) {
+        (Some(_), Some(_)) => bail!(
+            "both LIBTORCH and LIBTORCH_USE_PYTORCH are set, and the build would take the second; unset one of them"
+        ),
+        (Some(folder), None) => check_folder(&folder),
+        (None, Some(_)) => check_python_torch(),
+        (None, None) => install_in_cache(cuda),
+    }
+}
+
+fn check_compiler() -> Result<()> {
+    let compiler = std::env::var_os("CXX").unwrap_or_else(|| "c++".into());
+    output(Command::new(&compiler).arg("--version")).map(drop).with_context(|| {
+        format!(
+            "no C++ compiler ({}): install one (Debian, Ubuntu: apt install g++; Fedora: dnf install gcc-c++; \
+             macOS: xcode-select --install) or name yours in CXX",
+            compiler.display()
+        )
+    })
+}
+
+fn check_folder(folder: &Path) -> Result<()> {
+    let shown = folder.display();
+    ensure!(folder.is_absolute(), "LIBTORCH is {shown}: it must be an absolute path");
+    let has_library = ["so", "dylib"].iter().any(|e| folder.join(format!("lib/libtorch_cpu.{e}")).exists());
+    ensure!(has_library, "LIBTORCH is {shown}, but there is no lib/libtorch_cpu in it");
+    if let Ok(version) = fs::read_to_string(folder.join("build-version")) {
+        check_version(&version).with_context(|| format!("LIBTORCH is {shown}"))?;
+    }
+    Ok(())
+}
+
+fn check_python_torch() -> Result<()> {
+    let version = output(&mut python(&["-c", "import torch; print(torch.__version__)"])).context(
+        "LIBTORCH_USE_PYTORCH is set, but this Python has no torch: install torch 2.11.0 or unset the variable",
+    )?;
+    check_version(&version).context("LIBTORCH_USE_PYTORCH is set")
+}
+
+fn check_version(version: &str) -> Result<()> {
+    let version = version.trim();
+    let release = version.split('+').next().unwrap_or_default();
+    ensure!(release == TORCH_VERSION, "it is libtorch {version}, and {TORCH_VERSION} is needed");
+    Ok(())
+}
+
+fn install_in_cache(cuda: bool) -> Result<()> {
+    let cache = cache();
+    fs::create_dir_all(&cache).with_context(|| format!("cannot create {}", cache.display()))?;
+    let _lock = lock(&cache)?;
+    // Who once chose CUDA keeps it, also when `train` or `test` sets up on the way.
+    let cuda = cuda || Variant::Cuda.folder(&cache).exists();
+    let variant = if cuda { Variant::Cuda } else { Variant::Cpu };
+    install::install(&cache, variant)?;
+    tell_cargo(&cache, variant)
+}
+
+/// Held until dropped: two set-ups in one checkout take turns. The system frees it when we are killed.
+fn lock(cache: &Path) -> Result<File> {
+    let path = cache.join("setup.lock");
+    let file = File::create(&path).with_context(|| format!("cannot create {}", path.display()))?;
+    match file.try_lock() {
+        Ok(()) => return Ok(file),
+        Err(TryLockError::WouldBlock) => eprintln!("Waiting for another set-up of this checkout to end ..."),
+        Err(TryLockError::Error(error)) => return Err(error).context("cannot lock the cache folder"),
+    }
+    file.lock().context("cannot lock the cache folder")?;
+    Ok(file)
+}
+
+fn tell_cargo(cache: &Path, variant: Variant) -> Result<()> {
+    let text = format!(
+        "# Written by `cargo xtask setup`, included by .cargo/config.toml.\n\
+         [env]\n\
+         LIBTORCH = {{ value = \".cache/{}/torch\", relative = true }}\n",
+        variant.name()
+    );
+    let path = cache.join("libtorch.toml");
+    if fs::read_to_string(&path).is_ok_and(|old| old == text) {
+        return Ok(());
+    }
+    let draft = cache.join("libtorch.toml.part");
+    fs::write(&draft, text)
+        .and_then(|()| fs::rename(&draft, &path))
+        .with_context(|| format!("cannot write {}", path.display()))
+}

@@ -1,0 +1,25 @@
+//! `cargo xtask test`: the whole test suite, every feature, in one build.
+
+use anyhow::Result;
+
+use crate::process::{cargo, output, run};
+use crate::setup;
+
+/// Everything in the workspace with every feature, so that no second build of the same crates is needed.
+const WHOLE: [&str; 2] = ["--workspace", "--all-features"];
+
+/// Runs the suite with nextest where it is installed, else with `cargo test`; `arguments` go to that command.
+///
+/// # Errors
+/// The test command's failure with its exit code.
+pub fn run_tests(arguments: &[&str]) -> Result<()> {
+    setup::ensure(false)?;
+    if output(&mut cargo(&["nextest", "--version"])).is_err() {
+        return run(cargo(&["test", "--no-fail-fast"]).args(WHOLE).args(arguments));
+    }
+    if arguments.is_empty() {
+        // First, so that the last lines are nextest's summary.
+        run(cargo(&["test", "--doc"]).args(WHOLE))?;
+    }
+    run(cargo(&["nextest", "run", "--no-fail-fast"]).args(WHOLE).args(arguments))
+}
