@@ -55,8 +55,8 @@ const WHEEL_PYTHON: [&str; 6] = ["--implementation", "cp", "--python-version", "
 
 const UNPACK: &str = include_str!("unpack.py");
 
-fn platform() -> Result<Platform> {
-    Ok(match (std::env::consts::OS, std::env::consts::ARCH) {
+fn platform(os: &str, arch: &str) -> Result<Platform> {
+    Ok(match (os, arch) {
         ("linux", "x86_64") => Platform {
             tags: &[
                 "manylinux_2_28_x86_64",
@@ -86,7 +86,7 @@ fn platform() -> Result<Platform> {
             cpu: include_str!("../wheels/macos-aarch64.txt"),
             cuda: None,
         },
-        (os, arch) => bail!(
+        _ => bail!(
             "no libtorch is known for {os} on {arch}: install libtorch 2.11.0 yourself and set LIBTORCH to its folder"
         ),
     })
@@ -108,7 +108,8 @@ fn requirements(platform: &Platform, variant: Variant) -> Result<Vec<&'static st
 /// # Errors
 /// What is missing (Python, pip, space, network) and what to do about it.
 pub fn install(cache: &Path, variant: Variant) -> Result<()> {
-    let requirements = requirements(&platform()?, variant)?;
+    let platform = platform(std::env::consts::OS, std::env::consts::ARCH)?;
+    let requirements = requirements(&platform, variant)?;
     let folder = variant.folder(cache);
     // Says what the folder was made of: any change of the wheels or of the unpacking makes it anew.
     let recipe = format!("{}\n{UNPACK}", requirements.join("\n"));
@@ -123,8 +124,8 @@ pub fn install(cache: &Path, variant: Variant) -> Result<()> {
         remove(leftover)?;
     }
     check_python(cache, variant)?;
-    let wheels_found = download(&requirements, &platform()?, cache, &wheels)?;
-    unpack(&draft, variant, &wheels_found)?;
+    let arrived = download(&requirements, &platform, cache, &wheels)?;
+    unpack(&draft, variant, &arrived)?;
     fs::write(draft.join(stamp), recipe)
         .and_then(|()| fs::rename(&draft, &folder))
         .with_context(|| format!("cannot complete {}", folder.display()))?;
@@ -203,4 +204,94 @@ fn unpack(draft: &Path, variant: Variant, wheels: &[PathBuf]) -> Result<()> {
     let mode = if variant == Variant::Cuda { "cuda" } else { "cpu" };
     run(python(&["-c", UNPACK]).arg(draft).arg(mode).args(wheels))
         .with_context(|| format!("cannot unpack libtorch into {}", draft.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    const PLATFORMS: [(&str, &str); 3] = [("linux", "x86_64"), ("linux", "aarch64"), ("macos", "aarch64")];
+
+    #[test]
+    fn every_wheel_is_pinned_to_one_version_and_one_hash() {
+        for (os, arch) in PLATFORMS {
+            let platform = platform(os, arch).unwrap();
+            let variant = if platform.cuda.is_some() { Variant::Cuda } else { Variant::Cpu };
+            let requirements = requirements(&platform, variant).unwrap();
+            assert!(requirements[0].starts_with("torch==2.11.0 "), "{os} {arch}");
+            for line in requirements {
+                let (name, hash) = line.split_once(" --hash=sha256:").unwrap();
+                assert!(name.contains("==") && !name.contains('*'), "{line}");
+                assert!(hash.len() == 64 && hash.chars().all(|c| c.is_ascii_hexdigit()), "{line}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_machine_without_a_known_wheel_is_told_about_libtorch() {
+        let error = platform("linux", "riscv64").err().unwrap().to_string();
+        assert!(error.contains("riscv64") && error.contains("set LIBTORCH"), "{error}");
+    }
+
+    /// A zip file with these members, one byte each.
+    fn wheel(path: &Path, members: &[&str]) {
+        let script = "import sys, zipfile\n\
+                      with zipfile.ZipFile(sys.argv[1], 'w') as z: [z.writestr(m, 'x') for m in sys.argv[2:]]";
+        run(python(&["-c", script]).arg(path).args(members)).unwrap();
+    }
+
+    #[test]
+    fn only_what_a_cpu_program_needs_is_unpacked() {
+        let folder = tempfile::tempdir().unwrap();
+        let archive = folder.path().join("torch.whl");
+        let kept = [
+            "torch/include/torch/torch.h",
+            "torch/lib/libtorch_cpu.so",
+            "torch/lib/libgomp.so.1",
+            "nvidia/cu13/lib/libcudart.so.13",
+        ];
+        let left_out = [
+            "torch/nn/modules.py",
+            "torch/lib/libtorch_cuda.so",
+            "torch/lib/libtorch_python.so",
+            "nvidia/cu13/lib/libnvperf_host.so",
+            "nvidia/cu13/include/cupti.h",
+        ];
+        wheel(&archive, &[&kept[..], &left_out[..], &["torch/lib/libtorch.so"]].concat());
+        let draft = folder.path().join("draft");
+        unpack(&draft, Variant::Cpu, &[archive]).unwrap();
+        for file in kept {
+            assert!(draft.join(file).exists(), "{file}");
+        }
+        for file in left_out {
+            assert!(!draft.join(file).exists(), "{file}");
+        }
+        assert_eq!(fs::read_to_string(draft.join("torch/build-version")).unwrap(), "2.11.0\n");
+        if cfg!(target_os = "linux") {
+            let script = fs::read_to_string(draft.join("torch/lib/libtorch.so")).unwrap();
+            assert_eq!(script, "INPUT(libtorch_cpu.so libc10.so)\n");
+        }
+    }
+
+    #[test]
+    fn a_wheel_with_another_hash_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        wheel(&folder.path().join("torch-2.11.0-cp311-cp311-manylinux_2_28_x86_64.whl"), &["torch/evil"]);
+        let platform = platform("linux", "x86_64").unwrap();
+        let requirement = format!(
+            "{}\n--no-index\n--find-links {}",
+            requirements(&platform, Variant::Cpu).unwrap()[0],
+            folder.path().display()
+        );
+        let wheels = folder.path().join("wheels");
+        let error = download(&[&requirement], &platform, folder.path(), &wheels).unwrap_err();
+        assert!(error.to_string().contains("could not fetch torch==2.11.0"), "{error}");
+        assert!(
+            fs::read_dir(&wheels)
+                .unwrap()
+                .all(|entry| fs::read_dir(entry.unwrap().path()).unwrap().count() == 0)
+        );
+    }
 }

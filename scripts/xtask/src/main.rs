@@ -5,6 +5,7 @@
 
 mod install;
 mod process;
+mod results;
 mod setup;
 mod test;
 mod train;
@@ -20,9 +21,11 @@ Usage: cargo xtask COMMAND
                           --cuda: with its CUDA libraries (Linux, about 8 GB of disk while it unpacks)
   train CONFIG [ARGS]...  set-up if needed, release build, then `phalanx train CONFIG ARGS...`
   test [ARGS]...          set-up if needed, then the whole test suite; ARGS go to cargo nextest or cargo test
+  results [--only CONFIG] [--seeds N]
+                          train every task with 5 seeds, evaluate, write docs/results.md (about half an hour)
 
 Environment: LIBTORCH (a libtorch 2.11 of your own) or LIBTORCH_USE_PYTORCH=1 (the one of an installed Python torch
-2.11) are used instead of installing one; CXX names the C++ compiler; UPPER-CASE settings of pip (PIP_INDEX_URL) apply.
+2.11) are used instead of installing one; CXX names the C++ compiler; the settings of pip (PIP_INDEX_URL, pip.conf) apply.
 ";
 
 fn main() -> ExitCode {
@@ -33,6 +36,7 @@ fn main() -> ExitCode {
         ["setup", "--cuda"] => setup::ensure(true),
         ["train", config, rest @ ..] if !config.starts_with('-') => train::run(config, rest),
         ["test", rest @ ..] => test::run_tests(rest),
+        ["results", rest @ ..] => results::run(rest),
         ["help" | "--help" | "-h"] => {
             print!("{HELP}");
             Ok(())

@@ -1,0 +1,219 @@
+//! `cargo xtask results`: trains every task with several seeds and writes docs/results.md.
+//!
+//! Trains and evaluates with the commands that a user would type; nothing here knows how learning works.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::Value;
+
+use crate::process::{cache, cargo, output, root};
+use crate::setup;
+
+/// A task and what an agent must reach in it.
+struct Task {
+    /// File of the configuration, without folder and extension.
+    config: &'static str,
+    /// Mean return of the evaluation that every seed must reach.
+    threshold: f64,
+    /// Environment steps that a training may take at most.
+    steps: u64,
+}
+
+const TASKS: [Task; 7] = [
+    Task { config: "cartpole", threshold: 475.0, steps: 100_000 },
+    Task { config: "pendulum", threshold: -200.0, steps: 300_000 },
+    Task { config: "acrobot", threshold: -90.0, steps: 300_000 },
+    Task { config: "mountain_car_continuous", threshold: 85.0, steps: 300_000 },
+    Task { config: "mountain_car", threshold: -120.0, steps: 1_000_000 },
+    Task { config: "cartpole_kl_penalty", threshold: 475.0, steps: 100_000 },
+    Task { config: "pendulum_kl_penalty", threshold: -200.0, steps: 300_000 },
+];
+
+const EPISODES: u32 = 100;
+
+/// One training and its evaluation.
+struct Outcome {
+    steps: u64,
+    /// Wall time of the training loop.
+    seconds: f64,
+    return_mean: f64,
+}
+
+impl Outcome {
+    fn reaches(&self, task: &Task) -> bool {
+        self.return_mean >= task.threshold && self.steps <= task.steps
+    }
+}
+
+/// Trains and evaluates the tasks (or `--only` one) with the seeds 1 to `--seeds`, and writes the table.
+///
+/// # Errors
+/// Unknown arguments, a failed command, or a seed that falls short of its task (the table is written first).
+pub fn run(arguments: &[&str]) -> Result<()> {
+    let (only, seeds) = parse(arguments)?;
+    setup::ensure(false)?;
+    let phalanx = build()?;
+    let mut short = Vec::new();
+    for task in TASKS.iter().filter(|task| only.is_none_or(|only| only == task.config)) {
+        let outcomes = (1..=seeds).map(|seed| train(&phalanx, task, seed)).collect::<Result<Vec<_>>>()?;
+        let misses = (1..).zip(&outcomes).filter(|(_, outcome)| !outcome.reaches(task));
+        short.extend(misses.map(|(seed, o)| {
+            format!("{} with seed {seed}: {:.1} after {} steps", task.config, o.return_mean, o.steps)
+        }));
+        // After every task: an interrupted run keeps what it has.
+        write_row(task, &table_row(task, &outcomes))?;
+    }
+    ensure!(short.is_empty(), "short of the threshold or over the steps: {}", short.join("; "));
+    Ok(())
+}
+
+fn parse<'a>(arguments: &[&'a str]) -> Result<(Option<&'a str>, u64)> {
+    let (mut only, mut seeds) = (None, 5);
+    for pair in arguments.chunks(2) {
+        match *pair {
+            ["--only", config] if TASKS.iter().any(|task| task.config == config) => only = Some(config),
+            ["--only", config] => {
+                let known: Vec<_> = TASKS.iter().map(|task| task.config).collect();
+                bail!("no task {config:?}; there are {}", known.join(", "));
+            }
+            ["--seeds", number] => seeds = number.parse().context("--seeds takes a number")?,
+            _ => bail!("usage: cargo xtask results [--only CONFIG] [--seeds N]"),
+        }
+    }
+    ensure!(seeds > 0, "--seeds must be at least 1");
+    Ok((only, seeds))
+}
+
+/// Builds the release binary and returns its path, wherever cargo's target folder is.
+fn build() -> Result<PathBuf> {
+    let mut command = cargo(&["build", "--release", "--bin", "phalanx", "--message-format"]);
+    let built = command.arg("json-render-diagnostics").stderr(Stdio::inherit()).output()?;
+    ensure!(built.status.success(), "the release build failed");
+    let messages = String::from_utf8_lossy(&built.stdout);
+    let executable =
+        messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()).find_map(|message| {
+            (message["target"]["name"] == "phalanx")
+                .then(|| message["executable"].as_str().map(PathBuf::from))?
+        });
+    executable.context("cargo did not tell where the binary is")
+}
+
+fn train(phalanx: &Path, task: &Task, seed: u64) -> Result<Outcome> {
+    let name = format!("{}-{seed}", task.config);
+    eprintln!("Training {name} ...");
+    let said = output(
+        Command::new(phalanx)
+            .arg("train")
+            .arg(root().join("configs").join(format!("{}.yaml", task.config)))
+            .args(["--seed", &seed.to_string(), "--name", &name, "--logdir"])
+            .arg(cache().join("results")),
+    )?;
+    let folder = said.lines().last().context("train did not print its run folder")?;
+    let metrics = fs::read_to_string(Path::new(folder).join("metrics.jsonl"))
+        .with_context(|| format!("cannot read the metrics of {folder}"))?;
+    let last: Value = serde_json::from_str(metrics.lines().last().context("no iteration was logged")?)?;
+    let evaluated = output(Command::new(phalanx).args([
+        "evaluate",
+        folder,
+        "--json",
+        "--episodes",
+        &EPISODES.to_string(),
+    ]))?;
+    let evaluated: Value = serde_json::from_str(&evaluated)?;
+    let outcome = Outcome {
+        steps: last["step"].as_u64().context("metrics.jsonl has no step")?,
+        seconds: last["seconds"].as_f64().context("metrics.jsonl has no seconds")?,
+        return_mean: evaluated["return_mean"].as_f64().context("evaluate gave no return_mean")?,
+    };
+    eprintln!("  {:.1} after {} steps, {:.1} s", outcome.return_mean, outcome.steps, outcome.seconds);
+    Ok(outcome)
+}
+
+/// First cell of a task's row, by which it is found again.
+fn first_cell(config: &str) -> String {
+    format!("| `configs/{config}.yaml` |")
+}
+
+fn table_row(task: &Task, outcomes: &[Outcome]) -> String {
+    let count = outcomes.len() as f64;
+    let returns: Vec<f64> = outcomes.iter().map(|outcome| outcome.return_mean).collect();
+    let mean = returns.iter().sum::<f64>() / count;
+    let deviation = (returns.iter().map(|r| (r - mean).powi(2)).sum::<f64>() / count).sqrt();
+    let worst = returns.iter().copied().fold(f64::INFINITY, f64::min);
+    let reached = outcomes.iter().filter(|outcome| outcome.reaches(task)).count();
+    let steps = outcomes.iter().map(|outcome| outcome.steps).max().unwrap_or_default();
+    let seconds = outcomes.iter().map(|outcome| outcome.seconds).sum::<f64>() / count;
+    let each = returns.iter().map(|r| format!("{r:.1}")).collect::<Vec<_>>().join(", ");
+    format!(
+        "{} {} | {reached} of {} | {mean:.1} ± {deviation:.1} | {worst:.1} | {each} | {steps} | {seconds:.1} |",
+        first_cell(task.config),
+        task.threshold,
+        outcomes.len()
+    )
+}
+
+/// Puts a task's row into the page; the rows of the other tasks stay.
+fn write_row(task: &Task, row: &str) -> Result<()> {
+    let page = root().join("docs/results.md");
+    let old = fs::read_to_string(&page).unwrap_or_default();
+    let rows = TASKS.iter().filter_map(|other| {
+        if other.config == task.config {
+            return Some(row);
+        }
+        old.lines().find(|line| line.starts_with(&first_cell(other.config)))
+    });
+    let text = format!("{}{}\n", heading(), rows.collect::<Vec<_>>().join("\n"));
+    fs::create_dir_all(root().join("docs"))
+        .and_then(|()| fs::write(&page, text))
+        .with_context(|| format!("cannot write {}", page.display()))
+}
+
+fn heading() -> String {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    format!(
+        "# Results\n\n\
+         Written by `cargo xtask results` ({EPISODES} greedy episodes after each training, on {cores} cores; of a\n\
+         single task: `cargo xtask results --only cartpole`). One training is\n\
+         `phalanx train configs/cartpole.yaml --seed 1`, its evaluation\n\
+         `phalanx evaluate RUN --episodes {EPISODES} --json`.\n\n\
+         Return: of the evaluation, mean ± standard deviation over the seeds, the worst seed, every seed. Steps: of the\n\
+         environment, over the whole training. Seconds: wall time of the training loop, mean over the seeds.\n\n\
+         | config | wanted | reached | return | worst | seeds 1, 2, … | steps | seconds |\n\
+         |---|---|---|---|---|---|---|---|\n"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn a_row_tells_mean_spread_worst_and_who_fell_short() {
+        let task = Task { config: "cartpole", threshold: 475.0, steps: 100 };
+        let outcome = |return_mean, steps| Outcome { steps, seconds: 2.0, return_mean };
+        // Mean (500 + 480 + 460) / 3 = 480, deviation sqrt((400 + 0 + 400) / 3) = 16.33; the last seed falls short.
+        let row = table_row(&task, &[outcome(500.0, 100), outcome(480.0, 100), outcome(460.0, 90)]);
+        let wanted = "| `configs/cartpole.yaml` | 475 | 2 of 3 | 480.0 ± 16.3 | 460.0 | 500.0, 480.0, 460.0 | 100 | 2.0 |";
+        assert_eq!(row, wanted);
+    }
+
+    #[test]
+    fn too_many_steps_do_not_count() {
+        let task = Task { config: "cartpole", threshold: 475.0, steps: 100 };
+        assert!(!Outcome { steps: 101, seconds: 1.0, return_mean: 500.0 }.reaches(&task));
+    }
+
+    #[test]
+    fn arguments_are_checked() {
+        assert_eq!(parse(&["--only", "pendulum", "--seeds", "3"]).unwrap(), (Some("pendulum"), 3));
+        assert_eq!(parse(&[]).unwrap(), (None, 5));
+        for wrong in [&["--only", "chess"][..], &["--seeds", "0"], &["--seeds"], &["--all", "1"]] {
+            assert!(parse(wrong).is_err(), "{wrong:?}");
+        }
+    }
+}
