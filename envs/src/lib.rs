@@ -10,6 +10,8 @@ pub mod contract;
 pub mod draw;
 mod env;
 mod error;
+#[cfg(feature = "gym-rs")]
+pub mod gym_rs;
 pub mod native;
 mod probe;
 mod registry;

@@ -89,7 +89,10 @@ impl Registry {
 
     /// The environments that Phalanx brings along.
     pub fn standard() -> Self {
-        native::register(Self::new())
+        let registry = native::register(Self::new());
+        #[cfg(feature = "gym-rs")]
+        let registry = crate::gym_rs::register(registry);
+        registry
     }
 
     /// Adds an environment under a name; a later one of the same name replaces it.

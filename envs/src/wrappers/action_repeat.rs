@@ -45,4 +45,8 @@ impl Wrapper for ActionRepeat {
         }
         Ok(total)
     }
+
+    fn outer_frames_per_second(&self) -> f64 {
+        self.inner.frames_per_second() / f64::from(self.times)
+    }
 }

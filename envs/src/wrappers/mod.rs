@@ -63,6 +63,11 @@ pub trait Wrapper {
         self.inner_mut().step(action, observation)
     }
 
+    /// [`Env::frames_per_second`] as seen from outside.
+    fn outer_frames_per_second(&self) -> f64 {
+        self.inner().frames_per_second()
+    }
+
     /// [`Env::call`] as seen from outside.
     ///
     /// # Errors
@@ -94,7 +99,7 @@ impl<W: Wrapper> Env for W {
     }
 
     fn frames_per_second(&self) -> f64 {
-        self.inner().frames_per_second()
+        self.outer_frames_per_second()
     }
 
     fn call(&mut self, name: &str, arguments: &Value) -> Result<Value, EnvError> {

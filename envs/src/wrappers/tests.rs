@@ -95,6 +95,8 @@ fn action_repeat_adds_rewards_and_stops_with_the_episode() {
     // 1 + 2 + 3, then 4 + 5 and the end.
     assert_eq!(step(&mut *env, ACTION), (vec![3.0, 30.0], 6.0, Episode::Running));
     assert_eq!(step(&mut *env, ACTION), (vec![5.0, 50.0], 9.0, Episode::Terminated));
+    // One picture stands for three steps.
+    assert_eq!(env.frames_per_second(), 10.0);
     assert!(refusal(wrapped(Clock::new(5), r#"{"action_repeat": {"times": 0}}"#)).contains("at least 1"));
 }
 
