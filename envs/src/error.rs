@@ -1,7 +1,15 @@
 //! The one error of this crate.
 
+use std::ops::Range;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Phase, Place};
+
 /// What went wrong in an environment or in a batch of them.
-#[derive(Debug, thiserror::Error)]
+///
+/// It can be sent from one process to another.
+#[derive(Debug, Clone, thiserror::Error, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum EnvError {
     /// The environment itself reported a problem, in its own words.
@@ -66,6 +74,39 @@ pub enum EnvError {
         /// Backtrace of a panic; empty for an error that was returned.
         backtrace: String,
     },
+    /// A worker process was lost, with all that is known about where it stood.
+    #[error("{}", lost_text(.rows, *.pid, .how, .place, *.seed, .action))]
+    Lost {
+        /// Its rows.
+        rows: Range<usize>,
+        /// Its process.
+        pid: i32,
+        /// How it was lost: `died (signal 9, SIGKILL)`, `did not answer within 60s and was killed`.
+        how: String,
+        /// What it was doing.
+        place: Place,
+        /// Seed of the episode it was at.
+        seed: u64,
+        /// Last action as text; empty when it was not stepping.
+        action: String,
+    },
+    /// One worker more was lost than may be replaced.
+    #[error("{last}; {at_most} lost workers may be replaced in a run, and that was one more")]
+    TooManyLosses {
+        /// Losses that are allowed.
+        at_most: usize,
+        /// The last one.
+        last: Box<EnvError>,
+    },
+    /// The process that all workers are forked from is gone, and the workers with it.
+    #[error("the zygote, from which workers are forked, {0}")]
+    Zygote(String),
+    /// Workers cannot be had as asked for.
+    #[error("workers: {0}")]
+    Workers(String),
+    /// A batch that has failed or was closed is used again.
+    #[error("the batch cannot go on: {0}")]
+    Ended(String),
     /// The environment has no method or attribute of this name.
     #[error("no method or attribute {0:?}")]
     NoMethod(String),
@@ -87,4 +128,20 @@ fn suggestion(nearest: Option<&str>) -> String {
 
 fn backtrace_text(backtrace: &str) -> String {
     if backtrace.is_empty() { String::new() } else { format!("\n{backtrace}") }
+}
+
+fn lost_text(rows: &Range<usize>, pid: i32, how: &str, place: &Place, seed: u64, action: &str) -> String {
+    let Place { row, phase, episode, step } = place;
+    let at = format!("at step {step} of episode {episode} (seed {seed})");
+    match phase {
+        Phase::Idle => {
+            format!("rows {} to {}: worker {pid} {how} between commands", rows.start, rows.end - 1)
+        }
+        Phase::New => format!("row {row}: worker {pid} {how} while it made the environment"),
+        Phase::Reset => {
+            format!("row {row}: worker {pid} {how} in the reset of episode {episode} (seed {seed})")
+        }
+        Phase::Step => format!("row {row}: worker {pid} {how} {at}, last action {action}"),
+        Phase::Call | Phase::Render => format!("row {row}: worker {pid} {how} in a {phase} {at}"),
+    }
 }

@@ -18,6 +18,7 @@ mod registry;
 mod seed;
 mod space;
 mod spec;
+mod worker;
 pub mod wrappers;
 
 pub use batch::{BatchEnv, Block, Layout, LocalBatch, Memory, Phase, Place, Rows, RunningEpisode, Watch};
@@ -28,4 +29,5 @@ pub use registry::{Constructor, Entry, EnvInfo, Registry};
 pub use seed::{Generator, episode_seed, generator};
 pub use space::{Dtype, Space};
 pub use spec::{EnvSpec, Params};
+pub use worker::{Chosen, OnWorkerLoss, WorkerBatch, WorkerOptions, Workers, Zygote, batch};
 pub use wrappers::WrapperSpec;

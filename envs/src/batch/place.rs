@@ -1,7 +1,9 @@
 //! Where a slice of rows is at work: what the report of a crash names.
 
+use serde::{Deserialize, Serialize};
+
 /// What an environment is being asked to do.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[repr(u8)]
 pub enum Phase {
     /// Nothing.
@@ -47,7 +49,7 @@ impl std::fmt::Display for Phase {
 }
 
 /// One row, what is being done to it, and where its episode stands.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Place {
     /// Row of the batch.
     pub row: usize,

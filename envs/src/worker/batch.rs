@@ -1,0 +1,372 @@
+//! A batch whose rows are stepped by worker processes.
+
+use std::sync::Arc;
+use std::thread::available_parallelism;
+
+use serde_json::Value;
+
+use super::crew::{Crew, Member, Trouble};
+use super::message::{Command, Event};
+use super::os;
+use super::shared::{Board, Region};
+use super::{OnWorkerLoss, WorkerOptions, Zygote};
+use crate::{BatchEnv, Block, EnvError, EnvSpec, Episode, Frame, Layout, RunningEpisode, Space};
+
+/// Looks at a word before sleeping, about 50 µs, where there are cores to spare: waking a sleeper costs as much.
+const SPINS: u32 = 1000;
+
+/// N environments stepped by forked workers, each of which owns a contiguous slice of the rows.
+///
+/// An environment's error, a worker's death and a worker's silence become errors that name the row, after which the
+/// batch can only be closed; or the worker is replaced, as [`OnWorkerLoss`] says.
+pub struct WorkerBatch {
+    crew: Crew,
+    block: Block,
+    region: Arc<Region>,
+    on_loss: OnWorkerLoss,
+    /// Number of each row's next episode.
+    next: Vec<u64>,
+    losses: Vec<String>,
+    ended: Option<String>,
+}
+
+impl WorkerBatch {
+    /// Makes `rows` environments in `workers` workers, over a block of `steps` steps.
+    ///
+    /// # Errors
+    /// What the registry or a constructor says, [`EnvError::Space`], [`EnvError::Lost`], [`EnvError::Zygote`], and
+    /// [`EnvError::Workers`] unless there are between one and `rows` workers.
+    pub fn new(
+        zygote: &Zygote,
+        spec: &EnvSpec,
+        rows: usize,
+        steps: usize,
+        run_seed: u64,
+        workers: usize,
+        options: &WorkerOptions,
+    ) -> Result<Self, EnvError> {
+        if workers == 0 || workers > rows {
+            return Err(EnvError::Workers(format!("{workers} workers cannot share {rows} rows")));
+        }
+        // A descriptor for the process, one for each channel, one for a message on its way.
+        os::allow_descriptors(4 * workers as u64).map_err(|e| EnvError::Workers(e.to_string()))?;
+        let cores = available_parallelism().map_or(1, usize::from);
+        let place = |worker| worker * rows / workers..(worker + 1) * rows / workers;
+        let unborn = || EnvError::Ended("it has not begun".to_owned());
+        let mut crew = Crew {
+            zygote: zygote.clone(),
+            spec: serde_json::to_string(spec).map_err(EnvError::failed)?,
+            run_seed,
+            patience: options.patience()?,
+            spins: if workers < cores { SPINS } else { 0 },
+            board: Board::new(workers),
+            members: (0..workers).map(|worker| Member::Lost(place(worker), unborn())).collect(),
+        };
+        let (block, region) = match Self::assemble(&mut crew, rows, steps) {
+            Ok(shared) => shared,
+            Err(e) => {
+                // The first complaint is the one to hear.
+                let _ = crew.close();
+                return Err(e);
+            }
+        };
+        let (next, losses) = (vec![0; rows], Vec::new());
+        Ok(Self { crew, block, region, on_loss: options.on_worker_loss, next, losses, ended: None })
+    }
+
+    /// Hires all workers, agrees on spaces and lays out the block.
+    fn assemble(crew: &mut Crew, rows: usize, steps: usize) -> Result<(Block, Arc<Region>), EnvError> {
+        let workers = 0..crew.members.len();
+        for worker in workers.clone() {
+            crew.hire(worker, vec![0; crew.members[worker].rows().len()])?;
+        }
+        let mut spaces = None;
+        for worker in workers.clone() {
+            let found = crew.greet(worker).map_err(Trouble::into_error)?;
+            same_spaces(&crew.members[worker], spaces.get_or_insert_with(|| found.clone()), &found)?;
+        }
+        let (observation_space, action_space) = spaces.expect("there is at least one worker");
+        let layout = Layout::new(rows, steps, observation_space, action_space)?;
+        let region = Arc::new(Region::new(layout.bytes()));
+        let attach = |worker| (worker, Command::Attach { layout: layout.clone(), memory: region.share() });
+        for (_, outcome) in crew.command(workers.map(attach).collect()) {
+            outcome.map_err(Trouble::into_error)?;
+        }
+        let block = Block::shared(layout, Arc::<Region>::clone(&region));
+        block.activate_all();
+        Ok((block, region))
+    }
+
+    /// Seconds that a step of one row takes with random actions. Episodes begin anew afterwards.
+    pub(super) fn time(&mut self, seconds: f64) -> Result<f64, EnvError> {
+        match self.ask(0, Command::Time { seconds })? {
+            Event::Seconds(seconds) => Ok(seconds),
+            _ => unreachable!("time is answered in seconds"),
+        }
+    }
+
+    /// One command to the worker of `row`. An environment's own error leaves the batch as it was.
+    fn ask(&mut self, row: usize, command: Command) -> Result<Event, EnvError> {
+        self.usable()?;
+        self.check_rows(&[row])?;
+        let worker = self.worker_of(row);
+        let (_, outcome) =
+            self.crew.command(vec![(worker, command)]).next().expect("one command, one answer");
+        outcome.map_err(|trouble| match trouble {
+            Trouble::Failed(e) => e,
+            Trouble::Lost(e) => {
+                // With respawning the next step finds the worker gone and replaces it.
+                if self.on_loss == OnWorkerLoss::Fail {
+                    self.ended = Some(first_line(&e));
+                }
+                e
+            }
+        })
+    }
+
+    fn try_step(&mut self, t: usize) -> Result<(), EnvError> {
+        let Self { crew, block, .. } = self;
+        for (worker, loss) in crew.step(t, block)? {
+            self.replace(worker, t, loss)?;
+        }
+        for row in 0..self.next.len() {
+            if self.block.active(row) && self.block.episode(t, row).is_over() {
+                self.next[row] += 1;
+            }
+        }
+        Ok(())
+    }
+
+    /// Replaces a worker that was lost in the step of time `t`.
+    ///
+    /// Whatever it did in that step counts for nothing: the running episodes of all its active rows end here,
+    /// truncated where they stood before. A resting row stands at the beginning of its episode and is put back there.
+    fn replace(&mut self, worker: usize, t: usize, loss: EnvError) -> Result<(), EnvError> {
+        let (block, next) = (&self.block, &self.next);
+        let rows = self.crew.members[worker].rows();
+        let active: Vec<usize> = rows.clone().filter(|&row| block.active(row)).collect();
+        let episode = |row| if block.active(row) { next[row] } else { next[row].saturating_sub(1) };
+        let episodes: Vec<u64> = rows.clone().map(episode).collect();
+        let begun: Vec<usize> = rows.filter(|&row| block.active(row) || next[row] > 0).collect();
+        self.respawn(worker, loss, &episodes, t + 1, &begun)?;
+        for row in active {
+            self.block.set_outcome(t, row, 0.0, Episode::Truncated);
+            self.block.keep_final_observation(t, t, row);
+        }
+        Ok(())
+    }
+
+    /// Hires a worker in the place of a lost one and resets `begun`, writing `observation[t]`, as often as allowed.
+    fn respawn(
+        &mut self,
+        worker: usize,
+        mut loss: EnvError,
+        episodes: &[u64],
+        t: usize,
+        begun: &[usize],
+    ) -> Result<(), EnvError> {
+        let OnWorkerLoss::Respawn { at_most } = self.on_loss else { return Err(loss) };
+        loop {
+            if self.losses.len() == at_most {
+                return Err(EnvError::TooManyLosses { at_most, last: Box::new(loss) });
+            }
+            self.losses.push(first_line(&loss));
+            match self.start_again(worker, episodes.to_vec(), t, begun.to_vec()) {
+                Ok(()) => return Ok(()),
+                Err(Trouble::Failed(e)) => return Err(e),
+                Err(Trouble::Lost(e)) => loss = e,
+            }
+        }
+    }
+
+    fn start_again(
+        &mut self,
+        worker: usize,
+        episodes: Vec<u64>,
+        t: usize,
+        rows: Vec<usize>,
+    ) -> Result<(), Trouble> {
+        let Self { crew, block, region, .. } = self;
+        let layout = block.layout();
+        crew.hire(worker, episodes).map_err(Trouble::Failed)?;
+        let found = crew.greet(worker)?;
+        let spaces = (layout.observation_space.clone(), layout.action_space.clone());
+        same_spaces(&crew.members[worker], &spaces, &found).map_err(Trouble::Failed)?;
+        let attach = Command::Attach { layout: layout.clone(), memory: region.share() };
+        for command in [attach, Command::Reset { t, rows }] {
+            crew.command(vec![(worker, command)]).try_for_each(|(_, outcome)| outcome.map(|_| ()))?;
+        }
+        Ok(())
+    }
+
+    fn try_reset(&mut self, chosen: &[usize]) -> Result<(), EnvError> {
+        self.check_rows(chosen)?;
+        let mut commands = Vec::new();
+        for (worker, member) in self.crew.members.iter().enumerate() {
+            let own = member.rows();
+            let rows: Vec<usize> = chosen.iter().copied().filter(|row| own.contains(row)).collect();
+            if !rows.is_empty() {
+                commands.push((worker, Command::Reset { t: 0, rows }));
+            }
+        }
+        let mut lost = Vec::new();
+        let mut failed = None;
+        for (worker, outcome) in self.crew.command(commands) {
+            match outcome {
+                Ok(_) => {}
+                Err(Trouble::Failed(e)) => failed = failed.or(Some(e)),
+                Err(Trouble::Lost(e)) => lost.push((worker, e)),
+            }
+        }
+        failed.map_or(Ok(()), Err)?;
+        for (worker, loss) in lost {
+            let rows = self.crew.members[worker].rows();
+            if !rows.clone().all(|row| chosen.contains(&row)) {
+                // Its other rows' episodes would end where no step can say so.
+                return Err(loss);
+            }
+            let episodes = self.next[rows.clone()].to_vec();
+            self.respawn(worker, loss, &episodes, 0, &rows.collect::<Vec<_>>())?;
+        }
+        for &row in chosen {
+            self.next[row] += 1;
+        }
+        Ok(())
+    }
+
+    /// Replays row by row, in all workers at once: messages stay short.
+    fn try_replay(&mut self, running: &[RunningEpisode]) -> Result<(), EnvError> {
+        if running.len() != self.next.len() {
+            return Err(EnvError::failed(format!(
+                "{} running episodes do not fit {} rows",
+                running.len(),
+                self.next.len()
+            )));
+        }
+        let most = self.crew.members.iter().map(|member| member.rows().len()).max().unwrap_or(0);
+        for i in 0..most {
+            let replay = |(worker, member): (usize, &Member)| {
+                let row = member.rows().nth(i)?;
+                Some((worker, Command::Replay { row, running: running[row].clone() }))
+            };
+            let commands = self.crew.members.iter().enumerate().filter_map(replay).collect();
+            let outcomes: Vec<_> = self.crew.command(commands).collect();
+            outcomes
+                .into_iter()
+                .try_for_each(|(_, outcome)| outcome.map(|_| ()).map_err(Trouble::into_error))?;
+        }
+        for (next, running) in self.next.iter_mut().zip(running) {
+            *next = running.episode + 1;
+        }
+        Ok(())
+    }
+
+    fn worker_of(&self, row: usize) -> usize {
+        self.crew.members.partition_point(|member| member.rows().end <= row)
+    }
+
+    fn check_rows(&self, rows: &[usize]) -> Result<(), EnvError> {
+        match rows.iter().find(|&&row| row >= self.next.len()) {
+            Some(row) => {
+                Err(EnvError::failed(format!("there is no row {row}: the batch has {}", self.next.len())))
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn usable(&self) -> Result<(), EnvError> {
+        match &self.ended {
+            Some(why) => Err(EnvError::Ended(why.clone())),
+            None => Ok(()),
+        }
+    }
+
+    /// Does something that leaves the batch unusable when it fails.
+    fn vital(&mut self, work: impl FnOnce(&mut Self) -> Result<(), EnvError>) -> Result<(), EnvError> {
+        self.usable()?;
+        let outcome = work(self);
+        if let Err(e) = &outcome {
+            self.ended = Some(first_line(e));
+        }
+        outcome
+    }
+}
+
+impl BatchEnv for WorkerBatch {
+    fn observation_space(&self) -> &Space {
+        &self.block.layout().observation_space
+    }
+
+    fn action_space(&self) -> &Space {
+        &self.block.layout().action_space
+    }
+
+    fn block(&self) -> &Block {
+        &self.block
+    }
+
+    fn reset(&mut self, rows: Option<&[usize]>) -> Result<(), EnvError> {
+        self.vital(|batch| match rows {
+            Some(rows) => batch.try_reset(rows),
+            None => batch.try_reset(&(0..batch.next.len()).collect::<Vec<_>>()),
+        })
+    }
+
+    fn step(&mut self, t: usize) -> Result<(), EnvError> {
+        self.vital(|batch| batch.try_step(t))
+    }
+
+    fn replay(&mut self, running: &[RunningEpisode]) -> Result<(), EnvError> {
+        self.vital(|batch| batch.try_replay(running))
+    }
+
+    fn call(&mut self, row: usize, name: &str, arguments: &Value) -> Result<Value, EnvError> {
+        let command = Command::Call { row, name: name.to_owned(), arguments: arguments.to_string() };
+        match self.ask(row, command)? {
+            Event::Value(text) => serde_json::from_str(&text).map_err(EnvError::failed),
+            _ => unreachable!("a call is answered by a value"),
+        }
+    }
+
+    fn render(&mut self, row: usize) -> Result<Frame, EnvError> {
+        match self.ask(row, Command::Render { row })? {
+            Event::Picture { width, height, pixels } => Ok(Frame { width, height, pixels }),
+            _ => unreachable!("a drawing is answered by a picture"),
+        }
+    }
+
+    fn losses(&self) -> &[String] {
+        &self.losses
+    }
+
+    fn close(&mut self) -> Result<(), EnvError> {
+        if self.ended.is_none() {
+            self.ended = Some("it was closed".to_owned());
+        }
+        self.crew.close()
+    }
+}
+
+impl Drop for WorkerBatch {
+    fn drop(&mut self) {
+        // Nobody is left to hear a complaint; the workers are ended all the same.
+        let _ = self.close();
+    }
+}
+
+/// An error without the backtrace, which has been shown once.
+fn first_line(error: &EnvError) -> String {
+    error.to_string().lines().next().unwrap_or_default().to_owned()
+}
+
+/// Fails when a worker's spaces are not those of the rest.
+fn same_spaces(member: &Member, all: &(Space, Space), found: &(Space, Space)) -> Result<(), EnvError> {
+    if all == found {
+        return Ok(());
+    }
+    Err(EnvError::Space {
+        what: format!("the worker of rows {:?}", member.rows()),
+        space: format!("{} and {}", found.0, found.1),
+        reason: format!("the others have {} and {}", all.0, all.1),
+    })
+}

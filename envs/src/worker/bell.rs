@@ -1,0 +1,69 @@
+//! A word of shared memory that one side changes and the other waits for.
+//!
+//! The lowest bit says that somebody sleeps; the rest is the value. Because both live in one atomic word, whoever
+//! changes the value learns in the same instant whether to wake: there is no gap between "publish" and "is anyone
+//! asleep?" for a wake-up to fall into, and a sleeper that was killed leaves nothing behind but one needless wake-up.
+//! `tests/doorbell.rs` runs this file under loom.
+
+use std::time::Duration;
+
+use super::sync::{AtomicU32, Ordering, spin_loop, wait, wake};
+
+const ASLEEP: u32 = 1;
+
+/// A value of 31 bits with its sleepers.
+#[derive(Default)]
+#[repr(transparent)]
+pub struct Bell(AtomicU32);
+
+impl Bell {
+    /// The value.
+    pub fn get(&self) -> u32 {
+        self.0.load(Ordering::Acquire) >> 1
+    }
+
+    /// Changes the value and wakes who sleeps; what was written before is seen by who reads the value.
+    pub fn set(&self, value: u32) {
+        if self.0.swap(value << 1, Ordering::AcqRel) & ASLEEP != 0 {
+            wake(&self.0);
+        }
+    }
+
+    /// Adds one, wrapping.
+    ///
+    /// One process alone changes a word by `set` and `ring`.
+    pub fn ring(&self) {
+        self.set(self.get().wrapping_add(1));
+    }
+
+    /// Takes one away; who brings it to zero wakes who sleeps.
+    pub fn count_down(&self) {
+        if self.0.fetch_sub(1 << 1, Ordering::AcqRel) == (1 << 1 | ASLEEP) {
+            wake(&self.0);
+        }
+    }
+
+    /// Looks at the value `spins` times, then sleeps until it is as awaited, for `timeout` at most: whether it is.
+    pub fn wait(&self, awaited: impl Fn(u32) -> bool, spins: u32, timeout: Duration) -> bool {
+        for _ in 0..spins {
+            if awaited(self.get()) {
+                return true;
+            }
+            spin_loop();
+        }
+        let mut time_is_up = false;
+        loop {
+            let word = self.0.load(Ordering::Acquire);
+            if awaited(word >> 1) {
+                return true;
+            }
+            if time_is_up {
+                return false;
+            }
+            let asleep = word | ASLEEP;
+            let marked = word == asleep
+                || self.0.compare_exchange(word, asleep, Ordering::AcqRel, Ordering::Relaxed).is_ok();
+            time_is_up = marked && wait(&self.0, asleep, timeout);
+        }
+    }
+}

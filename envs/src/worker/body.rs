@@ -1,0 +1,258 @@
+//! What a worker does: makes its rows, then waits for the bell and does as it is told until it is told to close.
+
+use std::any::Any;
+use std::backtrace::Backtrace;
+use std::cell::RefCell;
+use std::mem::ManuallyDrop;
+use std::panic::{self, AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use ipc_channel::IpcError;
+use nix::unistd::Pid;
+
+use super::message::{Command, Event, Job};
+use super::os;
+use super::shared::{Board, Region};
+use crate::batch::panic_message;
+use crate::{Block, EnvError, EnvSpec, Phase, Place, Registry, Rows, episode_seed, generator};
+
+/// Exit code after a panic of an environment, as Rust's own.
+const PANICKED: i32 = 101;
+
+thread_local! {
+    /// Where the last panic of this thread happened, and its backtrace.
+    static PANIC: RefCell<Option<(String, String)>> = const { RefCell::new(None) };
+}
+
+/// Runs a worker that `zygote` has forked; returns its exit code.
+pub fn run(job: Job, registry: &Registry, zygote: Pid) -> i32 {
+    if os::follow_parent(zygote).is_err() {
+        return 0;
+    }
+    os::name_process(&format!("phalanx-row-{}", job.first));
+    keep_panics();
+    Worker::new(job, zygote).run(registry)
+}
+
+struct Worker {
+    job: Job,
+    zygote: Pid,
+    board: Rc<Board>,
+    block: Option<Block>,
+}
+
+/// Why a worker stops.
+struct Stop(i32);
+
+impl Worker {
+    fn new(job: Job, zygote: Pid) -> Self {
+        let board = Rc::new(Board::open(job.board.clone(), job.workers));
+        Self { job, zygote, board, block: None }
+    }
+
+    fn run(mut self, registry: &Registry) -> i32 {
+        let last_step = self.board.orders().last_step();
+        let mut rows = match self.construct(registry) {
+            Ok(rows) => ManuallyDrop::new(rows),
+            Err(event) => {
+                let _ = self.job.events.send(event);
+                return PANICKED;
+            }
+        };
+        let Stop(code) = self.serve(&mut rows, last_step);
+        if code == 0 {
+            // After a panic an environment is in no state to be dropped.
+            let _ = catch_unwind(AssertUnwindSafe(|| drop(ManuallyDrop::into_inner(rows))));
+        }
+        code
+    }
+
+    fn construct(&self, registry: &Registry) -> Result<Rows, Event> {
+        let (board, worker) = (Rc::clone(&self.board), self.job.worker);
+        let watch = Box::new(move |place| board.slot(worker).set_place(place));
+        let rows = self.guard(0, || {
+            let spec: EnvSpec = serde_json::from_str(&self.job.spec).map_err(EnvError::failed)?;
+            let rows =
+                Rows::new(registry, &spec, self.job.first, self.job.run_seed, &self.job.episodes, watch)?;
+            let spaces = rows.spaces()?;
+            Ok((rows, spaces))
+        });
+        let (rows, (observation_space, action_space)) = rows?;
+        self.board.slot(self.job.worker).set_idle();
+        let _ = self.job.events.send(Event::Ready { observation_space, action_space });
+        Ok(rows)
+    }
+
+    fn serve(&mut self, rows: &mut Rows, mut last_step: u32) -> Stop {
+        let board = Rc::clone(&self.board);
+        let slot = board.slot(self.job.worker);
+        let mut obeyed = 0;
+        loop {
+            let rung = board.orders().bell.get();
+            let outcome = if slot.commands.load(Ordering::Acquire) != obeyed {
+                obeyed = obeyed.wrapping_add(1);
+                self.obey(rows)
+            } else if board.orders().last_step() != last_step {
+                last_step = board.orders().last_step();
+                self.step(rows, last_step)
+            } else {
+                let patience = Duration::from_secs(1);
+                let woken = board.orders().bell.wait(|now| now != rung, self.job.spins, patience);
+                if woken || os::follow_parent(self.zygote).is_ok() { Ok(()) } else { Err(Stop(0)) }
+            };
+            if let Err(stop) = outcome {
+                return stop;
+            }
+        }
+    }
+
+    /// Takes one step of all rows. The event of a failure is sent before the learner is told to look for it.
+    fn step(&mut self, rows: &mut Rows, step: u32) -> Result<(), Stop> {
+        let (slot, answers) = (self.board.slot(self.job.worker), self.board.answers());
+        let t = self.board.orders().time();
+        let block = self.block();
+        let mut outcome = Ok(());
+        if let Err(event) = self.guard(t, || rows.step(block, t)) {
+            if matches!(event, Event::Panicked(_)) {
+                outcome = Err(Stop(PANICKED));
+            }
+            let _ = self.job.events.send(event);
+            slot.failed.store(1, Ordering::Relaxed);
+            answers.failures.fetch_add(1, Ordering::Relaxed);
+        }
+        slot.set_idle();
+        // In this order: a worker that is seen to have finished has also been counted.
+        answers.pending.count_down();
+        slot.finished.store(step, Ordering::Release);
+        outcome
+    }
+
+    /// Receives one command and answers it.
+    fn obey(&mut self, rows: &mut Rows) -> Result<(), Stop> {
+        let command = loop {
+            match self.job.commands.recv() {
+                Ok(command) => break command,
+                Err(IpcError::Io(e)) if e.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(_) => return Err(Stop(0)),
+            }
+        };
+        let answer = match command {
+            Command::Close => return Err(Stop(0)),
+            Command::Attach { layout, memory } => {
+                self.block = Some(Block::shared(layout, Arc::new(Region::open(memory))));
+                Ok(Event::Done)
+            }
+            command => self.guard(0, || self.answer(rows, command)),
+        };
+        self.board.slot(self.job.worker).set_idle();
+        let event = answer.unwrap_or_else(|failure| failure);
+        let panicked = matches!(event, Event::Panicked(_));
+        if self.job.events.send(event).is_err() {
+            return Err(Stop(0));
+        }
+        if panicked { Err(Stop(PANICKED)) } else { Ok(()) }
+    }
+
+    fn answer(&self, rows: &mut Rows, command: Command) -> Result<Event, EnvError> {
+        match command {
+            Command::Reset { t, rows: chosen } => {
+                chosen.iter().try_for_each(|&row| rows.reset(self.block(), t, row))?;
+            }
+            Command::Replay { row, running } => rows.replay(self.block(), row, &running)?,
+            Command::Call { row, name, arguments } => {
+                let arguments = serde_json::from_str(&arguments).map_err(EnvError::failed)?;
+                return Ok(Event::Value(rows.call(row, &name, &arguments)?.to_string()));
+            }
+            Command::Render { row } => {
+                let frame = rows.render(row)?;
+                return Ok(Event::Picture { width: frame.width, height: frame.height, pixels: frame.pixels });
+            }
+            Command::Time { seconds } => {
+                return time(rows, self.block(), Duration::from_secs_f64(seconds)).map(Event::Seconds);
+            }
+            Command::Attach { .. } | Command::Close => unreachable!("not for the environments"),
+        }
+        Ok(Event::Done)
+    }
+
+    fn block(&self) -> &Block {
+        self.block.as_ref().expect("the learner attaches the block first")
+    }
+
+    /// Runs environment code, with the actions of time `t`, and turns its error or panic into an event.
+    fn guard<T>(&self, t: usize, work: impl FnOnce() -> Result<T, EnvError>) -> Result<T, Event> {
+        match catch_unwind(AssertUnwindSafe(work)) {
+            Ok(outcome) => outcome.map_err(Event::Failed),
+            Err(panic) => Err(Event::Panicked(self.panicked(t, &*panic))),
+        }
+    }
+
+    fn panicked(&self, t: usize, panic: &(dyn Any + Send)) -> EnvError {
+        let Place { row, phase, episode, step } = self.board.slot(self.job.worker).place();
+        let (at, backtrace) = PANIC.take().unwrap_or_default();
+        EnvError::Row {
+            row,
+            phase: phase.to_string(),
+            step,
+            episode,
+            seed: episode_seed(self.job.run_seed, row, episode),
+            action: match phase {
+                Phase::Step => self.block().action(t, row).to_string(),
+                _ => "none".to_owned(),
+            },
+            message: format!("panicked{at}: {}", panic_message(panic)),
+            backtrace,
+        }
+    }
+}
+
+/// Keeps what a panic of this thread says for the learner, instead of printing it; other threads' panics print.
+fn keep_panics() {
+    let main = thread::current().id();
+    let print = panic::take_hook();
+    panic::set_hook(Box::new(move |info| {
+        if thread::current().id() == main {
+            let at = info.location().map_or_else(String::new, |at| format!(" at {at}"));
+            PANIC.set(Some((at, own_frames(&Backtrace::force_capture().to_string()))));
+        } else {
+            print(info);
+        }
+    }));
+}
+
+/// The frames between the panic machinery and the worker's: those of the environment. All of them when in doubt.
+fn own_frames(backtrace: &str) -> String {
+    let lines: Vec<&str> = backtrace.lines().collect();
+    let machinery = |line: &&str| line.contains("rust_begin_unwind") || line.contains("core::panicking::");
+    let start = lines.iter().rposition(machinery).map_or(0, |i| i + 1);
+    // A frame's place in the source stands in a line of its own.
+    let frames = lines[start..].iter().skip_while(|line| line.trim_start().starts_with("at "));
+    let own: Vec<&str> = frames.copied().take_while(|line| !line.contains("do_call")).collect();
+    own.join("\n")
+}
+
+/// Seconds that one step of one row takes with random actions, resets included.
+fn time(rows: &mut Rows, block: &Block, length: Duration) -> Result<f64, EnvError> {
+    let space = &block.layout().action_space;
+    let mut generator = generator(0);
+    rows.range().try_for_each(|row| rows.reset(block, 0, row))?;
+    let start = Instant::now();
+    let mut steps = 0;
+    while steps == 0 || start.elapsed() < length {
+        for row in rows.range() {
+            let part = row * space.len()..(row + 1) * space.len();
+            if block.layout().is_discrete() {
+                space.sample(&mut generator, &mut block.discrete_actions(0)[part], &mut []);
+            } else {
+                space.sample(&mut generator, &mut [], &mut block.continuous_actions(0)[part]);
+            }
+        }
+        rows.step(block, 0)?;
+        steps += rows.range().len();
+    }
+    Ok(start.elapsed().as_secs_f64() / steps as f64)
+}

@@ -1,0 +1,88 @@
+//! As many workers as pay.
+
+use std::thread::available_parallelism;
+
+use super::{WorkerBatch, WorkerOptions, Workers, Zygote};
+use crate::{BatchEnv, EnvError, EnvSpec, LocalBatch, Registry};
+
+/// What handing a batch step to sleeping workers and back costs, in seconds: two wake-ups of another core.
+const HAND_OVER: f64 = 100e-6;
+
+/// How long the environment is timed.
+const TIMING: f64 = 0.02;
+
+/// A batch, and how its number of workers came about.
+pub struct Chosen {
+    /// The batch.
+    pub batch: Box<dyn BatchEnv>,
+    /// Worker processes; 0 when the learner steps the rows itself.
+    pub workers: usize,
+    /// Why so many, for the log.
+    pub why: String,
+}
+
+/// A batch of `rows` environments over a block of `steps` steps, with as many workers as the options ask for.
+///
+/// [`Workers::Auto`] times the environment once in a worker of its own, never in this process. Without a zygote
+/// there are no workers.
+///
+/// # Errors
+/// As [`LocalBatch::new`] and [`WorkerBatch::new`]; [`EnvError::Workers`] when workers are asked for and there is no
+/// zygote.
+pub fn batch(
+    zygote: Option<&Zygote>,
+    registry: &Registry,
+    spec: &EnvSpec,
+    rows: usize,
+    steps: usize,
+    run_seed: u64,
+    options: &WorkerOptions,
+) -> Result<Chosen, EnvError> {
+    let (workers, why) = match (options.workers, zygote) {
+        (Workers::Count(0), _) => (0, "as asked for".to_owned()),
+        (Workers::Auto, None) => (0, "no worker can be forked here".to_owned()),
+        (Workers::Count(_), None) => {
+            return Err(EnvError::Workers("none can be forked here: use 0".to_owned()));
+        }
+        (Workers::Count(n), Some(_)) if n > rows => {
+            (rows, format!("{n} were asked for, one for each row at most"))
+        }
+        (Workers::Count(n), Some(_)) => (n, "as asked for".to_owned()),
+        (Workers::Auto, Some(zygote)) => {
+            let mut probe = WorkerBatch::new(zygote, spec, 1, 1, run_seed, 1, options)?;
+            let seconds = probe.time(TIMING)?;
+            probe.close()?;
+            let cores = available_parallelism().map_or(1, usize::from);
+            let workers = pays(seconds * rows as f64, cores.min(rows));
+            (workers, format!("one step of one row takes {:.1} µs, with {cores} cores", seconds * 1e6))
+        }
+    };
+    let batch: Box<dyn BatchEnv> = match zygote {
+        Some(zygote) if workers > 0 => {
+            Box::new(WorkerBatch::new(zygote, spec, rows, steps, run_seed, workers, options)?)
+        }
+        _ => Box::new(LocalBatch::new(registry, spec, rows, steps, run_seed)?),
+    };
+    Ok(Chosen { batch, workers, why })
+}
+
+/// `workers` when they save more than they cost on a batch step that takes one process `seconds`; else 0.
+fn pays(seconds: f64, workers: usize) -> usize {
+    let saved = seconds * (1.0 - 1.0 / workers as f64);
+    if saved > HAND_OVER { workers } else { 0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn workers_must_save_more_than_a_hand_over() {
+        // 64 rows of 20 ns: 1.3 µs, half of which two workers would save.
+        assert_eq!(pays(64.0 * 20e-9, 2), 0);
+        // 256 rows of 20 µs: 5.1 ms.
+        assert_eq!(pays(256.0 * 20e-6, 2), 2);
+        // One worker saves nothing.
+        assert_eq!(pays(1.0, 1), 0);
+    }
+}

@@ -1,0 +1,277 @@
+//! The workers of a batch: hiring them, ordering a step or a command, and noticing when one is gone.
+
+use std::ops::Range;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use ipc_channel::ipc;
+
+use super::link::{LAST_WORDS, Link};
+use super::message::{Command, Event, Job};
+use super::options::Patience;
+use super::os::{NAP, Process};
+use super::shared::Board;
+use super::{Silence, Zygote};
+use crate::{Block, EnvError, Phase, Space, episode_seed};
+
+/// Workers, each with its rows.
+pub struct Crew {
+    pub zygote: Zygote,
+    pub spec: String,
+    pub run_seed: u64,
+    pub patience: Patience,
+    /// Looks at a word before sleeping.
+    pub spins: u32,
+    pub board: Board,
+    pub members: Vec<Member>,
+}
+
+/// A worker's place in the crew.
+pub enum Member {
+    Alive(Link),
+    /// Gone for this reason, or not hired yet.
+    Lost(Range<usize>, EnvError),
+}
+
+impl Member {
+    /// Rows of this place.
+    pub fn rows(&self) -> Range<usize> {
+        match self {
+            Self::Alive(link) => link.rows.clone(),
+            Self::Lost(rows, _) => rows.clone(),
+        }
+    }
+}
+
+/// What makes an order fail.
+pub enum Trouble {
+    /// An environment returned an error, or no worker can be had.
+    Failed(EnvError),
+    /// The worker is gone.
+    Lost(EnvError),
+}
+
+impl Trouble {
+    /// The error alone.
+    pub fn into_error(self) -> EnvError {
+        match self {
+            Self::Failed(e) | Self::Lost(e) => e,
+        }
+    }
+}
+
+impl Crew {
+    /// Has a worker forked for the place `worker`, which nobody holds; its rows begin with these episodes.
+    pub fn hire(&mut self, worker: usize, episodes: Vec<u64>) -> Result<(), EnvError> {
+        let failed = |e: std::io::Error| EnvError::Workers(format!("cannot reach a new worker: {e}"));
+        let rows = self.members[worker].rows();
+        self.board.slot(worker).clear(self.board.orders().last_step());
+        let (commands, inbox) = ipc::channel().map_err(failed)?;
+        let (outbox, events) = ipc::channel().map_err(failed)?;
+        // The job takes the worker's ends along; the learner keeps no copy, or it would never see them close.
+        let pid = self.zygote.spawn(Job {
+            spec: self.spec.clone(),
+            first: rows.start,
+            episodes,
+            run_seed: self.run_seed,
+            board: self.board.share(),
+            workers: self.members.len(),
+            worker,
+            spins: self.spins,
+            commands: inbox,
+            events: outbox,
+        })?;
+        let process = Process::open(pid).map_err(failed)?;
+        self.members[worker] = Member::Alive(Link::new(process, rows, commands, events));
+        Ok(())
+    }
+
+    /// Waits for a new worker's environments; their spaces: observation, action.
+    pub fn greet(&mut self, worker: usize) -> Result<(Space, Space), Trouble> {
+        let limit = self.patience.construct;
+        match self.answer(worker, Instant::now() + limit, limit) {
+            Ok(Event::Ready { observation_space, action_space }) => Ok((observation_space, action_space)),
+            Ok(_) => unreachable!("a worker's first event says that it is ready, or why not"),
+            Err(Trouble::Failed(e)) => {
+                self.dismiss(worker, e.clone());
+                Err(Trouble::Failed(e))
+            }
+            Err(lost) => Err(lost),
+        }
+    }
+
+    /// Sends at most one command to each worker, then waits for all answers.
+    pub fn command(
+        &mut self,
+        commands: Vec<(usize, Command)>,
+    ) -> impl Iterator<Item = (usize, Result<Event, Trouble>)> {
+        let limit = self.patience.command;
+        let deadline = Instant::now() + limit;
+        for (worker, _) in &commands {
+            self.board.slot(*worker).commands.fetch_add(1, Ordering::Release);
+        }
+        // Rung first, so that somebody is reading when a long command is sent.
+        self.board.orders().bell.ring();
+        let mut asked = Vec::new();
+        for (worker, command) in commands {
+            if let Member::Alive(link) = &self.members[worker] {
+                link.send(command);
+            }
+            asked.push(worker);
+        }
+        asked.into_iter().map(move |worker| (worker, self.answer(worker, deadline, limit)))
+    }
+
+    /// Steps the rows of all living workers with the actions of time `t`; the workers that are gone, with the reason.
+    pub fn step(&mut self, t: usize, block: &Block) -> Result<Vec<(usize, EnvError)>, EnvError> {
+        let start = Instant::now();
+        let alive = self.members.iter().filter(|member| matches!(member, Member::Alive(_))).count();
+        self.board.answers().pending.set(alive as u32);
+        let step = self.board.orders().ask_for_step(t);
+        let mut lost = Vec::new();
+        if alive < self.members.len() {
+            let gone = self.members.iter().enumerate().filter_map(|(worker, member)| match member {
+                Member::Lost(_, e) => Some((worker, e.clone())),
+                Member::Alive(_) => None,
+            });
+            lost.extend(gone);
+        }
+        if !self.board.answers().pending.wait(|n| n == 0, self.spins, NAP) {
+            self.wait_long(step, start, &|row| block.action(t, row).to_string(), &mut lost)?;
+        }
+        if self.board.answers().failures.load(Ordering::Relaxed) != 0 {
+            self.ask_failures(&mut lost)?;
+        }
+        Ok(lost)
+    }
+
+    /// Waits for a step that takes longer than a nap, looking out for workers that died or are too late.
+    fn wait_long(
+        &mut self,
+        step: u32,
+        start: Instant,
+        action: &dyn Fn(usize) -> String,
+        lost: &mut Vec<(usize, EnvError)>,
+    ) -> Result<(), EnvError> {
+        let limit = self.patience.step;
+        loop {
+            let late = start.elapsed() >= limit;
+            let mut waiting = false;
+            for worker in 0..self.members.len() {
+                let Member::Alive(link) = &self.members[worker] else { continue };
+                let dead = link.process.ended_within(Duration::ZERO);
+                if self.board.slot(worker).finished.load(Ordering::Acquire) == step {
+                    continue;
+                }
+                if dead || late {
+                    let silence = if dead { Silence::Gone } else { Silence::Late };
+                    match self.lose(worker, silence, limit, action) {
+                        Trouble::Lost(e) => lost.push((worker, e)),
+                        Trouble::Failed(e) => return Err(e),
+                    }
+                } else {
+                    waiting = true;
+                }
+            }
+            if !waiting || self.board.answers().pending.wait(|n| n == 0, 0, NAP) {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Receives what the workers have to say that finished a step badly.
+    fn ask_failures(&mut self, lost: &mut Vec<(usize, EnvError)>) -> Result<(), EnvError> {
+        self.board.answers().failures.store(0, Ordering::Relaxed);
+        let mut first = None;
+        for worker in 0..self.members.len() {
+            if self.board.slot(worker).failed.swap(0, Ordering::Relaxed) == 0
+                || matches!(self.members[worker], Member::Lost(..))
+            {
+                continue;
+            }
+            match self.answer(worker, Instant::now() + LAST_WORDS, LAST_WORDS) {
+                Ok(_) => unreachable!("the event of a failure"),
+                Err(Trouble::Failed(e)) => first = first.or(Some(e)),
+                Err(Trouble::Lost(e)) => lost.push((worker, e)),
+            }
+        }
+        first.map_or(Ok(()), Err)
+    }
+
+    /// Waits for a worker's next event; a worker that fails to send one is gone afterwards.
+    fn answer(&mut self, worker: usize, deadline: Instant, limit: Duration) -> Result<Event, Trouble> {
+        let link = match &self.members[worker] {
+            Member::Alive(link) => link,
+            Member::Lost(_, e) => return Err(Trouble::Lost(e.clone())),
+        };
+        match link.receive(deadline) {
+            Ok(Event::Failed(e)) => Err(Trouble::Failed(e)),
+            Ok(Event::Panicked(e)) => {
+                self.dismiss(worker, e.clone());
+                Err(Trouble::Lost(e))
+            }
+            Ok(event) => Ok(event),
+            Err(silence) => Err(self.lose(worker, silence, limit, &|_| String::new())),
+        }
+    }
+
+    /// Buries a worker that ends by itself for a reason that is known already.
+    fn dismiss(&mut self, worker: usize, why: EnvError) {
+        if let Member::Alive(link) = &self.members[worker] {
+            let _ = link.bury(&self.zygote, Silence::Gone, LAST_WORDS);
+        }
+        self.members[worker] = Member::Lost(self.members[worker].rows(), why);
+    }
+
+    /// Buries a worker that is dead or too late, and says all that is known about it.
+    fn lose(
+        &mut self,
+        worker: usize,
+        silence: Silence,
+        limit: Duration,
+        action: &dyn Fn(usize) -> String,
+    ) -> Trouble {
+        let Member::Alive(link) = &self.members[worker] else { unreachable!("it was alive a moment ago") };
+        let (rows, pid) = (link.rows.clone(), link.process.pid());
+        // Read before the burial, after which nobody writes it any more.
+        let place = self.board.slot(worker).place();
+        let trouble = match link.bury(&self.zygote, silence, limit) {
+            Ok(how) => Trouble::Lost(EnvError::Lost {
+                rows: rows.clone(),
+                pid,
+                how,
+                place,
+                seed: episode_seed(self.run_seed, place.row, place.episode),
+                action: if place.phase == Phase::Step { action(place.row) } else { String::new() },
+            }),
+            Err(zygote) => Trouble::Failed(zygote),
+        };
+        let (Trouble::Lost(e) | Trouble::Failed(e)) = &trouble;
+        self.members[worker] = Member::Lost(rows, e.clone());
+        trouble
+    }
+
+    /// Ends all workers, in order where they follow; the first complaint.
+    pub fn close(&mut self) -> Result<(), EnvError> {
+        let mut outcome = Ok(());
+        for (worker, member) in self.members.iter().enumerate() {
+            if let Member::Alive(link) = member {
+                self.board.slot(worker).commands.fetch_add(1, Ordering::Release);
+                link.send(Command::Close);
+            }
+        }
+        self.board.orders().bell.ring();
+        let deadline = Instant::now() + LAST_WORDS;
+        for worker in 0..self.members.len() {
+            let Member::Alive(link) = &self.members[worker] else { continue };
+            let left = deadline.saturating_duration_since(Instant::now());
+            if link.process.ended_within(left) {
+                self.dismiss(worker, EnvError::Ended("it was closed".to_owned()));
+            } else {
+                let trouble = self.lose(worker, Silence::Late, LAST_WORDS, &|_| String::new());
+                outcome = outcome.and(Err(trouble.into_error()));
+            }
+        }
+        outcome
+    }
+}

@@ -1,0 +1,76 @@
+//! The learner's ends of one worker.
+
+use std::ops::Range;
+use std::time::{Duration, Instant};
+
+use ipc_channel::ipc::{IpcReceiver, IpcSender};
+
+use super::message::{Command, Event};
+use super::os::Process;
+use super::zygote::Zygote;
+use super::{Silence, receive};
+use crate::EnvError;
+
+/// How long a worker may take to end once it said that it would, or was killed.
+pub const LAST_WORDS: Duration = Duration::from_secs(5);
+
+/// One worker, as the learner sees it.
+pub struct Link {
+    /// Its process.
+    pub process: Process,
+    /// Its rows.
+    pub rows: Range<usize>,
+    commands: IpcSender<Command>,
+    events: IpcReceiver<Event>,
+}
+
+impl Link {
+    /// Holds a worker by its process and these ends.
+    pub fn new(
+        process: Process,
+        rows: Range<usize>,
+        commands: IpcSender<Command>,
+        events: IpcReceiver<Event>,
+    ) -> Self {
+        Self { process, rows, commands, events }
+    }
+
+    /// Sends a command; a worker that is gone is noticed when its answer fails to come.
+    pub fn send(&self, command: Command) {
+        let _ = self.commands.send(command);
+    }
+
+    /// The next event, waiting until `deadline` at most.
+    pub fn receive(&self, deadline: Instant) -> Result<Event, Silence> {
+        loop {
+            // In pieces: a child of the worker's own may hold the channel open after the worker's death.
+            let piece = deadline.saturating_duration_since(Instant::now()).min(Duration::from_millis(100));
+            match receive(&self.events, piece) {
+                Err(Silence::Late) if self.process.ended_within(Duration::ZERO) => {
+                    return receive(&self.events, Duration::ZERO).map_err(|_| Silence::Gone);
+                }
+                Err(Silence::Late) if Instant::now() < deadline => {}
+                outcome => return outcome,
+            }
+        }
+    }
+
+    /// Ends the worker if it still runs, reaps it, and says how it ended in the words of an error message.
+    pub fn bury(&self, zygote: &Zygote, silence: Silence, limit: Duration) -> Result<String, EnvError> {
+        let patience = match silence {
+            Silence::Gone => LAST_WORDS,
+            Silence::Late => Duration::ZERO,
+        };
+        let ended = self.process.ended_within(patience);
+        if !ended {
+            self.process.kill();
+            self.process.ended_within(LAST_WORDS);
+        }
+        let how = zygote.reap(self.process.pid())?;
+        Ok(if ended {
+            format!("died ({how})")
+        } else {
+            format!("did not answer within its deadline of {limit:?} and was killed")
+        })
+    }
+}

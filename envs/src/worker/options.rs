@@ -1,0 +1,137 @@
+//! How many workers there are, how long they may take, and what happens when one is lost.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::EnvError;
+
+/// Processes that step the environments.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Workers {
+    /// Timed once at the start: as many as pay, or none.
+    #[default]
+    #[serde(with = "auto")]
+    #[schemars(with = "AutoWord")]
+    Auto,
+    /// So many; 0 steps the environments in the learner's own process.
+    Count(usize),
+}
+
+/// The word `auto`.
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum AutoWord {
+    Auto,
+}
+
+mod auto {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::AutoWord;
+
+    pub fn serialize<S: Serializer>(serializer: S) -> Result<S::Ok, S::Error> {
+        AutoWord::Auto.serialize(serializer)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<(), D::Error> {
+        AutoWord::deserialize(deserializer).map(|AutoWord::Auto| ())
+    }
+}
+
+impl FromStr for Workers {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            _ => text.parse().map(Self::Count).map_err(|_| "expected `auto` or a number".to_owned()),
+        }
+    }
+}
+
+impl std::fmt::Display for Workers {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Auto => f.write_str("auto"),
+            Self::Count(n) => write!(f, "{n}"),
+        }
+    }
+}
+
+/// What to do when a worker dies, panics or does not answer in time.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum OnWorkerLoss {
+    /// Stop with an error that names row, step and action.
+    #[default]
+    Fail,
+    /// Fork a new one; its rows' running episodes count as truncated.
+    Respawn {
+        /// Losses over the batch's life after which it fails all the same.
+        #[schemars(range(min = 1))]
+        at_most: usize,
+    },
+}
+
+/// Patience with workers, and what to do when it ends. Times are in seconds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct WorkerOptions {
+    /// How many workers there are.
+    pub workers: Workers,
+    /// What to do when a worker is lost.
+    pub on_worker_loss: OnWorkerLoss,
+    /// Seconds that a worker may take to step its rows once.
+    #[schemars(extend("exclusiveMinimum" = 0.0), range(max = 3.2e7))]
+    pub step_deadline: f64,
+    /// Seconds that a worker may take for any other command: reset, replay, call, render.
+    #[schemars(extend("exclusiveMinimum" = 0.0), range(max = 3.2e7))]
+    pub command_deadline: f64,
+    /// Seconds that a worker may take to make its environments.
+    #[schemars(extend("exclusiveMinimum" = 0.0), range(max = 3.2e7))]
+    pub construct_deadline: f64,
+}
+
+impl Default for WorkerOptions {
+    fn default() -> Self {
+        Self {
+            workers: Workers::default(),
+            on_worker_loss: OnWorkerLoss::default(),
+            step_deadline: 60.0,
+            command_deadline: 60.0,
+            construct_deadline: 300.0,
+        }
+    }
+}
+
+/// The options, checked.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Patience {
+    pub step: Duration,
+    pub command: Duration,
+    pub construct: Duration,
+}
+
+impl WorkerOptions {
+    pub(super) fn patience(&self) -> Result<Patience, EnvError> {
+        let checked = |name: &str, seconds: f64| {
+            // A year is for ever; more would overflow the clock.
+            if seconds > 0.0 && seconds <= 3.2e7 {
+                Ok(Duration::from_secs_f64(seconds))
+            } else {
+                Err(EnvError::Workers(format!(
+                    "{name} is {seconds}: it is a number of seconds above 0 and up to a year"
+                )))
+            }
+        };
+        Ok(Patience {
+            step: checked("step_deadline", self.step_deadline)?,
+            command: checked("command_deadline", self.command_deadline)?,
+            construct: checked("construct_deadline", self.construct_deadline)?,
+        })
+    }
+}

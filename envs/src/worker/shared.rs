@@ -1,0 +1,188 @@
+//! The memory that a batch and its workers share: a board of doorbells, and the rollout block beside it.
+//!
+//! Every word has one writer at a time, named here; each line of the board belongs to one side, so that neither
+//! slows the other down by writing to its neighbour.
+#![allow(unsafe_code)]
+
+use std::ptr::NonNull;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+use ipc_channel::ipc::IpcSharedMemory;
+
+use super::bell::Bell;
+use crate::{Memory, Phase, Place};
+
+/// A region of memory that can be handed to other processes.
+pub struct Region {
+    base: NonNull<u8>,
+    memory: IpcSharedMemory,
+}
+
+impl Region {
+    /// `bytes` zeros.
+    pub fn new(bytes: usize) -> Self {
+        Self::open(IpcSharedMemory::from_byte(0, bytes.max(1)))
+    }
+
+    /// What another process has handed over.
+    pub fn open(mut memory: IpcSharedMemory) -> Self {
+        // SAFETY: the reference ends here; from now on the bytes are reached through the pointer alone, as atomics
+        // or by the rules of the block.
+        let base = unsafe { memory.deref_mut() }.as_mut_ptr();
+        Self { base: NonNull::new(base).expect("a region is never empty"), memory }
+    }
+
+    /// A handle to put into a message.
+    pub fn share(&self) -> IpcSharedMemory {
+        self.memory.clone()
+    }
+}
+
+// SAFETY: `memory` keeps the mapping until the last handle is dropped; mappings are aligned to pages.
+unsafe impl Memory for Region {
+    fn base(&self) -> NonNull<u8> {
+        self.base
+    }
+}
+
+// SAFETY: a mapping is no thread's own.
+unsafe impl Send for Region {}
+
+// SAFETY: a region gives out its address alone; whoever uses it answers for that.
+unsafe impl Sync for Region {}
+
+/// Written by the learner, read by every worker.
+#[repr(C, align(64))]
+pub struct Orders {
+    /// Rung for every step and command.
+    pub bell: Bell,
+    /// Number of the last step asked for; a worker that has not taken it yet takes it now.
+    step: AtomicU32,
+    /// Time in the block that this step is about.
+    t: AtomicU32,
+}
+
+/// Written by every worker, awaited by the learner.
+#[repr(C, align(64))]
+pub struct Answers {
+    /// Workers that have not finished the step.
+    pub pending: Bell,
+    /// Workers that failed in it and have sent an event that says how.
+    pub failures: AtomicU32,
+}
+
+/// One worker's own line.
+#[repr(C, align(64))]
+pub struct Slot {
+    /// Commands sent to this worker so far; the learner writes it.
+    pub commands: AtomicU32,
+    /// Number of the last step it finished; the worker writes this and all below.
+    pub finished: AtomicU32,
+    /// Whether it has sent an event instead of finishing a step well.
+    pub failed: AtomicU32,
+    phase: AtomicU32,
+    row: AtomicU64,
+    episode: AtomicU64,
+    step: AtomicU64,
+}
+
+impl Slot {
+    /// Notes where work is about to begin.
+    pub fn set_place(&self, place: Place) {
+        self.row.store(place.row as u64, Ordering::Relaxed);
+        self.episode.store(place.episode, Ordering::Relaxed);
+        self.step.store(place.step, Ordering::Relaxed);
+        self.phase.store(place.phase as u32, Ordering::Relaxed);
+    }
+
+    /// Notes that no row is being worked on.
+    pub fn set_idle(&self) {
+        self.phase.store(Phase::Idle as u32, Ordering::Relaxed);
+    }
+
+    /// Where work began last.
+    pub fn place(&self) -> Place {
+        Place {
+            row: self.row.load(Ordering::Relaxed) as usize,
+            phase: Phase::from_byte(self.phase.load(Ordering::Relaxed) as u8),
+            episode: self.episode.load(Ordering::Relaxed),
+            step: self.step.load(Ordering::Relaxed),
+        }
+    }
+
+    /// As in a new board; for the successor of a worker that is gone.
+    pub fn clear(&self, last_step: u32) {
+        self.commands.store(0, Ordering::Relaxed);
+        self.finished.store(last_step, Ordering::Relaxed);
+        self.failed.store(0, Ordering::Relaxed);
+        self.set_place(Place::default());
+    }
+}
+
+/// The doorbells of a batch: one line of orders, one of answers, one for each worker.
+pub struct Board {
+    region: Region,
+    workers: usize,
+}
+
+impl Board {
+    /// A board for `workers` workers.
+    pub fn new(workers: usize) -> Self {
+        Self { region: Region::new((2 + workers) * size_of::<Slot>()), workers }
+    }
+
+    /// The board that a batch of `workers` workers has handed over.
+    pub fn open(memory: IpcSharedMemory, workers: usize) -> Self {
+        assert!(memory.len() >= (2 + workers) * size_of::<Slot>(), "a board has a line for every worker");
+        Self { region: Region::open(memory), workers }
+    }
+
+    /// A handle to put into a message.
+    pub fn share(&self) -> IpcSharedMemory {
+        self.region.share()
+    }
+
+    /// The learner's line.
+    pub fn orders(&self) -> &Orders {
+        self.line(0)
+    }
+
+    /// The workers' common line.
+    pub fn answers(&self) -> &Answers {
+        self.line(1)
+    }
+
+    /// The line of one worker.
+    pub fn slot(&self, worker: usize) -> &Slot {
+        assert!(worker < self.workers, "the board has no worker {worker}");
+        self.line(2 + worker)
+    }
+
+    fn line<T>(&self, index: usize) -> &T {
+        const { assert!(size_of::<T>() == 64 && align_of::<T>() == 64) }
+        // SAFETY: the region holds 2 + workers lines, aligned to 64, and lives as long as `self`; `T` is made of
+        // atomics alone, for which every bit pattern is a value.
+        unsafe { &*self.region.base.as_ptr().add(index * 64).cast::<T>() }
+    }
+}
+
+impl Orders {
+    /// Asks for the step of time `t`, and says which number it has. All workers have finished the one before.
+    pub fn ask_for_step(&self, t: usize) -> u32 {
+        let step = self.last_step().wrapping_add(1);
+        self.t.store(t as u32, Ordering::Relaxed);
+        self.step.store(step, Ordering::Release);
+        self.bell.ring();
+        step
+    }
+
+    /// Number of the last step asked for.
+    pub fn last_step(&self) -> u32 {
+        self.step.load(Ordering::Acquire)
+    }
+
+    /// Time that the last step is about.
+    pub fn time(&self) -> usize {
+        self.t.load(Ordering::Relaxed) as usize
+    }
+}
