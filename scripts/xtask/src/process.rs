@@ -32,9 +32,10 @@ pub fn cache() -> PathBuf {
 
 /// `LIBTORCH` as the user set it.
 ///
-/// Cargo runs us with the `LIBTORCH` of `.cache/libtorch.toml`, which is our own earlier answer and may be outdated.
+/// Cargo runs us with the `LIBTORCH` of `.cargo/libtorch.toml`, which is our own earlier answer and may be outdated.
 pub fn users_libtorch() -> Option<PathBuf> {
-    std::env::var_os("LIBTORCH").map(PathBuf::from).filter(|path| !path.starts_with(cache()))
+    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
+    std::env::var_os("LIBTORCH").map(PathBuf::from).filter(|path| !real(path).starts_with(real(&cache())))
 }
 
 /// Cargo in the root of the checkout.
@@ -83,13 +84,9 @@ pub fn output(command: &mut Command) -> Result<String> {
     Ok(String::from_utf8_lossy(&stdout).into_owned())
 }
 
-/// The first words of a command, which tell it from others.
+/// The first words of a command, which tell it from others; not a script given to `-c`.
 fn describe(command: &Command) -> String {
     let program = Path::new(command.get_program()).file_name().unwrap_or_default();
-    std::iter::once(program)
-        .chain(command.get_args())
-        .take(4)
-        .map(|word| word.to_string_lossy().lines().next().unwrap_or_default().to_owned())
-        .collect::<Vec<_>>()
-        .join(" ")
+    let words = std::iter::once(program).chain(command.get_args()).take(4).take_while(|word| *word != "-c");
+    words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
 }

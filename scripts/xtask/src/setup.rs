@@ -1,6 +1,6 @@
 //! `cargo xtask setup`: finds the libtorch that the build shall use, or installs one.
 //!
-//! The answer for cargo is `.cache/libtorch.toml`, which `.cargo/config.toml` includes: plain `cargo build` and
+//! The answer for cargo is `.cargo/libtorch.toml`, which `.cargo/config.toml` includes: plain `cargo build` and
 //! `cargo test` work from then on. How the installing is done is in [`crate::install`].
 
 use std::fs::{self, File, TryLockError};
@@ -10,7 +10,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::install::{self, Variant};
-use crate::process::{cache, output, python, users_libtorch};
+use crate::process::{cache, output, python, root, users_libtorch};
 
 /// The one release that tch 0.24 is made for.
 pub const TORCH_VERSION: &str = "2.11.0";
@@ -77,7 +77,7 @@ fn install_in_cache(cuda: bool) -> Result<()> {
     let cuda = cuda || Variant::Cuda.folder(&cache).exists();
     let variant = if cuda { Variant::Cuda } else { Variant::Cpu };
     install::install(&cache, variant)?;
-    tell_cargo(&cache, variant)
+    tell_cargo(variant)
 }
 
 /// Held until dropped: two set-ups in one checkout take turns. The system frees it when we are killed.
@@ -93,18 +93,18 @@ fn lock(cache: &Path) -> Result<File> {
     Ok(file)
 }
 
-fn tell_cargo(cache: &Path, variant: Variant) -> Result<()> {
+fn tell_cargo(variant: Variant) -> Result<()> {
     let text = format!(
         "# Written by `cargo xtask setup`, included by .cargo/config.toml.\n\
          [env]\n\
          LIBTORCH = {{ value = \".cache/{}/torch\", relative = true }}\n",
         variant.name()
     );
-    let path = cache.join("libtorch.toml");
+    let path = root().join(".cargo/libtorch.toml");
     if fs::read_to_string(&path).is_ok_and(|old| old == text) {
         return Ok(());
     }
-    let draft = cache.join("libtorch.toml.part");
+    let draft = path.with_extension("toml.part");
     fs::write(&draft, text)
         .and_then(|()| fs::rename(&draft, &path))
         .with_context(|| format!("cannot write {}", path.display()))
