@@ -59,6 +59,13 @@ pub struct Config {
     pub faults: WorkerOptions,
 }
 
+impl Config {
+    /// How the environments are spread over workers, and what happens when one is lost.
+    pub fn worker_options(&self) -> WorkerOptions {
+        WorkerOptions { workers: self.workers, ..self.faults.clone() }
+    }
+}
+
 mod defaults {
     pub fn rows() -> usize {
         8
