@@ -1,0 +1,289 @@
+//! Whole episodes of a policy, drawn: one video each, and a summary.
+//!
+//! A [`Stage`] is a batch of one row whose environment keeps a picture of every state. The batch resets an environment
+//! in the very step that ends its episode, so pictures are taken inside, where the last state still stands. What acts
+//! is the caller's: this module knows neither policies nor checkpoints.
+
+use std::collections::VecDeque;
+use std::fs;
+use std::io;
+use std::num::NonZeroU32;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use phalanx_envs::wrappers::Wrapper;
+use phalanx_envs::{
+    Action, BatchEnv, Block, Env, EnvError, EnvSpec, Episode, Frame, LocalBatch, Registry, Row, Step,
+    episode_seed,
+};
+use serde::Serialize;
+
+use crate::video::{Format, Video, VideoError, number, overlay};
+
+/// What keeps episodes from being shown.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum VisualizeError {
+    /// The environment failed.
+    #[error(transparent)]
+    Env(#[from] EnvError),
+    /// A video could not be written.
+    #[error(transparent)]
+    Video(#[from] VideoError),
+    /// The environment has nothing to show.
+    #[error(
+        "{env} draws no picture (episode {episode}, step {step}): its environment has to implement `render`; \
+         `phalanx evaluate` plays episodes without pictures"
+    )]
+    NoPicture {
+        /// Name of the environment.
+        env: String,
+        /// Episode, counted from 0.
+        episode: u32,
+        /// Steps since its start.
+        step: u64,
+    },
+    /// The policy failed.
+    #[error("episode {episode}, step {step}: the policy gave no action")]
+    Policy {
+        /// Episode, counted from 0.
+        episode: u32,
+        /// Steps since its start.
+        step: u64,
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The summary could not be written.
+    #[error("{}: cannot write the summary", path.display())]
+    Summary {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+/// What to show, and where.
+#[derive(Debug, Clone)]
+pub struct VisualizeOptions {
+    /// Folder of the videos; made when it is missing.
+    pub out: PathBuf,
+    /// Kind of video.
+    pub format: Format,
+    /// Whole episodes to play.
+    pub episodes: NonZeroU32,
+    /// Step of the training whose policy this is, for the summary.
+    pub checkpoint_step: u64,
+}
+
+/// One episode as the summary tells it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PlayedEpisode {
+    /// File, or folder of pictures, beside the summary.
+    pub file: String,
+    /// Seed that the environment was reset with.
+    pub seed: u64,
+    /// Undiscounted sum of rewards.
+    #[serde(rename = "return")]
+    pub total: f64,
+    /// Steps.
+    pub length: u64,
+    /// `terminated` or `truncated`.
+    pub ended: &'static str,
+}
+
+/// What was played: the content of `summary.json`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Summary {
+    /// Name of the environment.
+    pub env: String,
+    /// Step of the training whose policy played.
+    pub checkpoint_step: u64,
+    /// Pace of the videos.
+    pub frames_per_second: f64,
+    /// Mean of the episodes' returns.
+    pub return_mean: f64,
+    /// Mean of the episodes' lengths.
+    pub length_mean: f64,
+    /// Every episode, in the order of playing.
+    pub episodes: Vec<PlayedEpisode>,
+}
+
+/// A batch of one environment that keeps a picture of every state.
+pub struct Stage {
+    batch: LocalBatch,
+    album: Arc<Mutex<Album>>,
+    env: String,
+    seed: u64,
+}
+
+impl Stage {
+    /// Makes the environment; `seed` decides its episodes.
+    ///
+    /// # Errors
+    /// What the registry, the constructor or a wrapper says.
+    pub fn new(registry: &Registry, spec: &EnvSpec, seed: u64) -> Result<Self, EnvError> {
+        let album = Arc::new(Mutex::new(Album::default()));
+        let (known, wanted, shared) = (registry.clone(), spec.clone(), Arc::clone(&album));
+        let filmed = Registry::new().with(&spec.name, move |_| {
+            let inner = known.build(&wanted)?;
+            Ok(Box::new(Filmed { inner, album: Arc::clone(&shared) }))
+        });
+        let batch = LocalBatch::new(&filmed, &EnvSpec::named(&spec.name), 1, 1, seed)?;
+        Ok(Self { batch, album, env: spec.name.clone(), seed })
+    }
+
+    /// Where actions are read from and observations appear: one row, one step.
+    pub fn block(&self) -> &Block {
+        self.batch.block()
+    }
+
+    /// Plays whole episodes, writes a video of each and `summary.json`, and calls `played` after each.
+    ///
+    /// `act` finds the observation of time 0 in the block and puts the action of time 0 there.
+    ///
+    /// # Errors
+    /// All of [`VisualizeError`]. Videos that were complete before an error stay.
+    pub fn play<E: Into<Box<dyn std::error::Error + Send + Sync>>>(
+        &mut self,
+        options: &VisualizeOptions,
+        mut act: impl FnMut(&Block) -> Result<(), E>,
+        mut played: impl FnMut(&PlayedEpisode),
+    ) -> Result<Summary, VisualizeError> {
+        self.batch.reset(None)?;
+        let mut episodes = Vec::new();
+        for number in 0..options.episodes.get() {
+            let episode = self.play_episode(number, options, &mut act)?;
+            played(&episode);
+            episodes.push(episode);
+        }
+        let mean = |value: fn(&PlayedEpisode) -> f64| {
+            episodes.iter().map(value).sum::<f64>() / episodes.len() as f64
+        };
+        let summary = Summary {
+            env: self.env.clone(),
+            checkpoint_step: options.checkpoint_step,
+            frames_per_second: self.album().frames_per_second,
+            return_mean: mean(|episode| episode.total),
+            length_mean: mean(|episode| episode.length as f64),
+            episodes,
+        };
+        save(&summary, &options.out.join("summary.json"))?;
+        Ok(summary)
+    }
+
+    /// Plays the episode whose first state has just been filmed.
+    fn play_episode<E: Into<Box<dyn std::error::Error + Send + Sync>>>(
+        &mut self,
+        episode: u32,
+        options: &VisualizeOptions,
+        act: &mut impl FnMut(&Block) -> Result<(), E>,
+    ) -> Result<PlayedEpisode, VisualizeError> {
+        let digits = (options.episodes.get() - 1).to_string().len().max(2);
+        let stem = format!("episode-{episode:0digits$}");
+        let fps = self.album().frames_per_second;
+        let (mut total, mut length) = (0.0, 0);
+        let first = self.picture(episode, length, total)?;
+        let mut video = Video::begin(&options.out, &stem, options.format, fps, &first)?;
+        let ended = loop {
+            act(self.batch.block()).map_err(|e| VisualizeError::Policy {
+                episode,
+                step: length,
+                source: e.into(),
+            })?;
+            self.batch.step(0)?;
+            let block = self.batch.block();
+            let ended = block.episode(0, 0);
+            total += f64::from(block.reward()[0]);
+            length += 1;
+            block.carry_over(1);
+            video.push(&self.picture(episode, length, total)?)?;
+            match ended {
+                Episode::Running => {}
+                Episode::Terminated => break "terminated",
+                Episode::Truncated => break "truncated",
+            }
+        };
+        let path = video.finish(&format!("{stem}_return_{}", number(total)))?;
+        let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let seed = episode_seed(self.seed, 0, episode.into());
+        Ok(PlayedEpisode { file, seed, total, length, ended })
+    }
+
+    /// The oldest picture not yet taken out, with words in its corner.
+    fn picture(&mut self, episode: u32, step: u64, total: f64) -> Result<Frame, VisualizeError> {
+        let taken = self.album().pictures.pop_front().flatten();
+        let mut frame =
+            taken.ok_or_else(|| VisualizeError::NoPicture { env: self.env.clone(), episode, step })?;
+        let words =
+            [format!("episode {episode}"), format!("step {step}"), format!("return {}", number(total))];
+        overlay(&mut frame, &words);
+        Ok(frame)
+    }
+
+    fn album(&self) -> MutexGuard<'_, Album> {
+        lock(&self.album)
+    }
+}
+
+/// Writes the summary at once: no half of it is ever found.
+fn save(summary: &Summary, path: &Path) -> Result<(), VisualizeError> {
+    let partial = path.with_file_name(".summary.json.partial");
+    serde_json::to_string_pretty(summary)
+        .map_err(io::Error::from)
+        .and_then(|text| fs::write(&partial, text + "\n"))
+        .and_then(|()| fs::rename(&partial, path))
+        .map_err(|source| VisualizeError::Summary { path: path.to_owned(), source })
+}
+
+/// Pictures on their way from the environment to the video: at most the last of an episode and the first of the next.
+#[derive(Default)]
+struct Album {
+    pictures: VecDeque<Option<Frame>>,
+    frames_per_second: f64,
+}
+
+/// An environment that is drawn after every reset and every step.
+struct Filmed {
+    inner: Box<dyn Env>,
+    album: Arc<Mutex<Album>>,
+}
+
+impl Filmed {
+    fn film(&mut self) {
+        let picture = self.inner.render();
+        let mut album = lock(&self.album);
+        album.frames_per_second = self.inner.frames_per_second();
+        album.pictures.push_back(picture);
+    }
+}
+
+impl Wrapper for Filmed {
+    fn inner(&self) -> &dyn Env {
+        &*self.inner
+    }
+
+    fn inner_mut(&mut self) -> &mut dyn Env {
+        &mut *self.inner
+    }
+
+    fn on_reset(&mut self, seed: Option<u64>, observation: Row<'_>) -> Result<(), EnvError> {
+        self.inner.reset(seed, observation)?;
+        self.film();
+        Ok(())
+    }
+
+    fn on_step(&mut self, action: Action<'_>, observation: Row<'_>) -> Result<Step, EnvError> {
+        let step = self.inner.step(action, observation)?;
+        self.film();
+        Ok(step)
+    }
+}
+
+/// An album stays whole whatever panics: pictures are pushed and popped one by one.
+fn lock(album: &Mutex<Album>) -> MutexGuard<'_, Album> {
+    album.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests;
