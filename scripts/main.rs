@@ -1,3 +1,9 @@
 //! The `phalanx` binary.
 
-fn main() {}
+use std::process::ExitCode;
+
+use phalanx::envs::Registry;
+
+fn main() -> ExitCode {
+    phalanx::cli::main(Registry::standard())
+}

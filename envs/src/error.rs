@@ -91,7 +91,7 @@ pub enum EnvError {
         action: String,
     },
     /// One worker more was lost than may be replaced.
-    #[error("{last}; {at_most} lost workers may be replaced in a run, and that was one more")]
+    #[error("{at_most} lost workers may be replaced, and this was one more: {last}")]
     TooManyLosses {
         /// Losses that are allowed.
         at_most: usize,
@@ -135,7 +135,7 @@ fn lost_text(rows: &Range<usize>, pid: i32, how: &str, place: &Place, seed: u64,
     let at = format!("at step {step} of episode {episode} (seed {seed})");
     match phase {
         Phase::Idle => {
-            format!("rows {} to {}: worker {pid} {how} between commands", rows.start, rows.end - 1)
+            format!("rows {} to {}: worker {pid} {how} while it waited", rows.start, rows.end - 1)
         }
         Phase::New => format!("row {row}: worker {pid} {how} while it made the environment"),
         Phase::Reset => {

@@ -1,7 +1,7 @@
 //! Faults of environments, workers, zygotes and learners. Each runs in a program of its own, `tests/bin/faults.rs`.
 #![allow(clippy::unwrap_used)]
 
-use std::io::Read;
+use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -56,7 +56,6 @@ fn fault(params: &str, deadline: &str, expected: &[&str]) {
     }
     if !params.contains("new") {
         assert!(output.contains("again: the batch cannot go on: row 0"), "{output}");
-        assert!(output.contains("closed: Ok(())\nclosed twice: Ok(())"), "{output}");
     }
     assert!(output.ends_with("end\n"), "{output}");
 }
@@ -118,4 +117,157 @@ fn an_endless_loop_meets_its_deadline() {
     fault(r#"{"fault":"hang","phase":"step","at":3}"#, "0.3", &[late, AT_STEP_3]);
     fault(r#"{"fault":"hang","phase":"reset"}"#, "0.3", &[late, "in the reset of episode 0"]);
     fault(r#"{"fault":"hang","phase":"new"}"#, "0.3", &[late, "while it made the environment"]);
+}
+
+#[test]
+fn a_killed_worker_is_named_at_once() {
+    let output = run(&["worker-killed"]);
+    assert!(output.contains("rows 2 to 3: worker "), "{output}");
+    assert!(output.contains("died (signal 9, SIGKILL) while it waited"), "{output}");
+    assert!(output.contains("row 0: worker "), "{output}");
+    // The action of row 0 at time 1: 17 mod 21 = 17, 17 / 10 − 1 = 0.7.
+    assert!(output.contains("died (signal 9, SIGKILL) at step 1 of episode 0"), "{output}");
+    assert!(output.contains("last action [0.70000005]"), "{output}");
+}
+
+#[test]
+fn a_killed_zygote_takes_its_workers_along_and_is_named() {
+    let output = run(&["zygote-killed"]);
+    let died = "the zygote, from which workers are forked, died (process ";
+    assert_eq!(output.matches(died).count(), 2, "{output}");
+    assert_eq!(output.matches("signal 9, SIGKILL)").count(), 2, "{output}");
+}
+
+#[test]
+fn no_worker_outlives_a_killed_learner() {
+    let mut learner = start(&["learner-killed"]);
+    let mut line = String::new();
+    BufReader::new(learner.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let processes: Vec<u32> = line.split_whitespace().map(|pid| pid.parse().unwrap()).collect();
+    assert_eq!(processes.len(), 5, "a zygote and four workers");
+    let left = || processes.iter().filter(|&&pid| is_alive(pid)).count();
+    assert_eq!(left(), 5);
+    learner.kill().unwrap();
+    let killed = Instant::now();
+    learner.wait().unwrap();
+    while left() > 0 {
+        assert!(killed.elapsed() < Duration::from_secs(1), "{} processes live on", left());
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// Whether a process runs; a zombie does not.
+fn is_alive(pid: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"));
+    stat.is_ok_and(|stat| !stat.rsplit(") ").next().unwrap().starts_with('Z'))
+}
+
+#[test]
+fn a_lost_worker_is_replaced_and_its_episodes_are_truncated() {
+    for (fault, words) in [
+        ("panic", "the wheel came off"),
+        ("abort", "died (signal 6, SIGABRT)"),
+        ("exit", "died (exit code 0)"),
+        ("hang", "did not answer within its deadline of 500ms and was killed"),
+    ] {
+        let output = run(&["respawn", fault]);
+        assert!(output.contains(words) && output.contains("at step 3 of episode 0"), "{output}");
+    }
+}
+
+#[test]
+fn killed_workers_are_replaced_as_often_as_allowed() {
+    let output = run(&["respawn-killed"]);
+    assert!(output.contains("call: rows 0 to 1: worker "), "{output}");
+    assert!(
+        output.contains("error: 3 lost workers may be replaced, and this was one more: rows 0 to 1"),
+        "{output}"
+    );
+}
+
+#[test]
+fn a_worker_that_always_panics_is_replaced_as_often_as_allowed() {
+    let output = run(&["respawn-at-most"]);
+    let expected = "error: 2 lost workers may be replaced, and this was one more: \
+                    row 0: step failed at step 1 of episode 2";
+    assert!(output.contains(expected), "{output}");
+}
+
+#[test]
+fn a_worker_lost_in_a_reset_is_replaced() {
+    let output = run(&["respawn-reset"]);
+    for episode in [0, 1] {
+        assert!(output.contains(&format!("SIGABRT) in the reset of episode {episode}")), "{output}");
+    }
+}
+
+#[test]
+fn a_resting_row_is_put_back_when_its_worker_is_lost() {
+    run(&["respawn-resting"]);
+}
+
+#[test]
+fn any_number_of_workers_brings_the_same_bits() {
+    run(&["same-bits"]);
+}
+
+#[test]
+fn a_batch_is_replayed_by_any_number_of_workers() {
+    run(&["replay"]);
+}
+
+#[test]
+fn rows_are_called_one_by_one_and_all_together() {
+    let output = run(&["calls"]);
+    let at = "call failed at step 0 of episode 0";
+    assert!(output.contains(&format!("row 2: {at}")), "{output}");
+    assert!(output.contains("no method or attribute \"wings\""), "{output}");
+    assert!(output.contains("needs `to`"), "{output}");
+    assert!(output.contains("does not render"), "{output}");
+}
+
+#[test]
+fn a_zygote_is_closed_during_a_step() {
+    let output = run(&["close-during-step"]);
+    assert!(output.contains("error: the zygote, from which workers are forked, was closed"), "{output}");
+}
+
+#[test]
+fn a_hundred_workers_work_together() {
+    run(&["hundred"]);
+}
+
+#[test]
+fn a_thousand_batches_leave_nothing_behind() {
+    run(&["cycles"]);
+}
+
+#[test]
+fn as_many_workers_are_started_as_pay() {
+    run(&["auto"]);
+}
+
+#[test]
+fn what_cannot_be_had_is_refused_in_words() {
+    let output = run(&["refused"]);
+    for text in [
+        "workers: none can be forked here: use 0",
+        "workers: step_deadline is 0",
+        "no environment is called \"faulti\" (did you mean \"faulty\"?)",
+        "workers: 3 workers cannot share 2 rows",
+        "open descriptors are needed",
+    ] {
+        assert!(output.contains(text), "{text:?} is missing in:\n{output}");
+    }
+}
+
+#[test]
+fn a_zygote_refuses_to_start_beside_other_threads() {
+    let output = run(&["threads"]);
+    assert!(output.contains("this one has 2; call Zygote::start as the first statement of main"), "{output}");
+}
+
+#[test]
+fn signals_of_the_terminal_are_left_to_the_learner() {
+    run(&["signals"]);
 }

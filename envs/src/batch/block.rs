@@ -277,6 +277,12 @@ impl Block {
         self.row_at(self.layout.observation, t, row)
     }
 
+    /// The final observation of the episode that ended at time `t`; holds nothing of use where none did.
+    pub fn final_observation_row(&self, t: usize, row: usize) -> Row<'_> {
+        self.check(t + 1, self.layout.steps, row);
+        self.row_at(self.layout.final_observation, t, row)
+    }
+
     /// The action of time `t`.
     pub fn action(&self, t: usize, row: usize) -> Action<'_> {
         self.check(t + 1, self.layout.steps, row);

@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use serde_json::Value;
 
+use super::check_rows;
 use crate::{
     BatchEnv, Block, EnvError, EnvSpec, Frame, Layout, Phase, Place, Registry, Rows, RunningEpisode, Space,
 };
@@ -78,6 +79,7 @@ impl BatchEnv for LocalBatch {
     }
 
     fn reset(&mut self, rows: Option<&[usize]>) -> Result<(), EnvError> {
+        check_rows(&self.block, rows.unwrap_or_default())?;
         self.guard(0, |slice, block| match rows {
             Some(rows) => rows.iter().try_for_each(|&row| slice.reset(block, 0, row)),
             None => slice.range().try_for_each(|row| slice.reset(block, 0, row)),
@@ -95,10 +97,12 @@ impl BatchEnv for LocalBatch {
     }
 
     fn call(&mut self, row: usize, name: &str, arguments: &Value) -> Result<Value, EnvError> {
+        check_rows(&self.block, &[row])?;
         self.guard(0, |rows, _| rows.call(row, name, arguments))
     }
 
     fn render(&mut self, row: usize) -> Result<Frame, EnvError> {
+        check_rows(&self.block, &[row])?;
         self.guard(0, |rows, _| rows.render(row))
     }
 

@@ -84,3 +84,12 @@ pub trait BatchEnv {
     /// What kept a worker from ending in order; it is ended all the same.
     fn close(&mut self) -> Result<(), EnvError>;
 }
+
+/// Fails when one of `rows` is no row of `block`.
+pub(crate) fn check_rows(block: &Block, rows: &[usize]) -> Result<(), EnvError> {
+    let len = block.layout().rows;
+    match rows.iter().find(|&&row| row >= len) {
+        Some(row) => Err(EnvError::Failed(format!("there is no row {row}: the batch has {len}"))),
+        None => Ok(()),
+    }
+}

@@ -10,6 +10,7 @@ use super::message::{Command, Event};
 use super::os;
 use super::shared::{Board, Region};
 use super::{OnWorkerLoss, WorkerOptions, Zygote};
+use crate::batch::check_rows;
 use crate::{BatchEnv, Block, EnvError, EnvSpec, Episode, Frame, Layout, RunningEpisode, Space};
 
 /// Looks at a word before sleeping, about 50 µs, where there are cores to spare: waking a sleeper costs as much.
@@ -108,7 +109,7 @@ impl WorkerBatch {
     /// One command to the worker of `row`. An environment's own error leaves the batch as it was.
     fn ask(&mut self, row: usize, command: Command) -> Result<Event, EnvError> {
         self.usable()?;
-        self.check_rows(&[row])?;
+        check_rows(&self.block, &[row])?;
         let worker = self.worker_of(row);
         let (_, outcome) =
             self.crew.command(vec![(worker, command)]).next().expect("one command, one answer");
@@ -200,7 +201,7 @@ impl WorkerBatch {
     }
 
     fn try_reset(&mut self, chosen: &[usize]) -> Result<(), EnvError> {
-        self.check_rows(chosen)?;
+        check_rows(&self.block, chosen)?;
         let mut commands = Vec::new();
         for (worker, member) in self.crew.members.iter().enumerate() {
             let own = member.rows();
@@ -263,15 +264,6 @@ impl WorkerBatch {
 
     fn worker_of(&self, row: usize) -> usize {
         self.crew.members.partition_point(|member| member.rows().end <= row)
-    }
-
-    fn check_rows(&self, rows: &[usize]) -> Result<(), EnvError> {
-        match rows.iter().find(|&&row| row >= self.next.len()) {
-            Some(row) => {
-                Err(EnvError::failed(format!("there is no row {row}: the batch has {}", self.next.len())))
-            }
-            None => Ok(()),
-        }
     }
 
     fn usable(&self) -> Result<(), EnvError> {

@@ -81,7 +81,8 @@ pub enum OnWorkerLoss {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct WorkerOptions {
-    /// How many workers there are.
+    /// How many workers there are; a configuration says so beside these options, not among them.
+    #[serde(skip)]
     pub workers: Workers,
     /// What to do when a worker is lost.
     pub on_worker_loss: OnWorkerLoss,

@@ -1,22 +1,110 @@
 //! Programs that `tests/workers.rs` runs: a fork belongs into a process of its own, never into a test harness.
 //!
-//! Each prints what happened; the test judges. Exit code 0 unless the program was to be killed.
+//! Each asserts what it can see itself and prints what only its parent can judge; it ends with the line `end`.
 #![allow(clippy::unwrap_used)]
 
+#[path = "faults/bench.rs"]
+mod bench;
 #[path = "faults/env.rs"]
 mod env;
-#[path = "faults/scenarios.rs"]
-mod scenarios;
+#[path = "faults/equal.rs"]
+mod equal;
+#[path = "faults/life.rs"]
+mod life;
+#[path = "faults/loss.rs"]
+mod loss;
+#[path = "faults/respawn.rs"]
+mod respawn;
 
-use phalanx_envs::{Registry, Zygote};
+use phalanx_envs::{Block, EnvSpec, OnWorkerLoss, Registry, WorkerBatch, WorkerOptions, Zygote};
+use serde_json::Value;
 
 fn main() {
     let registry = Registry::new().with("faulty", |params| Ok(Box::new(env::Faulty::new(params)?)));
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    if arguments[0] == "threads" {
-        return scenarios::threads(&registry);
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    if arguments == ["threads"] {
+        life::threads(&registry);
+    } else {
+        run(&Zygote::start(&registry).unwrap(), &registry, &arguments);
     }
-    let zygote = Zygote::start(&registry).unwrap();
-    scenarios::run(&zygote, &registry, &arguments);
     println!("end");
+}
+
+fn run(zygote: &Zygote, registry: &Registry, arguments: &[&str]) {
+    match arguments {
+        ["fault", params, deadline] => loss::fault(zygote, params, deadline.parse().unwrap()),
+        ["worker-killed"] => loss::worker_killed(zygote),
+        ["zygote-killed"] => loss::zygote_killed(zygote),
+        ["learner-killed"] => loss::learner_killed(zygote),
+        ["respawn", fault] => respawn::after(zygote, fault),
+        ["respawn-killed"] => respawn::killed(zygote),
+        ["respawn-at-most"] => respawn::at_most(zygote),
+        ["respawn-reset"] => respawn::in_reset(zygote),
+        ["respawn-resting"] => respawn::resting_rows(zygote),
+        ["same-bits"] => equal::same_bits(zygote, registry),
+        ["replay"] => equal::replay(zygote, registry),
+        ["calls"] => equal::calls(zygote, registry),
+        ["close-during-step"] => life::close_during_step(zygote),
+        ["hundred"] => life::hundred(zygote, registry),
+        ["cycles"] => life::cycles(zygote),
+        ["auto"] => life::auto(zygote, registry),
+        ["refused"] => life::refused(zygote, registry),
+        ["signals"] => life::signals(zygote),
+        ["bench", rows, workers, busy] => {
+            let [rows, workers] = [rows, workers].map(|text| text.parse().unwrap());
+            bench::steps(zygote, registry, rows, workers, busy.parse().unwrap());
+        }
+        _ => panic!("no program {arguments:?}"),
+    }
+}
+
+/// The faulty environment with these parameters.
+fn spec(params: &Value) -> EnvSpec {
+    let mut spec = EnvSpec::named("faulty");
+    spec.params = serde_json::from_value(params.clone()).unwrap();
+    spec
+}
+
+/// A batch of run 7 over ten steps.
+fn batch(
+    zygote: &Zygote,
+    params: &Value,
+    rows: usize,
+    workers: usize,
+    options: &WorkerOptions,
+) -> WorkerBatch {
+    WorkerBatch::new(zygote, &spec(params), rows, 10, 7, workers, options).unwrap()
+}
+
+/// All deadlines at so many seconds.
+fn within(deadline: f64) -> WorkerOptions {
+    WorkerOptions {
+        step_deadline: deadline,
+        command_deadline: deadline,
+        construct_deadline: deadline,
+        ..WorkerOptions::default()
+    }
+}
+
+/// Replaces lost workers so many times.
+fn respawning(at_most: usize) -> WorkerOptions {
+    WorkerOptions { on_worker_loss: OnWorkerLoss::Respawn { at_most }, ..within(30.0) }
+}
+
+/// Actions that depend on time and row alone.
+fn act(block: &Block, t: usize, salt: usize) {
+    for (row, action) in block.continuous_actions(t).iter_mut().enumerate() {
+        *action = ((row * 31 + t * 17 + salt * 7) % 21) as f32 / 10.0 - 1.0;
+    }
+}
+
+/// A row of observations, copied.
+fn observation(block: &Block, t: usize, row: usize) -> Vec<f32> {
+    block.observation_row(t, row).f32().to_vec()
+}
+
+/// A row of final observations, copied.
+fn final_observation(block: &Block, t: usize, row: usize) -> Vec<f32> {
+    block.final_observation_row(t, row).f32().to_vec()
 }

@@ -21,6 +21,8 @@ struct Faults {
     once: Option<String>,
     /// Steps after which an episode is truncated; 0 for never.
     limit: u64,
+    /// Positions further from zero end an episode.
+    edge: Option<f32>,
     /// Microseconds that a step keeps its core busy.
     busy: f64,
 }
@@ -28,7 +30,7 @@ struct Faults {
 impl Default for Faults {
     fn default() -> Self {
         let none = String::new();
-        Self { fault: none.clone(), phase: none, at: 0, once: None, limit: 0, busy: 0.0 }
+        Self { fault: none.clone(), phase: none, at: 0, once: None, limit: 0, edge: None, busy: 0.0 }
     }
 }
 
@@ -117,7 +119,7 @@ impl Env for Faulty {
         while start.elapsed() < Duration::from_secs_f64(self.faults.busy * 1e-6) {}
         self.position += 0.1 * action.continuous()[0] + self.generator.random_range(-0.1..0.1);
         self.show(observation);
-        let episode = if self.position.abs() > 1.2 {
+        let episode = if self.faults.edge.is_some_and(|edge| self.position.abs() > edge) {
             Episode::Terminated
         } else if self.step == self.faults.limit {
             Episode::Truncated

@@ -1,0 +1,120 @@
+//! Whatever the number of workers, a batch is the same batch.
+
+use phalanx_envs::{BatchEnv, Episode, LocalBatch, Registry, RunningEpisode, WorkerBatch, Zygote};
+use serde_json::{Value, json};
+
+use crate::{act, final_observation, observation, spec, within};
+
+const ROWS: usize = 11;
+const STEPS: usize = 40;
+
+/// The batch with these parameters, in this process for 0 workers.
+fn make(zygote: &Zygote, registry: &Registry, params: &Value, workers: usize) -> Box<dyn BatchEnv> {
+    if workers == 0 {
+        Box::new(LocalBatch::new(registry, &spec(params), ROWS, STEPS, 7).unwrap())
+    } else {
+        Box::new(WorkerBatch::new(zygote, &spec(params), ROWS, STEPS, 7, workers, &within(30.0)).unwrap())
+    }
+}
+
+/// Everything that three rollouts bring, as bits, with a reset of some rows and a resting row in between.
+fn bits(batch: &mut dyn BatchEnv) -> Vec<u32> {
+    let mut bits = Vec::new();
+    batch.reset(None).unwrap();
+    for round in 0..3 {
+        if round == 1 {
+            batch.reset(Some(&[0, 3, 10])).unwrap();
+            batch.block().set_active(5, false);
+        } else {
+            batch.block().activate_all();
+        }
+        for t in 0..STEPS {
+            act(batch.block(), t, round);
+            batch.step(t).unwrap();
+            let block = batch.block();
+            for row in (0..ROWS).filter(|&row| block.active(row)) {
+                let episode = block.episode(t, row);
+                bits.push(episode as u32);
+                bits.push(block.reward()[t * ROWS + row].to_bits());
+                bits.extend(observation(block, t + 1, row).iter().map(|x| x.to_bits()));
+                if episode.is_over() {
+                    bits.extend(final_observation(block, t, row).iter().map(|x| x.to_bits()));
+                }
+            }
+        }
+        batch.block().carry_over(STEPS);
+    }
+    bits
+}
+
+/// 0, 1, 2 and 8 workers bring the same bits, with and without a time limit.
+pub fn same_bits(zygote: &Zygote, registry: &Registry) {
+    for limit in [0, 7] {
+        let params = json!({ "limit": limit, "edge": 1.2 });
+        let expected = bits(&mut *make(zygote, registry, &params, 0));
+        for workers in [1, 2, 8, ROWS] {
+            let found = bits(&mut *make(zygote, registry, &params, workers));
+            assert!(expected == found, "{workers} workers differ with limit {limit}");
+        }
+    }
+}
+
+/// A replayed batch stands where the first one stood, and goes on as it does.
+pub fn replay(zygote: &Zygote, registry: &Registry) {
+    for (from, to) in [(0, 2), (2, 0), (8, 2)] {
+        let mut first = make(zygote, registry, &json!({ "limit": 9, "edge": 1.2 }), from);
+        let mut running = vec![RunningEpisode::default(); ROWS];
+        first.reset(None).unwrap();
+        for t in 0..STEPS {
+            act(first.block(), t, 0);
+            first.step(t).unwrap();
+            for (row, running) in running.iter_mut().enumerate() {
+                running.continuous.push(first.block().continuous_actions(t)[row]);
+                if first.block().episode(t, row).is_over() {
+                    *running = RunningEpisode { episode: running.episode + 1, ..RunningEpisode::default() };
+                }
+            }
+        }
+        first.block().carry_over(STEPS);
+        let mut second = make(zygote, registry, &json!({ "limit": 9, "edge": 1.2 }), to);
+        second.replay(&running).unwrap();
+        for t in 0..STEPS {
+            for row in 0..ROWS {
+                assert_eq!(observation(first.block(), t, row), observation(second.block(), t, row));
+            }
+            for batch in [&mut first, &mut second] {
+                act(batch.block(), t, 1);
+                batch.step(t).unwrap();
+            }
+        }
+    }
+}
+
+/// Methods and attributes of one row and of all, and what goes wrong with them without ending the batch.
+pub fn calls(zygote: &Zygote, registry: &Registry) {
+    let mut answers = Vec::new();
+    for workers in [0, 3] {
+        let mut batch = make(zygote, registry, &json!({}), workers);
+        batch.reset(None).unwrap();
+        batch.call(4, "set_position", &json!({ "to": 0.25 })).unwrap();
+        assert_eq!(batch.call(4, "position", &Value::Null).unwrap(), json!(0.25));
+        let all = batch.call_all("position", &Value::Null).unwrap();
+        assert_eq!(all.len(), ROWS);
+        assert_eq!(all[4], json!(0.25));
+        for (row, position) in all.iter().enumerate().filter(|(row, _)| *row != 4) {
+            let shown = observation(batch.block(), 0, row)[0];
+            assert_eq!(position.as_f64().unwrap() as f32, shown);
+        }
+        answers.push(batch.call(2, "wings", &Value::Null).unwrap_err().to_string());
+        answers.push(batch.call(4, "set_position", &json!({})).unwrap_err().to_string());
+        answers.push(batch.call_all("wings", &Value::Null).unwrap_err().to_string());
+        answers.push(batch.render(10).unwrap_err().to_string());
+        assert!(batch.call(ROWS, "position", &Value::Null).is_err(), "there is no such row");
+        act(batch.block(), 0, 0);
+        batch.step(0).unwrap();
+        assert_eq!(batch.block().episode(0, 4), Episode::Running);
+    }
+    let (local, workers) = answers.split_at(answers.len() / 2);
+    assert_eq!(local, workers);
+    println!("{}", local.join("\n"));
+}

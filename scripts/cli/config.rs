@@ -1,0 +1,69 @@
+//! `phalanx config`: configurations without a run.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use clap::Subcommand;
+use phalanx_envs::Registry;
+
+use super::Usage;
+use crate::config;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Print the JSON schema of configurations, for editors.
+    Schema,
+    /// Report everything that is wrong with configurations.
+    Check {
+        /// YAML files.
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+        #[command(flatten)]
+        overrides: Overrides,
+    },
+    /// Print a configuration with every default filled in.
+    Show {
+        /// YAML file.
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        #[command(flatten)]
+        overrides: Overrides,
+    },
+}
+
+/// Settings of the command line, laid over those of the file.
+#[derive(Debug, clap::Args)]
+pub(super) struct Overrides {
+    /// Override a setting, as in `--set algorithm.ppo.discount=0.99`; may be repeated.
+    ///
+    /// The value is YAML: `--set 'network.hidden=[128, 128]'`. Items of lists have their index for a name:
+    /// `--set env.wrappers.0=clip_action`.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub sets: Vec<String>,
+}
+
+pub(super) fn run(command: Command, registry: &Registry, out: &mut impl Write) -> anyhow::Result<()> {
+    match command {
+        Command::Schema => writeln!(out, "{:#}", config::json_schema())?,
+        Command::Show { file, overrides } => {
+            write!(out, "{}", config::load(&file, &overrides.sets, registry)?.to_yaml()?)?;
+        }
+        Command::Check { files, overrides } => {
+            let mut bad = 0;
+            for file in &files {
+                match config::load(file, &overrides.sets, registry) {
+                    Ok(_) => writeln!(out, "{}: ok", file.display())?,
+                    Err(error) => {
+                        bad += 1;
+                        eprintln!("{:#}", anyhow::Error::from(error));
+                    }
+                }
+            }
+            if bad > 0 {
+                let count = files.len();
+                return Err(Usage(format!("{bad} of {count} configurations cannot be used")).into());
+            }
+        }
+    }
+    Ok(())
+}

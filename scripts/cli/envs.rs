@@ -1,0 +1,48 @@
+//! `phalanx envs`: the known environments.
+
+use std::io::Write;
+
+use clap::Subcommand;
+use phalanx_envs::{EnvInfo, Registry};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// List all environments.
+    List,
+    /// Show an environment: its spaces, time limit and parameters with their defaults.
+    Show {
+        /// As listed by `phalanx envs list`.
+        name: String,
+    },
+}
+
+pub(super) fn run(command: Command, registry: &Registry, out: &mut impl Write) -> anyhow::Result<()> {
+    match command {
+        Command::List => {
+            let names: Vec<&str> = registry.names().collect();
+            let width = names.iter().map(|name| name.len()).max().unwrap_or_default();
+            for name in names {
+                writeln!(out, "{name:width$}  {}", registry.info(name)?.summary)?;
+            }
+        }
+        Command::Show { name } => show(&registry.info(&name)?, out)?,
+    }
+    Ok(())
+}
+
+fn show(info: &EnvInfo, out: &mut impl Write) -> anyhow::Result<()> {
+    writeln!(out, "{}: {}", info.name, info.summary)?;
+    writeln!(out, "observation  {}", info.observation_space)?;
+    writeln!(out, "action       {}", info.action_space)?;
+    match info.time_limit {
+        Some(steps) => writeln!(out, "time limit   {steps} steps")?,
+        None => writeln!(out, "time limit   none")?,
+    }
+    if !info.params.0.is_empty() {
+        writeln!(out, "params")?;
+        for (name, value) in &info.params.0 {
+            writeln!(out, "  {name}: {}", serde_json::to_string(value)?)?;
+        }
+    }
+    Ok(())
+}

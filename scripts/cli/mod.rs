@@ -1,0 +1,76 @@
+//! The command line: one file for each command.
+//!
+//! Exit codes: 0 success, 1 the run failed, 2 bad arguments or a bad configuration.
+
+mod config;
+mod envs;
+
+use std::fmt;
+use std::io;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use phalanx_envs::Registry;
+
+use crate::config::ConfigError;
+
+/// Batched reinforcement learning: environments in worker processes, `BatchPPO` on the stacked batch.
+///
+/// Start with `phalanx train configs/cartpole.yaml`, then look at the run with `phalanx evaluate RUN` and
+/// `phalanx visualize RUN`.
+#[derive(Debug, Parser)]
+#[command(name = "phalanx", version, propagate_version = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Show, check and list environments.
+    #[command(subcommand)]
+    Envs(envs::Command),
+    /// Show, check and explain configurations.
+    #[command(subcommand)]
+    Config(config::Command),
+}
+
+/// The whole program, with the environments of `registry`.
+#[expect(clippy::needless_pass_by_value, reason = "a user's own `main` makes the registry in the call")]
+pub fn main(registry: Registry) -> ExitCode {
+    let Arguments { command } = Arguments::parse();
+    let mut out = io::stdout();
+    let result = match command {
+        Command::Envs(command) => envs::run(command, &registry, &mut out),
+        Command::Config(command) => config::run(command, &registry, &mut out),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        // Whoever reads the output has seen enough, as in `phalanx config schema | head`.
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::from(if is_usage(&error) { 2 } else { 1 })
+        }
+    }
+}
+
+/// What the user asked for cannot be: exit code 2.
+#[derive(Debug)]
+struct Usage(String);
+
+impl fmt::Display for Usage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Usage {}
+
+fn is_usage(error: &anyhow::Error) -> bool {
+    error.is::<Usage>() || error.is::<ConfigError>()
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}

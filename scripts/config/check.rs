@@ -1,0 +1,130 @@
+//! Combinations of settings that fit one by one but not together.
+//!
+//! Nothing is constructed here: environments are made in workers only.
+
+use phalanx_algorithms::{EpisodesRollout, RolloutSettings, StepsRollout};
+use phalanx_envs::{Registry, Workers};
+
+use super::expect::{list, nearest};
+use super::{AlgorithmSettings, Config};
+
+/// More transitions than this fit into no machine's memory, and their bytes not into its numbers.
+const MOST_TRANSITIONS: usize = 1 << 31;
+
+/// Settings that do not go together.
+#[derive(Debug)]
+pub struct Conflict {
+    /// The settings, the one to change first.
+    pub paths: Vec<&'static str>,
+    /// What is wrong and what would be right.
+    pub message: String,
+}
+
+/// Everything about `config` that cannot work.
+pub fn check(config: &Config, registry: &Registry) -> Vec<Conflict> {
+    let conflicts = [
+        env(config, registry),
+        workers(config),
+        episodes(config),
+        memory(config),
+        minibatch(config),
+        length(config),
+        trunk(config),
+    ];
+    conflicts.into_iter().flatten().collect()
+}
+
+fn conflict(paths: &[&'static str], message: String) -> Conflict {
+    Conflict { paths: paths.to_vec(), message }
+}
+
+fn env(config: &Config, registry: &Registry) -> Option<Conflict> {
+    let names: Vec<&str> = registry.names().collect();
+    let name = config.env.name.as_str();
+    if names.contains(&name) {
+        return None;
+    }
+    let help = match nearest(name, names.iter().copied()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("known are {}", list(&names, "and")),
+    };
+    Some(conflict(&["env.name"], format!("no environment is called `{name}`; {help}")))
+}
+
+fn workers(config: &Config) -> Option<Conflict> {
+    let rows = config.rows;
+    match config.workers {
+        Workers::Count(n) if n > rows => {
+            let message =
+                format!("{n} workers have nothing to share among {rows} rows; at most one worker a row");
+            Some(conflict(&["workers", "rows"], message))
+        }
+        _ => None,
+    }
+}
+
+fn episodes(config: &Config) -> Option<Conflict> {
+    let RolloutSettings::Episodes(EpisodesRollout { episodes, .. }) = config.rollout else { return None };
+    let rows = config.rows;
+    if episodes % rows == 0 {
+        return None;
+    }
+    let near = episodes.next_multiple_of(rows);
+    let message = format!("{episodes} episodes are not the same number in each of {rows} rows; take {near}");
+    Some(conflict(&["rollout.episodes", "rows"], message))
+}
+
+fn memory(config: &Config) -> Option<Conflict> {
+    let (path, steps) = match config.rollout {
+        RolloutSettings::Steps(StepsRollout { steps }) => ("rollout.steps", steps),
+        RolloutSettings::Episodes(EpisodesRollout { episodes, max_length }) => {
+            ("rollout.episodes", episodes.div_ceil(config.rows).saturating_mul(max_length))
+        }
+    };
+    if config.rows.saturating_mul(steps) <= MOST_TRANSITIONS {
+        return None;
+    }
+    let message = format!(
+        "a rollout holds at most {MOST_TRANSITIONS} transitions, these are {} rows × {steps}",
+        config.rows
+    );
+    Some(conflict(&[path, "rollout.max_length", "rows"], message))
+}
+
+fn minibatch(config: &Config) -> Option<Conflict> {
+    let AlgorithmSettings::Ppo(ppo) = &config.algorithm;
+    let (Some(minibatch), RolloutSettings::Steps(StepsRollout { steps })) = (ppo.minibatch, config.rollout)
+    else {
+        return None;
+    };
+    let (rows, transitions) = (config.rows, config.rows.saturating_mul(steps));
+    if minibatch <= transitions {
+        return None;
+    }
+    let message = format!(
+        "minibatches of {minibatch} transitions (algorithm.ppo.minibatch) cannot be cut from a rollout of {rows} rows \
+         × {steps} steps = {transitions}"
+    );
+    Some(conflict(&["algorithm.ppo.minibatch", "rollout.steps", "rows"], message))
+}
+
+fn length(config: &Config) -> Option<Conflict> {
+    let RolloutSettings::Steps(StepsRollout { steps }) = config.rollout else { return None };
+    let (rows, iteration) = (config.rows as u64, (config.rows as u64).saturating_mul(steps as u64));
+    if config.steps >= iteration {
+        return None;
+    }
+    let message = format!(
+        "a training of {} steps is shorter than its first rollout of {rows} rows × {steps} steps = {iteration}",
+        config.steps
+    );
+    Some(conflict(&["steps", "rollout.steps", "rows"], message))
+}
+
+fn trunk(config: &Config) -> Option<Conflict> {
+    if !config.network.shared || !config.network.hidden.is_empty() {
+        return None;
+    }
+    let message = "actor and critic cannot share hidden layers when there are none".to_owned();
+    Some(conflict(&["network.shared", "network.hidden"], message))
+}

@@ -1,0 +1,39 @@
+//! The configuration of a run: from the text as typed to settings that are checked.
+//!
+//! Reading goes on after a mistake: what does not fit is reported and taken out, and the rest is checked as if it had
+//! not been written. So unknown keys, wrong types, numbers out of range and combinations that cannot work are
+//! reported together, each with its line.
+//!
+//! ```text
+//! YAML ─tree─▶ nodes with places ─overrides─▶ ─schema─▶ ─serde─▶ Config ─check─▶ Config
+//!                                    every arrow but the last may leave findings and go on
+//! ```
+
+mod check;
+mod expect;
+mod finding;
+mod overrides;
+mod read;
+mod scalar;
+mod schema;
+mod settings;
+mod tree;
+
+pub use finding::{Finding, Place, Problems, Source};
+pub use read::{ConfigError, load, parse};
+pub use settings::{AlgorithmSettings, Config, DeviceSetting};
+
+/// The JSON schema of [`Config`], for editors and for the checker.
+pub fn json_schema() -> serde_json::Value {
+    schemars::schema_for!(Config).to_value()
+}
+
+impl Config {
+    /// The complete configuration, defaults included, as YAML that reads back to the same one.
+    ///
+    /// # Errors
+    /// Never for a configuration that was read; the writer's otherwise.
+    pub fn to_yaml(&self) -> Result<String, serde_saphyr::ser::Error> {
+        serde_saphyr::to_string(self)
+    }
+}

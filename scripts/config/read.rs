@@ -1,0 +1,155 @@
+//! Reading a configuration, with all that is wrong with it.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use phalanx_envs::Registry;
+
+use super::finding::{Finding, Place, Problems, Source};
+use super::tree::{self, Entry, Node, Value};
+use super::{Config, check, json_schema, overrides, schema};
+
+/// Why a configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("cannot read the configuration {}", .path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The file can be read but not used.
+    #[error(transparent)]
+    Problems(#[from] Problems),
+}
+
+/// Reads a configuration file with overrides of the form `key.path=value` laid over it.
+///
+/// # Errors
+/// [`ConfigError::Read`], or [`ConfigError::Problems`] with everything that is wrong.
+pub fn load(path: &Path, sets: &[String], registry: &Registry) -> Result<Config, ConfigError> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+    Ok(parse(Source::File(path.to_owned(), text), sets, registry)?)
+}
+
+/// Reads a configuration from a text; see [`load`].
+///
+/// # Errors
+/// [`Problems`] with everything that is wrong.
+pub fn parse(source: Source, sets: &[String], registry: &Registry) -> Result<Config, Problems> {
+    let mut findings = Vec::new();
+    let root = match &source {
+        Source::File(_, text) | Source::Set(text) => tree::parse(text, 0, &mut findings),
+    };
+    let config = root.and_then(|root| settle(root, sets, registry, &mut findings));
+    match config {
+        Some(config) if findings.is_empty() => Ok(config),
+        _ => {
+            let sets = sets.iter().cloned().map(Source::Set);
+            Err(Problems::new([source].into_iter().chain(sets).collect(), findings))
+        }
+    }
+}
+
+/// The configuration that remains of a tree once all that does not fit is taken out and noted.
+fn settle(
+    mut root: Node,
+    sets: &[String],
+    registry: &Registry,
+    findings: &mut Vec<Finding>,
+) -> Option<Config> {
+    spell_out_env(&mut root);
+    for (i, set) in sets.iter().enumerate() {
+        findings.extend(overrides::apply(&mut root, set, i + 1).err());
+    }
+    let (misfits, mut taken) = schema::check(&json_schema(), &mut root);
+    findings.extend(misfits);
+    stand_in_for_env(&mut root, &mut taken);
+    let config = deserialize(&mut root, &mut taken, findings)?;
+    for conflict in check::check(&config, registry) {
+        let paths: Vec<Vec<String>> =
+            conflict.paths.iter().map(|path| path.split('.').map(str::to_owned).collect()).collect();
+        // A default in place of something that was taken out proves nothing.
+        if paths.iter().any(|path| taken.iter().any(|gone| path.starts_with(gone) || gone.starts_with(path)))
+        {
+            continue;
+        }
+        findings.push(Finding { place: place(&root, &paths), message: conflict.message });
+    }
+    Some(config)
+}
+
+/// `env: NAME` as `env: {name: NAME}`, so that overrides can reach into it.
+fn spell_out_env(root: &mut Node) {
+    let Value::Mapping(entries) = &mut root.value else { return };
+    let Some(Entry { key_place, value, .. }) = entries.iter_mut().find(|e| e.key == "env") else { return };
+    if matches!(value.value, Value::Text { .. }) {
+        let place = value.place;
+        let name = Entry { key: "name".to_owned(), key_place: *key_place, value: value.clone() };
+        *value = Node { value: Value::Mapping(vec![name]), place };
+    }
+}
+
+/// Any environment in place of a missing one, so that the rest can be checked.
+fn stand_in_for_env(root: &mut Node, taken: &mut Vec<schema::Path>) {
+    let place = root.place;
+    let Value::Mapping(entries) = &mut root.value else { return };
+    if entries.iter().all(|e| e.key != "env") {
+        let value = Node { value: Value::Text { text: String::new(), quoted: true }, place };
+        entries.push(Entry { key: "env".to_owned(), key_place: place, value });
+        taken.push(vec!["env".to_owned()]);
+    }
+}
+
+/// Deserialises as often as it takes to find everything that the schema could not.
+fn deserialize(
+    root: &mut Node,
+    taken: &mut Vec<schema::Path>,
+    findings: &mut Vec<Finding>,
+) -> Option<Config> {
+    loop {
+        let error = match serde_path_to_error::deserialize::<_, Config>(root.to_json()) {
+            Ok(config) => return Some(config),
+            Err(error) => error,
+        };
+        let path: schema::Path = error.path().iter().map(ToString::to_string).collect();
+        let (node, key_place) = root.deepest(&path);
+        let place = if matches!(node.value, Value::Mapping(_)) { key_place } else { node.place };
+        if !taken.iter().any(|gone| gone.starts_with(&path)) {
+            findings.push(Finding { place, message: error.into_inner().to_string() });
+        }
+        if path.is_empty() || !root.prune(&path) {
+            return None;
+        }
+        taken.push(path);
+    }
+}
+
+/// The place of the first of some paths that was written, or of the nearest thing above it.
+fn place(root: &Node, paths: &[Vec<String>]) -> Place {
+    let depth = |path: &[String]| (0..=path.len()).rev().find(|&n| exists(root, &path[..n])).unwrap_or(0);
+    let written = paths.iter().find(|path| depth(path) == path.len()).or_else(|| paths.first());
+    let Some(path) = written else { return root.place };
+    match depth(path) {
+        0 => Place::whole(root.place.source),
+        n => {
+            let (node, key_place) = root.deepest(&path[..n]);
+            if n < path.len() || matches!(node.value, Value::Mapping(_)) { key_place } else { node.place }
+        }
+    }
+}
+
+fn exists(root: &Node, path: &[String]) -> bool {
+    path.split_last().is_none_or(|(last, front)| {
+        exists(root, front)
+            && match &root.deepest(front).0.value {
+                Value::Mapping(entries) => entries.iter().any(|e| e.key == *last),
+                Value::Sequence(items) => last.parse().is_ok_and(|i: usize| i < items.len()),
+                _ => false,
+            }
+    })
+}

@@ -1,0 +1,143 @@
+//! The settings of a run, as they stand in its YAML.
+
+use std::fmt;
+use std::str::FromStr;
+
+use phalanx_agents::{NetworkSettings, NormalizeSettings};
+use phalanx_algorithms::{CheckpointSettings, EvaluationSettings, PpoSettings, RolloutSettings};
+use phalanx_envs::{EnvSpec, WorkerOptions, Workers};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Everything that a run is made of; `env` alone has no default.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The environment: its name, or a mapping with `name`, `params`, `time_limit` and `wrappers`.
+    pub env: EnvSpec,
+    /// Environments that are stepped together, as the rows of one batch.
+    #[serde(default = "defaults::rows")]
+    #[schemars(range(min = 1, max = 65536))]
+    pub rows: usize,
+    /// Processes that step the environments: `auto`, or a number; 0 steps them in the learner's own process.
+    #[serde(default)]
+    pub workers: Workers,
+    /// Environment steps of the whole training, those of all rows together.
+    #[serde(default = "defaults::steps")]
+    #[schemars(range(min = 1))]
+    pub steps: u64,
+    /// Seed of every random number of the run.
+    #[serde(default)]
+    pub seed: u64,
+    /// Where networks are evaluated and trained: `cpu`, `cuda` or `cuda:N`.
+    #[serde(default)]
+    pub device: DeviceSetting,
+    /// Threads of one tensor operation; small networks are fastest with 1.
+    #[serde(default = "defaults::threads")]
+    #[schemars(range(min = 1, max = 1024))]
+    pub threads: usize,
+    /// What one rollout holds: a number of steps of every row, or whole episodes.
+    #[serde(default)]
+    pub rollout: RolloutSettings,
+    /// Shape of actor and critic.
+    #[serde(default)]
+    pub network: NetworkSettings,
+    /// What is brought to a common scale before the networks see it.
+    #[serde(default)]
+    pub normalize: NormalizeSettings,
+    /// How the policy learns.
+    #[serde(default)]
+    pub algorithm: AlgorithmSettings,
+    /// When and how long the policy is tried out greedily while it trains.
+    #[serde(default)]
+    pub evaluation: EvaluationSettings,
+    /// When checkpoints are written and how many stay.
+    #[serde(default)]
+    pub checkpoint: CheckpointSettings,
+    /// What happens when environments hang or workers die.
+    #[serde(default)]
+    pub faults: WorkerOptions,
+}
+
+impl Config {
+    /// How the environments are spread over workers, and what happens when one is lost.
+    pub fn worker_options(&self) -> WorkerOptions {
+        WorkerOptions { workers: self.workers, ..self.faults.clone() }
+    }
+}
+
+mod defaults {
+    pub fn rows() -> usize {
+        8
+    }
+
+    pub fn steps() -> u64 {
+        100_000
+    }
+
+    pub fn threads() -> usize {
+        1
+    }
+}
+
+/// How the policy learns.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AlgorithmSettings {
+    /// Proximal policy optimisation on the stacked batch.
+    Ppo(PpoSettings),
+}
+
+impl Default for AlgorithmSettings {
+    fn default() -> Self {
+        Self::Ppo(PpoSettings::default())
+    }
+}
+
+/// Where tensors live.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "String", into = "String")]
+#[schemars(with = "String", extend("pattern" = "^(cpu|cuda(:[0-9]+)?)$"))]
+pub enum DeviceSetting {
+    /// The processor.
+    #[default]
+    Cpu,
+    /// A CUDA device by its index; `cuda` alone is the first.
+    Cuda(usize),
+}
+
+impl FromStr for DeviceSetting {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let index = match text {
+            "cpu" => return Ok(Self::Cpu),
+            "cuda" => Some(0),
+            _ => text.strip_prefix("cuda:").and_then(|index| index.parse().ok()),
+        };
+        index.map(Self::Cuda).ok_or_else(|| format!("no device `{text}`: expected `cpu`, `cuda` or `cuda:N`"))
+    }
+}
+
+impl TryFrom<String> for DeviceSetting {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl From<DeviceSetting> for String {
+    fn from(device: DeviceSetting) -> Self {
+        device.to_string()
+    }
+}
+
+impl fmt::Display for DeviceSetting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Cpu => f.write_str("cpu"),
+            Self::Cuda(index) => write!(f, "cuda:{index}"),
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! YAML as a tree that remembers where everything was written.
+//!
+//! Anchors, tags and several documents in one file are refused with a message: a configuration says everything
+//! where it is read.
+
+use granit_parser::{Event, Parser, ScalarStyle, Span, StrInput};
+
+use super::finding::{Finding, Place};
+use super::scalar;
+
+/// A value with its place.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Node {
+    /// What was written.
+    pub value: Value,
+    /// Where.
+    pub place: Place,
+}
+
+/// A YAML value.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Value {
+    /// Something that was reported already.
+    Refused,
+    /// Nothing, `~` or `null`.
+    Null,
+    /// `true` or `false`.
+    Bool(bool),
+    /// An integer.
+    Integer(i128),
+    /// A number with a fraction or an exponent.
+    Float(f64),
+    /// Text.
+    Text {
+        /// Without its quotes.
+        text: String,
+        /// Whether there were quotes.
+        quoted: bool,
+    },
+    /// A list.
+    Sequence(Vec<Node>),
+    /// Keys and values, in the order of the text.
+    Mapping(Vec<Entry>),
+}
+
+/// A key with its value.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Entry {
+    /// The key as text.
+    pub key: String,
+    /// Where the key was written.
+    pub key_place: Place,
+    /// Its value.
+    pub value: Node,
+}
+
+impl Node {
+    /// The node at a path of keys and list indices, as deep as it exists, and the place of its key.
+    pub fn deepest(&self, path: &[String]) -> (&Node, Place) {
+        let Some((first, rest)) = path.split_first() else { return (self, self.place) };
+        match &self.value {
+            Value::Mapping(entries) => {
+                if let Some(entry) = entries.iter().find(|e| e.key == *first) {
+                    let (node, place) = entry.value.deepest(rest);
+                    return (node, if rest.is_empty() { entry.key_place } else { place });
+                }
+            }
+            Value::Sequence(items) => {
+                if let Some(item) = first.parse().ok().and_then(|i: usize| items.get(i)) {
+                    return item.deepest(rest);
+                }
+            }
+            _ => {}
+        }
+        (self, self.place)
+    }
+
+    /// Takes away the deepest existing node on a path below the root; says whether there was one.
+    pub fn prune(&mut self, path: &[String]) -> bool {
+        let Some((first, rest)) = path.split_first() else { return false };
+        match &mut self.value {
+            Value::Mapping(entries) => {
+                let Some(i) = entries.iter().position(|e| e.key == *first) else { return false };
+                if !entries[i].value.prune(rest) {
+                    entries.remove(i);
+                }
+                true
+            }
+            Value::Sequence(items) => {
+                let Some(i) = first.parse().ok().filter(|&i: &usize| i < items.len()) else { return false };
+                if !items[i].prune(rest) {
+                    items.remove(i);
+                }
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// This tree as JSON, in which integers beyond 64 bits and non-finite numbers become null.
+    pub fn to_json(&self) -> serde_json::Value {
+        use serde_json::Value as Json;
+        match &self.value {
+            Value::Null | Value::Refused => Json::Null,
+            Value::Bool(b) => Json::Bool(*b),
+            Value::Integer(i) => serde_json::Number::from_i128(*i).map_or(Json::Null, Json::Number),
+            Value::Float(x) => serde_json::Number::from_f64(*x).map_or(Json::Null, Json::Number),
+            Value::Text { text, .. } => Json::String(text.clone()),
+            Value::Sequence(items) => items.iter().map(Node::to_json).collect(),
+            Value::Mapping(entries) => entries.iter().map(|e| (e.key.clone(), e.value.to_json())).collect(),
+        }
+    }
+}
+
+/// The tree of a YAML text, or `None` after an error of syntax, which is among the findings.
+pub fn parse(text: &str, source: usize, findings: &mut Vec<Finding>) -> Option<Node> {
+    let mut reader = Reader { events: Parser::new_from_str(text), source, findings };
+    match reader.document() {
+        Ok(node) => Some(node),
+        Err(finding) => {
+            findings.push(finding);
+            None
+        }
+    }
+}
+
+struct Reader<'t, 'f> {
+    events: Parser<'t, StrInput<'t>>,
+    source: usize,
+    findings: &'f mut Vec<Finding>,
+}
+
+impl<'t> Reader<'t, '_> {
+    fn document(&mut self) -> Result<Node, Finding> {
+        let mut root = None;
+        loop {
+            match self.next()? {
+                (Event::StreamEnd, _) => {
+                    return Ok(root.unwrap_or(Node { value: Value::Null, place: Place::whole(self.source) }));
+                }
+                (Event::StreamStart | Event::DocumentStart(..) | Event::DocumentEnd, _) => {}
+                (_, span) if root.is_some() => {
+                    return Err(self.finding(span, "a configuration is one document; take out the `---`"));
+                }
+                (event, span) => root = Some(self.node(event, span)?),
+            }
+        }
+    }
+
+    fn node(&mut self, event: Event<'t>, span: Span) -> Result<Node, Finding> {
+        let place = self.place(span);
+        let refusal = if event.anchor_id().is_some() || event.is_alias() {
+            Some("anchors and aliases are not supported; write the value out")
+        } else {
+            event.tag().map(|_| "tags are not supported; take it out")
+        };
+        let value = match event {
+            Event::Scalar(text, ScalarStyle::Plain, ..) => scalar::resolve(&text).unwrap_or_else(|message| {
+                self.note(place, &message);
+                Value::Refused
+            }),
+            Event::Scalar(text, ..) => Value::Text { text: text.into_owned(), quoted: true },
+            Event::SequenceStart(..) => self.sequence()?,
+            Event::MappingStart(..) => self.mapping()?,
+            _ => Value::Null,
+        };
+        let Some(message) = refusal else { return Ok(Node { value, place }) };
+        self.note(place, message);
+        Ok(Node { value: Value::Refused, place })
+    }
+
+    fn sequence(&mut self) -> Result<Value, Finding> {
+        let mut items = Vec::new();
+        loop {
+            match self.next()? {
+                (Event::SequenceEnd, _) => return Ok(Value::Sequence(items)),
+                (event, span) => items.push(self.node(event, span)?),
+            }
+        }
+    }
+
+    fn mapping(&mut self) -> Result<Value, Finding> {
+        let mut entries: Vec<Entry> = Vec::new();
+        loop {
+            let (event, span) = self.next()?;
+            let key = match &event {
+                Event::MappingEnd => return Ok(Value::Mapping(entries)),
+                Event::Scalar(text, ..) => Some(text.clone().into_owned()),
+                _ => None,
+            };
+            let key_place = self.place(span);
+            self.node(event, span)?;
+            let (event, span) = self.next()?;
+            let value = self.node(event, span)?;
+            match key {
+                None => self.note(key_place, "a key must be a word"),
+                Some(key) => match entries.iter().find(|e| e.key == key) {
+                    Some(first) => {
+                        let line = first.key_place.line;
+                        self.note(key_place, &format!("key `{key}` is given twice, first on line {line}"));
+                    }
+                    None => entries.push(Entry { key, key_place, value }),
+                },
+            }
+        }
+    }
+
+    fn next(&mut self) -> Result<(Event<'t>, Span), Finding> {
+        match self.events.next_event() {
+            Some(Ok(event)) => Ok(event),
+            Some(Err(error)) => {
+                let mark = error.marker();
+                let place =
+                    Place { source: self.source, line: mark.line().max(1), column: mark.col() + 1, width: 1 };
+                Err(Finding { place, message: format!("not YAML: {}", error.info()) })
+            }
+            None => Ok((Event::StreamEnd, Span::default())),
+        }
+    }
+
+    fn place(&self, span: Span) -> Place {
+        let width = if span.start.line() == span.end.line() {
+            span.end.col().saturating_sub(span.start.col())
+        } else {
+            0
+        };
+        Place {
+            source: self.source,
+            line: span.start.line().max(1),
+            column: span.start.col() + 1,
+            width: width.max(1),
+        }
+    }
+
+    fn finding(&self, span: Span, message: &str) -> Finding {
+        Finding { place: self.place(span), message: message.to_owned() }
+    }
+
+    fn note(&mut self, place: Place, message: &str) {
+        self.findings.push(Finding { place, message: message.to_owned() });
+    }
+}

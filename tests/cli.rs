@@ -1,0 +1,63 @@
+//! The binary's commands, output and exit codes.
+
+use std::process::{Command, Output};
+
+fn phalanx(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_phalanx")).args(arguments).output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+#[test]
+fn a_bad_config_exits_with_2_and_all_its_problems() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/config/mixed.yaml");
+    let output = phalanx(&["config", "check", file]);
+    assert_eq!(output.status.code(), Some(2));
+    let messages = text(&output.stderr);
+    assert!(
+        messages.contains(&format!("{file}:3:1: unknown key `rowss`; did you mean `rows`?")),
+        "{messages}"
+    );
+    assert!(messages.ends_with("error: 1 of 1 configurations cannot be used\n"), "{messages}");
+}
+
+#[test]
+fn a_missing_file_exits_with_2_and_says_which() {
+    let output = phalanx(&["config", "show", "/nowhere/x.yaml"]);
+    assert_eq!(output.status.code(), Some(2));
+    let expected =
+        "error: cannot read the configuration /nowhere/x.yaml: No such file or directory (os error 2)\n";
+    assert_eq!(text(&output.stderr), expected);
+}
+
+#[test]
+fn bad_arguments_exit_with_2() {
+    for arguments in [&["tran"][..], &["config"], &["envs", "show"], &["--frobnicate"]] {
+        assert_eq!(phalanx(arguments).status.code(), Some(2), "{arguments:?}");
+    }
+}
+
+#[test]
+fn the_schema_is_json_and_knows_the_keys() {
+    let output = phalanx(&["config", "schema"]);
+    assert!(output.status.success());
+    let schema: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let described =
+        schema["properties"].as_object().unwrap().values().all(|key| key["description"].is_string());
+    assert!(described && schema["required"] == serde_json::json!(["env"]), "{schema:#}");
+}
+
+#[test]
+fn environments_are_listed_shown_and_suggested() {
+    let list = text(&phalanx(&["envs", "list"]).stdout);
+    for name in ["CartPole-v1", "Pendulum-v1", "Acrobot-v1", "MountainCar-v0", "MountainCarContinuous-v0"] {
+        assert!(list.lines().any(|line| line.starts_with(name)), "{name} is not in\n{list}");
+    }
+    let shown = text(&phalanx(&["envs", "show", "Pendulum-v1"]).stdout);
+    assert!(shown.contains("time limit   200 steps") && shown.contains("g: 10.0"), "{shown}");
+    let output = phalanx(&["envs", "show", "Pendulm-v1"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("did you mean \"Pendulum-v1\"?"));
+}

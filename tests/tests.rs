@@ -1,0 +1,9 @@
+//! Tests of the whole: what users type, and the house rules.
+//!
+//! - `config`: configurations, good and bad, and the messages about them.
+//! - `cli`: the binary's commands, output and exit codes.
+
+#![allow(clippy::unwrap_used)]
+
+mod cli;
+mod config;
