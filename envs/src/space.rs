@@ -80,6 +80,7 @@ impl Space {
     }
 
     /// Numbers in one element of this space.
+    #[inline]
     pub fn len(&self) -> usize {
         match self {
             Self::Discrete { .. } => 1,
@@ -133,6 +134,7 @@ impl Space {
     }
 
     /// Whether `action` is an element of this space.
+    #[inline]
     pub fn contains(&self, action: Action<'_>) -> bool {
         match (self, action) {
             (Self::Discrete { n }, Action::Discrete(a)) => a < *n,

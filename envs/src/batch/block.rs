@@ -41,7 +41,8 @@ impl Layout {
     /// Places the parts of a block for `rows` × `steps` transitions.
     ///
     /// # Errors
-    /// [`EnvError::Space`] when the observation space is no box, or a space cannot be used.
+    /// [`EnvError::Space`] when the observation space is no box, or a space cannot be used; [`EnvError::Failed`] when there
+    /// is no row or step, or too many.
     pub fn new(
         rows: usize,
         steps: usize,
@@ -57,20 +58,30 @@ impl Layout {
         };
         observation_space.check()?;
         action_space.check()?;
-        let observations = rows * observation_space.len() * dtype.size();
-        let actions = rows * action_space.len() * if is_discrete(&action_space) { 8 } else { 4 };
-        let mut end = 0;
-        let mut place = |bytes: usize| {
-            let start = end;
-            end += bytes.next_multiple_of(LINE);
+        let action_size = if is_discrete(&action_space) { 8 } else { 4 };
+        let mut end = Some(0_usize);
+        // Where a part of `times` × rows × `bytes` bytes begins; `end` is nothing once a number has run over.
+        let mut place = |times: usize, bytes: usize| {
+            let start = end.unwrap_or(0);
+            let size = times.checked_mul(rows).and_then(|n| n.checked_mul(bytes));
+            end = size.and_then(|n| n.checked_next_multiple_of(LINE)).and_then(|n| n.checked_add(end?));
             start
         };
-        let observation = place((steps + 1) * observations);
-        let final_observation = place(steps * observations);
-        let action = place(steps * actions);
-        let reward = place(steps * rows * 4);
-        let episode = place(steps * rows);
-        let active = place(rows);
+        let observation = place(steps.saturating_add(1), observation_space.len() * dtype.size());
+        let final_observation = place(steps, observation_space.len() * dtype.size());
+        let action = place(steps, action_space.len() * action_size);
+        let reward = place(steps, 4);
+        let episode = place(steps, 1);
+        let active = place(1, 1);
+        let bytes = match end {
+            Some(bytes) if isize::try_from(bytes).is_ok() && rows > 0 && steps > 0 => bytes,
+            _ => {
+                return Err(EnvError::failed(format!(
+                    "a rollout of {rows} rows and {steps} steps cannot be: both must be at least 1, and it must fit \
+                     into memory"
+                )));
+            }
+        };
         Ok(Self {
             rows,
             steps,
@@ -82,7 +93,7 @@ impl Layout {
             reward,
             episode,
             active,
-            bytes: end,
+            bytes,
         })
     }
 
@@ -152,7 +163,18 @@ impl Drop for Heap {
 pub struct Block {
     layout: Layout,
     memory: Arc<dyn Memory>,
+    /// First byte of `memory`, which does not move.
+    base: NonNull<u8>,
+    /// Numbers in an observation and in an action, which the spaces would have to count anew.
+    observation_len: usize,
+    action_len: usize,
 }
+
+// SAFETY: `base` points into `memory`, which may itself move between threads and be shared by them.
+unsafe impl Send for Block {}
+
+// SAFETY: as above; who may touch which row is on the module's page.
+unsafe impl Sync for Block {}
 
 impl Block {
     /// A block in this process's own memory, all zero, all rows active.
@@ -164,7 +186,7 @@ impl Block {
             HeapLayout::from_size_align(layout.bytes().max(LINE), LINE).expect("a block has a sane size");
         // SAFETY: the size is not zero.
         let base = NonNull::new(unsafe { alloc_zeroed(heap) }).expect("memory for the rollout block");
-        let block = Self { layout, memory: Arc::new(Heap { base, layout: heap }) };
+        let block = Self::shared(layout, Arc::new(Heap { base, layout: heap }));
         block.activate_all();
         block
     }
@@ -174,8 +196,10 @@ impl Block {
     /// # Panics
     /// When the memory is not aligned.
     pub fn shared(layout: Layout, memory: Arc<dyn Memory>) -> Self {
-        assert!(memory.base().as_ptr().addr().is_multiple_of(LINE), "a block is aligned to {LINE}");
-        Self { layout, memory }
+        let base = memory.base();
+        assert!(base.as_ptr().addr().is_multiple_of(LINE), "a block is aligned to {LINE}");
+        let (observation_len, action_len) = (layout.observation_space.len(), layout.action_space.len());
+        Self { layout, memory, base, observation_len, action_len }
     }
 
     /// Shape and places.
@@ -193,13 +217,15 @@ impl Block {
         (0..self.layout.rows).for_each(|row| self.set_active(row, true));
     }
 
+    #[inline]
     fn at<T>(&self, part: usize, index: usize) -> *mut T {
         let offset = part + index * size_of::<T>();
         debug_assert!(offset + size_of::<T>() <= self.layout.bytes.max(LINE));
         // SAFETY: every part lies within the memory; callers keep indices within their part.
-        unsafe { self.memory.base().as_ptr().add(offset).cast() }
+        unsafe { self.base.as_ptr().add(offset).cast() }
     }
 
+    #[inline]
     fn check(&self, t: usize, last: usize, row: usize) {
         assert!(t <= last && row < self.layout.rows, "time {t} or row {row} lies outside the block");
     }
@@ -225,7 +251,7 @@ impl Block {
     /// See above.
     pub fn observations_f32(&self) -> &[f32] {
         assert_eq!(self.layout.dtype(), Dtype::F32, "observations are bytes");
-        let len = (self.layout.steps + 1) * self.layout.rows * self.layout.observation_space.len();
+        let len = (self.layout.steps + 1) * self.layout.rows * self.observation_len;
         // SAFETY: within the memory, and no row is being stepped while the learner reads.
         unsafe { std::slice::from_raw_parts(self.at(self.layout.observation, 0), len) }
     }
@@ -246,6 +272,7 @@ impl Block {
     }
 
     /// Whether `row` is stepped.
+    #[inline]
     pub fn active(&self, row: usize) -> bool {
         self.check(0, 0, row);
         // SAFETY: checked above.
@@ -259,8 +286,9 @@ impl Block {
         unsafe { *self.at::<u8>(self.layout.active, row) = u8::from(active) }
     }
 
+    #[inline]
     fn row_at(&self, part: usize, t: usize, row: usize) -> Row<'_> {
-        let len = self.layout.observation_space.len();
+        let len = self.observation_len;
         let index = (t * self.layout.rows + row) * len;
         // SAFETY: callers check t and row; the row has one writer at a time (module's page).
         unsafe {
@@ -272,6 +300,7 @@ impl Block {
     }
 
     /// The row of observations at time `t`, to be written by whom the row belongs to.
+    #[inline]
     pub fn observation_row(&self, t: usize, row: usize) -> Row<'_> {
         self.check(t, self.layout.steps, row);
         self.row_at(self.layout.observation, t, row)
@@ -284,9 +313,10 @@ impl Block {
     }
 
     /// The action of time `t`.
+    #[inline]
     pub fn action(&self, t: usize, row: usize) -> Action<'_> {
         self.check(t + 1, self.layout.steps, row);
-        let len = self.layout.action_space.len();
+        let len = self.action_len;
         let index = (t * self.layout.rows + row) * len;
         // SAFETY: checked above; the learner has written it before the step.
         unsafe {
@@ -327,12 +357,13 @@ impl Block {
     #[allow(clippy::mut_from_ref)]
     fn actions<T>(&self, t: usize) -> &mut [T] {
         self.check(t + 1, self.layout.steps, 0);
-        let len = self.layout.rows * self.layout.action_space.len();
+        let len = self.layout.rows * self.action_len;
         // SAFETY: checked above; the learner alone writes actions, between steps.
         unsafe { std::slice::from_raw_parts_mut(self.at(self.layout.action, t * len), len) }
     }
 
     /// Writes what a step brought.
+    #[inline]
     pub fn set_outcome(&self, t: usize, row: usize, reward: f32, episode: Episode) {
         self.check(t + 1, self.layout.steps, row);
         let index = t * self.layout.rows + row;
@@ -344,10 +375,11 @@ impl Block {
     }
 
     /// Copies the observation of time `from` to the final observations of time `t`.
+    #[inline]
     pub fn keep_final_observation(&self, from: usize, t: usize, row: usize) {
         self.check(t + 1, self.layout.steps, row);
         self.check(from, self.layout.steps, row);
-        let bytes = self.layout.observation_space.len() * self.layout.dtype().size();
+        let bytes = self.observation_len * self.layout.dtype().size();
         let n = self.layout.rows;
         // SAFETY: both rows lie within their parts, which do not overlap.
         unsafe {
@@ -362,7 +394,7 @@ impl Block {
     /// Makes the last observations the first ones of the next rollout: `observation[0] = observation[t]`.
     pub fn carry_over(&self, t: usize) {
         self.check(t, self.layout.steps, 0);
-        let bytes = self.layout.rows * self.layout.observation_space.len() * self.layout.dtype().size();
+        let bytes = self.layout.rows * self.observation_len * self.layout.dtype().size();
         let first = self.observation_ptr();
         // SAFETY: both lie within the observations; `copy` allows t = 0.
         unsafe { std::ptr::copy(first.add(t * bytes), first, bytes) }

@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::check_rows;
 use crate::{
     BatchEnv, Block, EnvError, EnvSpec, Frame, Layout, Phase, Place, Registry, Rows, RunningEpisode, Space,
+    Watch,
 };
 
 /// N environments stepped in turn by the caller's thread.
@@ -16,8 +17,19 @@ use crate::{
 /// A panic of an environment becomes an error; an abort, an exit or an endless loop does not: workers are for that.
 pub struct LocalBatch {
     block: Block,
-    rows: Rows,
-    place: Rc<Cell<Place>>,
+    rows: Rows<Seen>,
+    place: Seen,
+}
+
+/// The place where work began last; it outlives a panic there.
+#[derive(Clone, Default)]
+struct Seen(Rc<Cell<Place>>);
+
+impl Watch for Seen {
+    #[inline]
+    fn begin(&mut self, place: Place) {
+        self.0.set(place);
+    }
 }
 
 impl LocalBatch {
@@ -32,13 +44,12 @@ impl LocalBatch {
         steps: usize,
         run_seed: u64,
     ) -> Result<Self, EnvError> {
-        let place = Rc::new(Cell::new(Place::default()));
-        let seen = Rc::clone(&place);
-        let watch = Box::new(move |place| seen.set(place));
+        let place = Seen::default();
+        let watch = place.clone();
         let slice =
             catch_unwind(AssertUnwindSafe(|| Rows::new(registry, spec, 0, run_seed, &vec![0; rows], watch)))
                 .unwrap_or_else(|panic| {
-                    let row = place.get().row;
+                    let row = place.0.get().row;
                     Err(EnvError::failed(format!("row {row}: new panicked: {}", panic_message(&*panic))))
                 })?;
         let (observation_space, action_space) = slice.spaces()?;
@@ -50,11 +61,11 @@ impl LocalBatch {
     fn guard<T>(
         &mut self,
         t: usize,
-        work: impl FnOnce(&mut Rows, &Block) -> Result<T, EnvError>,
+        work: impl FnOnce(&mut Rows<Seen>, &Block) -> Result<T, EnvError>,
     ) -> Result<T, EnvError> {
         let Self { block, rows, place } = self;
         catch_unwind(AssertUnwindSafe(|| work(rows, block))).unwrap_or_else(|panic| {
-            let Place { row, phase, .. } = place.get();
+            let Place { row, phase, .. } = place.0.get();
             let action = match phase {
                 Phase::Step => block.action(t, row).to_string(),
                 _ => "none".to_owned(),

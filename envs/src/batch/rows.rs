@@ -29,14 +29,14 @@ struct Slot {
 }
 
 /// Rows `first..first + len` of a batch, stepped in the order of their numbers.
-pub struct Rows {
+pub struct Rows<W = Box<dyn FnMut(Place)>> {
     slots: Vec<Slot>,
     first: usize,
     run_seed: u64,
-    watch: Watch,
+    watch: W,
 }
 
-impl Rows {
+impl<W: Watch> Rows<W> {
     /// Makes the environments of these rows. A row that is made anew begins with the episode `episodes[i]`.
     ///
     /// `watch` is told what is about to be done to which row, so that a crash can name it.
@@ -49,13 +49,13 @@ impl Rows {
         first: usize,
         run_seed: u64,
         episodes: &[u64],
-        mut watch: Watch,
+        mut watch: W,
     ) -> Result<Self, EnvError> {
         let slots = episodes
             .iter()
             .enumerate()
             .map(|(i, &episode)| {
-                watch(Place { row: first + i, phase: Phase::New, episode, step: 0 });
+                watch.begin(Place { row: first + i, phase: Phase::New, episode, step: 0 });
                 let env = registry.build(spec)?;
                 let clipped = match env.action_space() {
                     Space::Box { low, .. } => vec![0.0; low.len()],
@@ -78,7 +78,9 @@ impl Rows {
     /// [`EnvError::Space`] when two rows differ.
     pub fn spaces(&self) -> Result<(Space, Space), EnvError> {
         let spaces = |slot: &Slot| (slot.env.observation_space().clone(), slot.env.action_space().clone());
-        let first = spaces(&self.slots[0]);
+        let Some(first) = self.slots.first().map(spaces) else {
+            return Err(EnvError::failed("a batch needs at least one row"));
+        };
         for (i, slot) in self.slots.iter().enumerate() {
             let other = spaces(slot);
             if other != first {
@@ -122,6 +124,7 @@ impl Rows {
         Ok(())
     }
 
+    #[inline]
     fn step_row(&mut self, block: &Block, t: usize, row: usize) -> Result<(), EnvError> {
         self.watch(row, Phase::Step);
         let action = block.action(t, row);
@@ -214,6 +217,7 @@ impl Rows {
     }
 
     /// `error` with all that is known about `row`.
+    #[cold]
     pub fn at_row(&self, row: usize, phase: Phase, action: &str, error: &dyn std::fmt::Display) -> EnvError {
         let slot = &self.slots[row - self.first];
         EnvError::Row {
@@ -228,11 +232,13 @@ impl Rows {
         }
     }
 
+    #[inline]
     fn watch(&mut self, row: usize, phase: Phase) {
         let (episode, step) = self.position(row);
-        (self.watch)(Place { row, phase, episode, step });
+        self.watch.begin(Place { row, phase, episode, step });
     }
 
+    #[inline]
     fn slot(&mut self, row: usize) -> &mut Slot {
         &mut self.slots[row - self.first]
     }

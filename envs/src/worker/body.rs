@@ -73,7 +73,7 @@ impl Worker {
 
     fn construct(&self, registry: &Registry) -> Result<Rows, Event> {
         let (board, worker) = (Rc::clone(&self.board), self.job.worker);
-        let watch = Box::new(move |place| board.slot(worker).set_place(place));
+        let watch: Box<dyn FnMut(Place)> = Box::new(move |place| board.slot(worker).set_place(place));
         let rows = self.guard(0, || {
             let spec: EnvSpec = serde_json::from_str(&self.job.spec).map_err(EnvError::failed)?;
             let rows =
