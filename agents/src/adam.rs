@@ -52,6 +52,7 @@ impl Adam {
             let _ = self.mean.lerp_(gradient, 1.0 - beta1);
             let _ = self.square.lerp_(&gradient.square(), 1.0 - beta2);
             let mut denominator = self.square.sqrt();
+            // P24
             let _ = denominator.g_div_scalar_(correction).g_add_scalar_(epsilon);
             let _ = flat.shallow_clone().addcdiv_(&(&self.mean * step), &denominator);
         });

@@ -70,6 +70,7 @@ impl Agent {
             numbers
         });
         let normalizer = self.normalizer.as_ref().map(|n| n.freeze(self.network.device()));
+        // P5: frozen for as long as this actor lives.
         Actor { agent: self, normalizer, log_std, outputs: Vec::new() }
     }
 
@@ -105,6 +106,7 @@ impl Actor<'_> {
     /// `[B, O]` → `[B, O]`.
     pub fn input(&self, observation: &Tensor) -> Tensor {
         let x = observation.to_device(self.agent.network.device());
+        // P10: bytes become fractions of 255.
         let x = if x.kind() == Kind::Uint8 { x.to_kind(Kind::Float) / 255.0 } else { x };
         self.normalizer.as_ref().map_or(x.shallow_clone(), |n| n.apply(&x))
     }

@@ -90,6 +90,7 @@ impl Head {
                 start += n;
                 let most = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
                 let sum: f32 = logits.iter().map(|l| (l - most).exp()).sum();
+                // P6: inverse of the cumulated softmax.
                 let choice = match generator.as_deref_mut() {
                     Some(generator) => inverse_cdf(logits, most, sum * generator.random::<f32>()),
                     None => logits.iter().position(|&l| l == most).unwrap_or(0),
@@ -117,6 +118,7 @@ impl Head {
         for ((means, actions), log_prob) in rows.zip(log_prob) {
             let mut square = 0.0;
             for ((action, mean), log_std) in actions.iter_mut().zip(means).zip(log_std) {
+                // P7: a deviation that the observation does not change.
                 let noise: f32 = generator.as_deref_mut().map_or(0.0, |g| g.sample(StandardNormal));
                 *action = mean + log_std.exp() * noise;
                 square += noise * noise;

@@ -63,6 +63,7 @@ impl ActorCritic {
             }
             layers
         };
+        // P8: separate, or with a common trunk.
         let trunk = if settings.shared { tower(&[], 0, 0.0) } else { Vec::new() };
         let actor = tower(&trunk, outputs, settings.output_gain);
         let critic = tower(&trunk, 1, 1.0);
@@ -158,6 +159,7 @@ fn orthogonal(rows: usize, columns: usize, gain: f64, generator: &mut Generator)
     // QR leaves the columns' signs open; those of R's diagonal make the result uniformly distributed.
     let q = q * r.diag(0).sign();
     let q = if rows < columns { q.tr() } else { q };
+    // P9: orthogonal with its gain.
     (q * gain).to_kind(Kind::Float).contiguous()
 }
 

@@ -137,6 +137,7 @@ impl RewardNormalizer {
 
     /// Rewards over the present standard deviation, bounded.
     pub fn apply(&self, reward: &mut [f32]) {
+        // P13: scaled by the deviation of discounted returns, not centred.
         let scale = 1.0 / (self.moments.variance(0) + EPSILON).sqrt() as f32;
         let clip = self.clip as f32;
         reward.iter_mut().for_each(|r| *r = (*r * scale).clamp(-clip, clip));

@@ -80,6 +80,7 @@ impl Collector {
         let mut quota = Quota::new(self.settings, rows);
         let mut actor = agent.actor();
         let mut collected = Collected::default();
+        // P1: T steps in every row.
         for t in 0..capacity {
             let started = Instant::now();
             let (observation, log_prob) = self.rollout.at(t);
@@ -132,6 +133,7 @@ impl Quota {
         match settings {
             RolloutSettings::Steps(_) => None,
             RolloutSettings::Episodes(EpisodesRollout { episodes, .. }) => {
+                // P2: every row plays its share.
                 Some(Self { left: vec![episodes.div_ceil(rows); rows] })
             }
         }

@@ -65,6 +65,7 @@ pub fn evaluate(
         batch.block().set_active(row, left > 0);
     }
     while left.iter().any(|&left| left > 0) {
+        // P29
         let mode = generator.as_deref_mut().map_or(Mode::Greedy, Mode::Sample);
         let (observation, log_prob) = rollout.at(0);
         actor.act(observation, mode, batch.block(), 0, log_prob)?;

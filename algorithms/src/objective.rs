@@ -16,6 +16,7 @@ const STRONGEST: f64 = 1e4;
 /// # Source
 /// Schulman et al. 2017, arXiv:1707.06347, equation 7.
 pub fn clipped(ratio: &Tensor, advantage: &Tensor, range: f64) -> Tensor {
+    // P18
     let free = ratio * advantage;
     let bound = ratio.clamp(1.0 - range, 1.0 + range) * advantage;
     -free.min_other(&bound).mean(Kind::Float)
@@ -28,6 +29,7 @@ pub fn clipped(ratio: &Tensor, advantage: &Tensor, range: f64) -> Tensor {
 /// # Source
 /// Schulman et al. 2017, arXiv:1707.06347, equation 8; the cut-off is that of Hafner et al. 2017, arXiv:1709.02878.
 pub fn penalized(ratio: &Tensor, advantage: &Tensor, kl: &Tensor, penalty: &Penalty) -> Tensor {
+    // P19
     let kl = kl.mean(Kind::Float);
     let beyond = (&kl - penalty.settings.target * penalty.settings.cutoff_factor).relu();
     -(ratio * advantage).mean(Kind::Float)
@@ -55,6 +57,7 @@ impl Penalty {
 
     /// Makes the weight 1.5 times larger after an update that went too far, as much smaller after one that did not go far.
     pub fn adapt(&mut self, kl: f64) {
+        // P20
         if kl > 1.3 * self.settings.target {
             self.weight *= 1.5;
         } else if kl < 0.7 * self.settings.target {

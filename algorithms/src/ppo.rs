@@ -98,6 +98,7 @@ impl BatchPpo {
         // 1. What the networks saw, under the statistics of the rollout.
         let input = actor.input(&rollout.observations());
         // 2. Values of all observations in one pass.
+        // P11
         let value = values(agent, &input)?;
         // 3. Values after each step; truncation takes that of the final observation.
         let episode = episodes(block, rollout);
@@ -120,6 +121,7 @@ impl BatchPpo {
         let mut metrics = self.epochs(agent, &batch, held, progress)?;
         metrics.explained_variance = explained_variance;
         // 8. Statistics for the next rollout.
+        // P28
         if let Some(normalizer) = agent.normalizer_mut() {
             let len = block.layout().observation_space.len();
             let observations = block.observations_f32();
@@ -172,6 +174,7 @@ impl BatchPpo {
         let parts = held.len().div_ceil(self.settings.minibatch.unwrap_or(held.len()).max(1));
         let mut totals = Totals::default();
         'update: for _ in 0..self.settings.epochs {
+            // P16
             held.shuffle(&mut self.minibatch);
             for part in 0..parts {
                 let share = held.len() * part / parts..held.len() * (part + 1) / parts;
@@ -180,10 +183,12 @@ impl BatchPpo {
                 let place = || format!("gradient step {}", self.adam.steps + 1);
                 let (mut gradient, norm) = gradient(agent, &loss.total, place)?;
                 if let Some(most) = self.settings.max_gradient_norm.filter(|&most| norm > most) {
+                    // P23
                     gradient *= most / norm;
                 }
                 self.adam.step(agent.network().flat(), &gradient, learning_rate);
                 let kl = totals.add(&loss, norm);
+                // P26
                 if self.settings.target_kl.is_some_and(|target| kl > 1.5 * target) {
                     break 'update;
                 }
@@ -216,6 +221,7 @@ impl BatchPpo {
         let numbers = batch.numbers.index_select(1, index);
         let [old_log_prob, advantage, returns, old_value] = [0, 1, 2, 3].map(|i| numbers.select(0, i));
         let advantage = if self.settings.normalize_advantage && advantage.size()[0] > 1 {
+            // P17
             (&advantage - advantage.mean(Kind::Float)) / (advantage.std(true) + 1e-8)
         } else {
             advantage
@@ -236,6 +242,7 @@ impl BatchPpo {
             _ => unreachable!("the penalty and the old policy are there for the penalised objective"),
         };
         let value_loss = value_loss(&value, &returns, &old_value, self.settings.value_clip);
+        // P22
         let entropy = new.entropy().mean(Kind::Float);
         let total = &policy + &value_loss * self.settings.value_coefficient
             - &entropy * self.settings.entropy_coefficient;
@@ -343,6 +350,7 @@ fn next_values(
     let mut truncated = Vec::new();
     for (i, episode) in episode.iter().enumerate() {
         match episode {
+            // P12
             Some(Episode::Terminated) => next_value[i] = 0.0,
             Some(Episode::Truncated) => truncated.push(i as i64),
             _ => {}
@@ -363,6 +371,7 @@ fn value_loss(value: &Tensor, returns: &Tensor, old_value: &Tensor, clip: Option
     let error = match clip {
         None => error,
         Some(range) => {
+            // P21
             let near = old_value + (value - old_value).clamp(-range, range);
             error.max_other(&(near - returns).square())
         }
@@ -380,6 +389,7 @@ fn gradient(
         |what: &str, value| AlgorithmError::NotFinite { what: what.into(), value, place: place() };
     let value = loss.double_value(&[]);
     if !value.is_finite() {
+        // P27
         return Err(not_finite("loss", value));
     }
     let parts = Tensor::run_backward(&[loss], agent.network().parameters(), false, false);

@@ -69,9 +69,11 @@ pub fn advantages(
         let Some(episode) = episode[i] else { continue };
         let running = f32::from(u8::from(!episode.is_over()));
         let delta = reward[i] + discount * next_value[i] - value[i];
+        // P14
         let estimate = delta + decay * running * later[i % rows];
         later[i % rows] = estimate;
         advantage[i] = estimate;
+        // P15
         returns[i] = estimate + value[i];
     }
     Ok((advantage, returns))

@@ -152,6 +152,7 @@ impl Schedule {
     pub fn at(self, progress: f64) -> f64 {
         match self {
             Self::Constant(value) => value,
+            // P25
             Self::Linear(LinearSchedule { from, to }) => from + (to - from) * progress.clamp(0.0, 1.0),
         }
     }

@@ -133,6 +133,7 @@ impl<W: Watch> Rows<W> {
         let given = match (action, space) {
             (Action::Box(numbers), Space::Box { low, high, .. }) => {
                 for (((c, a), l), h) in slot.clipped.iter_mut().zip(numbers).zip(low).zip(high) {
+                    // P4: the environment sees a number within its bounds.
                     *c = a.clamp(*l, *h);
                 }
                 Action::Box(&slot.clipped)
@@ -147,6 +148,7 @@ impl<W: Watch> Rows<W> {
                 slot.step += 1;
                 block.set_outcome(t, row, step.reward, step.episode);
                 if step.episode.is_over() {
+                    // P3: the final observation is kept, the row starts anew.
                     block.keep_final_observation(t + 1, t, row);
                     self.reset(block, t + 1, row)?;
                 }
