@@ -1,7 +1,7 @@
 //! The trained thing: what turns observations into actions.
 
 use phalanx_envs::{Block, Dtype, Generator, Space};
-use tch::{Device, Kind, Tensor, no_grad};
+use tch::{Device, Kind, Tensor};
 
 use crate::normalizer::FrozenNormalizer;
 use crate::{ActorCritic, AgentError, Checkpoint, Head, NetworkSettings, NormalizeSettings, Normalizer};
@@ -47,6 +47,11 @@ impl Agent {
         Ok(Self { network, head, normalizer })
     }
 
+    /// The networks, to be trained.
+    pub fn network_mut(&mut self) -> &mut ActorCritic {
+        &mut self.network
+    }
+
     /// The networks.
     pub fn network(&self) -> &ActorCritic {
         &self.network
@@ -57,6 +62,15 @@ impl Agent {
         &self.head
     }
 
+    /// Log standard deviations `[A]` of a Gaussian policy, otherwise nothing.
+    pub fn log_std(&self) -> Vec<f32> {
+        self.network.log_std().map_or_else(Vec::new, |log_std| {
+            let mut numbers = vec![0.0; log_std.numel()];
+            log_std.copy_data(&mut numbers, log_std.numel());
+            numbers
+        })
+    }
+
     /// The statistics of observations, when they are normalised.
     pub fn normalizer_mut(&mut self) -> Option<&mut Normalizer> {
         self.normalizer.as_mut()
@@ -64,14 +78,9 @@ impl Agent {
 
     /// This agent with its statistics frozen, ready to act.
     pub fn actor(&self) -> Actor<'_> {
-        let log_std = self.network.log_std().map_or_else(Vec::new, |log_std| {
-            let mut numbers = vec![0.0; log_std.numel()];
-            log_std.detach().to_device(Device::Cpu).copy_data(&mut numbers, log_std.numel());
-            numbers
-        });
         let normalizer = self.normalizer.as_ref().map(|n| n.freeze(self.network.device()));
         // P5: frozen for as long as this actor lives.
-        Actor { agent: self, normalizer, log_std, outputs: Vec::new() }
+        Actor { agent: self, normalizer, log_std: self.log_std(), outputs: Vec::new() }
     }
 
     /// Puts everything that acting needs into a checkpoint.
@@ -165,7 +174,7 @@ impl Actor<'_> {
     }
 
     fn infer(&mut self, observation: &Tensor) -> Result<(), AgentError> {
-        let outputs = no_grad(|| self.agent.network.actor(&self.input(observation)));
+        let outputs = self.agent.network.actor(&self.input(observation));
         self.outputs.resize(outputs.numel(), 0.0);
         Ok(outputs.f_copy_data(&mut self.outputs, outputs.numel())?)
     }

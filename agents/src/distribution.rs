@@ -1,17 +1,18 @@
-//! Action distributions: sampled in plain Rust while a rollout is collected, differentiated in tensors afterwards.
+//! Action distributions: sampled, evaluated and differentiated row by row, in plain Rust.
 //!
-//! Sampling reads a few numbers per row, so tensor operations would cost more than the arithmetic; and its noise
-//! comes from a generator that can be saved.
+//! A row has a few numbers, so that tensor operations would cost many times the arithmetic; and the noise comes from
+//! a generator that can be saved.
 
-use phalanx_envs::{Generator, Space};
+use std::ops::Range;
+
+use phalanx_envs::{Action, Generator, Space};
 use rand::RngExt;
 use rand_distr::StandardNormal;
-use tch::{Kind, Tensor};
 
 use crate::AgentError;
 
 /// ln 2π.
-const LN_TAU: f64 = 1.837_877_066_409_345_5;
+const LN_TAU: f32 = 1.837_877_1;
 
 /// Which distribution an action space calls for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,12 +29,15 @@ pub enum Head {
     },
 }
 
-/// A batch of action distributions, B of them, as tensors.
-pub enum Distribution {
-    /// Log probabilities `[B, options]` of every choice.
-    Categorical(Vec<Tensor>),
-    /// Means `[B, A]` and log standard deviations `[A]`.
-    Gaussian(Tensor, Tensor),
+/// What one row's distribution says of one action.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Terms {
+    /// Log probability or density of the action, in nats.
+    pub log_prob: f32,
+    /// Entropy, in nats.
+    pub entropy: f32,
+    /// Divergence KL(old ‖ this) from an older distribution, in nats; 0 without one.
+    pub kl: f32,
 }
 
 impl Head {
@@ -113,7 +117,7 @@ impl Head {
         log_prob: &mut [f32],
     ) {
         let len = log_std.len();
-        let scale: f32 = log_std.iter().sum::<f32>() + 0.5 * LN_TAU as f32 * len as f32;
+        let scale: f32 = log_std.iter().sum::<f32>() + 0.5 * LN_TAU * len as f32;
         let rows = outputs.chunks_exact(len).zip(actions.chunks_exact_mut(len));
         for ((means, actions), log_prob) in rows.zip(log_prob) {
             let mut square = 0.0;
@@ -127,26 +131,147 @@ impl Head {
         }
     }
 
-    /// The distributions that the network's outputs stand for.
+    /// Evaluates one row's distribution.
     ///
     /// # Shapes
-    /// `outputs [B, outputs]`, `log_std [A]` for a Gaussian.
-    pub fn distribution(&self, outputs: &Tensor, log_std: Option<&Tensor>) -> Distribution {
-        match (self, log_std) {
-            (Self::Gaussian { .. }, Some(log_std)) => {
-                Distribution::Gaussian(outputs.shallow_clone(), log_std.shallow_clone())
+    /// `outputs` [`Self::outputs`], `log_std [A]` (empty for choices), `action [A]`; `old` has outputs and deviations.
+    pub fn evaluate(
+        &self,
+        outputs: &[f32],
+        log_std: &[f32],
+        action: Action<'_>,
+        old: Option<(&[f32], &[f32])>,
+    ) -> Terms {
+        let mut terms = Terms::default();
+        match self {
+            Self::Categorical { options } => {
+                for (part, choice) in parts(options).zip(choices(action)) {
+                    let softmax = Softmax::new(&outputs[part.clone()]);
+                    terms.log_prob += softmax.log_prob(outputs[part.start + *choice as usize]);
+                    terms.entropy += softmax.entropy(&outputs[part.clone()]);
+                    if let Some((old, _)) = old {
+                        terms.kl += softmax.divergence(&outputs[part.clone()], &old[part]);
+                    }
+                }
             }
-            (Self::Gaussian { .. }, None) => unreachable!("a Gaussian network has standard deviations"),
-            (Self::Categorical { options }, _) => {
-                let mut start = 0;
-                let normalise = |&n: &usize| {
-                    let logits = outputs.narrow(-1, start, n as i64);
-                    start += n as i64;
-                    logits.log_softmax(-1, None::<Kind>)
-                };
-                Distribution::Categorical(options.iter().map(normalise).collect())
+            Self::Gaussian { .. } => {
+                for (i, (mean, a)) in outputs.iter().zip(numbers(action)).enumerate() {
+                    let z = (a - mean) * (-log_std[i]).exp();
+                    terms.log_prob -= 0.5 * z * z + log_std[i] + 0.5 * LN_TAU;
+                    terms.entropy += log_std[i] + 0.5 * (LN_TAU + 1.0);
+                    if let Some((old, old_log_std)) = old {
+                        let ratio = (2.0 * (old_log_std[i] - log_std[i])).exp();
+                        let distance = (old[i] - mean) * (-log_std[i]).exp();
+                        terms.kl += log_std[i] - old_log_std[i] + 0.5 * (ratio + distance * distance - 1.0);
+                    }
+                }
             }
         }
+        terms
+    }
+
+    /// Gradient of `weights.log_prob·log_prob + weights.entropy·entropy + weights.kl·KL(old ‖ this)` of one row: written to
+    /// `d_outputs`, added to `d_log_std`.
+    ///
+    /// # Shapes
+    /// As [`Self::evaluate`]; `d_outputs` like `outputs`, `d_log_std` like `log_std`.
+    #[allow(clippy::too_many_arguments)] // one row of everything, in the innermost loop of the update
+    pub fn gradient(
+        &self,
+        outputs: &[f32],
+        log_std: &[f32],
+        action: Action<'_>,
+        old: Option<(&[f32], &[f32])>,
+        weights: Terms,
+        d_outputs: &mut [f32],
+        d_log_std: &mut [f32],
+    ) {
+        match self {
+            Self::Categorical { options } => {
+                for (part, choice) in parts(options).zip(choices(action)) {
+                    let logits = &outputs[part.clone()];
+                    let softmax = Softmax::new(logits);
+                    let entropy = softmax.entropy(logits);
+                    let old = old.map(|(old, _)| &old[part.clone()]);
+                    let old_softmax = old.map(Softmax::new);
+                    for (j, d) in d_outputs[part].iter_mut().enumerate() {
+                        let log_p = softmax.log_prob(logits[j]);
+                        let p = log_p.exp();
+                        let taken = if j == *choice as usize { 1.0 } else { 0.0 };
+                        *d = weights.log_prob * (taken - p) - weights.entropy * p * (log_p + entropy);
+                        if let (Some(old), Some(q)) = (old, &old_softmax) {
+                            *d += weights.kl * (p - q.log_prob(old[j]).exp());
+                        }
+                    }
+                }
+            }
+            Self::Gaussian { .. } => {
+                for (i, (mean, a)) in outputs.iter().zip(numbers(action)).enumerate() {
+                    let inverse = (-log_std[i]).exp();
+                    let z = (a - mean) * inverse;
+                    d_outputs[i] = weights.log_prob * z * inverse;
+                    d_log_std[i] += weights.log_prob * (z * z - 1.0) + weights.entropy;
+                    if let Some((old, old_log_std)) = old {
+                        let ratio = (2.0 * (old_log_std[i] - log_std[i])).exp();
+                        let distance = (mean - old[i]) * inverse;
+                        d_outputs[i] += weights.kl * distance * inverse;
+                        d_log_std[i] += weights.kl * (1.0 - ratio - distance * distance);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Where each choice's logits lie among a row's outputs.
+fn parts(options: &[usize]) -> impl Iterator<Item = Range<usize>> {
+    options.iter().scan(0, |end, n| {
+        *end += n;
+        Some(*end - n..*end)
+    })
+}
+
+fn choices(action: Action<'_>) -> &[i64] {
+    match action {
+        Action::MultiDiscrete(choices) => choices,
+        _ => unreachable!("a categorical head is given choices"),
+    }
+}
+
+fn numbers(action: Action<'_>) -> &[f32] {
+    match action {
+        Action::Box(numbers) => numbers,
+        _ => unreachable!("a Gaussian head is given numbers"),
+    }
+}
+
+/// The normaliser of one choice's logits.
+#[derive(Clone, Copy)]
+struct Softmax {
+    /// ln Σ eˡ.
+    log_sum: f32,
+}
+
+impl Softmax {
+    fn new(logits: &[f32]) -> Self {
+        let most = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        let sum: f32 = logits.iter().map(|l| (l - most).exp()).sum();
+        Self { log_sum: most + sum.ln() }
+    }
+
+    fn log_prob(self, logit: f32) -> f32 {
+        logit - self.log_sum
+    }
+
+    fn entropy(self, logits: &[f32]) -> f32 {
+        logits.iter().map(|&l| -self.log_prob(l).exp() * self.log_prob(l)).sum()
+    }
+
+    /// KL(old ‖ this).
+    fn divergence(self, logits: &[f32], old: &[f32]) -> f32 {
+        let q = Self::new(old);
+        let term = |(&l, &o): (&f32, &f32)| q.log_prob(o).exp() * (q.log_prob(o) - self.log_prob(l));
+        logits.iter().zip(old).map(term).sum()
     }
 }
 
@@ -162,93 +287,30 @@ fn inverse_cdf(logits: &[f32], most: f32, threshold: f32) -> usize {
     logits.len() - 1
 }
 
-impl Distribution {
-    /// Log probability or density of `action`, in nats.
-    ///
-    /// # Shapes
-    /// `action [B, A]`, i64 for choices and f32 for numbers → `[B]`.
-    pub fn log_prob(&self, action: &Tensor) -> Tensor {
-        match self {
-            Self::Categorical(log_probs) => total(log_probs.iter().enumerate().map(|(i, log_prob)| {
-                log_prob.gather(-1, &action.narrow(-1, i as i64, 1), false).squeeze_dim(-1)
-            })),
-            Self::Gaussian(mean, log_std) => {
-                let z = (action - mean) * (-log_std).exp();
-                let constant = log_std.sum(None::<Kind>) + 0.5 * LN_TAU * log_std.size()[0] as f64;
-                z.square().sum_dim_intlist(-1, false, None::<Kind>) * -0.5 - constant
-            }
-        }
-    }
-
-    /// Entropy, in nats: `[B]`, or one number where it does not depend on the observation.
-    pub fn entropy(&self) -> Tensor {
-        match self {
-            Self::Categorical(log_probs) => {
-                total(log_probs.iter().map(|l| -(l.exp() * l).sum_dim_intlist(-1, false, None::<Kind>)))
-            }
-            Self::Gaussian(_, log_std) => {
-                log_std.sum(None::<Kind>) + 0.5 * (LN_TAU + 1.0) * log_std.size()[0] as f64
-            }
-        }
-    }
-
-    /// Kullback–Leibler divergence KL(self ‖ other), in nats: `[B]`.
-    pub fn kl(&self, other: &Self) -> Tensor {
-        match (self, other) {
-            (Self::Categorical(p), Self::Categorical(q)) => total(
-                p.iter().zip(q).map(|(p, q)| (p.exp() * (p - q)).sum_dim_intlist(-1, false, None::<Kind>)),
-            ),
-            (Self::Gaussian(mean, log_std), Self::Gaussian(other_mean, other_log_std)) => {
-                let ratio = ((log_std - other_log_std) * 2.0).exp();
-                let distance = (mean - other_mean).square() * (other_log_std * -2.0).exp();
-                let terms = (distance + ratio - 1.0) * 0.5 + other_log_std - log_std;
-                terms.sum_dim_intlist(-1, false, None::<Kind>)
-            }
-            _ => unreachable!("one head makes both distributions"),
-        }
-    }
-
-    /// The rows that `index [M]` names, cut off from gradients.
-    #[must_use]
-    pub fn select(&self, index: &Tensor) -> Self {
-        match self {
-            Self::Categorical(log_probs) => {
-                Self::Categorical(log_probs.iter().map(|l| l.index_select(0, index).detach()).collect())
-            }
-            Self::Gaussian(mean, log_std) => {
-                Self::Gaussian(mean.index_select(0, index).detach(), log_std.detach().copy())
-            }
-        }
-    }
-}
-
-fn total(terms: impl Iterator<Item = Tensor>) -> Tensor {
-    terms.reduce(|a, b| a + b).expect("an action has at least one component")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::stream;
 
+    const PAIR: [usize; 2] = [3, 2];
+
     #[test]
     fn sampled_choices_follow_their_probabilities_and_report_them() {
         // Softmax of ln 1, ln 2, ln 5 is 1/8, 2/8, 5/8; the second choice is 1/4 : 3/4.
         let row = [0.0f32, 2.0f32.ln(), 5.0f32.ln(), 0.0, 3.0f32.ln()];
-        let (options, n) = ([3, 2], 40_000);
-        let outputs = row.repeat(n);
+        let n = 40_000;
         let (mut actions, mut log_prob) = (vec![0; 2 * n], vec![0.0; n]);
-        Head::choose(&options, &outputs, Some(&mut stream(1, "action")), &mut actions, &mut log_prob);
+        Head::choose(&PAIR, &row.repeat(n), Some(&mut stream(1, "action")), &mut actions, &mut log_prob);
         let share = |i: usize, a: i64| actions.chunks(2).filter(|c| c[i] == a).count() as f64 / n as f64;
         // Five standard deviations of a binomial share over 40 000 draws are at most 0.0125.
         for (i, a, p) in [(0, 0, 0.125), (0, 1, 0.25), (0, 2, 0.625), (1, 1, 0.75)] {
             assert!((share(i, a) - p).abs() < 0.0125, "choice {i} = {a}: {}", share(i, a));
         }
-        let head = Head::Categorical { options: options.to_vec() };
-        let tensor = Tensor::from_slice(&outputs).view([n as i64, 5]);
-        let expected =
-            head.distribution(&tensor, None).log_prob(&Tensor::from_slice(&actions).view([n as i64, 2]));
-        assert!(expected.allclose(&Tensor::from_slice(&log_prob), 1e-5, 1e-5, false));
+        let probability = [[0.125f32, 0.25, 0.625].as_slice(), &[0.25, 0.75]];
+        for (action, log_prob) in actions.chunks(2).zip(log_prob) {
+            let p = probability[0][action[0] as usize] * probability[1][action[1] as usize];
+            assert!((log_prob - p.ln()).abs() < 1e-5);
+        }
     }
 
     #[test]
@@ -259,44 +321,91 @@ mod tests {
     }
 
     #[test]
-    fn gaussian_density_entropy_and_divergence_by_hand() {
+    fn drawn_numbers_have_their_mean_and_deviation() {
+        let n = 40_000;
+        let (mut actions, mut log_prob) = (vec![0.0f32; n], vec![0.0f32; n]);
+        let mut generator = stream(2, "action");
+        Head::draw(&[0.5f32.ln()], &vec![3.0; n], Some(&mut generator), &mut actions, &mut log_prob);
+        let mean = actions.iter().sum::<f32>() / n as f32;
+        let variance = actions.iter().map(|a| (a - mean).powi(2)).sum::<f32>() / n as f32;
+        // Five standard deviations: 5·0.5/200 for the mean, 5·0.25·√2/200 for the variance.
+        assert!((mean - 3.0).abs() < 0.0125 && (variance - 0.25).abs() < 0.009, "{mean} {variance}");
+    }
+
+    #[test]
+    fn gaussian_terms_by_hand() {
         let head = Head::Gaussian { len: 1 };
-        let log_std = Tensor::from_slice(&[2.0f32.ln()]);
-        let p = head.distribution(&Tensor::from_slice(&[1.0f32]).view([1, 1]), Some(&log_std));
-        // N(1, 2²) at 3: −½·1 − ln 2 − ½ ln 2π = −0.5 − 0.693147 − 0.918939.
-        let log_prob = p.log_prob(&Tensor::from_slice(&[3.0f32]).view([1, 1])).double_value(&[0]);
-        assert!((log_prob + 2.112_085_7).abs() < 1e-6);
-        // ½ ln(2πe·4) = 2.112086.
-        assert!((p.entropy().double_value(&[]) - 2.112_085_7).abs() < 1e-6);
-        // KL(N(1,4) ‖ N(0,1)) = ½(1 + 4 − 1) − ln 2 = 1.306853.
-        let q = Distribution::Gaussian(
-            Tensor::zeros([1, 1], (Kind::Float, tch::Device::Cpu)),
-            Tensor::zeros([1], (Kind::Float, tch::Device::Cpu)),
-        );
-        assert!((p.kl(&q).double_value(&[0]) - 1.306_852_8).abs() < 1e-6);
-        assert_eq!(p.kl(&p).double_value(&[0]), 0.0);
+        let old = Some(([0.0f32].as_slice(), [0.0f32].as_slice()));
+        let terms = head.evaluate(&[1.0], &[2.0f32.ln()], Action::Box(&[3.0]), old);
+        // N(1, 2²) at 3: −½·1 − ln 2 − ½ ln 2π = −0.5 − 0.693147 − 0.918939; entropy ½ ln(2πe·4);
+        // KL(N(0,1) ‖ N(1,4)) = ln 2 + (1 + 1)/8 − ½ = 0.443147.
+        assert!((terms.log_prob + 2.112_085_7).abs() < 1e-6);
+        assert!((terms.entropy - 2.112_085_7).abs() < 1e-6);
+        assert!((terms.kl - 0.443_147_2).abs() < 1e-6);
     }
 
     #[test]
-    fn categorical_entropy_and_divergence_by_hand() {
+    fn categorical_terms_by_hand() {
         let head = Head::Categorical { options: vec![2] };
-        let p = head.distribution(&Tensor::from_slice(&[0.0f32, 3.0f32.ln()]).view([1, 2]), None);
-        let q = head.distribution(&Tensor::from_slice(&[0.0f32, 0.0]).view([1, 2]), None);
-        // H(1/4, 3/4) = 0.562335; KL to the fair coin = ln 2 − H = 0.130812.
-        assert!((p.entropy().double_value(&[0]) - 0.562_335_1).abs() < 1e-6);
-        assert!((p.kl(&q).double_value(&[0]) - 0.130_812).abs() < 1e-6);
+        let old = Some(([0.0f32, 0.0].as_slice(), [].as_slice()));
+        let terms = head.evaluate(&[0.0, 3.0f32.ln()], &[], Action::MultiDiscrete(&[1]), old);
+        // ln ¾; H(¼, ¾) = 0.562335; KL(½, ½ ‖ ¼, ¾) = ½ ln 2 + ½ ln ⅔ = 0.143841.
+        assert!((terms.log_prob + 0.287_682).abs() < 1e-6);
+        assert!((terms.entropy - 0.562_335_1).abs() < 1e-6);
+        assert!((terms.kl - 0.143_841).abs() < 1e-6);
     }
 
     #[test]
-    fn drawn_numbers_report_the_density_that_tensors_compute() {
-        let log_std = [0.3f32, -1.2];
-        let means = [0.5f32, -2.0, 1.5, 0.0];
+    fn drawn_actions_report_the_density_that_evaluation_finds() {
+        let (log_std, means) = ([0.3f32, -1.2], [0.5f32, -2.0, 1.5, 0.0]);
         let (mut actions, mut log_prob) = ([0.0f32; 4], [0.0f32; 2]);
         Head::draw(&log_std, &means, Some(&mut stream(2, "action")), &mut actions, &mut log_prob);
-        let p = Head::Gaussian { len: 2 }
-            .distribution(&Tensor::from_slice(&means).view([2, 2]), Some(&Tensor::from_slice(&log_std)));
-        let expected = p.log_prob(&Tensor::from_slice(&actions).view([2, 2]));
-        assert!(expected.allclose(&Tensor::from_slice(&log_prob), 1e-5, 1e-5, false));
-        assert_ne!(actions, means);
+        let head = Head::Gaussian { len: 2 };
+        for i in 0..2 {
+            let row = 2 * i..2 * i + 2;
+            let terms = head.evaluate(&means[row.clone()], &log_std, Action::Box(&actions[row]), None);
+            assert!((terms.log_prob - log_prob[i]).abs() < 1e-5);
+        }
+    }
+
+    /// Gradients against differences of [`Head::evaluate`], whose terms are checked by hand above.
+    fn assert_gradient(head: &Head, outputs: &[f32], log_std: &[f32], action: Action<'_>) {
+        let older: Vec<f32> = outputs.iter().map(|o| 0.5 - 0.7 * o).collect();
+        let older_std: Vec<f32> = log_std.iter().map(|s| s + 0.2).collect();
+        let old = Some((older.as_slice(), older_std.as_slice()));
+        let weights = Terms { log_prob: 0.7, entropy: -0.3, kl: 1.9 };
+        let total = |outputs: &[f32], log_std: &[f32]| {
+            let t = head.evaluate(outputs, log_std, action, old);
+            weights.log_prob * t.log_prob + weights.entropy * t.entropy + weights.kl * t.kl
+        };
+        let (mut d_outputs, mut d_log_std) = (vec![9.0; outputs.len()], vec![0.0; log_std.len()]);
+        head.gradient(outputs, log_std, action, old, weights, &mut d_outputs, &mut d_log_std);
+        let step = 0.01;
+        let nudged = |x: &[f32], i: usize, by: f32| {
+            let mut x = x.to_vec();
+            x[i] += by;
+            x
+        };
+        for i in 0..outputs.len() {
+            let slope = (total(&nudged(outputs, i, step), log_std)
+                - total(&nudged(outputs, i, -step), log_std))
+                / (2.0 * step);
+            assert!((slope - d_outputs[i]).abs() < 2e-3, "output {i}: {slope} and {}", d_outputs[i]);
+        }
+        for i in 0..log_std.len() {
+            let slope = (total(outputs, &nudged(log_std, i, step))
+                - total(outputs, &nudged(log_std, i, -step)))
+                / (2.0 * step);
+            assert!((slope - d_log_std[i]).abs() < 2e-3, "deviation {i}: {slope} and {}", d_log_std[i]);
+        }
+    }
+
+    #[test]
+    fn gradients_are_the_slopes_of_the_terms() {
+        let outputs = [0.3, -0.8, 1.1, 0.4, -0.2];
+        let head = Head::Categorical { options: PAIR.to_vec() };
+        assert_gradient(&head, &outputs, &[], Action::MultiDiscrete(&[2, 0]));
+        let head = Head::Gaussian { len: 2 };
+        assert_gradient(&head, &outputs[..2], &[0.3, -0.4], Action::Box(&[0.9, -1.5]));
     }
 }

@@ -3,11 +3,13 @@
 //! An [`Agent`] is the trained thing: observation normaliser, network and action distribution. It acts on the rows
 //! of a batch during a [`Rollout`]; what learns from that rollout is not here but in `phalanx-algorithms`.
 
+mod activation;
 mod adam;
 mod agent;
 mod checkpoint;
 mod distribution;
 mod error;
+mod layer;
 mod network;
 mod normalizer;
 mod random;
@@ -17,7 +19,7 @@ mod settings;
 pub use adam::{Adam, AdamSettings};
 pub use agent::{Actor, Agent, Mode};
 pub use checkpoint::{Array, Checkpoint};
-pub use distribution::{Distribution, Head};
+pub use distribution::{Head, Terms};
 pub use error::AgentError;
 pub use network::ActorCritic;
 pub use normalizer::{Normalizer, RewardNormalizer};

@@ -81,11 +81,6 @@ impl Rollout {
         self.final_observation.flatten(0, 1).index_select(0, &Tensor::from_slice(index))
     }
 
-    /// Actions of this rollout, `[len·N, A]`.
-    pub fn actions(&self) -> Tensor {
-        self.action.narrow(0, 0, self.len as i64).flatten(0, 1)
-    }
-
     /// Indices (as t·N + row) of the transitions that this rollout holds.
     pub fn transitions(&self) -> Vec<i64> {
         let held = self.active[..self.len * self.rows].iter().enumerate();

@@ -5,6 +5,7 @@ mod collect;
 mod episodes;
 mod error;
 mod evaluate;
+mod loss;
 mod objective;
 mod ppo;
 mod record;

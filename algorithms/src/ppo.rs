@@ -3,15 +3,16 @@
 //! Reads top to bottom in the order of execution; docs/ppo.md explains each numbered detail.
 
 use phalanx_agents::{
-    Actor, Adam, AdamSettings, Agent, Checkpoint, Distribution, NormalizeSettings, RewardNormalizer, Rollout,
+    Actor, Adam, AdamSettings, Agent, AgentError, Checkpoint, NormalizeSettings, RewardNormalizer, Rollout,
     stream,
 };
 use phalanx_envs::{Block, Episode, Generator};
 use rand::seq::SliceRandom;
 use serde::Serialize;
-use tch::{Kind, Tensor, no_grad};
+use tch::Tensor;
 
-use crate::objective::{Penalty, clipped, penalized};
+use crate::loss::{Given, Learned, LossGradient};
+use crate::objective::{Penalty, Surrogate};
 use crate::{AlgorithmError, Objective, PpoSettings, Transitions, advantages};
 
 /// The learner: optimiser, random order of minibatches, reward statistics and penalty.
@@ -21,6 +22,7 @@ pub struct BatchPpo {
     minibatch: Generator,
     reward: Option<RewardNormalizer>,
     penalty: Option<Penalty>,
+    loss: LossGradient,
 }
 
 /// What an update did, averaged over its minibatches where nothing else is said.
@@ -48,16 +50,6 @@ pub struct UpdateMetrics {
     pub gradient_steps: u64,
 }
 
-/// A rollout as the update needs it: M transitions, flat.
-struct Batch {
-    /// What the networks see, `[M, O]`.
-    input: Tensor,
-    /// `[M, A]`.
-    action: Tensor,
-    /// Log probability, advantage, returns and value of each transition, `[4, M]`.
-    numbers: Tensor,
-}
-
 impl BatchPpo {
     /// A learner at rest for `agent` over `rows` rows.
     pub fn new(
@@ -80,6 +72,7 @@ impl BatchPpo {
             minibatch: stream(seed, "minibatch"),
             reward,
             penalty,
+            loss: LossGradient::default(),
         }
     }
 
@@ -112,13 +105,18 @@ impl BatchPpo {
         let (advantage, returns) = advantages(&transitions, rollout.rows(), self.settings.discount, lambda)?;
         let held = rollout.transitions();
         let explained_variance = explained_variance(&held, &returns, value);
-        // 6. Flat transitions.
-        let numbers = [&rollout.log_prob[..reward.len()], &advantage, &returns, value].concat();
-        let numbers = Tensor::from_slice(&numbers).view([4, -1]).to_device(input.device());
-        let action = rollout.actions().to_device(input.device());
-        let batch = Batch { input, action, numbers };
+        // 6. What the loss reads, with the old policy's outputs if the objective needs them.
+        let old = self.penalty.is_some().then(|| outputs(agent, &input)).transpose()?;
+        let learned = Learned {
+            block,
+            log_prob: &rollout.log_prob,
+            advantage: &advantage,
+            returns: &returns,
+            value,
+            old: old.map(|outputs| (outputs, agent.log_std())),
+        };
         // 7. Epochs over minibatches.
-        let mut metrics = self.epochs(agent, &batch, held, progress)?;
+        let mut metrics = self.epochs(agent, &input, &learned, held, progress)?;
         metrics.explained_variance = explained_variance;
         // 8. Statistics for the next rollout.
         // P28
@@ -164,90 +162,73 @@ impl BatchPpo {
 
     fn epochs(
         &mut self,
-        agent: &Agent,
-        batch: &Batch,
+        agent: &mut Agent,
+        input: &Tensor,
+        learned: &Learned<'_>,
         mut held: Vec<i64>,
         progress: f64,
     ) -> Result<UpdateMetrics, AlgorithmError> {
-        let old = self.penalty.is_some().then(|| no_grad(|| distribution(agent, &batch.input)));
         let learning_rate = self.settings.learning_rate.at(progress);
         let parts = held.len().div_ceil(self.settings.minibatch.unwrap_or(held.len()).max(1));
-        let mut totals = Totals::default();
+        let mut totals = UpdateMetrics::default();
         'update: for _ in 0..self.settings.epochs {
-            // P16
+            // P16: all transitions in random order, in equal parts.
             held.shuffle(&mut self.minibatch);
             for part in 0..parts {
-                let share = held.len() * part / parts..held.len() * (part + 1) / parts;
-                let index = Tensor::from_slice(&held[share]).to_device(batch.input.device());
-                let loss = self.loss(agent, batch, &index, old.as_ref(), progress);
-                let place = || format!("gradient step {}", self.adam.steps + 1);
-                let (mut gradient, norm) = gradient(agent, &loss.total, place)?;
-                if let Some(most) = self.settings.max_gradient_norm.filter(|&most| norm > most) {
-                    // P23
-                    gradient *= most / norm;
-                }
-                self.adam.step(agent.network().flat(), &gradient, learning_rate);
-                let kl = totals.add(&loss, norm);
-                // P26
-                if self.settings.target_kl.is_some_and(|target| kl > 1.5 * target) {
+                let index = &held[held.len() * part / parts..held.len() * (part + 1) / parts];
+                let metrics = self.gradient_step(agent, input, learned, index, progress, learning_rate)?;
+                totals.add(&metrics);
+                // P26: far enough.
+                if self.settings.target_kl.is_some_and(|target| metrics.approx_kl > 1.5 * target) {
                     break 'update;
                 }
             }
         }
-        if let (Some(penalty), Some(old)) = (&mut self.penalty, &old) {
-            let index = Tensor::from_slice(&held).to_device(batch.input.device());
-            let new = no_grad(|| distribution(agent, &batch.input));
-            let kl = old.select(&index).kl(&new.select(&index)).mean(Kind::Float).double_value(&[]);
-            penalty.adapt(kl);
+        if let Some(penalty) = &mut self.penalty {
+            penalty.adapt(mean_kl(agent, input, learned, &held)?);
         }
-        Ok(UpdateMetrics {
-            learning_rate,
-            penalty: self.penalty.as_ref().map_or(0.0, Penalty::weight),
-            ..totals.metrics()
-        })
+        let penalty = self.penalty.as_ref().map_or(0.0, Penalty::weight);
+        Ok(UpdateMetrics { learning_rate, penalty, ..totals.mean() })
     }
 
-    /// The loss of the transitions `index [B]`.
-    fn loss(
-        &self,
-        agent: &Agent,
-        batch: &Batch,
-        index: &Tensor,
-        old: Option<&Distribution>,
+    /// One step of the optimiser on the transitions `index [B]`.
+    fn gradient_step(
+        &mut self,
+        agent: &mut Agent,
+        input: &Tensor,
+        learned: &Learned<'_>,
+        index: &[i64],
         progress: f64,
-    ) -> Loss {
-        let input = batch.input.index_select(0, index);
-        let action = batch.action.index_select(0, index);
-        let numbers = batch.numbers.index_select(1, index);
-        let [old_log_prob, advantage, returns, old_value] = [0, 1, 2, 3].map(|i| numbers.select(0, i));
-        let advantage = if self.settings.normalize_advantage && advantage.size()[0] > 1 {
-            // P17
-            (&advantage - advantage.mean(Kind::Float)) / (advantage.std(true) + 1e-8)
-        } else {
-            advantage
+        learning_rate: f64,
+    ) -> Result<UpdateMetrics, AlgorithmError> {
+        let device = input.device();
+        let minibatch = input.index_select(0, &Tensor::from_slice(index).to_device(device));
+        let (outputs, value) = agent.network_mut().forward(&minibatch);
+        let (shape, outputs, value) = (outputs.size(), numbers(&outputs)?, numbers(&value)?);
+        let log_std = agent.log_std();
+        let surrogate = match (&self.settings.objective, &self.penalty) {
+            (Objective::Clip(clip), _) => Surrogate::Clip { range: clip.range.at(progress) as f32 },
+            (Objective::KlPenalty(_), Some(penalty)) => Surrogate::Penalized(penalty),
+            (Objective::KlPenalty(_), None) => unreachable!("the penalty comes with the objective"),
         };
-        let (outputs, value) = agent.network().both(&input);
-        let new = agent.head().distribution(&outputs, agent.network().log_std());
-        let log_ratio = new.log_prob(&action) - old_log_prob;
-        let ratio = log_ratio.exp();
-        let (policy, clip_fraction) = match (&self.settings.objective, &self.penalty, old) {
-            (Objective::KlPenalty(_), Some(penalty), Some(old)) => {
-                (penalized(&ratio, &advantage, &old.select(index).kl(&new), penalty), 0.0)
-            }
-            (Objective::Clip(clip), ..) => {
-                let range = clip.range.at(progress);
-                let outside = (ratio.detach() - 1.0).abs().gt(range).to_kind(Kind::Float);
-                (clipped(&ratio, &advantage, range), outside.mean(Kind::Float).double_value(&[]))
-            }
-            _ => unreachable!("the penalty and the old policy are there for the penalised objective"),
-        };
-        let value_loss = value_loss(&value, &returns, &old_value, self.settings.value_clip);
-        // P22
-        let entropy = new.entropy().mean(Kind::Float);
-        let total = &policy + &value_loss * self.settings.value_coefficient
-            - &entropy * self.settings.entropy_coefficient;
-        let approx_kl = (ratio.detach() - 1.0 - log_ratio.detach()).mean(Kind::Float).double_value(&[]);
-        Loss { total, policy, value: value_loss, entropy, approx_kl, clip_fraction }
+        let given = Given { index, outputs: &outputs, value: &value, log_std: &log_std };
+        let (total, mut metrics) =
+            self.loss.compute(agent.head(), &self.settings, surrogate, learned, &given);
+        // P27: nothing is learned from numbers that are none.
+        finite("loss", total, self.adam.steps)?;
+        let to = |numbers: &[f32]| Tensor::from_slice(numbers).to_device(device);
+        let d_outputs = to(&self.loss.outputs).view(shape.as_slice());
+        let gradient =
+            agent.network_mut().backward(d_outputs, &to(&self.loss.value), &to(&self.loss.log_std));
+        let mut gradient = gradient.shallow_clone();
+        metrics.gradient_norm = finite("gradient", gradient.norm().double_value(&[]), self.adam.steps)?;
+        if let Some(most) = self.settings.max_gradient_norm.filter(|&most| metrics.gradient_norm > most) {
+            // P23: no longer than allowed.
+            gradient *= most / metrics.gradient_norm;
+        }
+        self.adam.step(agent.network().flat(), &gradient, learning_rate);
+        metrics.gradient_steps = 1;
+        Ok(metrics)
     }
 
     /// Puts everything that learning needs into a checkpoint.
@@ -275,60 +256,70 @@ impl BatchPpo {
     }
 }
 
-/// The parts of one minibatch's loss.
-struct Loss {
-    total: Tensor,
-    policy: Tensor,
-    value: Tensor,
-    entropy: Tensor,
-    approx_kl: f64,
-    clip_fraction: f64,
-}
-
-/// Sums over minibatches.
-#[derive(Default)]
-struct Totals {
-    sums: UpdateMetrics,
-}
-
-impl Totals {
-    fn add(&mut self, loss: &Loss, norm: f64) -> f64 {
-        let sums = &mut self.sums;
-        sums.policy_loss += loss.policy.double_value(&[]);
-        sums.value_loss += loss.value.double_value(&[]);
-        sums.entropy += loss.entropy.double_value(&[]);
-        sums.approx_kl += loss.approx_kl;
-        sums.clip_fraction += loss.clip_fraction;
-        sums.gradient_norm += norm;
-        sums.gradient_steps += 1;
-        loss.approx_kl
+impl UpdateMetrics {
+    fn add(&mut self, other: &Self) {
+        self.policy_loss += other.policy_loss;
+        self.value_loss += other.value_loss;
+        self.entropy += other.entropy;
+        self.approx_kl += other.approx_kl;
+        self.clip_fraction += other.clip_fraction;
+        self.gradient_norm += other.gradient_norm;
+        self.gradient_steps += other.gradient_steps;
     }
 
-    fn metrics(self) -> UpdateMetrics {
-        let n = self.sums.gradient_steps.max(1) as f64;
-        UpdateMetrics {
-            policy_loss: self.sums.policy_loss / n,
-            value_loss: self.sums.value_loss / n,
-            entropy: self.sums.entropy / n,
-            approx_kl: self.sums.approx_kl / n,
-            clip_fraction: self.sums.clip_fraction / n,
-            gradient_norm: self.sums.gradient_norm / n,
-            ..self.sums
+    /// Sums over gradient steps, divided by their number.
+    fn mean(self) -> Self {
+        let n = self.gradient_steps.max(1) as f64;
+        Self {
+            policy_loss: self.policy_loss / n,
+            value_loss: self.value_loss / n,
+            entropy: self.entropy / n,
+            approx_kl: self.approx_kl / n,
+            clip_fraction: self.clip_fraction / n,
+            gradient_norm: self.gradient_norm / n,
+            ..self
         }
     }
 }
 
-/// Action distributions of all transitions.
-fn distribution(agent: &Agent, input: &Tensor) -> Distribution {
-    agent.head().distribution(&agent.network().actor(input), agent.network().log_std())
+/// The numbers of a tensor, in this process's memory.
+fn numbers(tensor: &Tensor) -> Result<Vec<f32>, AlgorithmError> {
+    let mut numbers = vec![0.0; tensor.numel()];
+    tensor.f_copy_data(&mut numbers, tensor.numel()).map_err(AgentError::from)?;
+    Ok(numbers)
+}
+
+fn finite(what: &str, value: f64, steps: u64) -> Result<f64, AlgorithmError> {
+    if value.is_finite() {
+        return Ok(value);
+    }
+    Err(AlgorithmError::NotFinite { what: what.into(), value, place: format!("gradient step {}", steps + 1) })
 }
 
 /// Values of `input [B, O]`.
 fn values(agent: &Agent, input: &Tensor) -> Result<Vec<f32>, AlgorithmError> {
-    let value = no_grad(|| agent.network().critic(input));
-    let mut numbers = vec![0.0; value.numel()];
-    value.f_copy_data(&mut numbers, value.numel()).map_err(phalanx_agents::AgentError::from)?;
-    Ok(numbers)
+    numbers(&agent.network().critic(input))
+}
+
+/// Distribution parameters `[B, P]` of `input [B, O]`.
+fn outputs(agent: &Agent, input: &Tensor) -> Result<Vec<f32>, AlgorithmError> {
+    numbers(&agent.network().actor(input))
+}
+
+/// Mean divergence of the policy before the update from the one after it, over the transitions `held`.
+fn mean_kl(
+    agent: &Agent,
+    input: &Tensor,
+    learned: &Learned<'_>,
+    held: &[i64],
+) -> Result<f64, AlgorithmError> {
+    let (width, log_std, outputs) = (agent.head().outputs(), agent.log_std(), outputs(agent, input)?);
+    let kl = |&i: &i64| {
+        let i = i as usize;
+        let row = &outputs[i * width..(i + 1) * width];
+        f64::from(learned.evaluate(agent.head(), row, &log_std, i).kl)
+    };
+    Ok(held.iter().map(kl).sum::<f64>() / held.len() as f64)
 }
 
 /// How each step left its episode, `[T, N]`; `None` where the row rested.
@@ -363,39 +354,6 @@ fn next_values(
         }
     }
     Ok(next_value)
-}
-
-/// Half the mean squared error of `value [B]`, optionally of the worse of it and its clipped form.
-fn value_loss(value: &Tensor, returns: &Tensor, old_value: &Tensor, clip: Option<f64>) -> Tensor {
-    let error = (value - returns).square();
-    let error = match clip {
-        None => error,
-        Some(range) => {
-            // P21
-            let near = old_value + (value - old_value).clamp(-range, range);
-            error.max_other(&(near - returns).square())
-        }
-    };
-    error.mean(Kind::Float) * 0.5
-}
-
-/// Gradient of `loss` over all parameters `[P]`, and its norm.
-fn gradient(
-    agent: &Agent,
-    loss: &Tensor,
-    place: impl Fn() -> String,
-) -> Result<(Tensor, f64), AlgorithmError> {
-    let not_finite =
-        |what: &str, value| AlgorithmError::NotFinite { what: what.into(), value, place: place() };
-    let value = loss.double_value(&[]);
-    if !value.is_finite() {
-        // P27
-        return Err(not_finite("loss", value));
-    }
-    let parts = Tensor::run_backward(&[loss], agent.network().parameters(), false, false);
-    let gradient = Tensor::cat(&parts.iter().map(|g| g.flatten(0, -1)).collect::<Vec<_>>(), 0);
-    let norm = gradient.norm().double_value(&[]);
-    if norm.is_finite() { Ok((gradient, norm)) } else { Err(not_finite("gradient", norm)) }
 }
 
 /// 1 − Var(returns − value) / Var(returns) over the transitions `held`; NaN when the returns do not vary.

@@ -334,6 +334,24 @@ impl Block {
         }
     }
 
+    /// The action of the transition at index t·N + row as the numbers it was written with: choices as
+    /// [`Action::MultiDiscrete`], even a single one.
+    pub fn recorded_action(&self, index: usize) -> Action<'_> {
+        assert!(index < self.layout.steps * self.layout.rows, "transition {index} lies outside the block");
+        let len = self.layout.action_space.len();
+        // SAFETY: checked above; the learner alone writes actions.
+        unsafe {
+            if self.layout.is_discrete() {
+                Action::MultiDiscrete(std::slice::from_raw_parts(
+                    self.at(self.layout.action, index * len),
+                    len,
+                ))
+            } else {
+                Action::Box(std::slice::from_raw_parts(self.at(self.layout.action, index * len), len))
+            }
+        }
+    }
+
     /// All actions of time `t` as choices `[N, A]`.
     ///
     /// # Panics

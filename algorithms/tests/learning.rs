@@ -1,0 +1,100 @@
+//! Does it learn? Probe environments of known value and best action, with both objectives and both kinds of rollout.
+#![allow(clippy::unwrap_used)]
+
+use phalanx_agents::{Agent, Device, Mode, NetworkSettings, NormalizeSettings};
+use phalanx_algorithms::{
+    Checkpoints, EpisodesRollout, EvaluationSettings, KlPenaltySettings, Objective, Outcome, PpoSettings,
+    RolloutSettings, Schedule, StepsRollout, TrainSettings, Trainer,
+};
+use phalanx_envs::{BatchEnv, EnvSpec, LocalBatch, Probe, Registry};
+use tch::Tensor;
+
+const DISCOUNT: f64 = 0.8;
+
+fn settings(rollout: RolloutSettings, objective: Objective) -> TrainSettings {
+    TrainSettings {
+        rows: 16,
+        steps: 16 * 16 * 60,
+        seed: 1,
+        device: Device::Cpu,
+        rollout,
+        network: NetworkSettings { hidden: vec![16], initial_std: 0.5, ..NetworkSettings::default() },
+        normalize: NormalizeSettings::default(),
+        ppo: PpoSettings {
+            discount: DISCOUNT,
+            learning_rate: Schedule::Constant(0.01),
+            minibatch: Some(64),
+            objective,
+            ..PpoSettings::default()
+        },
+        evaluation: EvaluationSettings { every: 0, episodes: 0 },
+        checkpoint_every: 0,
+    }
+}
+
+fn trained(probe: Probe, rollout: RolloutSettings, objective: Objective) -> Trainer {
+    tch::set_num_threads(1);
+    let registry = Registry::probes();
+    let make = |rows, steps, seed| {
+        let batch = LocalBatch::new(&registry, &EnvSpec::named(probe.name()), rows, steps, seed)?;
+        Ok(Box::new(batch) as Box<dyn BatchEnv>)
+    };
+    let mut trainer = Trainer::new(settings(rollout, objective), &make).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let checkpoints = Checkpoints::new(folder.path(), 1);
+    let outcome = trainer.run(&checkpoints, &mut |_| Ok(()), &|| false).unwrap();
+    assert_eq!(outcome, Outcome::Finished);
+    trainer
+}
+
+fn value(agent: &Agent, observation: f32) -> f64 {
+    let input = agent.actor().input(&Tensor::from_slice(&[observation]).view([1, 1]));
+    agent.network().critic(&input).double_value(&[0])
+}
+
+fn action(agent: &Agent, probe: Probe, observation: f32) -> f32 {
+    let input = Tensor::from_slice(&[observation]).view([1, 1]);
+    let mut actor = agent.actor();
+    if probe == Probe::ContinuousAction {
+        let mut action = [0.0];
+        actor.draw(&input, Mode::Greedy, &mut action, &mut [0.0]).unwrap();
+        action[0]
+    } else {
+        let mut action = [0];
+        actor.choose(&input, Mode::Greedy, &mut action, &mut [0.0]).unwrap();
+        action[0] as f32
+    }
+}
+
+fn assert_learned(probe: Probe, trainer: &Trainer) {
+    for &observation in probe.observations() {
+        let agent = trainer.agent();
+        if let Some(best) = probe.best_action(observation) {
+            let taken = action(agent, probe, observation);
+            assert!((taken - best).abs() < 0.1, "{}: action {taken} at {observation}", probe.name());
+        }
+        // A sampled policy is not quite the best one, so values of tasks with a choice come close from below.
+        let known = f64::from(probe.value(observation, DISCOUNT as f32));
+        let learned = value(agent, observation);
+        let tolerance =
+            0.03 * known.abs().max(1.0) + if probe == Probe::ContinuousAction { 0.2 } else { 0.0 };
+        assert!((learned - known).abs() < tolerance, "{}: value {learned} at {observation}", probe.name());
+    }
+}
+
+#[test]
+fn every_probe_is_learned_with_the_clipped_objective() {
+    for probe in Probe::ALL {
+        let rollout = RolloutSettings::Steps(StepsRollout { steps: 16 });
+        assert_learned(probe, &trained(probe, rollout, Objective::default()));
+    }
+}
+
+#[test]
+fn every_probe_is_learned_with_the_kl_penalty_from_whole_episodes() {
+    for probe in Probe::ALL {
+        let rollout = RolloutSettings::Episodes(EpisodesRollout { episodes: 256, max_length: 2 });
+        let objective = Objective::KlPenalty(KlPenaltySettings::default());
+        assert_learned(probe, &trained(probe, rollout, objective));
+    }
+}

@@ -1,0 +1,169 @@
+//! N + N iterations equal 2N iterations to the bit; what went wrong leaves everything usable.
+#![allow(clippy::unwrap_used)]
+
+use phalanx_agents::{Checkpoint, Device, NetworkSettings, NormalizeSettings};
+use phalanx_algorithms::{
+    AlgorithmError, Checkpoints, EpisodesRollout, EvaluationSettings, KlPenaltySettings, Objective,
+    PpoSettings, Record, RolloutSettings, StepsRollout, TrainSettings, Trainer, Which,
+};
+use phalanx_envs::{
+    Action, BatchEnv, Env, EnvError, EnvSpec, Episode, LocalBatch, Registry, Row, Space, Step,
+};
+
+fn settings(rollout: RolloutSettings, objective: Objective) -> TrainSettings {
+    TrainSettings {
+        rows: 4,
+        steps: 4 * 32 * 8,
+        seed: 3,
+        device: Device::Cpu,
+        rollout,
+        network: NetworkSettings { hidden: vec![8], ..NetworkSettings::default() },
+        normalize: NormalizeSettings { observation: true, reward: true, ..NormalizeSettings::default() },
+        ppo: PpoSettings { minibatch: Some(48), objective, ..PpoSettings::default() },
+        evaluation: EvaluationSettings { every: 300, episodes: 3 },
+        checkpoint_every: 0,
+    }
+}
+
+fn trainer(registry: &Registry, spec: &EnvSpec, settings: &TrainSettings) -> Trainer {
+    tch::set_num_threads(1);
+    let make = |rows, steps, seed| {
+        Ok(Box::new(LocalBatch::new(registry, spec, rows, steps, seed)?) as Box<dyn BatchEnv>)
+    };
+    Trainer::new(settings.clone(), &make).unwrap()
+}
+
+/// The record without what depends on the clock.
+fn timeless(record: &Record) -> Vec<(&'static str, u64)> {
+    let clock = |name: &str| name.starts_with("seconds") || name == "steps_per_second";
+    record.values.iter().filter(|(name, _)| !clock(name)).map(|(n, v)| (*n, v.to_bits())).collect()
+}
+
+/// The checkpoint without what depends on the clock.
+fn timeless_state(trainer: &Trainer) -> Checkpoint {
+    let mut checkpoint = trainer.save();
+    let mut progress: serde_json::Value = checkpoint.state("progress").unwrap();
+    progress["seconds"] = 0.into();
+    checkpoint.put_state("progress", &progress);
+    checkpoint
+}
+
+fn assert_resumes(spec: &EnvSpec, settings: &TrainSettings) {
+    let registry = Registry::standard();
+    let mut whole = trainer(&registry, spec, settings);
+    let records: Vec<_> = (0..8).map(|_| timeless(&whole.iterate().unwrap())).collect();
+
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("half.safetensors");
+    let mut first = trainer(&registry, spec, settings);
+    let mut resumed: Vec<_> = (0..4).map(|_| timeless(&first.iterate().unwrap())).collect();
+    first.save().save(&path).unwrap();
+    let mut second = trainer(&registry, spec, settings);
+    second.restore(&Checkpoint::load(&path).unwrap()).unwrap();
+    resumed.extend((0..4).map(|_| timeless(&second.iterate().unwrap())));
+
+    assert_eq!(records, resumed, "{}", spec.name);
+    assert!(timeless_state(&whole) == timeless_state(&second), "{}: the states differ", spec.name);
+}
+
+#[test]
+fn resuming_changes_no_bit() {
+    let steps = RolloutSettings::Steps(StepsRollout { steps: 32 });
+    for name in ["CartPole-v1", "Pendulum-v1", "MountainCar-v0"] {
+        assert_resumes(&EnvSpec::named(name), &settings(steps, Objective::default()));
+    }
+}
+
+#[test]
+fn resuming_whole_episodes_with_a_penalty_and_wrappers_changes_no_bit() {
+    let episodes = RolloutSettings::Episodes(EpisodesRollout { episodes: 8, max_length: 200 });
+    let spec: EnvSpec = serde_json::from_value(serde_json::json!({
+        "name": "Pendulum-v1",
+        "wrappers": [{"frame_history": {"past": [0, 1, 3]}}, {"random_start": {"max_steps": 5}}],
+    }))
+    .unwrap();
+    assert_resumes(&spec, &settings(episodes, Objective::KlPenalty(KlPenaltySettings::default())));
+}
+
+#[test]
+fn another_configurations_checkpoint_is_refused() {
+    let registry = Registry::standard();
+    let rollout = RolloutSettings::Steps(StepsRollout { steps: 32 });
+    let settings = settings(rollout, Objective::default());
+    let checkpoint = trainer(&registry, &EnvSpec::named("CartPole-v1"), &settings).save();
+    let mut other = trainer(&registry, &EnvSpec::named("Acrobot-v1"), &settings);
+    let error = other.restore(&checkpoint).unwrap_err().to_string();
+    assert!(error.contains("\"parameters\"") && error.contains("shape"), "{error}");
+}
+
+/// Rewards 1 until the `at`-th step of its life, then `reward`, or fails if that is `None`.
+struct Spoiler {
+    steps: u32,
+    at: u32,
+    reward: Option<f32>,
+    observation_space: Space,
+    action_space: Space,
+}
+
+impl Env for Spoiler {
+    fn observation_space(&self) -> &Space {
+        &self.observation_space
+    }
+
+    fn action_space(&self) -> &Space {
+        &self.action_space
+    }
+
+    fn reset(&mut self, _seed: Option<u64>, observation: Row<'_>) -> Result<(), EnvError> {
+        observation.f32()[0] = 0.5;
+        Ok(())
+    }
+
+    fn step(&mut self, _action: Action<'_>, observation: Row<'_>) -> Result<Step, EnvError> {
+        observation.f32()[0] = 0.5;
+        self.steps += 1;
+        let reward = if self.steps < self.at { Some(1.0) } else { self.reward };
+        let reward = reward.ok_or_else(|| EnvError::failed("the bearing is worn out"))?;
+        let episode = if self.steps.is_multiple_of(10) { Episode::Terminated } else { Episode::Running };
+        Ok(Step { reward, episode })
+    }
+}
+
+fn spoiled(at: u32, reward: Option<f32>) -> (tempfile::TempDir, Checkpoints, AlgorithmError) {
+    let registry = Registry::new().with("spoiler", move |_| {
+        Ok(Box::new(Spoiler {
+            steps: 0,
+            at,
+            reward,
+            observation_space: Space::unbounded(1),
+            action_space: Space::Discrete { n: 2 },
+        }))
+    });
+    let rollout = RolloutSettings::Steps(StepsRollout { steps: 32 });
+    let mut settings = settings(rollout, Objective::default());
+    settings.evaluation.episodes = 0;
+    let mut trainer = trainer(&registry, &EnvSpec::named("spoiler"), &settings);
+    let folder = tempfile::tempdir().unwrap();
+    let checkpoints = Checkpoints::new(folder.path(), 2);
+    let error = trainer.run(&checkpoints, &mut |_| Ok(()), &|| false).unwrap_err();
+    (folder, checkpoints, error)
+}
+
+#[test]
+fn a_reward_that_is_not_finite_stops_before_learning_and_leaves_the_rollout() {
+    let (_folder, checkpoints, error) = spoiled(40, Some(f32::NAN));
+    let AlgorithmError::Stopped { path, source } = error else { panic!("{error}") };
+    // Step 40 of a row is time 7 of its second rollout of 32.
+    assert!(source.to_string().contains("reward is not finite (NaN) at row 0, time 7"), "{source}");
+    assert!(Checkpoint::load(&path).unwrap().array("rollout.observation").is_ok());
+    assert!(checkpoints.load(Which::Latest).is_err(), "a spoiled state is no checkpoint to go on from");
+}
+
+#[test]
+fn a_failing_environment_leaves_the_last_whole_iteration() {
+    let (_folder, checkpoints, error) = spoiled(40, None);
+    let message = format!("{:#}", std::error::Error::source(&error).unwrap());
+    assert!(message.contains("row 0: step failed") && message.contains("worn out"), "{message}");
+    let found = checkpoints.load(Which::Latest).unwrap();
+    assert_eq!(phalanx_algorithms::checkpoint_step(&found.checkpoint).unwrap(), 4 * 32);
+}
