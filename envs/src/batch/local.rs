@@ -102,6 +102,13 @@ impl BatchEnv for LocalBatch {
     }
 
     fn replay(&mut self, running: &[RunningEpisode]) -> Result<(), EnvError> {
+        if running.len() != self.block.layout().rows {
+            return Err(EnvError::failed(format!(
+                "{} running episodes for {} rows",
+                running.len(),
+                self.block.layout().rows
+            )));
+        }
         self.guard(0, |rows, block| {
             running.iter().enumerate().try_for_each(|(row, r)| rows.replay(block, row, r))
         })

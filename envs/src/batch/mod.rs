@@ -9,6 +9,8 @@ mod block;
 mod local;
 mod place;
 mod rows;
+#[cfg(test)]
+mod tests;
 
 pub use block::{Block, Layout, Memory};
 pub use local::LocalBatch;

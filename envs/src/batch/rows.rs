@@ -161,16 +161,30 @@ impl<W: Watch> Rows<W> {
     /// Puts `row` where `running` stood and writes `observation[0]`.
     ///
     /// # Errors
-    /// [`EnvError::Row`]; [`EnvError::Failed`] when the episode ends before its recorded actions do.
+    /// [`EnvError::Row`]; [`EnvError::Failed`] when the episode ends before its recorded actions do, or they are of
+    /// another kind.
     pub fn replay(&mut self, block: &Block, row: usize, running: &RunningEpisode) -> Result<(), EnvError> {
         self.slot(row).episode = running.episode;
         self.reset(block, 0, row)?;
         let width = block.layout().action_space.len();
-        let steps = running.discrete.len().max(running.continuous.len()) / width.max(1);
+        let discrete = block.layout().is_discrete();
+        let (kept, other) = if discrete {
+            (running.discrete.len(), running.continuous.len())
+        } else {
+            (running.continuous.len(), running.discrete.len())
+        };
+        if other > 0 || !kept.is_multiple_of(width) {
+            return Err(EnvError::failed(format!(
+                "row {row}: the recorded actions of episode {} are not of the action space {}",
+                running.episode,
+                block.layout().action_space
+            )));
+        }
+        let steps = kept / width;
         for step in 0..steps {
             let part = step * width..(step + 1) * width;
             let actions = row * width..(row + 1) * width;
-            if block.layout().is_discrete() {
+            if discrete {
                 block.discrete_actions(0)[actions].copy_from_slice(&running.discrete[part]);
             } else {
                 block.continuous_actions(0)[actions].copy_from_slice(&running.continuous[part]);
@@ -184,9 +198,8 @@ impl<W: Watch> Rows<W> {
                     step + 1
                 )));
             }
-            if step + 1 < steps {
-                continue;
-            }
+        }
+        if steps > 0 {
             carry_row(block, row);
         }
         Ok(())

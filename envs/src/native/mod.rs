@@ -12,6 +12,8 @@ mod cart_pole;
 mod mountain_car;
 mod mountain_car_continuous;
 mod pendulum;
+#[cfg(test)]
+mod tests;
 
 pub use acrobot::{Acrobot, AcrobotParams, Equations};
 pub use cart_pole::{CartPole, CartPoleParams};

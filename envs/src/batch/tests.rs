@@ -1,0 +1,380 @@
+//! The block, and batches of environments whose numbers can be followed by hand.
+#![allow(clippy::unwrap_used)]
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::{
+    Action, Dtype, Env, EnvSpec, Episode, Params, Registry, Row, Space, Step, WrapperSpec, episode_seed,
+    generator,
+};
+
+fn pixels() -> Space {
+    Space::Box { shape: vec![3], low: vec![0.0; 3], high: vec![255.0; 3], dtype: Dtype::U8 }
+}
+
+#[test]
+fn every_part_of_a_block_has_its_own_place() {
+    let layout = Layout::new(3, 2, Space::unbounded(5), Space::MultiDiscrete { n: vec![4, 4] }).unwrap();
+    let block = Block::local(layout);
+    // Every number of every part is written once with its own value…
+    for t in 0..=2 {
+        for row in 0..3 {
+            let values: Vec<f32> = (0..5).map(|i| (100 * t + 10 * row + i) as f32).collect();
+            block.observation_row(t, row).f32().copy_from_slice(&values);
+        }
+    }
+    for t in 0..2 {
+        for (i, action) in block.discrete_actions(t).iter_mut().enumerate() {
+            *action = (1000 * (t + 1) + i) as i64;
+        }
+        for row in 0..3 {
+            block.keep_final_observation(t + 1, t, row);
+            block.set_outcome(t, row, (t * 3 + row) as f32 + 0.5, Episode::from_byte((t + row) as u8 % 3));
+            block.set_active(row, row != 1);
+        }
+    }
+    // … and is still there.
+    for t in 0..=2 {
+        for row in 0..3 {
+            let values: Vec<f32> = (0..5).map(|i| (100 * t + 10 * row + i) as f32).collect();
+            assert_eq!(block.observation_row(t, row).f32(), values);
+        }
+    }
+    for t in 0..2 {
+        for row in 0..3 {
+            let first = (1000 * (t + 1) + 2 * row) as i64;
+            assert_eq!(block.action(t, row), Action::MultiDiscrete(&[first, first + 1]));
+            assert_eq!(block.reward()[t * 3 + row], (t * 3 + row) as f32 + 0.5);
+            assert_eq!(block.episode(t, row), Episode::from_byte((t + row) as u8 % 3));
+            assert_eq!(block.active(row), row != 1);
+        }
+    }
+    let layout = block.layout();
+    let parts = [block.observation_ptr(), block.final_observation_ptr(), block.action_ptr()];
+    assert!(parts.iter().all(|part| part.addr().is_multiple_of(64)));
+    // (3·3·5 + 2·3·5) floats, 2·3·2 choices, 2·3 rewards, 2·3 ends, 3 active: each rounded up to 64 bytes.
+    assert_eq!(layout.bytes(), 192 + 128 + 128 + 64 + 64 + 64);
+}
+
+#[test]
+fn the_last_observation_is_carried_to_the_first() {
+    let block = Block::local(Layout::new(2, 3, pixels(), Space::unbounded(1)).unwrap());
+    for t in 0..=3 {
+        for row in 0..2 {
+            block.observation_row(t, row).u8().fill((10 * t + row) as u8);
+        }
+    }
+    block.carry_over(3);
+    assert_eq!(block.observation_row(0, 0).u8(), [30; 3]);
+    assert_eq!(block.observation_row(0, 1).u8(), [31; 3]);
+    block.carry_over(0);
+    assert_eq!(block.observation_row(0, 1).u8(), [31; 3]);
+    block.continuous_actions(1)[1] = 0.5;
+    assert_eq!(block.action(1, 1), Action::Box(&[0.5]));
+}
+
+#[test]
+fn a_layout_that_cannot_be_is_refused() {
+    let layout = |rows, steps| Layout::new(rows, steps, Space::unbounded(4), Space::Discrete { n: 2 });
+    for (rows, steps) in [(0, 1), (1, 0), (usize::MAX, 1), (1, usize::MAX), (1 << 40, 1 << 40), (1 << 61, 1)]
+    {
+        assert!(layout(rows, steps).unwrap_err().to_string().contains("must fit"), "{rows} {steps}");
+    }
+    let choice = Space::Discrete { n: 2 };
+    assert!(Layout::new(1, 1, choice.clone(), choice.clone()).unwrap_err().to_string().contains("use a Box"));
+    assert!(
+        Layout::new(1, 1, Space::boxed(&[1.0], &[0.0]), choice).unwrap_err().to_string().contains("1..0")
+    );
+}
+
+#[test]
+#[should_panic(expected = "lies outside the block")]
+fn a_row_outside_the_block_is_noticed() {
+    let block = Block::local(Layout::new(2, 3, pixels(), Space::unbounded(1)).unwrap());
+    block.set_outcome(0, 2, 0.0, Episode::Running);
+}
+
+/// Shows `[seed of the episode, steps of it]`; ends after `1 + seed % 3` steps, at action 5 with an error and at action 6
+/// with a panic.
+struct Teller {
+    spaces: (Space, Space),
+    seed: u64,
+    t: u64,
+}
+
+impl Env for Teller {
+    fn observation_space(&self) -> &Space {
+        &self.spaces.0
+    }
+
+    fn action_space(&self) -> &Space {
+        &self.spaces.1
+    }
+
+    fn reset(&mut self, seed: Option<u64>, observation: Row<'_>) -> Result<(), EnvError> {
+        (self.seed, self.t) = (seed.unwrap() % 1000, 0);
+        observation.f32().copy_from_slice(&[self.seed as f32, 0.0]);
+        Ok(())
+    }
+
+    fn step(&mut self, action: Action<'_>, observation: Row<'_>) -> Result<Step, EnvError> {
+        if action.discrete() == 5 {
+            return Err(EnvError::failed("a wheel came off"));
+        }
+        assert!(action.discrete() != 6, "a gear broke");
+        self.t += 1;
+        observation.f32().copy_from_slice(&[self.seed as f32, self.t as f32]);
+        let episode = if self.t > self.seed % 3 { Episode::Terminated } else { Episode::Running };
+        Ok(Step { reward: self.t as f32, episode })
+    }
+
+    fn call(&mut self, name: &str, arguments: &Value) -> Result<Value, EnvError> {
+        match name {
+            "twice" => Ok(json!(2 * arguments.as_i64().unwrap())),
+            _ => Err(EnvError::NoMethod(name.to_owned())),
+        }
+    }
+}
+
+fn tellers() -> Registry {
+    Registry::new().with("teller", |_| {
+        let spaces = (Space::unbounded(2), Space::Discrete { n: 7 });
+        Ok(Box::new(Teller { spaces, seed: 0, t: 0 }))
+    })
+}
+
+fn shown(block: &Block, t: usize, row: usize) -> Vec<f32> {
+    block.observation_row(t, row).f32().to_vec()
+}
+
+fn final_shown(block: &Block, t: usize, row: usize) -> Vec<f32> {
+    let len = block.layout().observation_space.len();
+    let place = (t * block.layout().rows + row) * len;
+    let all = block.layout().steps * block.layout().rows * len;
+    #[allow(unsafe_code, clippy::cast_ptr_alignment)]
+    // SAFETY: the final observations are so many floats, and nobody writes them now.
+    let all = unsafe { std::slice::from_raw_parts(block.final_observation_ptr().cast::<f32>(), all) };
+    all[place..place + len].to_vec()
+}
+
+#[test]
+fn an_episode_that_ends_is_followed_by_the_next_in_the_same_step() {
+    let (rows, steps, run_seed) = (5, 12, 42);
+    let mut batch = LocalBatch::new(&tellers(), &EnvSpec::named("teller"), rows, steps, run_seed).unwrap();
+    batch.reset(None).unwrap();
+    (0..steps).for_each(|t| batch.step(t).unwrap());
+    let block = batch.block();
+    for row in 0..rows {
+        let (mut episode, mut at) = (0, 0_u64);
+        for t in 0..steps {
+            let seed = episode_seed(run_seed, row, episode) % 1000;
+            assert_eq!(shown(block, t, row), [seed as f32, at as f32], "row {row}, time {t}");
+            at += 1;
+            assert_eq!(block.reward()[t * rows + row], at as f32);
+            if at > seed % 3 {
+                assert_eq!(block.episode(t, row), Episode::Terminated);
+                assert_eq!(final_shown(block, t, row), [seed as f32, at as f32]);
+                (episode, at) = (episode + 1, 0);
+            } else {
+                assert_eq!(block.episode(t, row), Episode::Running);
+            }
+        }
+        assert!(episode > 2, "row {row} went through {episode} episodes");
+    }
+}
+
+#[test]
+fn resting_rows_are_left_alone() {
+    let mut batch = LocalBatch::new(&tellers(), &EnvSpec::named("teller"), 3, 2, 0).unwrap();
+    batch.reset(None).unwrap();
+    batch.block().set_active(1, false);
+    batch.step(0).unwrap();
+    assert_eq!(shown(batch.block(), 1, 1), [0.0, 0.0]);
+    assert_ne!(shown(batch.block(), 1, 0), [0.0, 0.0]);
+    assert_ne!(shown(batch.block(), 1, 2), [0.0, 0.0]);
+    let first = shown(batch.block(), 0, 0);
+    batch.reset(Some(&[1])).unwrap();
+    assert_eq!(shown(batch.block(), 0, 0), first);
+    assert_eq!(shown(batch.block(), 0, 1), [(episode_seed(0, 1, 1) % 1000) as f32, 0.0]);
+}
+
+#[test]
+fn an_error_or_panic_names_where_it_happened() {
+    for (action, message) in [(5, "a wheel came off"), (6, "panicked: a gear broke")] {
+        let mut batch = LocalBatch::new(&tellers(), &EnvSpec::named("teller"), 3, 1, 9).unwrap();
+        batch.reset(None).unwrap();
+        batch.block().discrete_actions(0)[1] = action;
+        let error = batch.step(0).unwrap_err().to_string();
+        let seed = episode_seed(9, 1, 0);
+        assert_eq!(
+            error,
+            format!(
+                "row 1: step failed at step 0 of episode 0 (seed {seed}), last action {action}: {message}"
+            )
+        );
+    }
+    let mut batch = LocalBatch::new(&tellers(), &EnvSpec::named("teller"), 3, 1, 9).unwrap();
+    batch.reset(None).unwrap();
+    for wrong in [7, -1] {
+        batch.block().discrete_actions(0)[2] = wrong;
+        let error = batch.step(0).unwrap_err().to_string();
+        assert!(
+            error.contains("row 2: action") && error.contains("outside the action space Discrete(7)"),
+            "{error}"
+        );
+    }
+    assert_eq!(batch.call(1, "twice", &json!(21)).unwrap(), json!(42));
+    assert!(
+        batch
+            .call(1, "thrice", &json!(21))
+            .unwrap_err()
+            .to_string()
+            .contains("no method or attribute \"thrice\"")
+    );
+    assert!(batch.render(2).unwrap_err().to_string().contains("row 2: render failed"));
+    assert!(LocalBatch::new(&tellers(), &EnvSpec::named("teller"), 0, 1, 0).is_err());
+}
+
+fn random_actions(batch: &LocalBatch, t: usize, generator: &mut crate::Generator) {
+    let (block, space) = (batch.block(), batch.action_space());
+    let (mut discrete, mut continuous) = (vec![0; space.len()], vec![0.0; space.len()]);
+    for row in 0..block.layout().rows {
+        space.sample(generator, &mut discrete, &mut continuous);
+        if block.layout().is_discrete() {
+            block.discrete_actions(t)[row] = discrete[0];
+        } else {
+            block.continuous_actions(t)[row] = continuous[0];
+        }
+    }
+}
+
+#[test]
+fn a_replayed_episode_goes_on_as_it_would_have() {
+    let (rows, steps) = (4, 150);
+    for name in Registry::standard().names() {
+        let spec = EnvSpec {
+            wrappers: vec![
+                WrapperSpec::RandomStart { max_steps: 5 },
+                WrapperSpec::FrameHistory { past: vec![0, 2], flatten: true },
+            ],
+            time_limit: Some(60),
+            ..EnvSpec::named(name)
+        };
+        let make = || LocalBatch::new(&Registry::standard(), &spec, rows, steps, 3).unwrap();
+        let (mut batch, mut generator) = (make(), generator(1));
+        batch.reset(None).unwrap();
+        let mut running = vec![RunningEpisode::default(); rows];
+        // What is replayed is the episode that runs at time 100.
+        let cut = 100;
+        for t in 0..steps {
+            random_actions(&batch, t, &mut generator);
+            batch.step(t).unwrap();
+            for (row, running) in running.iter_mut().enumerate().filter(|_| t < cut) {
+                if batch.block().layout().is_discrete() {
+                    running.discrete.push(batch.block().discrete_actions(t)[row]);
+                } else {
+                    running.continuous.push(batch.block().continuous_actions(t)[row]);
+                }
+                if batch.block().episode(t, row).is_over() {
+                    *running = RunningEpisode { episode: running.episode + 1, ..RunningEpisode::default() };
+                }
+            }
+        }
+        assert!(running.iter().all(|r| r.episode > 0), "{name}");
+        let mut again = make();
+        again.replay(&running).unwrap();
+        for t in cut..steps {
+            for row in 0..rows {
+                assert_eq!(shown(again.block(), t - cut, row), shown(batch.block(), t, row), "{name}, {t}");
+                let actions = row..=row;
+                if batch.block().layout().is_discrete() {
+                    again.block().discrete_actions(t - cut)[actions.clone()]
+                        .copy_from_slice(&batch.block().discrete_actions(t)[actions]);
+                } else {
+                    again.block().continuous_actions(t - cut)[actions.clone()]
+                        .copy_from_slice(&batch.block().continuous_actions(t)[actions]);
+                }
+            }
+            again.step(t - cut).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_replay_that_does_not_fit_is_an_error() {
+    let mut batch = LocalBatch::new(&tellers(), &EnvSpec::named("teller"), 1, 1, 0).unwrap();
+    let running = RunningEpisode { episode: 0, discrete: vec![0; 9], continuous: Vec::new() };
+    let error = batch.replay(&[running]).unwrap_err().to_string();
+    assert!(error.contains("row 0: the replay of episode 0 ended after"), "{error}");
+    let torn = RunningEpisode { episode: 0, discrete: Vec::new(), continuous: vec![0.5] };
+    assert!(batch.replay(&[torn]).is_err(), "numbers for an environment that takes choices");
+    let error = batch.replay(&[]).unwrap_err().to_string();
+    assert!(error.contains("0 running episodes for 1 rows"), "{error}");
+}
+
+#[test]
+fn time_limits_truncate_within_all_wrappers() {
+    let spec = EnvSpec {
+        time_limit: Some(5),
+        wrappers: vec![WrapperSpec::ActionRepeat { times: 2 }],
+        ..EnvSpec::named("Pendulum-v1")
+    };
+    let mut batch = LocalBatch::new(&Registry::standard(), &spec, 2, 6, 0).unwrap();
+    batch.reset(None).unwrap();
+    (0..6).for_each(|t| batch.step(t).unwrap());
+    // Two, two and one of the five steps.
+    let ends: Vec<_> = (0..6).map(|t| batch.block().episode(t, 1)).collect();
+    let (running, cut) = (Episode::Running, Episode::Truncated);
+    assert_eq!(ends, [running, running, cut, running, running, cut]);
+    assert_ne!(final_shown(batch.block(), 2, 1), shown(batch.block(), 3, 1));
+}
+
+#[test]
+fn the_time_limit_is_the_environments_own_unless_another_is_asked_for() {
+    let length = |time_limit| {
+        let spec = EnvSpec { time_limit, ..EnvSpec::named("MountainCar-v0") };
+        let mut batch = LocalBatch::new(&Registry::standard(), &spec, 1, 300, 0).unwrap();
+        batch.reset(None).unwrap();
+        (0..300).for_each(|t| batch.step(t).unwrap());
+        (0..300).find(|&t| batch.block().episode(t, 0) == Episode::Truncated).map(|t| t + 1)
+    };
+    assert_eq!(length(None), Some(200));
+    assert_eq!(length(Some(250)), Some(250));
+    assert_eq!(length(Some(0)), None);
+}
+
+#[test]
+fn actions_are_put_within_their_bounds() {
+    let mut clipped =
+        LocalBatch::new(&Registry::standard(), &EnvSpec::named("Pendulum-v1"), 2, 1, 0).unwrap();
+    clipped.reset(None).unwrap();
+    clipped.block().continuous_actions(0).copy_from_slice(&[9.0, f32::NAN]);
+    let error = clipped.step(0).unwrap_err().to_string();
+    assert!(error.contains("row 1: action [NaN] lies outside"), "{error}");
+    // Row 0 was stepped, with a torque of 2: what is given stays as it was.
+    assert_eq!(clipped.block().action(0, 0), Action::Box(&[9.0]));
+    let mut bound = LocalBatch::new(&Registry::standard(), &EnvSpec::named("Pendulum-v1"), 2, 1, 0).unwrap();
+    bound.reset(None).unwrap();
+    bound.block().continuous_actions(0).copy_from_slice(&[2.0, 0.0]);
+    bound.step(0).unwrap();
+    assert_eq!(shown(clipped.block(), 1, 0), shown(bound.block(), 1, 0));
+}
+
+#[test]
+fn a_wrong_name_or_parameter_says_what_would_be_right() {
+    let registry = Registry::standard();
+    let build = |spec: &EnvSpec| registry.build(spec).err().unwrap().to_string();
+    assert_eq!(
+        build(&EnvSpec::named("cartpole-v0")),
+        "no environment is called \"cartpole-v0\" (did you mean \"CartPole-v1\"?)"
+    );
+    assert_eq!(build(&EnvSpec::named("zzz")), "no environment is called \"zzz\"");
+    let params = |json: &str| Params(serde_json::from_str(json).unwrap());
+    let spec = EnvSpec { params: params(r#"{"gravity": 9.8}"#), ..EnvSpec::named("Pendulum-v1") };
+    assert_eq!(build(&spec), "parameters of Pendulum-v1: unknown field `gravity`, expected `g`");
+    let spec = EnvSpec { params: params(r#"{"dt": 0}"#), ..EnvSpec::named("Acrobot-v1") };
+    assert_eq!(build(&spec), "parameters of Acrobot-v1: dt must lie in (0, 1] seconds, not 0");
+    let info = registry.info("Pendulum-v1").unwrap();
+    assert_eq!((info.time_limit, info.params), (Some(200), params(r#"{"g": 10.0}"#)));
+}

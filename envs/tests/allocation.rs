@@ -1,0 +1,99 @@
+//! Stepping allocates nothing: native environments, time limits, wrappers and resets in a batch.
+#![allow(unsafe_code, clippy::unwrap_used)] // an allocator that counts
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+
+use phalanx_envs::{BatchEnv, EnvSpec, LocalBatch, Registry, Space, WrapperSpec, generator};
+
+struct Counting;
+
+thread_local! {
+    /// Allocations of this thread.
+    static COUNT: Cell<usize> = const { Cell::new(0) };
+}
+
+// SAFETY: the system's allocator does the work.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        COUNT.set(COUNT.get() + 1);
+        // SAFETY: the caller's promise is passed on.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
+        // SAFETY: the caller's promise is passed on.
+        unsafe { System.dealloc(memory, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+const ROWS: usize = 4;
+const STEPS: usize = 64;
+
+#[test]
+fn the_count_counts() {
+    let before = COUNT.get();
+    let numbers = vec![1, 2, 3];
+    assert_eq!(COUNT.get() - before, 1);
+    drop(numbers);
+}
+
+#[test]
+fn stepping_allocates_nothing() {
+    let registry = Registry::standard();
+    // The adapter's environments hand out vectors of their own.
+    for name in registry.names().filter(|name| !name.contains('/')) {
+        let info = registry.info(name).unwrap();
+        let bounded = !name.starts_with("CartPole");
+        let mut wrappers = vec![
+            WrapperSpec::ActionRepeat { times: 2 },
+            WrapperSpec::LimitDuration { steps: 30 },
+            WrapperSpec::RangeNormalize { observation: Some(bounded), action: None },
+            WrapperSpec::FrameDelta,
+            WrapperSpec::FrameHistory { past: vec![0, 3], flatten: true },
+            WrapperSpec::FiniteCheck,
+            WrapperSpec::RandomStart { max_steps: 4 },
+        ];
+        if matches!(info.action_space, Space::Box { .. }) {
+            wrappers.push(WrapperSpec::ClipAction);
+        }
+        for wrappers in [Vec::new(), wrappers] {
+            let spec = EnvSpec { wrappers, ..EnvSpec::named(name) };
+            let (steps, ends, allocations) = run(&registry, &spec);
+            assert_eq!(allocations, 0, "{spec:?}");
+            assert!(
+                steps == 8 * STEPS * ROWS && (ends > 0 || name.starts_with("MountainCarContinuous")),
+                "{spec:?}"
+            );
+        }
+    }
+}
+
+/// Steps, episodes that ended and allocations of eight rollouts of random actions.
+fn run(registry: &Registry, spec: &EnvSpec) -> (usize, usize, usize) {
+    let mut batch = LocalBatch::new(registry, spec, ROWS, STEPS, 1).unwrap();
+    let (space, mut generator) = (batch.action_space().clone(), generator(0));
+    let (mut discrete, mut continuous) = (vec![0; space.len()], vec![0.0; space.len()]);
+    batch.reset(None).unwrap();
+    let (mut ends, before) = (0, COUNT.get());
+    for _ in 0..8 {
+        for t in 0..STEPS {
+            space.sample(&mut generator, &mut discrete, &mut continuous);
+            for row in 0..ROWS {
+                let place = row * space.len()..(row + 1) * space.len();
+                if batch.block().layout().is_discrete() {
+                    batch.block().discrete_actions(t)[place].copy_from_slice(&discrete);
+                } else {
+                    batch.block().continuous_actions(t)[place].copy_from_slice(&continuous);
+                }
+            }
+            batch.step(t).unwrap();
+            ends += (0..ROWS).filter(|&row| batch.block().episode(t, row).is_over()).count();
+        }
+        batch.block().carry_over(STEPS);
+    }
+    (8 * STEPS * ROWS, ends, COUNT.get() - before)
+}
