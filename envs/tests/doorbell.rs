@@ -1,0 +1,136 @@
+//! The doorbells of workers in every interleaving: `src/worker/bell.rs` itself, on loom's atomics.
+//!
+//! The kernel's futex is modelled as a mutex with a condition variable, which is what it promises: a sleeper compares
+//! the word and lies down in one go, as seen by who wakes. Waits never time out here, so that a wake-up that is lost
+//! shows as a deadlock.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+#[path = "../src/worker/bell.rs"]
+mod bell;
+
+mod sync {
+    use std::time::Duration;
+
+    pub use loom::hint::spin_loop;
+    pub use loom::sync::atomic::{AtomicU32, Ordering};
+    use loom::sync::{Condvar, Mutex};
+
+    loom::lazy_static! {
+        static ref FUTEX: (Mutex<()>, Condvar) = (Mutex::new(()), Condvar::new());
+    }
+
+    pub fn wait(word: &AtomicU32, value: u32, _: Duration) -> bool {
+        let lock = FUTEX.0.lock().unwrap();
+        if word.load(Ordering::Acquire) == value {
+            drop(FUTEX.1.wait(lock).unwrap());
+        }
+        false
+    }
+
+    pub fn wake(_: &AtomicU32) {
+        let _lock = FUTEX.0.lock().unwrap();
+        FUTEX.1.notify_all();
+    }
+}
+
+use std::time::Duration;
+
+use loom::cell::UnsafeCell;
+use loom::sync::Arc;
+use loom::sync::atomic::{AtomicU32, Ordering, fence};
+use loom::thread;
+
+use bell::Bell;
+
+/// One step of a batch after another, as `worker/crew.rs` and `worker/body.rs` take them.
+#[derive(Default)]
+struct Board {
+    orders: Bell,
+    pending: Bell,
+    /// One row for each worker: the learner writes it before the ring, the worker adds to it.
+    rows: Vec<UnsafeCell<u32>>,
+}
+
+#[allow(unsafe_code)]
+fn rounds(workers: usize, rounds: u32) {
+    let mut model = loom::model::Builder::new();
+    model.preemption_bound = Some(3);
+    model.check(move || {
+        let rows = (0..workers).map(|_| UnsafeCell::new(0)).collect();
+        let board = Arc::new(Board { rows, ..Board::default() });
+        let threads: Vec<_> = (0..workers)
+            .map(|worker| {
+                let board = Arc::clone(&board);
+                thread::spawn(move || {
+                    for round in 0..rounds {
+                        board.orders.wait(|now| now != round, 0, Duration::MAX);
+                        // SAFETY: loom watches that nobody else is at this row.
+                        board.rows[worker].with_mut(|row| unsafe { *row += 1 });
+                        board.pending.count_down();
+                    }
+                })
+            })
+            .collect();
+        for round in 0..rounds {
+            for row in &board.rows {
+                // SAFETY: as above.
+                row.with_mut(|row| unsafe { *row = 10 * round });
+            }
+            board.pending.set(workers as u32);
+            board.orders.ring();
+            board.pending.wait(|n| n == 0, 0, Duration::MAX);
+            for row in &board.rows {
+                // SAFETY: as above.
+                row.with(|row| assert_eq!(unsafe { *row }, 10 * round + 1));
+            }
+        }
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
+    });
+}
+
+#[test]
+fn no_wake_up_is_lost_between_a_learner_and_a_worker() {
+    rounds(1, 3);
+}
+
+#[test]
+fn no_wake_up_is_lost_between_a_learner_and_two_workers() {
+    rounds(2, 1);
+}
+
+/// The doorbell as it is often built, with a word of its own for "somebody sleeps": whether in some interleaving the
+/// sleeper sees nothing to do while the ringer sees nobody asleep.
+fn two_words_lose_a_wake_up(fenced: bool) -> bool {
+    let lost = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let found = std::sync::Arc::clone(&lost);
+    loom::model(move || {
+        let words = Arc::new((AtomicU32::new(0), AtomicU32::new(0)));
+        let shared = Arc::clone(&words);
+        let before_looking = move || {
+            if fenced {
+                fence(Ordering::SeqCst);
+            }
+        };
+        let sleeper = thread::spawn(move || {
+            let (value, asleep) = &*shared;
+            asleep.store(1, Ordering::Release);
+            before_looking();
+            value.load(Ordering::Acquire) == 0
+        });
+        let (value, asleep) = &*words;
+        value.store(1, Ordering::Release);
+        before_looking();
+        let nobody_sleeps = asleep.load(Ordering::Acquire) == 0;
+        if sleeper.join().unwrap() && nobody_sleeps {
+            lost.store(true, std::sync::atomic::Ordering::Relaxed);
+        }
+    });
+    found.load(std::sync::atomic::Ordering::Relaxed)
+}
+
+/// Why one word holds both; and that this model sees a lost wake-up at all.
+#[test]
+fn two_words_lose_a_wake_up_unless_fenced() {
+    assert!(two_words_lose_a_wake_up(false));
+    assert!(!two_words_lose_a_wake_up(true));
+}
