@@ -84,7 +84,9 @@ fn rounds(workers: usize, rounds: u32) {
                 row.with(|row| assert_eq!(unsafe { *row }, 10 * round + 1));
             }
         }
-        threads.into_iter().for_each(|thread| thread.join().unwrap());
+        for thread in threads {
+            thread.join().unwrap();
+        }
     });
 }
 

@@ -336,6 +336,9 @@ impl Block {
 
     /// The action of the transition at index t·N + row as the numbers it was written with: choices as
     /// [`Action::MultiDiscrete`], even a single one.
+    ///
+    /// # Panics
+    /// When the transition lies outside the block.
     pub fn recorded_action(&self, index: usize) -> Action<'_> {
         assert!(index < self.layout.steps * self.layout.rows, "transition {index} lies outside the block");
         let len = self.layout.action_space.len();
