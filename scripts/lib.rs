@@ -6,5 +6,8 @@ pub use phalanx_envs as envs;
 
 pub mod cli;
 pub mod config;
+pub mod run;
+pub mod setup;
+pub mod signals;
 pub mod video;
 pub mod visualize;

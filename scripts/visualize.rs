@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use phalanx_envs::wrappers::Wrapper;
 use phalanx_envs::{
-    Action, BatchEnv, Block, Env, EnvError, EnvSpec, Episode, Frame, LocalBatch, Registry, Row, Step,
+    Action, BatchEnv, Block, Env, EnvError, EnvSpec, Episode, Frame, LocalBatch, Registry, Row, Space, Step,
     episode_seed,
 };
 use serde::Serialize;
@@ -136,6 +136,16 @@ impl Stage {
     /// Where actions are read from and observations appear: one row, one step.
     pub fn block(&self) -> &Block {
         self.batch.block()
+    }
+
+    /// Where observations come from.
+    pub fn observation_space(&self) -> &Space {
+        self.batch.observation_space()
+    }
+
+    /// Where actions come from.
+    pub fn action_space(&self) -> &Space {
+        self.batch.action_space()
     }
 
     /// Plays whole episodes, writes a video of each and `summary.json`, and calls `played` after each.

@@ -13,6 +13,9 @@ pub enum AlgorithmError {
     /// The agent or its files failed.
     #[error(transparent)]
     Agent(#[from] AgentError),
+    /// A log of the run failed.
+    #[error(transparent)]
+    Log(#[from] crate::LogError),
     /// A number that must be finite is not.
     #[error("{what} is not finite ({value}) at {place}; nothing was learned from it")]
     NotFinite {

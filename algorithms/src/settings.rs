@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Settings of BatchPPO. Each one is explained, with its source, in docs/ppo.md.
+/// Settings of `BatchPPO`. Each one is explained, with its source, in docs/ppo.md.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct PpoSettings {

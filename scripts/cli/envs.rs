@@ -3,12 +3,17 @@
 use std::io::Write;
 
 use clap::Subcommand;
-use phalanx_envs::{EnvInfo, Registry};
+use phalanx_envs::{EnvInfo, EnvSpec, Registry, contract};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// List all environments.
     List,
+    /// Use an environment and report where it breaks the contract of environments.
+    Check {
+        /// As listed by `phalanx envs list`.
+        name: String,
+    },
     /// Show an environment: its spaces, time limit and parameters with their defaults.
     Show {
         /// As listed by `phalanx envs list`.
@@ -24,6 +29,13 @@ pub(super) fn run(command: Command, registry: &Registry, out: &mut impl Write) -
             for name in names {
                 writeln!(out, "{name:width$}  {}", registry.info(name)?.summary)?;
             }
+        }
+        Command::Check { name } => {
+            // An unknown name is the user's slip, not a finding.
+            registry.info(&name)?;
+            let report = contract::check(registry, &EnvSpec::named(&name));
+            writeln!(out, "{report}")?;
+            anyhow::ensure!(report.passed(), "{name} breaks the contract of environments");
         }
         Command::Show { name } => show(&registry.info(&name)?, out)?,
     }

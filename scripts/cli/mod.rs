@@ -1,16 +1,21 @@
 //! The command line: one file for each command.
 //!
-//! Exit codes: 0 success, 1 the run failed, 2 bad arguments or a bad configuration.
+//! Exit codes: 0 success, 1 the run failed, 2 bad arguments or a bad configuration, and as is customary 130 after
+//! Ctrl-C and 143 after SIGTERM, also when the training stopped in order: a script must not take it for finished.
 
 mod config;
 mod envs;
+mod evaluate;
+mod played;
+mod train;
+mod visualize;
 
 use std::fmt;
 use std::io;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use phalanx_envs::Registry;
+use phalanx_envs::{Registry, Zygote};
 
 use crate::config::ConfigError;
 
@@ -27,6 +32,12 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Train a policy, or go on with an earlier training.
+    Train(train::Arguments),
+    /// Play episodes with the policy of a run and tell how well it does.
+    Evaluate(evaluate::Arguments),
+    /// Play episodes with the policy of a run and make a video of each.
+    Visualize(visualize::Arguments),
     /// Show, check and list environments.
     #[command(subcommand)]
     Envs(envs::Command),
@@ -39,13 +50,22 @@ enum Command {
 #[expect(clippy::needless_pass_by_value, reason = "a user's own `main` makes the registry in the call")]
 pub fn main(registry: Registry) -> ExitCode {
     let Arguments { command } = Arguments::parse();
-    let mut out = io::stdout();
+    let (registry, out) = (&registry, &mut io::stdout());
+    let done = |()| ExitCode::SUCCESS;
     let result = match command {
-        Command::Envs(command) => envs::run(command, &registry, &mut out),
-        Command::Config(command) => config::run(command, &registry, &mut out),
+        // Workers are forked from a zygote, which itself must be forked before anything starts a thread.
+        Command::Train(arguments) => {
+            start_zygote(registry).and_then(|z| train::run(&arguments, registry, &z))
+        }
+        Command::Evaluate(arguments) => {
+            start_zygote(registry).and_then(|z| evaluate::run(&arguments, registry, &z, out)).map(done)
+        }
+        Command::Visualize(arguments) => visualize::run(&arguments, registry, out).map(done),
+        Command::Envs(command) => envs::run(command, registry, out).map(done),
+        Command::Config(command) => config::run(command, registry, out).map(done),
     };
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         // Whoever reads the output has seen enough, as in `phalanx config schema | head`.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
@@ -53,6 +73,10 @@ pub fn main(registry: Registry) -> ExitCode {
             ExitCode::from(if is_usage(&error) { 2 } else { 1 })
         }
     }
+}
+
+fn start_zygote(registry: &Registry) -> anyhow::Result<Zygote> {
+    Ok(Zygote::start(registry)?)
 }
 
 /// What the user asked for cannot be: exit code 2.

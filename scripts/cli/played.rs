@@ -1,0 +1,41 @@
+//! What `evaluate` and `visualize` share: a run and which of its policies plays.
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use phalanx_algorithms::{Found, Which};
+use phalanx_envs::Registry;
+
+use super::Usage;
+use crate::config::Config;
+use crate::run::RunFolder;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Played {
+    /// Folder of the run, as `phalanx train` printed it.
+    #[arg(value_name = "RUN")]
+    run: PathBuf,
+    /// Which policy: the newest, the one with the best evaluation, or the one after so many steps.
+    #[arg(long, default_value = "latest", value_name = "latest|best|STEP")]
+    checkpoint: Which,
+    /// Draw actions from the policy instead of taking the most probable one.
+    #[arg(long)]
+    pub stochastic: bool,
+    /// Decides the episodes; none of them was played in training.
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+}
+
+impl Played {
+    /// The run, its configuration and the checkpoint. Damaged checkpoints that were passed over are told.
+    pub fn open(&self, registry: &Registry) -> anyhow::Result<(RunFolder, Config, Found)> {
+        let run = RunFolder::open(&self.run).map_err(|error| Usage(error.to_string()))?;
+        let config = run.config(&[], registry)?;
+        let found = run.checkpoints(config.checkpoint.keep).load(self.checkpoint);
+        let found = found.with_context(|| format!("cannot play the policy of {}", self.run.display()))?;
+        for damaged in &found.damaged {
+            eprintln!("passed over: {damaged}");
+        }
+        Ok((run, config, found))
+    }
+}

@@ -1,0 +1,148 @@
+//! `phalanx train`: a new run, or the rest of an earlier one.
+
+use std::cell::RefCell;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use phalanx_algorithms::{AlgorithmError, Console, JsonLines, Logger, Outcome, Record, TensorBoard, Which};
+use phalanx_envs::{Registry, Workers, Zygote};
+
+use super::Usage;
+use super::config::Overrides;
+use crate::config::{self, Config, DeviceSetting};
+use crate::run::{Log, RunFolder};
+use crate::setup;
+use crate::signals::StopRequest;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// Configuration in YAML; `phalanx config show FILE` prints all that it may say.
+    #[arg(value_name = "CONFIG", required_unless_present = "resume")]
+    config: Option<PathBuf>,
+    /// Folder that the run's own folder is made in.
+    #[arg(long, default_value = "runs", value_name = "DIR")]
+    logdir: PathBuf,
+    /// Name of the run, by default that of the configuration file: its folder is `<time>-<name>`.
+    #[arg(long, conflicts_with = "resume")]
+    name: Option<String>,
+    /// Seed of every random number of the run.
+    #[arg(long, conflicts_with = "resume")]
+    seed: Option<u64>,
+    /// Processes that step the environments: `auto`, or a number; 0 steps them in this process.
+    #[arg(long, value_name = "auto|N")]
+    workers: Option<Workers>,
+    /// Where the networks live.
+    #[arg(long, value_name = "cpu|cuda|cuda:N")]
+    device: Option<DeviceSetting>,
+    #[command(flatten)]
+    overrides: Overrides,
+    /// Go on with the run in this folder from its newest checkpoint.
+    #[arg(long, value_name = "RUN", conflicts_with = "config")]
+    resume: Option<PathBuf>,
+}
+
+impl Arguments {
+    /// All settings of the command line as overrides; those with an option of their own come last.
+    fn sets(&self) -> Vec<String> {
+        let seed = self.seed.map(|seed| format!("seed={seed}"));
+        let workers = self.workers.map(|workers| format!("workers={workers}"));
+        let device = self.device.map(|device| format!("device={device}"));
+        self.overrides.sets.iter().cloned().chain([seed, workers, device].into_iter().flatten()).collect()
+    }
+
+    fn prepare(&self, registry: &Registry) -> anyhow::Result<(RunFolder, Config)> {
+        let sets = self.sets();
+        if let Some(path) = &self.resume {
+            let run = RunFolder::open(path).map_err(|error| Usage(error.to_string()))?;
+            let config = run.config(&sets, registry)?;
+            return Ok((run, config));
+        }
+        let file = self.config.as_deref().context("a configuration or --resume RUN is needed")?;
+        let config = config::load(file, &sets, registry)?;
+        let stem = file.file_stem().map(|stem| stem.to_string_lossy().replace(char::is_whitespace, "-"));
+        let name = self.name.clone().or(stem).unwrap_or_else(|| "run".to_owned());
+        Ok((RunFolder::create(&self.logdir, &name)?, config))
+    }
+}
+
+pub(super) fn run(arguments: &Arguments, registry: &Registry, zygote: &Zygote) -> anyhow::Result<ExitCode> {
+    let (run, config) = arguments.prepare(registry)?;
+    run.write_config(&config)?;
+    let mut log = run.log()?;
+    let command: Vec<String> = std::env::args().collect();
+    log.write(&format!("phalanx {}: {}", env!("CARGO_PKG_VERSION"), command.join(" ")))?;
+    let result = train(&run, &config, registry, zygote, arguments.resume.is_some(), &mut log);
+    if let Err(error) = &result {
+        log.write(&format!("failed: {error:#}"))?;
+    }
+    result
+}
+
+fn train(
+    run: &RunFolder,
+    config: &Config,
+    registry: &Registry,
+    zygote: &Zygote,
+    resume: bool,
+    log: &mut Log,
+) -> anyhow::Result<ExitCode> {
+    let stop = StopRequest::listen().context("cannot listen for signals")?;
+    let checkpoints = run.checkpoints(config.checkpoint.keep);
+    let device = setup::device(config)?;
+    let notes = RefCell::new(Vec::new());
+    let mut trainer =
+        setup::trainer(config, registry, zygote, device, &|note| notes.borrow_mut().push(note))?;
+    let mut say = |text: &str| {
+        eprintln!("{text}");
+        log.write(text)
+    };
+    for note in notes.take() {
+        say(&note)?;
+    }
+    if resume {
+        let found = checkpoints.load(Which::Latest)?;
+        for damaged in &found.damaged {
+            say(&format!("passed over: {damaged}"))?;
+        }
+        trainer
+            .restore(&found.checkpoint)
+            .with_context(|| format!("cannot go on from {}", found.path.display()))?;
+        checkpoints.remove_after(trainer.step())?;
+        say(&format!("goes on after step {} from {}", trainer.step(), found.path.display()))?;
+    }
+    let outcome = {
+        let mut json = JsonLines::open(&run.metrics_file(), trainer.step())?;
+        let mut board = TensorBoard::open(&run.events_file(), trainer.step())?;
+        if !resume {
+            board.text("config", &config.to_yaml()?)?;
+        }
+        say(&format!("run {}", run.path().display()))?;
+        let mut console = Console::new(config.steps, trainer.step());
+        let mut record = |record: &Record| -> Result<(), AlgorithmError> {
+            json.record(record)?;
+            board.record(record)?;
+            console.record(record)?;
+            Ok(())
+        };
+        let outcome = trainer.run(&checkpoints, &mut record, &|| stop.exit_code().is_some());
+        console.finish();
+        outcome
+    };
+    let closed = trainer.close();
+    let outcome = outcome?;
+    closed?;
+    let folder = run.path().display();
+    match outcome {
+        Outcome::Finished => {
+            say(&format!("finished after {} steps; the run is in {folder}", trainer.step()))?;
+            say(&format!("try it out: phalanx evaluate {folder}, or watch it: phalanx visualize {folder}"))?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Outcome::Stopped => {
+            let (step, program) = (trainer.step(), std::env::args().next().unwrap_or_default());
+            say(&format!("stopped after {step} steps; go on with: {program} train --resume {folder}"))?;
+            Ok(ExitCode::from(stop.exit_code().unwrap_or(1)))
+        }
+    }
+}

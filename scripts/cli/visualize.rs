@@ -1,0 +1,58 @@
+//! `phalanx visualize`: videos of a run's policy.
+
+use std::io::Write;
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+
+use phalanx_agents::{Mode, Rollout, stream};
+use phalanx_algorithms::checkpoint_step;
+use phalanx_envs::Registry;
+
+use super::played::Played;
+use crate::setup;
+use crate::video::Format;
+use crate::visualize::{Stage, VisualizeOptions};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    played: Played,
+    /// Whole episodes to play; each becomes a video of its own.
+    #[arg(long, default_value = "5")]
+    episodes: NonZeroU32,
+    /// Folder of the videos, by default `videos` in the run's folder.
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Kind of video.
+    #[arg(long, default_value = Format::ALL[0].name(), value_name = "mp4|gif|png")]
+    format: Format,
+}
+
+pub(super) fn run(arguments: &Arguments, registry: &Registry, out: &mut impl Write) -> anyhow::Result<()> {
+    let Played { seed, stochastic, .. } = arguments.played;
+    let (run, config, found) = arguments.played.open(registry)?;
+    let device = setup::device(&config)?;
+    let mut stage = Stage::new(registry, &config.env, setup::trial_seed(seed))?;
+    let agent =
+        setup::agent(&config, stage.observation_space(), stage.action_space(), device, &found.checkpoint)?;
+    let options = VisualizeOptions {
+        out: arguments.out.clone().unwrap_or_else(|| run.path().join("videos")),
+        format: arguments.format,
+        episodes: arguments.episodes,
+        checkpoint_step: checkpoint_step(&found.checkpoint)?,
+    };
+    let (mut rollout, mut actor) = (Rollout::new(stage.block()), agent.actor());
+    let mut generator = stream(seed, "evaluation");
+    let summary = stage.play(
+        &options,
+        |block| {
+            let mode = if stochastic { Mode::Sample(&mut generator) } else { Mode::Greedy };
+            let (observation, log_prob) = rollout.at(0);
+            actor.act(observation, mode, block, 0, log_prob)
+        },
+        |episode| eprintln!("{}: return {:.1}, {} steps", episode.file, episode.total, episode.length),
+    )?;
+    let (mean, folder) = (summary.return_mean, options.out.display());
+    writeln!(out, "{} episodes, mean return {mean:.1}, in {folder}", options.episodes)?;
+    Ok(())
+}

@@ -1,0 +1,111 @@
+//! From a configuration to what runs: libtorch, environments, trainer, trained agents.
+
+use phalanx_agents::{Agent, AgentError, Checkpoint, Device, stream};
+use phalanx_algorithms::{AlgorithmError, TrainSettings, Trainer};
+use phalanx_envs::{Chosen, EnvError, Registry, Space, Zygote};
+
+use crate::config::{AlgorithmSettings, Config, DeviceSetting};
+
+/// The device that a configuration names is not there.
+#[derive(Debug, thiserror::Error)]
+#[error("there is no device cuda:{index}: this libtorch sees {count} CUDA devices; use `device: cpu`")]
+pub struct NoDevice {
+    index: usize,
+    count: i64,
+}
+
+/// Sets libtorch's threads and finds the device.
+///
+/// # Errors
+/// [`NoDevice`].
+pub fn device(config: &Config) -> Result<Device, NoDevice> {
+    tch::set_num_threads(config.threads as i32);
+    match config.device {
+        DeviceSetting::Cpu => Ok(Device::Cpu),
+        DeviceSetting::Cuda(index) => {
+            let count = tch::Cuda::device_count();
+            if (index as i64) < count { Ok(Device::Cuda(index)) } else { Err(NoDevice { index, count }) }
+        }
+    }
+}
+
+/// A batch of the configured environments: `rows` of them, over a block of `steps` steps.
+///
+/// # Errors
+/// What the environments and workers say.
+pub fn batch(
+    config: &Config,
+    registry: &Registry,
+    zygote: &Zygote,
+    (rows, steps, seed): (usize, usize, u64),
+) -> Result<Chosen, EnvError> {
+    phalanx_envs::batch(Some(zygote), registry, &config.env, rows, steps, seed, &config.worker_options())
+}
+
+/// The configured training at its start; `note` is told how the workers were chosen.
+///
+/// # Errors
+/// What the environments, their spaces or the settings say.
+pub fn trainer(
+    config: &Config,
+    registry: &Registry,
+    zygote: &Zygote,
+    device: Device,
+    note: &dyn Fn(String),
+) -> Result<Trainer, AlgorithmError> {
+    let AlgorithmSettings::Ppo(ppo) = &config.algorithm;
+    let settings = TrainSettings {
+        rows: config.rows,
+        steps: config.steps,
+        seed: config.seed,
+        device,
+        rollout: config.rollout,
+        network: config.network.clone(),
+        normalize: config.normalize.clone(),
+        ppo: ppo.clone(),
+        evaluation: config.evaluation.clone(),
+        checkpoint_every: config.checkpoint.every,
+    };
+    Trainer::new(settings, &|rows, steps, seed| {
+        let Chosen { batch, workers, why } = self::batch(config, registry, zygote, (rows, steps, seed))?;
+        note(format!("{rows} rows in {workers} workers: {why}"));
+        Ok(batch)
+    })
+}
+
+/// The agent of a checkpoint.
+///
+/// # Errors
+/// [`AgentError`] when it was made for other spaces or another network.
+pub fn agent(
+    config: &Config,
+    observation: &Space,
+    action: &Space,
+    device: Device,
+    checkpoint: &Checkpoint,
+) -> Result<Agent, AgentError> {
+    // The checkpoint replaces what the generator draws.
+    let mut generator = stream(config.seed, "initialisation");
+    let mut agent =
+        Agent::new(observation, action, &config.network, &config.normalize, &mut generator, device)?;
+    agent.restore(checkpoint)?;
+    Ok(agent)
+}
+
+/// Seed of the environments that a finished run is tried out on: no training and no evaluation within one uses it.
+pub fn trial_seed(seed: u64) -> u64 {
+    phalanx_envs::episode_seed(seed, usize::MAX - 1, 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seeds_of_trials_differ_from_those_of_training() {
+        for seed in [0, 1, u64::MAX] {
+            assert_ne!(trial_seed(seed), seed);
+            assert_ne!(trial_seed(seed), phalanx_algorithms::evaluation_seed(seed));
+        }
+    }
+}
