@@ -40,7 +40,11 @@ fn every_mistake_is_reported_at_its_place() {
             different.push(format!("{}:\n{messages}", file.display()));
         }
     }
-    assert!(different.is_empty(), "messages changed (PHALANX_BLESS=1 accepts them):\n{}", different.join("\n"));
+    assert!(
+        different.is_empty(),
+        "messages changed (PHALANX_BLESS=1 accepts them):\n{}",
+        different.join("\n")
+    );
 }
 
 #[test]

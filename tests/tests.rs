@@ -2,8 +2,10 @@
 //!
 //! - `config`: configurations, good and bad, and the messages about them.
 //! - `cli`: the binary's commands, output and exit codes.
+//! - `runs`: whole trainings by the binary: what they leave, how they stop, how they go on.
 
 #![allow(clippy::unwrap_used)]
 
 mod cli;
 mod config;
+mod runs;

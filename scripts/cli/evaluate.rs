@@ -5,7 +5,6 @@ use std::io::Write;
 use phalanx_agents::stream;
 use phalanx_algorithms::{checkpoint_step, evaluate, evaluation_shape};
 use phalanx_envs::{Registry, Zygote};
-use serde_json::json;
 
 use super::played::Played;
 use crate::setup;
@@ -20,6 +19,17 @@ pub(super) struct Arguments {
     /// Print one JSON object with the means instead of text.
     #[arg(long)]
     json: bool,
+}
+
+/// What `--json` prints, in this order.
+#[derive(serde::Serialize)]
+struct Report<'a> {
+    env: &'a str,
+    episodes: usize,
+    return_mean: f64,
+    return_std: f64,
+    length_mean: f64,
+    checkpoint_step: u64,
 }
 
 pub(super) fn run(
@@ -39,17 +49,23 @@ pub(super) fn run(
     let mut generator = stream(seed, "evaluation");
     let evaluation = evaluate(&agent, &mut *batch, episodes, stochastic.then_some(&mut generator))?;
     batch.close()?;
-    let (env, step) = (&config.env.name, checkpoint_step(&found.checkpoint)?);
-    let (mean, std, length) = (evaluation.return_mean(), evaluation.return_std(), evaluation.length_mean());
+    let result = Report {
+        env: &config.env.name,
+        episodes,
+        return_mean: evaluation.return_mean(),
+        return_std: evaluation.return_std(),
+        length_mean: evaluation.length_mean(),
+        checkpoint_step: checkpoint_step(&found.checkpoint)?,
+    };
     if arguments.json {
-        let result = json!({
-            "env": env, "episodes": episodes, "return_mean": mean, "return_std": std, "length_mean": length,
-            "checkpoint_step": step,
-        });
-        writeln!(out, "{result}")?;
+        writeln!(out, "{}", serde_json::to_string(&result)?)?;
     } else {
-        writeln!(out, "{env} after {step} steps of training, {episodes} episodes:")?;
-        writeln!(out, "return {mean:.2} ± {std:.2} (standard deviation), length {length:.1}")?;
+        let Report { env, return_mean, return_std, length_mean, checkpoint_step, .. } = result;
+        writeln!(out, "{env} after {checkpoint_step} steps of training, {episodes} episodes:")?;
+        writeln!(
+            out,
+            "return {return_mean:.2} ± {return_std:.2} (standard deviation), length {length_mean:.1}"
+        )?;
     }
     Ok(())
 }
