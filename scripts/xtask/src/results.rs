@@ -28,7 +28,7 @@ const TASKS: [Task; 7] = [
     Task { config: "acrobot", threshold: -90.0, steps: 300_000 },
     Task { config: "mountain_car_continuous", threshold: 85.0, steps: 300_000 },
     Task { config: "mountain_car", threshold: -120.0, steps: 1_000_000 },
-    Task { config: "cartpole_kl_penalty", threshold: 475.0, steps: 100_000 },
+    Task { config: "cartpole_kl_penalty", threshold: 475.0, steps: 220_000 },
     Task { config: "pendulum_kl_penalty", threshold: -200.0, steps: 300_000 },
 ];
 
