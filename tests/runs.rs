@@ -62,8 +62,8 @@ impl Place {
     /// Trains for much longer than anyone waits, until a checkpoint is there.
     fn start_long(&self, name: &str) -> (Child, PathBuf) {
         let arguments = ["train", "small.yaml", "--name", name, "--set", "steps=1_000_000_000"];
-        let child = self.command(&arguments).stderr(Stdio::piped()).spawn().unwrap();
-        let deadline = Instant::now() + Duration::from_secs(60);
+        let mut child = self.command(&arguments).stderr(Stdio::piped()).spawn().unwrap();
+        let deadline = Instant::now() + Duration::from_mins(1);
         loop {
             let run = fs::read_dir(self.0.path().join("runs")).ok().and_then(|mut runs| runs.next());
             if let Some(run) = run.map(|run| run.unwrap().path())
@@ -73,7 +73,10 @@ impl Place {
             {
                 return (child, run);
             }
-            assert!(Instant::now() < deadline, "no checkpoint after a minute");
+            if Instant::now() > deadline {
+                child.kill().unwrap();
+                panic!("no checkpoint after a minute: {}", text(&child.wait_with_output().unwrap().stderr));
+            }
             std::thread::sleep(Duration::from_millis(5));
         }
     }
@@ -103,6 +106,13 @@ fn metrics(run: &Path) -> Vec<Map<String, Value>> {
         }
     }
     records
+}
+
+/// Steps of the lines before one that may have been cut off.
+fn steps_of_whole_lines(run: &Path) -> Vec<u64> {
+    let lines = fs::read_to_string(run.join("metrics.jsonl")).unwrap();
+    let records = lines.lines().map_while(|line| serde_json::from_str::<Value>(line).ok());
+    records.map(|record| record["step"].as_u64().unwrap()).collect()
 }
 
 fn steps(run: &Path) -> Vec<u64> {
@@ -235,6 +245,29 @@ fn a_killed_run_loses_no_record_and_goes_on() {
     let resumed = steps(&run);
     let all: Vec<u64> = (1..=*resumed.last().unwrap() / 256).map(|i| i * 256).collect();
     assert_eq!(resumed, all);
+}
+
+/// A limit on the size of files stands in for the full disk: the metrics reach it, the checkpoints do not.
+#[test]
+fn a_full_disk_ends_the_run_with_the_file_named_and_the_training_saved() {
+    let place = Place::new();
+    let phalanx = env!("CARGO_BIN_EXE_phalanx");
+    let script = format!(
+        "trap '' XFSZ; ulimit -f 64; exec '{phalanx}' train small.yaml --workers 0 --set steps=1_000_000_000"
+    );
+    let output = Command::new("bash").args(["-c", &script]).current_dir(place.0.path()).output().unwrap();
+    let (run, said) = (&place.runs()[0], text(&output.stderr));
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    let error =
+        format!("error: cannot write runs/{}/metrics.jsonl: File too large (os error 27)", name_of(run));
+    assert!(said.trim_end().ends_with(&error), "{said}");
+    // The record that found no room is lost, its iteration is not.
+    let written = steps_of_whole_lines(run);
+    let saved = written.last().unwrap() + 256;
+    assert!(run.join(format!("checkpoints/step-{saved:012}.safetensors")).is_file());
+    let more = saved + 256;
+    place.succeed(&["train", "--resume", run.to_str().unwrap(), "--set", &format!("steps={more}")]);
+    assert_eq!(steps(run), [written, vec![more]].concat());
 }
 
 #[test]
