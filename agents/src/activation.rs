@@ -64,9 +64,13 @@ fn each_avx2(x: &mut [f32], y: &[f32], f: impl Fn(f32, f32) -> f32) {
 #[allow(clippy::inline_always)] // to be compiled within each form above
 fn each_plain(x: &mut [f32], y: &[f32], f: impl Fn(f32, f32) -> f32) {
     if y.is_empty() {
-        x.iter_mut().for_each(|x| *x = f(*x, 0.0));
+        for x in x {
+            *x = f(*x, 0.0);
+        }
     } else {
-        x.iter_mut().zip(y).for_each(|(x, y)| *x = f(*x, *y));
+        for (x, y) in x.iter_mut().zip(y) {
+            *x = f(*x, *y);
+        }
     }
 }
 
@@ -77,10 +81,10 @@ fn tanh(x: f32) -> f32 {
     let size = x.abs().min(9.1);
     // Near zero: odd polynomial of Cephes' tanhf; elsewhere 1 − 2/(e^2x + 1).
     let z = size * size;
-    let p = -5.704_988_7e-3 * z + 2.063_908_9e-2;
+    let p = -5.704_988_7e-3 * z + 2.063_909e-2;
     let p = p * z - 5.373_971_6e-2;
     let p = p * z + 1.333_144_2e-1;
-    let p = p * z - 3.333_328_2e-1;
+    let p = p * z - 0.333_332_8;
     let near = size + size * z * p;
     let far = 1.0 - 2.0 / (exp(2.0 * size) + 1.0);
     let magnitude = if size < 0.625 { near } else { far };

@@ -63,7 +63,7 @@ impl Adam {
 mod tests {
     use super::*;
 
-    /// `torch.optim.Adam([1., -2.], lr=0.1)` of PyTorch 2.11 fed the gradients [0.5, -1], [0.25, 3], [-1, 0.1].
+    /// `torch.optim.Adam([1., -2.], lr=0.1)` of `PyTorch` 2.11 fed the gradients [0.5, -1], [0.25, 3], [-1, 0.1].
     #[test]
     fn agrees_with_pytorch() {
         let parameters = Tensor::from_slice(&[1.0f32, -2.0]);
@@ -71,7 +71,7 @@ mod tests {
         for gradient in [[0.5f32, -1.0], [0.25, 3.0], [-1.0, 0.1]] {
             adam.step(&parameters, &Tensor::from_slice(&gradient), 0.1);
         }
-        let expected = Tensor::from_slice(&[0.827_417_74_f32, -1.989_621_1]);
+        let expected = Tensor::from_slice(&[0.827_417_74_f32, -1.989_621]);
         assert!(parameters.allclose(&expected, 1e-6, 1e-6, false), "{parameters:?}");
     }
 }

@@ -211,6 +211,8 @@ fn entry(name: &str, reason: impl std::fmt::Display) -> AgentError {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
 
     fn sample() -> Checkpoint {

@@ -289,6 +289,8 @@ fn inverse_cdf(logits: &[f32], most: f32, threshold: f32) -> usize {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::needless_range_loop)]
+
     use super::*;
     use crate::stream;
 

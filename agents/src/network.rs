@@ -30,6 +30,9 @@ impl ActorCritic {
     ///
     /// `gaussian` adds one log standard deviation for each output.
     ///
+    /// # Panics
+    /// Never: every parameter has its view.
+    ///
     /// # Source
     /// Orthogonal start: Saxe et al. 2014, arXiv:1312.6120; gains as in docs/ppo.md.
     pub fn new(

@@ -140,7 +140,9 @@ impl RewardNormalizer {
         // P13: scaled by the deviation of discounted returns, not centred.
         let scale = 1.0 / (self.moments.variance(0) + EPSILON).sqrt() as f32;
         let clip = self.clip as f32;
-        reward.iter_mut().for_each(|r| *r = (*r * scale).clamp(-clip, clip));
+        for r in reward {
+            *r = (*r * scale).clamp(-clip, clip);
+        }
     }
 }
 

@@ -178,6 +178,8 @@ fn file(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> AgentErr
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
 
     fn checkpoint(step: u64) -> Checkpoint {

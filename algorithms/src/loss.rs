@@ -94,7 +94,9 @@ impl LossGradient {
             let mean = self.advantage.iter().map(|&a| f64::from(a)).sum::<f64>() / n;
             let squares: f64 = self.advantage.iter().map(|&a| (f64::from(a) - mean).powi(2)).sum();
             let scale = 1.0 / ((squares / (n - 1.0)).sqrt() + 1e-8);
-            self.advantage.iter_mut().for_each(|a| *a = ((f64::from(*a) - mean) * scale) as f32);
+            for a in &mut self.advantage {
+                *a = ((f64::from(*a) - mean) * scale) as f32;
+            }
         }
     }
 
