@@ -60,6 +60,7 @@ impl Place {
     }
 
     /// Trains for much longer than anyone waits, until a checkpoint is there.
+    #[allow(clippy::zombie_processes)] // whoever asked for it waits for it
     fn start_long(&self, name: &str) -> (Child, PathBuf) {
         let arguments = ["train", "small.yaml", "--name", name, "--set", "steps=1_000_000_000"];
         let mut child = self.command(&arguments).stderr(Stdio::piped()).spawn().unwrap();
