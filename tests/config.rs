@@ -48,6 +48,15 @@ fn every_mistake_is_reported_at_its_place() {
 }
 
 #[test]
+fn our_own_configurations_have_no_mistakes() {
+    let files = yaml_files("configs");
+    assert!(files.len() >= 6, "{files:?}");
+    for file in files {
+        config::load(&file, &[], &Registry::standard()).unwrap_or_else(|error| panic!("{error}"));
+    }
+}
+
+#[test]
 fn the_environment_alone_is_enough() {
     let config = good("env: CartPole-v1", &[]);
     assert_eq!(config.env.name, "CartPole-v1");
