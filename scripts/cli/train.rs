@@ -133,6 +133,8 @@ fn train(
     let outcome = outcome?;
     closed?;
     let folder = run.path().display();
+    // For scripts: what was made, as the only line on standard output.
+    println!("{folder}");
     match outcome {
         Outcome::Finished => {
             say(&format!("finished after {} steps; the run is in {folder}", trainer.step()))?;
