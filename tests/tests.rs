@@ -2,10 +2,12 @@
 //!
 //! - `config`: configurations, good and bad, and the messages about them.
 //! - `cli`: the binary's commands, output and exit codes.
+//! - `details`: docs/ppo.md and the code say the same.
 //! - `runs`: whole trainings by the binary: what they leave, how they stop, how they go on.
 
 #![allow(clippy::unwrap_used)]
 
 mod cli;
 mod config;
+mod details;
 mod runs;
