@@ -1,6 +1,7 @@
 //! Unix without futex, pidfd and prctl: naps instead of wake-ups, process numbers instead of descriptors.
 //!
-//! A worker notices the end of its parent when it next waits, not inside an environment's endless loop.
+//! The zygote notices the learner's end by its channel and ends its workers; a worker notices the zygote's end when it
+//! next waits, not inside an environment's endless loop. How a process ended stays unknown.
 
 use std::io;
 use std::sync::atomic::{AtomicU32, Ordering};
