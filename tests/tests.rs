@@ -4,6 +4,7 @@
 //! - `cli`: the binary's commands, output and exit codes.
 //! - `details`: docs/ppo.md and the code say the same.
 //! - `runs`: whole trainings by the binary: what they leave, how they stop, how they go on.
+//! - `tidy`: the rules of the house: arrows, unsafe, words, paths.
 
 #![allow(clippy::unwrap_used)]
 
@@ -11,3 +12,4 @@ mod cli;
 mod config;
 mod details;
 mod runs;
+mod tidy;

@@ -24,10 +24,10 @@ pub struct Console {
 }
 
 impl Console {
-    /// A training of `steps` steps, of which `done` were taken by an earlier process.
-    pub fn new(steps: u64, done: u64) -> Self {
-        let bar = stderr().is_terminal().then(|| bar(steps).with_position(done));
-        let now = (done, Instant::now());
+    /// A training of `steps` steps, of which `taken` were taken by an earlier process.
+    pub fn new(steps: u64, taken: u64) -> Self {
+        let bar = stderr().is_terminal().then(|| bar(steps).with_position(taken));
+        let now = (taken, Instant::now());
         Self { steps, bar, shown: now, began: now, evaluation: None }
     }
 

@@ -1,0 +1,171 @@
+//! Polices the house: arrows between crates, places of `unsafe`, words, paths in the documents, configs.
+//!
+//! Style that clippy and rustfmt can check is left to them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+/// The only places where `unsafe` may live: vector instructions, shared memory, tensors over it, processes.
+const UNSAFE: [&str; 8] = [
+    "envs/src/batch/tests.rs",
+    "envs/tests/allocation.rs",
+    "envs/tests/doorbell.rs",
+    "agents/src/activation.rs",
+    "agents/src/rollout.rs",
+    "envs/src/batch/block.rs",
+    "envs/src/worker/os/",
+    "envs/src/worker/shared.rs",
+];
+
+/// gym-rs calls a field so.
+const SAYS_DONE: &str = "envs/src/gym_rs.rs";
+
+/// Folders with Rust code of the project.
+const CODE: [&str; 5] = ["envs", "agents", "algorithms", "scripts", "tests"];
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn cargo(arguments: &[&str]) -> String {
+    let output =
+        Command::new(env!("CARGO")).args(arguments).current_dir(root()).output().expect("cargo starts");
+    assert!(output.status.success(), "cargo {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).expect("cargo prints UTF-8")
+}
+
+/// Files below a folder of the checkout with this extension.
+fn files(folder: &str, extension: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut open = vec![root().join(folder)];
+    while let Some(folder) = open.pop() {
+        for entry in fs::read_dir(&folder).unwrap_or_else(|e| panic!("{}: {e}", folder.display())) {
+            let path = entry.expect("a folder of the checkout can be read").path();
+            if path.is_dir() {
+                open.push(path);
+            } else if path.extension().is_some_and(|e| e == extension) {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+/// Path as the documents write it, from the root.
+fn shown(path: &Path) -> String {
+    path.strip_prefix(root()).unwrap_or(path).to_string_lossy().into_owned()
+}
+
+fn read(path: &Path) -> String {
+    fs::read_to_string(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+}
+
+/// Whether a line of Rust has this word in its code, outside comments and strings.
+fn has_word(line: &str, word: &str) -> bool {
+    let code = line.split("//").next().unwrap_or_default();
+    let outside_strings = code.split('"').step_by(2).collect::<Vec<_>>().join(" ");
+    outside_strings.split(|c: char| !c.is_alphanumeric() && c != '_').any(|found| found == word)
+}
+
+/// `path:line` of every line of code with this word.
+fn uses(folder: &str, word: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for path in files(folder, "rs") {
+        for (number, line) in read(&path).lines().enumerate() {
+            if has_word(line, word) {
+                found.push(format!("{}:{}", shown(&path), number + 1));
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn environments_cannot_reach_libtorch() {
+    let tree =
+        cargo(&["tree", "--package", "phalanx-envs", "--all-features", "--edges", "all", "--prefix", "none"]);
+    let reached: Vec<_> =
+        tree.lines().filter(|l| l.starts_with("tch ") || l.starts_with("torch-sys ")).collect();
+    assert!(reached.is_empty(), "code that runs in a forked worker must not reach libtorch: {reached:?}");
+}
+
+#[test]
+fn arrows_between_the_crates_point_one_way() {
+    let metadata = cargo(&["metadata", "--format-version", "1", "--no-deps"]);
+    let metadata: Value = serde_json::from_str(&metadata).expect("cargo metadata is JSON");
+    let allowed: &[(&str, &[&str])] = &[
+        ("phalanx-envs", &[]),
+        ("phalanx-agents", &["phalanx-envs"]),
+        ("phalanx-algorithms", &["phalanx-envs", "phalanx-agents"]),
+        ("phalanx", &["phalanx-envs", "phalanx-agents", "phalanx-algorithms"]),
+        ("xtask", &[]),
+    ];
+    for package in metadata["packages"].as_array().expect("packages") {
+        let name = package["name"].as_str().expect("a name");
+        let Some((_, allowed)) = allowed.iter().find(|(known, _)| *known == name) else { continue };
+        for dependency in package["dependencies"].as_array().expect("dependencies") {
+            let dependency = dependency["name"].as_str().expect("a name");
+            let ours = dependency == "xtask" || dependency.starts_with("phalanx");
+            assert!(!ours || allowed.contains(&dependency), "{name} must not depend on {dependency}");
+        }
+    }
+}
+
+#[test]
+fn unsafe_lives_in_few_files() {
+    let found: Vec<_> = CODE.iter().flat_map(|folder| uses(folder, "unsafe")).collect();
+    let astray: Vec<_> =
+        found.iter().filter(|place| !UNSAFE.iter().any(|allowed| place.starts_with(allowed))).collect();
+    assert!(astray.is_empty(), "unsafe outside its places (tests/tidy.rs lists them): {astray:#?}");
+    for allowed in UNSAFE {
+        assert!(found.iter().any(|place| place.starts_with(allowed)), "{allowed} has no unsafe: strike it");
+    }
+}
+
+#[test]
+fn an_episode_is_never_just_done() {
+    let mut found: Vec<_> =
+        ["envs", "agents", "algorithms"].iter().flat_map(|folder| uses(folder, "done")).collect();
+    found.retain(|place| !place.starts_with(SAYS_DONE));
+    assert!(found.is_empty(), "say Episode::Terminated or Episode::Truncated: {found:#?}");
+}
+
+/// Targets of a Markdown file's links and its words in backticks that start with a folder of the checkout.
+fn paths(text: &str) -> Vec<&str> {
+    let links = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+    let folders =
+        ["envs/", "agents/", "algorithms/", "configs/", "scripts/", "tests/", "docs/", ".ci/", ".cargo/"];
+    let quoted = text.split('`').skip(1).step_by(2).flat_map(str::split_whitespace);
+    let quoted = quoted.filter(move |word| folders.iter().any(|folder| word.starts_with(folder)));
+    links
+        .filter(|target| {
+            !target.contains("://") && !target.starts_with('#') && !target.starts_with("mailto:")
+        })
+        .chain(quoted)
+        .map(|path| path.split(['#', ':']).next().unwrap_or_default().trim_end_matches([',', '.', ';', ')']))
+        .filter(|path| !path.contains(['*', '{', '<', '…', '$']))
+        .collect()
+}
+
+#[test]
+fn every_path_in_the_documents_exists() {
+    let mut documents = files("docs", "md");
+    documents.extend(files("envs", "md"));
+    documents.push(root().join("CHANGELOG.md"));
+    documents.extend(Some(root().join("README.md")).filter(|readme| readme.exists()));
+    let mut missing = Vec::new();
+    for document in documents {
+        let folder = document.parent().expect("a file is in a folder");
+        for path in paths(&read(&document)) {
+            // From the root, or from any folder around the document, as in a crate's own README.
+            if !folder.ancestors().take_while(|f| f.starts_with(root())).any(|f| f.join(path).exists()) {
+                missing.push(format!("{}: {path}", shown(&document)));
+            }
+        }
+    }
+    assert!(missing.is_empty(), "paths that do not exist: {missing:#?}");
+}
