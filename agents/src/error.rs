@@ -17,16 +17,6 @@ pub enum AgentError {
     /// libtorch refused.
     #[error("libtorch: {0}")]
     Torch(#[from] tch::TchError),
-    /// A number that must be finite is not.
-    #[error("{what} is not finite ({value}) {place}")]
-    NotFinite {
-        /// Name of the number.
-        what: String,
-        /// The number.
-        value: f64,
-        /// Where it appeared.
-        place: String,
-    },
     /// A file could not be read or written.
     #[error("{action} {}", .path.display())]
     File {
