@@ -4,6 +4,7 @@ pub use phalanx_agents as agents;
 pub use phalanx_algorithms as algorithms;
 pub use phalanx_envs as envs;
 
+pub mod bench;
 pub mod cli;
 pub mod config;
 pub mod run;

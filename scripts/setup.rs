@@ -1,5 +1,7 @@
 //! From a configuration to what runs: libtorch, environments, trainer, trained agents.
 
+use std::thread::available_parallelism;
+
 use phalanx_agents::{Agent, AgentError, Checkpoint, Device, stream};
 use phalanx_algorithms::{AlgorithmError, TrainSettings, Trainer};
 use phalanx_envs::{Chosen, EnvError, Registry, Space, Zygote};
@@ -14,12 +16,15 @@ pub struct NoDevice {
     count: i64,
 }
 
-/// Sets libtorch's threads and finds the device.
+/// Starts the threads of the networks and finds the device.
 ///
 /// # Errors
 /// [`NoDevice`].
 pub fn device(config: &Config) -> Result<Device, NoDevice> {
-    tch::set_num_threads(config.threads as i32);
+    let threads = config.threads.unwrap_or_else(|| available_parallelism().map_or(1, usize::from));
+    tch::set_num_threads(threads as i32);
+    // The caller's thread is one of them. A pool that is there already stays, with its threads: results are the same.
+    let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).use_current_thread().build_global();
     match config.device {
         DeviceSetting::Cpu => Ok(Device::Cpu),
         DeviceSetting::Cuda(index) => {
@@ -42,7 +47,8 @@ pub fn batch(
     phalanx_envs::batch(Some(zygote), registry, &config.env, rows, steps, seed, &config.worker_options())
 }
 
-/// The configured training at its start; `note` is told how the workers were chosen.
+/// The configured training at its start; `note` is told the rows of each batch and how
+/// its workers were chosen.
 ///
 /// # Errors
 /// What the environments, their spaces or the settings say.
@@ -51,7 +57,7 @@ pub fn trainer(
     registry: &Registry,
     zygote: &Zygote,
     device: Device,
-    note: &dyn Fn(String),
+    note: &dyn Fn(usize, &Chosen),
 ) -> Result<Trainer, AlgorithmError> {
     let AlgorithmSettings::Ppo(ppo) = &config.algorithm;
     let settings = TrainSettings {
@@ -67,9 +73,9 @@ pub fn trainer(
         checkpoint_every: config.checkpoint.every,
     };
     Trainer::new(settings, &|rows, steps, seed| {
-        let Chosen { batch, workers, why } = self::batch(config, registry, zygote, (rows, steps, seed))?;
-        note(format!("{rows} rows in {workers} workers: {why}"));
-        Ok(batch)
+        let chosen = self::batch(config, registry, zygote, (rows, steps, seed))?;
+        note(rows, &chosen);
+        Ok(chosen.batch)
     })
 }
 

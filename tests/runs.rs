@@ -23,8 +23,14 @@ checkpoint: {every: 1024, keep: 2}
 ";
 
 /// What differs from run to run: times.
-const TIMES: [&str; 5] =
-    ["steps_per_second", "seconds", "seconds_stepping", "seconds_inferring", "seconds_updating"];
+const TIMES: [&str; 6] = [
+    "steps_per_second",
+    "seconds",
+    "seconds_stepping",
+    "seconds_inferring",
+    "seconds_advantage",
+    "seconds_updating",
+];
 
 struct Place(TempDir);
 

@@ -8,13 +8,13 @@ use std::process::Command;
 
 use serde_json::Value;
 
-/// The only places where `unsafe` may live: vector instructions, shared memory, tensors over it, processes.
+/// The only places where `unsafe` may live: matrix products, vector instructions, shared memory, processes.
 const UNSAFE: [&str; 8] = [
     "envs/src/batch/tests.rs",
     "envs/tests/allocation.rs",
     "envs/tests/doorbell.rs",
-    "agents/src/activation.rs",
-    "agents/src/rollout.rs",
+    "agents/src/engine/matrix.rs",
+    "agents/src/engine/vector.rs",
     "envs/src/batch/block.rs",
     "envs/src/worker/os/",
     "envs/src/worker/shared.rs",

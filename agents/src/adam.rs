@@ -1,10 +1,11 @@
 //! Adam over one flat buffer, with state that can be saved.
 //!
-//! The optimisers that come with the bindings keep their moments to themselves, so that a run could not be resumed
-//! exactly; here they are two tensors beside the parameters.
+//! The optimisers that come with libtorch's bindings keep their moments to themselves, so that a run could not be
+//! resumed exactly, and take a pass through memory for each of their operations; this is one pass for all.
 
 use serde::{Deserialize, Serialize};
-use tch::{Kind, Tensor, no_grad};
+
+use crate::engine::{AdamStep, adam};
 
 /// Constants of [`Adam`].
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -27,35 +28,33 @@ impl Default for AdamSettings {
 pub struct Adam {
     settings: AdamSettings,
     /// Mean of the gradient `[P]`.
-    pub mean: Tensor,
+    pub mean: Vec<f32>,
     /// Mean of its square `[P]`.
-    pub square: Tensor,
+    pub square: Vec<f32>,
     /// Steps taken.
     pub steps: u64,
 }
 
 impl Adam {
-    /// An optimiser of the parameters `flat [P]`, at rest.
-    pub fn new(flat: &Tensor, settings: AdamSettings) -> Self {
-        let zeros = || flat.zeros_like().to_kind(Kind::Float);
-        Self { settings, mean: zeros(), square: zeros(), steps: 0 }
+    /// An optimiser of `len` parameters, at rest.
+    pub fn new(len: usize, settings: AdamSettings) -> Self {
+        Self { settings, mean: vec![0.0; len], square: vec![0.0; len], steps: 0 }
     }
 
-    /// Moves `flat [P]` against `gradient [P]`.
-    pub fn step(&mut self, flat: &Tensor, gradient: &Tensor, learning_rate: f64) {
+    /// Moves `parameters [P]` against `scale · gradient [P]`.
+    pub fn step(&mut self, parameters: &mut [f32], gradient: &[f32], scale: f64, learning_rate: f64) {
         let AdamSettings { beta1, beta2, epsilon } = self.settings;
         self.steps += 1;
         let t = self.steps as i32;
-        let step = -learning_rate / (1.0 - beta1.powi(t));
-        let correction = (1.0 - beta2.powi(t)).sqrt();
-        no_grad(|| {
-            let _ = self.mean.lerp_(gradient, 1.0 - beta1);
-            let _ = self.square.lerp_(&gradient.square(), 1.0 - beta2);
-            let mut denominator = self.square.sqrt();
+        let step = AdamStep {
+            scale: scale as f32,
+            fresh: ((1.0 - beta1) as f32, (1.0 - beta2) as f32),
+            rate: (learning_rate / (1.0 - beta1.powi(t))) as f32,
+            correction: (1.0 / (1.0 - beta2.powi(t)).sqrt()) as f32,
             // P24
-            let _ = denominator.g_div_scalar_(correction).g_add_scalar_(epsilon);
-            let _ = flat.shallow_clone().addcdiv_(&(&self.mean * step), &denominator);
-        });
+            epsilon: epsilon as f32,
+        };
+        adam(parameters, gradient, &mut self.mean, &mut self.square, step);
     }
 }
 
@@ -66,12 +65,13 @@ mod tests {
     /// `torch.optim.Adam([1., -2.], lr=0.1)` of `PyTorch` 2.11 fed the gradients [0.5, -1], [0.25, 3], [-1, 0.1].
     #[test]
     fn agrees_with_pytorch() {
-        let parameters = Tensor::from_slice(&[1.0f32, -2.0]);
-        let mut adam = Adam::new(&parameters, AdamSettings::default());
-        for gradient in [[0.5f32, -1.0], [0.25, 3.0], [-1.0, 0.1]] {
-            adam.step(&parameters, &Tensor::from_slice(&gradient), 0.1);
+        let mut parameters = [1.0f32, -2.0];
+        let mut adam = Adam::new(2, AdamSettings::default());
+        for gradient in [[1.0f32, -2.0], [0.5, 6.0], [-2.0, 0.2]] {
+            adam.step(&mut parameters, &gradient, 0.5, 0.1);
         }
-        let expected = Tensor::from_slice(&[0.827_417_74_f32, -1.989_621]);
-        assert!(parameters.allclose(&expected, 1e-6, 1e-6, false), "{parameters:?}");
+        for (ours, expected) in parameters.iter().zip([0.827_417_74_f32, -1.989_621]) {
+            assert!((ours - expected).abs() < 1e-6, "{parameters:?}");
+        }
     }
 }

@@ -1,10 +1,12 @@
 //! The trained thing: what turns observations into actions.
 
-use phalanx_envs::{Block, Dtype, Generator, Space};
-use tch::{Device, Kind, Tensor};
+use phalanx_envs::{Block, Dtype, Elements, Generator, Space};
+use tch::Device;
 
-use crate::normalizer::FrozenNormalizer;
-use crate::{ActorCritic, AgentError, Checkpoint, Head, NetworkSettings, NormalizeSettings, Normalizer};
+use crate::normalizer::{FrozenNormalizer, append};
+use crate::{
+    ActorCritic, AgentError, Checkpoint, Head, NetworkSettings, NormalizeSettings, Normalizer, Rollout, Tower,
+};
 
 /// How an action is taken from its distribution.
 pub enum Mode<'a> {
@@ -25,7 +27,8 @@ impl Agent {
     /// An untrained agent for these spaces.
     ///
     /// # Errors
-    /// [`AgentError::Space`] when no distribution covers the actions or pixels are to be normalised.
+    /// [`AgentError::Space`] when no distribution covers the actions or pixels are to be normalised;
+    /// [`AgentError::Torch`] when the device refuses.
     pub fn new(
         observation_space: &Space,
         action_space: &Space,
@@ -43,13 +46,18 @@ impl Agent {
             });
         }
         let normalizer = normalize.observation.then(|| Normalizer::new(len, normalize.observation_clip));
-        let network = ActorCritic::new(network, len, head.outputs(), head.is_gaussian(), generator, device);
+        let network = ActorCritic::new(network, len, head.outputs(), head.is_gaussian(), generator, device)?;
         Ok(Self { network, head, normalizer })
     }
 
     /// The networks, to be trained.
     pub fn network_mut(&mut self) -> &mut ActorCritic {
         &mut self.network
+    }
+
+    /// The distribution of actions, and the networks to be trained.
+    pub fn parts_mut(&mut self) -> (&Head, &mut ActorCritic) {
+        (&self.head, &mut self.network)
     }
 
     /// The networks.
@@ -62,30 +70,43 @@ impl Agent {
         &self.head
     }
 
-    /// Log standard deviations `[A]` of a Gaussian policy, otherwise nothing.
-    pub fn log_std(&self) -> Vec<f32> {
-        self.network.log_std().map_or_else(Vec::new, |log_std| {
-            let mut numbers = vec![0.0; log_std.numel()];
-            log_std.copy_data(&mut numbers, log_std.numel());
-            numbers
-        })
-    }
-
     /// The statistics of observations, when they are normalised.
     pub fn normalizer_mut(&mut self) -> Option<&mut Normalizer> {
         self.normalizer.as_mut()
     }
 
     /// This agent with its statistics frozen, ready to act.
-    pub fn actor(&self) -> Actor<'_> {
-        let normalizer = self.normalizer.as_ref().map(|n| n.freeze(self.network.device()));
+    pub fn actor(&mut self) -> Actor<'_> {
         // P5: frozen for as long as this actor lives.
-        Actor { agent: self, normalizer, log_std: self.log_std(), outputs: Vec::new() }
+        let normalizer = self.normalizer.as_ref().map(Normalizer::freeze);
+        Actor { agent: self, normalizer, input: Vec::new(), outputs: Vec::new() }
+    }
+
+    /// Shows the networks the observations of a rollout, as they saw them when they acted.
+    pub fn load(&mut self, block: &Block, rollout: &Rollout) {
+        let normalizer = self.normalizer.as_ref().map(Normalizer::freeze);
+        self.network.load(|input| see(normalizer.as_ref(), rollout.observations(block), input));
+    }
+
+    /// Values of the final observations of the steps `index` (as t·N + row), in reward units.
+    ///
+    /// # Errors
+    /// [`AgentError::Torch`].
+    pub fn final_values(&mut self, block: &Block, index: &[i64]) -> Result<Vec<f32>, AgentError> {
+        let (mut input, mut values, rows) = (Vec::new(), Vec::new(), block.layout().rows);
+        for &i in index {
+            append(block.final_observation_row(i as usize / rows, i as usize % rows).into(), &mut input);
+        }
+        if let Some(normalizer) = &self.normalizer {
+            normalizer.freeze().apply(&mut input);
+        }
+        self.network.infer(Tower::Critic, &input, &mut values)?;
+        Ok(values)
     }
 
     /// Puts everything that acting needs into a checkpoint.
     pub fn save(&self, checkpoint: &mut Checkpoint) {
-        checkpoint.put_tensor("parameters", self.network.flat());
+        checkpoint.put_vector("parameters", self.network.parameters());
         checkpoint.put_state("normalizer", &self.normalizer);
     }
 
@@ -94,7 +115,7 @@ impl Agent {
     /// # Errors
     /// [`AgentError::Entry`] when it was made for another network.
     pub fn restore(&mut self, checkpoint: &Checkpoint) -> Result<(), AgentError> {
-        checkpoint.copy_tensor("parameters", self.network.flat())?;
+        self.network.change(|parameters, _| checkpoint.copy_vector("parameters", parameters))?;
         self.normalizer = checkpoint.state("normalizer")?;
         Ok(())
     }
@@ -102,81 +123,56 @@ impl Agent {
 
 /// An [`Agent`] whose statistics stand still, as they do for the length of a rollout.
 pub struct Actor<'a> {
-    agent: &'a Agent,
+    agent: &'a mut Agent,
     normalizer: Option<FrozenNormalizer>,
-    log_std: Vec<f32>,
+    input: Vec<f32>,
     outputs: Vec<f32>,
 }
 
 impl Actor<'_> {
-    /// What the networks see of observations: floats, on their device, normalised.
-    ///
-    /// # Shapes
-    /// `[B, O]` → `[B, O]`.
-    pub fn input(&self, observation: &Tensor) -> Tensor {
-        let x = observation.to_device(self.agent.network.device());
-        // P10: bytes become fractions of 255.
-        let x = if x.kind() == Kind::Uint8 { x.to_kind(Kind::Float) / 255.0 } else { x };
-        self.normalizer.as_ref().map_or(x.shallow_clone(), |n| n.apply(&x))
-    }
-
-    /// Takes the actions of time `t` for `observation [N, O]` and writes them into the block, their log
-    /// probabilities into `log_prob [N]`.
+    /// Takes the actions of time `t` for the observations there and writes them into the block, their log probabilities
+    /// into `log_prob [N]`.
     ///
     /// # Errors
     /// [`AgentError::Torch`].
     pub fn act(
         &mut self,
-        observation: &Tensor,
-        mode: Mode<'_>,
         block: &Block,
         t: usize,
+        mode: Mode<'_>,
         log_prob: &mut [f32],
     ) -> Result<(), AgentError> {
+        self.infer(block.observations(t..t + 1))?;
         match &self.agent.head {
-            Head::Categorical { .. } => self.choose(observation, mode, block.discrete_actions(t), log_prob),
-            Head::Gaussian { .. } => self.draw(observation, mode, block.continuous_actions(t), log_prob),
-        }
-    }
-
-    /// Choices `[N, choices]` for `observation [N, O]`; only for discrete actions.
-    ///
-    /// # Errors
-    /// [`AgentError::Torch`].
-    pub fn choose(
-        &mut self,
-        observation: &Tensor,
-        mode: Mode<'_>,
-        actions: &mut [i64],
-        log_prob: &mut [f32],
-    ) -> Result<(), AgentError> {
-        self.infer(observation)?;
-        if let Head::Categorical { options } = &self.agent.head {
-            Head::choose(options, &self.outputs, mode.generator(), actions, log_prob);
+            Head::Categorical { options } => {
+                let actions = block.discrete_actions(t);
+                Head::choose(options, &self.outputs, mode.generator(), actions, log_prob);
+            }
+            Head::Gaussian { .. } => {
+                let (actions, log_std) = (block.continuous_actions(t), self.agent.network.log_std());
+                Head::draw(log_std, &self.outputs, mode.generator(), actions, log_prob);
+            }
         }
         Ok(())
     }
 
-    /// Numbers `[N, A]` for `observation [N, O]`; only for continuous actions.
-    ///
-    /// # Errors
-    /// [`AgentError::Torch`].
-    pub fn draw(
-        &mut self,
-        observation: &Tensor,
-        mode: Mode<'_>,
-        actions: &mut [f32],
-        log_prob: &mut [f32],
-    ) -> Result<(), AgentError> {
-        self.infer(observation)?;
-        Head::draw(&self.log_std, &self.outputs, mode.generator(), actions, log_prob);
-        Ok(())
+    /// Parameters of the action distribution for observations `[B, O]`; filled are `[B, P]` numbers.
+    fn infer(&mut self, observations: Elements<'_>) -> Result<(), AgentError> {
+        let Self { agent, normalizer, input, outputs } = self;
+        if let (Elements::F32(x), None) = (observations, &normalizer) {
+            return agent.network.infer(Tower::Actor, x, outputs);
+        }
+        input.clear();
+        see(normalizer.as_ref(), observations, input);
+        agent.network.infer(Tower::Actor, input, outputs)
     }
+}
 
-    fn infer(&mut self, observation: &Tensor) -> Result<(), AgentError> {
-        let outputs = self.agent.network.actor(&self.input(observation));
-        self.outputs.resize(outputs.numel(), 0.0);
-        Ok(outputs.f_copy_data(&mut self.outputs, outputs.numel())?)
+/// Puts observations into the empty `input` as the networks are to see them: floats, normalised.
+fn see(normalizer: Option<&FrozenNormalizer>, observations: Elements<'_>, input: &mut Vec<f32>) {
+    append(observations, input);
+    if let Some(normalizer) = normalizer {
+        normalizer.apply(input);
     }
 }
 

@@ -12,7 +12,6 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use tch::{Device, Kind, Tensor, no_grad};
 
 use crate::AgentError;
 
@@ -46,13 +45,9 @@ impl Checkpoint {
         self.arrays.insert(name.to_owned(), array);
     }
 
-    /// Adds a copy of a float tensor.
-    pub fn put_tensor(&mut self, name: &str, tensor: &Tensor) {
-        let mut numbers = vec![0.0f32; tensor.numel()];
-        let cpu = tensor.detach().to_device(Device::Cpu).to_kind(Kind::Float).contiguous();
-        cpu.copy_data(&mut numbers, tensor.numel());
-        let shape = tensor.size().iter().map(|&n| n as usize).collect();
-        self.put_array(name, Array::F32(shape, numbers));
+    /// Adds a vector of floats.
+    pub fn put_vector(&mut self, name: &str, numbers: &[f32]) {
+        self.put_array(name, Array::F32(vec![numbers.len()], numbers.to_vec()));
     }
 
     /// Adds a plain value. NaN and infinities become null: keep them in arrays.
@@ -72,20 +67,18 @@ impl Checkpoint {
         self.arrays.get(name).ok_or_else(|| entry(name, "is missing"))
     }
 
-    /// Writes an array of floats into a tensor of the same shape.
+    /// Copies a vector of floats.
     ///
     /// # Errors
-    /// [`AgentError::Entry`] when it is missing or shaped differently.
-    pub fn copy_tensor(&self, name: &str, into: &Tensor) -> Result<(), AgentError> {
+    /// [`AgentError::Entry`] when it is missing or of another length.
+    pub fn copy_vector(&self, name: &str, into: &mut [f32]) -> Result<(), AgentError> {
         let Array::F32(shape, numbers) = self.array(name)? else {
             return Err(entry(name, "does not hold floats"));
         };
-        let expected: Vec<usize> = into.size().iter().map(|&n| n as usize).collect();
-        if *shape != expected {
-            return Err(entry(name, format!("has shape {shape:?}, this network needs {expected:?}")));
+        if *shape != [into.len()] {
+            return Err(entry(name, format!("has shape {shape:?}, this network needs {:?}", [into.len()])));
         }
-        let source = Tensor::from_slice(numbers).view(into.size().as_slice());
-        no_grad(|| into.shallow_clone().f_copy_(&source))?;
+        into.copy_from_slice(numbers);
         Ok(())
     }
 
@@ -217,7 +210,7 @@ mod tests {
 
     fn sample() -> Checkpoint {
         let mut checkpoint = Checkpoint::new();
-        checkpoint.put_tensor("weights", &Tensor::from_slice(&[1.5f32, -2.0, f32::INFINITY]).view([3, 1]));
+        checkpoint.put_array("weights", Array::F32(vec![3, 1], vec![1.5, -2.0, f32::INFINITY]));
         checkpoint.put_array("choices", Array::I64(vec![2], vec![i64::MIN, 7]));
         checkpoint.put_state("steps", &12_345u64);
         checkpoint.put_state("mean", &0.1f64);
@@ -261,9 +254,11 @@ mod tests {
     fn missing_and_misshapen_entries_are_named() {
         let checkpoint = sample();
         let text = |e: AgentError| e.to_string();
-        let into = Tensor::zeros([4], (Kind::Float, Device::Cpu));
-        assert!(text(checkpoint.copy_tensor("weights", &into).unwrap_err()).contains("has shape [3, 1]"));
-        assert!(text(checkpoint.copy_tensor("bias", &into).unwrap_err()).contains("\"bias\": is missing"));
+        let mut into = [0.0; 4];
+        assert!(text(checkpoint.copy_vector("weights", &mut into).unwrap_err()).contains("has shape [3, 1]"));
+        assert!(
+            text(checkpoint.copy_vector("bias", &mut into).unwrap_err()).contains("\"bias\": is missing")
+        );
         assert!(text(checkpoint.state::<Vec<u8>>("steps").unwrap_err()).contains("steps"));
     }
 

@@ -170,42 +170,41 @@ impl Head {
         terms
     }
 
-    /// Gradient of `weights.log_prob·log_prob + weights.entropy·entropy + weights.kl·KL(old ‖ this)` of one row: written to
-    /// `d_outputs`, added to `d_log_std`.
+    /// Evaluates one row's distribution and finds the gradient of `w.log_prob·log_prob + w.entropy·entropy + w.kl·KL(old ‖ this)`
+    /// with the weights w that `weigh` makes of what was found (KL is not): written to `d_outputs`, added to `d_log_std`.
     ///
     /// # Shapes
     /// As [`Self::evaluate`]; `d_outputs` like `outputs`, `d_log_std` like `log_std`.
     #[allow(clippy::too_many_arguments)] // one row of everything, in the innermost loop of the update
-    pub fn gradient(
+    pub fn differentiate(
         &self,
         outputs: &[f32],
         log_std: &[f32],
         action: Action<'_>,
         old: Option<(&[f32], &[f32])>,
-        weights: Terms,
+        weigh: impl FnOnce(Terms) -> Terms,
         d_outputs: &mut [f32],
         d_log_std: &mut [f32],
     ) {
         match self {
             Self::Categorical { options } => {
+                let mut terms = Terms::default();
                 for (part, choice) in parts(options).zip(choices(action)) {
                     let logits = &outputs[part.clone()];
-                    let softmax = Softmax::new(logits);
-                    let entropy = softmax.entropy(logits);
-                    let old = old.map(|(old, _)| &old[part.clone()]);
-                    let old_softmax = old.map(Softmax::new);
-                    for (j, d) in d_outputs[part].iter_mut().enumerate() {
-                        let log_p = softmax.log_prob(logits[j]);
-                        let p = log_p.exp();
-                        let taken = if j == *choice as usize { 1.0 } else { 0.0 };
-                        *d = weights.log_prob * (taken - p) - weights.entropy * p * (log_p + entropy);
-                        if let (Some(old), Some(q)) = (old, &old_softmax) {
-                            *d += weights.kl * (p - q.log_prob(old[j]).exp());
-                        }
-                    }
+                    // Probabilities wait where the gradient will be.
+                    let log_sum = softmax(logits, &mut d_outputs[part.clone()]);
+                    terms.log_prob += logits[*choice as usize] - log_sum;
+                    terms.entropy += entropy(logits, &d_outputs[part], log_sum);
+                }
+                let weights = weigh(terms);
+                for (part, choice) in parts(options).zip(choices(action)) {
+                    let (logits, d) = (&outputs[part.clone()], &mut d_outputs[part.clone()]);
+                    let old = old.filter(|_| weights.kl != 0.0).map(|(old, _)| &old[part]);
+                    choice_gradient(logits, *choice as usize, old, weights, d);
                 }
             }
             Self::Gaussian { .. } => {
+                let weights = weigh(self.evaluate(outputs, log_std, action, None));
                 for (i, (mean, a)) in outputs.iter().zip(numbers(action)).enumerate() {
                     let inverse = (-log_std[i]).exp();
                     let z = (a - mean) * inverse;
@@ -221,6 +220,45 @@ impl Head {
             }
         }
     }
+}
+
+/// Turns the probabilities `d` of one choice into the gradient over its logits.
+fn choice_gradient(logits: &[f32], choice: usize, old: Option<&[f32]>, weights: Terms, d: &mut [f32]) {
+    let spread = (weights.entropy != 0.0).then(|| {
+        let log_sum = Softmax::new(logits).log_sum;
+        (log_sum, entropy(logits, d, log_sum))
+    });
+    let old = old.map(|old| (old, Softmax::new(old)));
+    for (j, d) in d.iter_mut().enumerate() {
+        let p = *d;
+        let taken = if j == choice { 1.0 } else { 0.0 };
+        *d = weights.log_prob * (taken - p);
+        if let Some((log_sum, entropy)) = spread {
+            *d -= weights.entropy * p * (logits[j] - log_sum + entropy);
+        }
+        if let Some((old, q)) = &old {
+            *d += weights.kl * (p - q.log_prob(old[j]).exp());
+        }
+    }
+}
+
+/// Probabilities of the options, into `p`; returns ln Σ eˡ.
+fn softmax(logits: &[f32], p: &mut [f32]) -> f32 {
+    let most = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let mut sum = 0.0;
+    for (p, l) in p.iter_mut().zip(logits) {
+        *p = (l - most).exp();
+        sum += *p;
+    }
+    for p in p.iter_mut() {
+        *p /= sum;
+    }
+    most + sum.ln()
+}
+
+/// −Σ p·ln p, with ln p = logit − `log_sum`.
+fn entropy(logits: &[f32], p: &[f32], log_sum: f32) -> f32 {
+    logits.iter().zip(p).map(|(l, p)| p * (log_sum - l)).sum()
 }
 
 /// Where each choice's logits lie among a row's outputs.
@@ -381,7 +419,7 @@ mod tests {
             weights.log_prob * t.log_prob + weights.entropy * t.entropy + weights.kl * t.kl
         };
         let (mut d_outputs, mut d_log_std) = (vec![9.0; outputs.len()], vec![0.0; log_std.len()]);
-        head.gradient(outputs, log_std, action, old, weights, &mut d_outputs, &mut d_log_std);
+        head.differentiate(outputs, log_std, action, old, |_| weights, &mut d_outputs, &mut d_log_std);
         let step = 0.01;
         let nudged = |x: &[f32], i: usize, by: f32| {
             let mut x = x.to_vec();

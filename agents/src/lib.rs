@@ -3,15 +3,15 @@
 //! An [`Agent`] is the trained thing: observation normaliser, network and action distribution. It acts on the rows
 //! of a batch during a [`Rollout`]; what learns from that rollout is not here but in `phalanx-algorithms`.
 
-mod activation;
 mod adam;
 mod agent;
 mod checkpoint;
 mod distribution;
+mod engine;
 mod error;
-mod layer;
 mod network;
 mod normalizer;
+mod plan;
 mod random;
 mod rollout;
 mod settings;
@@ -20,9 +20,11 @@ pub use adam::{Adam, AdamSettings};
 pub use agent::{Actor, Agent, Mode};
 pub use checkpoint::{Array, Checkpoint};
 pub use distribution::{Head, Terms};
+pub use engine::Pass;
 pub use error::AgentError;
 pub use network::ActorCritic;
 pub use normalizer::{Normalizer, RewardNormalizer};
+pub use plan::Tower;
 pub use random::stream;
 pub use rollout::Rollout;
 pub use settings::{Activation, NetworkSettings, NormalizeSettings};

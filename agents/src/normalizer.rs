@@ -2,9 +2,8 @@
 //!
 //! They are frozen while a rollout is collected and used, so that old and new policy see the same numbers.
 
-use phalanx_envs::Episode;
+use phalanx_envs::{Elements, Episode};
 use serde::{Deserialize, Serialize};
-use tch::{Device, Tensor};
 
 /// Added to a variance before its root is taken.
 const EPSILON: f64 = 1e-8;
@@ -72,36 +71,43 @@ impl Normalizer {
         self.moments.update(observations);
     }
 
-    /// The present statistics as an operation on tensors.
-    pub fn freeze(&self, device: Device) -> FrozenNormalizer {
-        let scale = |i| 1.0 / (self.moments.variance(i) + EPSILON).sqrt();
-        let len = self.moments.mean.len();
-        let scale: Vec<f32> = (0..len).map(|i| scale(i) as f32).collect();
-        let mean: Vec<f32> = self.moments.mean.iter().map(|&m| m as f32).collect();
+    /// The present statistics, to be applied to many observations.
+    pub fn freeze(&self) -> FrozenNormalizer {
+        let moments = &self.moments;
+        let scale = |i| 1.0 / (moments.variance(i) + EPSILON).sqrt();
         FrozenNormalizer {
-            mean: Tensor::from_slice(&mean).to_device(device),
-            scale: Tensor::from_slice(&scale).to_device(device),
-            clip: self.clip,
+            mean: moments.mean.iter().map(|&m| m as f32).collect(),
+            scale: (0..moments.mean.len()).map(|i| scale(i) as f32).collect(),
+            clip: self.clip as f32,
         }
     }
 }
 
 /// Statistics of a [`Normalizer`] at one moment.
+#[derive(Debug, Clone)]
 pub struct FrozenNormalizer {
-    mean: Tensor,
-    scale: Tensor,
-    clip: f64,
+    mean: Vec<f32>,
+    scale: Vec<f32>,
+    clip: f32,
 }
 
 impl FrozenNormalizer {
-    /// Centred, scaled and bounded observations.
-    ///
-    /// # Shapes
-    /// `[B, O]` → `[B, O]`.
-    pub fn apply(&self, observation: &Tensor) -> Tensor {
-        let mut x = observation - &self.mean;
-        x *= &self.scale;
-        x.clamp_(-self.clip, self.clip)
+    /// Centres, scales and bounds observations `[B, O]`.
+    pub fn apply(&self, observations: &mut [f32]) {
+        for row in observations.chunks_exact_mut(self.mean.len()) {
+            for ((x, mean), scale) in row.iter_mut().zip(&self.mean).zip(&self.scale) {
+                *x = ((*x - mean) * scale).clamp(-self.clip, self.clip);
+            }
+        }
+    }
+}
+
+/// Appends observations as floats: bytes become fractions of 255.
+pub fn append(observations: Elements<'_>, into: &mut Vec<f32>) {
+    match observations {
+        Elements::F32(x) => into.extend_from_slice(x),
+        // P10
+        Elements::U8(x) => into.extend(x.iter().map(|&x| f32::from(x) / 255.0)),
     }
 }
 
@@ -162,9 +168,9 @@ mod tests {
 
     #[test]
     fn a_fresh_normalizer_changes_nothing() {
-        let x = Tensor::from_slice(&[3.0f32, -4.0]).view([1, 2]);
-        let y = Normalizer::new(2, 10.0).freeze(Device::Cpu).apply(&x);
-        assert!(y.allclose(&x, 1e-6, 1e-6, false));
+        let mut x = [3.0, -4.0];
+        Normalizer::new(2, 10.0).freeze().apply(&mut x);
+        assert!((x[0] - 3.0).abs() < 1e-6 && (x[1] + 4.0).abs() < 1e-6);
     }
 
     #[test]
@@ -172,8 +178,9 @@ mod tests {
         let mut normalizer = Normalizer::new(1, 2.0);
         normalizer.update([[1.0f32].as_slice(), &[3.0]].into_iter());
         // Mean 2, standard deviation 1; 7 is five deviations away.
-        let y = normalizer.freeze(Device::Cpu).apply(&Tensor::from_slice(&[3.0f32, 7.0]).view([2, 1]));
-        assert!(y.allclose(&Tensor::from_slice(&[1.0f32, 2.0]).view([2, 1]), 1e-6, 1e-6, false));
+        let mut x = [3.0, 7.0];
+        normalizer.freeze().apply(&mut x);
+        assert!((x[0] - 1.0).abs() < 1e-6 && x[1] == 2.0);
     }
 
     #[test]

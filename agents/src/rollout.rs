@@ -1,25 +1,14 @@
-//! The rollout memory: tensors over the batch's block, and what the learner remembers beside it.
+//! The rollout memory: what the learner remembers beside the batch's block.
 //!
-//! Nothing is stacked or copied: the workers wrote the observations where these tensors read them.
-#![allow(unsafe_code)]
+//! Observations, actions and rewards stay where the workers wrote them; nothing is stacked or copied.
 
-use std::sync::Arc;
+use phalanx_envs::{Block, Elements};
 
-use phalanx_envs::{Block, Dtype, Memory};
-use tch::{Device, Kind, Tensor};
-
+use crate::normalizer::append;
 use crate::{Array, Checkpoint};
 
 /// One rollout of T steps in N rows.
 pub struct Rollout {
-    /// `[T+1, N, O]`.
-    observation: Tensor,
-    /// `[N, O]` of each time, made once so that a step makes no tensor.
-    observation_at: Vec<Tensor>,
-    /// `[T, N, O]`.
-    final_observation: Tensor,
-    /// `[T, N, A]`.
-    action: Tensor,
     /// Log probabilities of the actions when they were taken, `[T, N]`.
     pub log_prob: Vec<f32>,
     /// Which rows were stepped at each time, `[T, N]`.
@@ -27,38 +16,14 @@ pub struct Rollout {
     /// Steps that the present rollout holds; at most T.
     pub len: usize,
     rows: usize,
-    /// The tensors above read this memory.
-    _memory: Arc<dyn Memory>,
 }
 
 impl Rollout {
     /// The memory of rollouts over `block`, empty.
     pub fn new(block: &Block) -> Self {
         let layout = block.layout();
-        let (t, n) = (layout.steps as i64, layout.rows as i64);
-        let o = layout.observation_space.len() as i64;
-        let a = layout.action_space.len() as i64;
-        let kind = match layout.dtype() {
-            Dtype::F32 => Kind::Float,
-            Dtype::U8 => Kind::Uint8,
-        };
-        let actions = if layout.is_discrete() { Kind::Int64 } else { Kind::Float };
-        let view = |at: *mut u8, shape: &[i64], kind| {
-            // SAFETY: the block has these shapes at these places, and `_memory` outlives the tensors of this struct.
-            unsafe { Tensor::from_blob(at, shape, &[], kind, Device::Cpu) }
-        };
-        let observation = view(block.observation_ptr(), &[t + 1, n, o], kind);
-        Self {
-            observation_at: (0..=t).map(|t| observation.select(0, t)).collect(),
-            observation,
-            final_observation: view(block.final_observation_ptr(), &[t, n, o], kind),
-            action: view(block.action_ptr(), &[t, n, a], actions),
-            log_prob: vec![0.0; layout.steps * layout.rows],
-            active: vec![true; layout.steps * layout.rows],
-            len: 0,
-            rows: layout.rows,
-            _memory: block.memory(),
-        }
+        let transitions = layout.steps * layout.rows;
+        Self { log_prob: vec![0.0; transitions], active: vec![true; transitions], len: 0, rows: layout.rows }
     }
 
     /// Rows N.
@@ -66,19 +31,14 @@ impl Rollout {
         self.rows
     }
 
-    /// Observations of time `t`, `[N, O]`, and the place for the log probabilities of the actions taken then, `[N]`.
-    pub fn at(&mut self, t: usize) -> (&Tensor, &mut [f32]) {
-        (&self.observation_at[t], &mut self.log_prob[t * self.rows..(t + 1) * self.rows])
+    /// The place for the log probabilities of the actions of time `t`, `[N]`.
+    pub fn log_prob_mut(&mut self, t: usize) -> &mut [f32] {
+        &mut self.log_prob[t * self.rows..(t + 1) * self.rows]
     }
 
     /// Observations of this rollout and after it, `[(len + 1)·N, O]`.
-    pub fn observations(&self) -> Tensor {
-        self.observation.narrow(0, 0, self.len as i64 + 1).flatten(0, 1)
-    }
-
-    /// Final observations of the steps `index` (as t·N + row), `[index, O]`.
-    pub fn final_observations(&self, index: &[i64]) -> Tensor {
-        self.final_observation.flatten(0, 1).index_select(0, &Tensor::from_slice(index))
+    pub fn observations<'a>(&self, block: &'a Block) -> Elements<'a> {
+        block.observations(0..self.len + 1)
     }
 
     /// Indices (as t·N + row) of the transitions that this rollout holds.
@@ -87,10 +47,24 @@ impl Rollout {
         held.filter(|(_, active)| **active).map(|(i, _)| i as i64).collect()
     }
 
-    /// Puts the rollout into a checkpoint, to be looked at.
-    pub fn save(&self, checkpoint: &mut Checkpoint) {
-        checkpoint.put_tensor("rollout.observation", &self.observation.narrow(0, 0, self.len as i64 + 1));
-        checkpoint.put_tensor("rollout.action", &self.action.narrow(0, 0, self.len as i64));
+    /// Puts the rollout over `block` into a checkpoint, to be looked at.
+    pub fn save(&self, block: &Block, checkpoint: &mut Checkpoint) {
+        let layout = block.layout();
+        let mut observation = Vec::new();
+        append(self.observations(block), &mut observation);
+        let shape = vec![self.len + 1, self.rows, layout.observation_space.len()];
+        checkpoint.put_array("rollout.observation", Array::F32(shape, observation));
+        let shape = vec![self.len, self.rows, layout.action_space.len()];
+        let transitions = 0..self.len * self.rows;
+        let actions = if layout.is_discrete() {
+            Array::I64(shape, transitions.flat_map(|i| block.recorded_action(i).choices().to_vec()).collect())
+        } else {
+            Array::F32(
+                shape,
+                transitions.flat_map(|i| block.recorded_action(i).continuous().to_vec()).collect(),
+            )
+        };
+        checkpoint.put_array("rollout.action", actions);
         checkpoint.put_array(
             "rollout.log_prob",
             Array::F32(vec![self.len, self.rows], self.log_prob[..self.len * self.rows].to_vec()),

@@ -73,7 +73,11 @@ impl Collector {
     /// # Errors
     /// [`AlgorithmError::Env`], [`AlgorithmError::Agent`]; [`AlgorithmError::Settings`] when an episode outgrows
     /// `max_length`.
-    pub fn collect(&mut self, agent: &Agent, generator: &mut Generator) -> Result<Collected, AlgorithmError> {
+    pub fn collect(
+        &mut self,
+        agent: &mut Agent,
+        generator: &mut Generator,
+    ) -> Result<Collected, AlgorithmError> {
         self.begin()?;
         let rows = self.rollout.rows();
         let capacity = self.batch.block().layout().steps;
@@ -83,8 +87,7 @@ impl Collector {
         // P1: T steps in every row.
         for t in 0..capacity {
             let started = Instant::now();
-            let (observation, log_prob) = self.rollout.at(t);
-            actor.act(observation, Mode::Sample(generator), self.batch.block(), t, log_prob)?;
+            actor.act(self.batch.block(), t, Mode::Sample(generator), self.rollout.log_prob_mut(t))?;
             let acted = Instant::now();
             self.batch.step(t)?;
             collected.inferring += acted - started;

@@ -1,6 +1,6 @@
 //! Evaluation: whole episodes of a fixed policy, without learning.
 
-use phalanx_agents::{Agent, Mode, Rollout};
+use phalanx_agents::{Agent, Mode};
 use phalanx_envs::{BatchEnv, Generator, RunningEpisode};
 
 use crate::AlgorithmError;
@@ -49,13 +49,13 @@ pub fn evaluation_shape(episodes: usize) -> (usize, usize) {
 /// # Errors
 /// [`AlgorithmError::Env`] and [`AlgorithmError::Agent`].
 pub fn evaluate(
-    agent: &Agent,
+    agent: &mut Agent,
     batch: &mut dyn BatchEnv,
     episodes: usize,
     mut generator: Option<&mut Generator>,
 ) -> Result<Evaluation, AlgorithmError> {
     let rows = batch.block().layout().rows;
-    let mut rollout = Rollout::new(batch.block());
+    let mut log_prob = vec![0.0; rows];
     let mut actor = agent.actor();
     let mut left: Vec<usize> = (0..rows).map(|row| (episodes + rows - 1 - row) / rows).collect();
     let (mut returns, mut lengths) = (vec![0.0; rows], vec![0; rows]);
@@ -67,8 +67,7 @@ pub fn evaluate(
     while left.iter().any(|&left| left > 0) {
         // P29
         let mode = generator.as_deref_mut().map_or(Mode::Greedy, Mode::Sample);
-        let (observation, log_prob) = rollout.at(0);
-        actor.act(observation, mode, batch.block(), 0, log_prob)?;
+        actor.act(batch.block(), 0, mode, &mut log_prob)?;
         batch.step(0)?;
         let block = batch.block();
         for row in 0..rows {

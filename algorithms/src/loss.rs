@@ -3,7 +3,7 @@
 //! Closed forms in plain Rust: a row is a handful of numbers, and one pass over them replaces some sixty tensor
 //! operations. The test below checks them against libtorch's autograd.
 
-use phalanx_agents::{Head, Terms};
+use phalanx_agents::{Head, Pass, Terms};
 use phalanx_envs::Block;
 
 use crate::objective::Surrogate;
@@ -37,129 +37,113 @@ impl Learned<'_> {
     }
 }
 
-/// What the networks gave for B transitions.
-pub struct Given<'a> {
-    /// Their indices.
-    pub index: &'a [i64],
-    /// Distribution parameters `[B, P]`.
-    pub outputs: &'a [f32],
-    /// Values `[B]`.
-    pub value: &'a [f32],
-    /// Log standard deviations `[A]`.
-    pub log_std: &'a [f32],
+/// The loss of one minibatch, and its gradient over what the networks gave.
+pub struct Loss<'a> {
+    head: &'a Head,
+    settings: &'a PpoSettings,
+    surrogate: Surrogate<'a>,
+    learned: &'a Learned<'a>,
+    /// Log standard deviations `[A]` of the present policy.
+    log_std: &'a [f32],
+    /// Mean of the minibatch's advantages, and the factor that scales them.
+    centre: f64,
+    scale: f64,
+    /// Transitions in the minibatch.
+    n: f32,
+    /// Penalty on the mean divergence, and its slope over it.
+    penalty: (f64, f32),
 }
 
-/// Gradient of the loss over what the networks gave; the memory is used again and again.
-#[derive(Default)]
-pub struct LossGradient {
-    /// Over the distribution parameters, `[B, P]`.
-    pub outputs: Vec<f32>,
-    /// Over the values, `[B]`.
-    pub value: Vec<f32>,
-    /// Over the log standard deviations, `[A]`.
-    pub log_std: Vec<f32>,
-    terms: Vec<Terms>,
-    advantage: Vec<f32>,
-}
-
-impl LossGradient {
-    /// Loss of a minibatch; its gradient is left in `self`. Returns the whole loss and its parts.
-    pub fn compute(
-        &mut self,
-        head: &Head,
-        settings: &PpoSettings,
-        surrogate: Surrogate<'_>,
-        learned: &Learned<'_>,
-        given: &Given<'_>,
-    ) -> (f64, UpdateMetrics) {
-        let n = given.index.len();
-        self.outputs.resize(n * head.outputs(), 0.0);
-        self.value.resize(n, 0.0);
-        self.log_std.clear();
-        self.log_std.resize(given.log_std.len(), 0.0);
-        self.pick_advantages(settings.normalize_advantage, learned, given);
-        let mut parts = self.policy(head, settings, surrogate, learned, given);
-        parts.value_loss = self.values(settings, learned, given);
-        let total = parts.policy_loss + settings.value_coefficient * parts.value_loss
-            - settings.entropy_coefficient * parts.entropy;
-        (total, parts)
+impl<'a> Loss<'a> {
+    /// The loss over the transitions `index`, whose mean divergence from the old policy is `kl` nats (0 where the objective
+    /// does not ask for it).
+    pub fn new(
+        head: &'a Head,
+        settings: &'a PpoSettings,
+        surrogate: Surrogate<'a>,
+        learned: &'a Learned<'a>,
+        log_std: &'a [f32],
+        index: &[i64],
+        kl: f64,
+    ) -> Self {
+        let n = index.len() as f64;
+        let (mut centre, mut scale) = (0.0, 1.0);
+        if settings.normalize_advantage && n > 1.0 {
+            // P17: centred and scaled within the minibatch.
+            let advantages = || index.iter().map(|&i| f64::from(learned.advantage[i as usize]));
+            centre = advantages().sum::<f64>() / n;
+            let squares: f64 = advantages().map(|a| (a - centre).powi(2)).sum();
+            scale = 1.0 / ((squares / (n - 1.0)).sqrt() + 1e-8);
+        }
+        let penalty = surrogate.penalty(kl);
+        Self { head, settings, surrogate, learned, log_std, centre, scale, n: n as f32, penalty }
     }
 
-    fn pick_advantages(&mut self, normalize: bool, learned: &Learned<'_>, given: &Given<'_>) {
-        self.advantage.clear();
-        self.advantage.extend(given.index.iter().map(|&i| learned.advantage[i as usize]));
-        let n = self.advantage.len() as f64;
-        if normalize && n > 1.0 {
-            // P17: centred and scaled within the minibatch.
-            let mean = self.advantage.iter().map(|&a| f64::from(a)).sum::<f64>() / n;
-            let squares: f64 = self.advantage.iter().map(|&a| (f64::from(a) - mean).powi(2)).sum();
-            let scale = 1.0 / ((squares / (n - 1.0)).sqrt() + 1e-8);
-            for a in &mut self.advantage {
-                *a = ((f64::from(*a) - mean) * scale) as f32;
-            }
+    /// Adds what the transitions of `pass` give to the parts of the loss, and writes its gradient.
+    pub fn add(&self, parts: &mut UpdateMetrics, pass: Pass<'_>) {
+        let Pass { index, outputs, value, d_outputs, d_value, d_log_std } = pass;
+        let width = self.head.outputs();
+        let rows = outputs.chunks_exact(width).zip(d_outputs.chunks_exact_mut(width));
+        for (&i, (row, d_row)) in index.iter().zip(rows) {
+            self.policy(parts, i as usize, row, d_row, d_log_std);
         }
+        for ((&i, &value), d) in index.iter().zip(value).zip(d_value) {
+            *d = self.value(parts, i as usize, value);
+        }
+    }
+
+    /// The whole loss, from its parts over all transitions, in which the penalty is counted now.
+    pub fn total(&self, parts: &mut UpdateMetrics) -> f64 {
+        parts.policy_loss += self.penalty.0;
+        parts.policy_loss + self.settings.value_coefficient * parts.value_loss
+            - self.settings.entropy_coefficient * parts.entropy
     }
 
     fn policy(
-        &mut self,
-        head: &Head,
-        settings: &PpoSettings,
-        surrogate: Surrogate<'_>,
-        learned: &Learned<'_>,
-        given: &Given<'_>,
-    ) -> UpdateMetrics {
-        let (n, width) = (given.index.len() as f32, head.outputs());
-        let rows = || given.index.iter().zip(given.outputs.chunks_exact(width));
-        self.terms.clear();
-        self.terms.extend(rows().map(|(&i, row)| learned.evaluate(head, row, given.log_std, i as usize)));
-        let mean = |of: &dyn Fn(&Terms) -> f32| {
-            self.terms.iter().map(|t| f64::from(of(t))).sum::<f64>() / f64::from(n)
-        };
-        // P22: the entropy bonus is its mean.
-        let (entropy, kl) = (mean(&|t| t.entropy), mean(&|t| t.kl));
-        let (penalty, penalty_slope) = surrogate.penalty(kl);
-        let mut parts = UpdateMetrics { policy_loss: penalty, entropy, ..UpdateMetrics::default() };
-        let each = rows().zip(self.outputs.chunks_exact_mut(width)).zip(&self.terms).zip(&self.advantage);
-        for ((((&i, row), d_row), terms), &advantage) in each {
-            let i = i as usize;
+        &self,
+        parts: &mut UpdateMetrics,
+        i: usize,
+        row: &[f32],
+        d_row: &mut [f32],
+        d_log_std: &mut [f32],
+    ) {
+        let (n, learned) = (self.n, self.learned);
+        let (action, old) = (learned.block.recorded_action(i), learned.old_row(i, row.len()));
+        let advantage = ((f64::from(learned.advantage[i]) - self.centre) * self.scale) as f32;
+        let weigh = |terms: Terms| {
             let log_ratio = terms.log_prob - learned.log_prob[i];
             let ratio = log_ratio.exp();
-            let (loss, slope) = surrogate.of(ratio, advantage);
+            let (loss, slope) = self.surrogate.of(ratio, advantage);
             parts.policy_loss += f64::from(loss / n);
+            // P22: the entropy bonus is its mean.
+            parts.entropy += f64::from(terms.entropy / n);
             parts.approx_kl += f64::from((ratio - 1.0 - log_ratio) / n);
-            parts.clip_fraction += f64::from(f32::from(u8::from(surrogate.clips(ratio))) / n);
-            let weights = Terms {
+            parts.clip_fraction += f64::from(f32::from(u8::from(self.surrogate.clips(ratio))) / n);
+            Terms {
                 log_prob: slope * ratio / n,
-                entropy: -settings.entropy_coefficient as f32 / n,
-                kl: penalty_slope / n,
-            };
-            let (action, old) = (learned.block.recorded_action(i), learned.old_row(i, width));
-            head.gradient(row, given.log_std, action, old, weights, d_row, &mut self.log_std);
-        }
-        parts
+                entropy: -self.settings.entropy_coefficient as f32 / n,
+                kl: self.penalty.1 / n,
+            }
+        };
+        self.head.differentiate(row, self.log_std, action, old, weigh, d_row, d_log_std);
     }
 
-    fn values(&mut self, settings: &PpoSettings, learned: &Learned<'_>, given: &Given<'_>) -> f64 {
-        let n = given.index.len() as f32;
-        let weight = settings.value_coefficient as f32 / n;
-        let mut loss = 0.0;
-        for ((&i, &value), d) in given.index.iter().zip(given.value).zip(&mut self.value) {
-            let (goal, old) = (learned.returns[i as usize], learned.value[i as usize]);
-            let error = value - goal;
-            let (mut square, mut slope) = (error * error, error);
-            if let Some(range) = settings.value_clip {
-                // P21: the worse of the new value and the one clipped around the old.
-                let range = range as f32;
-                let near = old + (value - old).clamp(-range, range) - goal;
-                if near * near > square {
-                    square = near * near;
-                    slope = if (value - old).abs() < range { near } else { 0.0 };
-                }
+    /// Adds a transition's part of the value loss; returns its slope over the value.
+    fn value(&self, parts: &mut UpdateMetrics, i: usize, value: f32) -> f32 {
+        let (goal, old) = (self.learned.returns[i], self.learned.value[i]);
+        let error = value - goal;
+        let (mut square, mut slope) = (error * error, error);
+        if let Some(range) = self.settings.value_clip {
+            // P21: the worse of the new value and the one clipped around the old.
+            let range = range as f32;
+            let near = old + (value - old).clamp(-range, range) - goal;
+            if near * near > square {
+                square = near * near;
+                slope = if (value - old).abs() < range { near } else { 0.0 };
             }
-            loss += f64::from(0.5 * square / n);
-            *d = weight * slope;
         }
-        loss
+        parts.value_loss += f64::from(0.5 * square / self.n);
+        self.settings.value_coefficient as f32 / self.n * slope
     }
 }
 
@@ -268,7 +252,6 @@ mod tests {
             let width = head.outputs();
             let log_std = if head.is_gaussian() { vec![0.2, -0.3] } else { Vec::new() };
             let (outputs, value) = (numbers(N * width, 0, 1.0), numbers(N, 40, 1.0));
-            let index: Vec<i64> = (0..N as i64).collect();
             let (advantage, returns, old_value) =
                 (numbers(N, 50, 2.0), numbers(N, 60, 2.0), numbers(N, 70, 1.0));
             // Old probabilities on both sides of the new ones, so that some ratios are clipped.
@@ -289,7 +272,6 @@ mod tests {
                 value: &old_value,
                 old: Some(old),
             };
-            let given = Given { index: &index, outputs: &outputs, value: &value, log_std: &log_std };
             for surrogate in [Surrogate::Clip { range: 0.2 }, Surrogate::Penalized(&penalty)] {
                 let leaf =
                     |x: &[f32], shape: &[i64]| Tensor::from_slice(x).view(shape).set_requires_grad(true);
@@ -301,15 +283,38 @@ mod tests {
                 let [o, v, s] = &leaves;
                 let expected = reference(&head, &settings, surrogate, &learned, [o, v, s]);
                 expected.backward();
-                let mut ours = LossGradient::default();
-                let (total, _) = ours.compute(&head, &settings, surrogate, &learned, &given);
+                let index: Vec<i64> = (0..N as i64).collect();
+                let kl = |i: usize| {
+                    let row = &outputs[i * width..(i + 1) * width];
+                    f64::from(learned.evaluate(&head, row, &log_std, i).kl)
+                };
+                let kl = (0..N).map(kl).sum::<f64>() / N as f64;
+                let loss = Loss::new(&head, &settings, surrogate, &learned, &log_std, &index, kl);
+                let (mut d_outputs, mut d_value) = (vec![0.0; N * width], vec![0.0; N]);
+                let mut d_log_std = vec![0.0; log_std.len()];
+                let mut parts = UpdateMetrics::default();
+                // In two passes, as it comes from the tiles of a network.
+                for rows in [0..3, 3..N] {
+                    loss.add(
+                        &mut parts,
+                        Pass {
+                            index: &index[rows.clone()],
+                            outputs: &outputs[rows.start * width..rows.end * width],
+                            value: &value[rows.clone()],
+                            d_outputs: &mut d_outputs[rows.start * width..rows.end * width],
+                            d_value: &mut d_value[rows],
+                            d_log_std: &mut d_log_std,
+                        },
+                    );
+                }
+                let total = loss.total(&mut parts);
                 let expected = expected.double_value(&[]);
                 // Both sum f32 numbers.
                 assert!(
                     (total - expected).abs() < 1e-6 * expected.abs().max(10.0),
                     "{space}: {total} and {expected}"
                 );
-                for (ours, leaf) in [(&ours.outputs, o), (&ours.value, v), (&ours.log_std, s)] {
+                for (ours, leaf) in [(&d_outputs, o), (&d_value, v), (&d_log_std, s)] {
                     if !ours.is_empty() {
                         let ours = Tensor::from_slice(ours).view_as(leaf);
                         assert!(

@@ -2,16 +2,16 @@
 //!
 //! Reads top to bottom in the order of execution; docs/ppo.md explains each numbered detail.
 
+use std::time::Instant;
+
 use phalanx_agents::{
-    Actor, Adam, AdamSettings, Agent, AgentError, Checkpoint, NormalizeSettings, RewardNormalizer, Rollout,
-    stream,
+    Adam, AdamSettings, Agent, Checkpoint, NormalizeSettings, RewardNormalizer, Rollout, Tower, stream,
 };
-use phalanx_envs::{Block, Episode, Generator};
+use phalanx_envs::{Block, Elements, Episode, Generator};
 use rand::seq::SliceRandom;
 use serde::Serialize;
-use tch::Tensor;
 
-use crate::loss::{Given, Learned, LossGradient};
+use crate::loss::{Learned, Loss};
 use crate::objective::{Penalty, Surrogate};
 use crate::{AlgorithmError, Objective, PpoSettings, Transitions, advantages};
 
@@ -22,7 +22,6 @@ pub struct BatchPpo {
     minibatch: Generator,
     reward: Option<RewardNormalizer>,
     penalty: Option<Penalty>,
-    loss: LossGradient,
 }
 
 /// What an update did, averaged over its minibatches where nothing else is said.
@@ -48,6 +47,8 @@ pub struct UpdateMetrics {
     pub penalty: f64,
     /// Gradient steps taken.
     pub gradient_steps: u64,
+    /// Seconds for values, advantages and returns, before the first gradient step.
+    pub seconds_advantage: f64,
 }
 
 impl BatchPpo {
@@ -68,11 +69,10 @@ impl BatchPpo {
         };
         Self {
             settings: settings.clone(),
-            adam: Adam::new(agent.network().flat(), adam),
+            adam: Adam::new(agent.network().parameters().len(), adam),
             minibatch: stream(seed, "minibatch"),
             reward,
             penalty,
-            loss: LossGradient::default(),
         }
     }
 
@@ -87,15 +87,15 @@ impl BatchPpo {
         rollout: &Rollout,
         progress: f64,
     ) -> Result<UpdateMetrics, AlgorithmError> {
-        let actor = agent.actor();
+        let started = Instant::now();
         // 1. What the networks saw, under the statistics of the rollout.
-        let input = actor.input(&rollout.observations());
+        agent.load(block, rollout);
         // 2. Values of all observations in one pass.
         // P11
-        let value = values(agent, &input)?;
+        let value = agent.network_mut().infer_loaded(Tower::Critic, None)?;
         // 3. Values after each step; truncation takes that of the final observation.
         let episode = episodes(block, rollout);
-        let next_value = next_values(agent, &actor, rollout, &episode, &value)?;
+        let next_value = next_values(agent, block, rollout, &episode, &value)?;
         // 4. Rewards on their scale.
         let reward = self.rewards(block, rollout, &episode)?;
         // 5. Advantages and returns.
@@ -106,27 +106,28 @@ impl BatchPpo {
         let held = rollout.transitions();
         let explained_variance = explained_variance(&held, &returns, value);
         // 6. What the loss reads, with the old policy's outputs if the objective needs them.
-        let old = self.penalty.is_some().then(|| outputs(agent, &input)).transpose()?;
+        let old = match &self.penalty {
+            Some(_) => Some(agent.network_mut().infer_loaded(Tower::Actor, None)?),
+            None => None,
+        };
         let learned = Learned {
             block,
             log_prob: &rollout.log_prob,
             advantage: &advantage,
             returns: &returns,
             value,
-            old: old.map(|outputs| (outputs, agent.log_std())),
+            old: old.map(|outputs| (outputs, agent.network().log_std().to_vec())),
         };
+        let seconds_advantage = started.elapsed().as_secs_f64();
         // 7. Epochs over minibatches.
-        let mut metrics = self.epochs(agent, &input, &learned, held, progress)?;
-        metrics.explained_variance = explained_variance;
+        let mut metrics = self.epochs(agent, &learned, held, progress)?;
+        metrics = UpdateMetrics { explained_variance, seconds_advantage, ..metrics };
         // 8. Statistics for the next rollout.
         // P28
-        if let Some(normalizer) = agent.normalizer_mut() {
+        let observations = block.observations(0..rollout.len);
+        if let (Some(normalizer), Elements::F32(x)) = (agent.normalizer_mut(), observations) {
             let len = block.layout().observation_space.len();
-            let observations = block.observations_f32();
-            normalizer.update(rollout.transitions().iter().map(|&i| {
-                let start = i as usize * len;
-                &observations[start..start + len]
-            }));
+            normalizer.update(rollout.transitions().iter().map(|&i| &x[i as usize * len..][..len]));
         }
         Ok(metrics)
     }
@@ -163,7 +164,6 @@ impl BatchPpo {
     fn epochs(
         &mut self,
         agent: &mut Agent,
-        input: &Tensor,
         learned: &Learned<'_>,
         mut held: Vec<i64>,
         progress: f64,
@@ -176,8 +176,8 @@ impl BatchPpo {
             held.shuffle(&mut self.minibatch);
             for part in 0..parts {
                 let index = &held[held.len() * part / parts..held.len() * (part + 1) / parts];
-                let metrics = self.gradient_step(agent, input, learned, index, progress, learning_rate)?;
-                totals.add(&metrics);
+                let metrics = self.gradient_step(agent, learned, index, progress, learning_rate)?;
+                totals = totals.plus(metrics);
                 // P26: far enough.
                 if self.settings.target_kl.is_some_and(|target| metrics.approx_kl > 1.5 * target) {
                     break 'update;
@@ -185,7 +185,7 @@ impl BatchPpo {
             }
         }
         if let Some(penalty) = &mut self.penalty {
-            penalty.adapt(mean_kl(agent, input, learned, &held)?);
+            penalty.adapt(mean_kl(agent, learned, &held)?);
         }
         let penalty = self.penalty.as_ref().map_or(0.0, Penalty::weight);
         Ok(UpdateMetrics { learning_rate, penalty, ..totals.mean() })
@@ -195,46 +195,39 @@ impl BatchPpo {
     fn gradient_step(
         &mut self,
         agent: &mut Agent,
-        input: &Tensor,
         learned: &Learned<'_>,
         index: &[i64],
         progress: f64,
         learning_rate: f64,
     ) -> Result<UpdateMetrics, AlgorithmError> {
-        let device = input.device();
-        let minibatch = input.index_select(0, &Tensor::from_slice(index).to_device(device));
-        let (outputs, value) = agent.network_mut().forward(&minibatch);
-        let (shape, outputs, value) = (outputs.size(), numbers(&outputs)?, numbers(&value)?);
-        let log_std = agent.log_std();
-        let surrogate = match (&self.settings.objective, &self.penalty) {
-            (Objective::Clip(clip), _) => Surrogate::Clip { range: clip.range.at(progress) as f32 },
-            (Objective::KlPenalty(_), Some(penalty)) => Surrogate::Penalized(penalty),
+        let (surrogate, kl) = match (&self.settings.objective, &self.penalty) {
+            (Objective::Clip(clip), _) => (Surrogate::Clip { range: clip.range.at(progress) as f32 }, 0.0),
+            (Objective::KlPenalty(_), Some(penalty)) => {
+                (Surrogate::Penalized(penalty), mean_kl(agent, learned, index)?)
+            }
             (Objective::KlPenalty(_), None) => unreachable!("the penalty comes with the objective"),
         };
-        let given = Given { index, outputs: &outputs, value: &value, log_std: &log_std };
-        let (total, mut metrics) =
-            self.loss.compute(agent.head(), &self.settings, surrogate, learned, &given);
+        let (head, network) = agent.parts_mut();
+        let log_std = network.log_std().to_vec();
+        let loss = Loss::new(head, &self.settings, surrogate, learned, &log_std, index, kl);
+        let parts: Vec<UpdateMetrics> = network.learn(index, |parts, pass| loss.add(parts, pass))?;
+        let mut metrics = parts.into_iter().fold(UpdateMetrics::default(), UpdateMetrics::plus);
         // P27: nothing is learned from numbers that are none.
-        finite("loss", total, self.adam.steps)?;
-        let to = |numbers: &[f32]| Tensor::from_slice(numbers).to_device(device);
-        let d_outputs = to(&self.loss.outputs).view(shape.as_slice());
-        let gradient =
-            agent.network_mut().backward(d_outputs, &to(&self.loss.value), &to(&self.loss.log_std));
-        let mut gradient = gradient.shallow_clone();
-        metrics.gradient_norm = finite("gradient", gradient.norm().double_value(&[]), self.adam.steps)?;
-        if let Some(most) = self.settings.max_gradient_norm.filter(|&most| metrics.gradient_norm > most) {
-            // P23: no longer than allowed.
-            gradient *= most / metrics.gradient_norm;
-        }
-        self.adam.step(agent.network().flat(), &gradient, learning_rate);
-        metrics.gradient_steps = 1;
-        Ok(metrics)
+        finite("loss", loss.total(&mut metrics), self.adam.steps)?;
+        let norm = finite("gradient", norm(network.gradient()), self.adam.steps)?;
+        // P23: no longer than allowed.
+        let scale = self.settings.max_gradient_norm.map_or(1.0, |most| (most / norm).min(1.0));
+        network.change(|parameters, gradient| {
+            self.adam.step(parameters, gradient, scale, learning_rate);
+            Ok(())
+        })?;
+        Ok(UpdateMetrics { gradient_norm: norm, gradient_steps: 1, ..metrics })
     }
 
     /// Puts everything that learning needs into a checkpoint.
     pub fn save(&self, checkpoint: &mut Checkpoint) {
-        checkpoint.put_tensor("adam.mean", &self.adam.mean);
-        checkpoint.put_tensor("adam.square", &self.adam.square);
+        checkpoint.put_vector("adam.mean", &self.adam.mean);
+        checkpoint.put_vector("adam.square", &self.adam.square);
         checkpoint.put_state("adam.steps", &self.adam.steps);
         checkpoint.put_state("minibatch", &self.minibatch);
         checkpoint.put_state("reward", &self.reward);
@@ -246,8 +239,8 @@ impl BatchPpo {
     /// # Errors
     /// [`AlgorithmError::Agent`] when it was made for another network or algorithm.
     pub fn restore(&mut self, checkpoint: &Checkpoint) -> Result<(), AlgorithmError> {
-        checkpoint.copy_tensor("adam.mean", &self.adam.mean)?;
-        checkpoint.copy_tensor("adam.square", &self.adam.square)?;
+        checkpoint.copy_vector("adam.mean", &mut self.adam.mean)?;
+        checkpoint.copy_vector("adam.square", &mut self.adam.square)?;
         self.adam.steps = checkpoint.state("adam.steps")?;
         self.minibatch = checkpoint.state("minibatch")?;
         self.reward = checkpoint.state("reward")?;
@@ -257,14 +250,17 @@ impl BatchPpo {
 }
 
 impl UpdateMetrics {
-    fn add(&mut self, other: &Self) {
-        self.policy_loss += other.policy_loss;
-        self.value_loss += other.value_loss;
-        self.entropy += other.entropy;
-        self.approx_kl += other.approx_kl;
-        self.clip_fraction += other.clip_fraction;
-        self.gradient_norm += other.gradient_norm;
-        self.gradient_steps += other.gradient_steps;
+    fn plus(self, other: Self) -> Self {
+        Self {
+            policy_loss: self.policy_loss + other.policy_loss,
+            value_loss: self.value_loss + other.value_loss,
+            entropy: self.entropy + other.entropy,
+            approx_kl: self.approx_kl + other.approx_kl,
+            clip_fraction: self.clip_fraction + other.clip_fraction,
+            gradient_norm: self.gradient_norm + other.gradient_norm,
+            gradient_steps: self.gradient_steps + other.gradient_steps,
+            ..self
+        }
     }
 
     /// Sums over gradient steps, divided by their number.
@@ -282,11 +278,17 @@ impl UpdateMetrics {
     }
 }
 
-/// The numbers of a tensor, in this process's memory.
-fn numbers(tensor: &Tensor) -> Result<Vec<f32>, AlgorithmError> {
-    let mut numbers = vec![0.0; tensor.numel()];
-    tensor.f_copy_data(&mut numbers, tensor.numel()).map_err(AgentError::from)?;
-    Ok(numbers)
+/// Euclidean norm. Four sums at a time, so that each addition need not wait for the one before.
+fn norm(numbers: &[f32]) -> f64 {
+    let (fours, rest) = numbers.as_chunks::<4>();
+    let mut sums = [0.0; 4];
+    for four in fours {
+        for (sum, &x) in sums.iter_mut().zip(four) {
+            *sum += f64::from(x) * f64::from(x);
+        }
+    }
+    let rest: f64 = rest.iter().map(|&x| f64::from(x).powi(2)).sum();
+    (sums.iter().sum::<f64>() + rest).sqrt()
 }
 
 fn finite(what: &str, value: f64, steps: u64) -> Result<f64, AlgorithmError> {
@@ -296,30 +298,13 @@ fn finite(what: &str, value: f64, steps: u64) -> Result<f64, AlgorithmError> {
     Err(AlgorithmError::NotFinite { what: what.into(), value, place: format!("gradient step {}", steps + 1) })
 }
 
-/// Values of `input [B, O]`.
-fn values(agent: &Agent, input: &Tensor) -> Result<Vec<f32>, AlgorithmError> {
-    numbers(&agent.network().critic(input))
-}
-
-/// Distribution parameters `[B, P]` of `input [B, O]`.
-fn outputs(agent: &Agent, input: &Tensor) -> Result<Vec<f32>, AlgorithmError> {
-    numbers(&agent.network().actor(input))
-}
-
-/// Mean divergence of the policy before the update from the one after it, over the transitions `held`.
-fn mean_kl(
-    agent: &Agent,
-    input: &Tensor,
-    learned: &Learned<'_>,
-    held: &[i64],
-) -> Result<f64, AlgorithmError> {
-    let (width, log_std, outputs) = (agent.head().outputs(), agent.log_std(), outputs(agent, input)?);
-    let kl = |&i: &i64| {
-        let i = i as usize;
-        let row = &outputs[i * width..(i + 1) * width];
-        f64::from(learned.evaluate(agent.head(), row, &log_std, i).kl)
-    };
-    Ok(held.iter().map(kl).sum::<f64>() / held.len() as f64)
+/// Mean divergence of the policy before the update from the present one, over the transitions `index`.
+fn mean_kl(agent: &mut Agent, learned: &Learned<'_>, index: &[i64]) -> Result<f64, AlgorithmError> {
+    let outputs = agent.network_mut().infer_loaded(Tower::Actor, Some(index))?;
+    let (width, log_std) = (agent.head().outputs(), agent.network().log_std());
+    let rows = index.iter().zip(outputs.chunks_exact(width));
+    let kl = |(&i, row)| f64::from(learned.evaluate(agent.head(), row, log_std, i as usize).kl);
+    Ok(rows.map(kl).sum::<f64>() / index.len() as f64)
 }
 
 /// How each step left its episode, `[T, N]`; `None` where the row rested.
@@ -331,8 +316,8 @@ fn episodes(block: &Block, rollout: &Rollout) -> Vec<Option<Episode>> {
 
 /// Values after each step, `[T, N]`, from those of all observations, `[T+1, N]`.
 fn next_values(
-    agent: &Agent,
-    actor: &Actor<'_>,
+    agent: &mut Agent,
+    block: &Block,
     rollout: &Rollout,
     episode: &[Option<Episode>],
     value: &[f32],
@@ -348,7 +333,7 @@ fn next_values(
         }
     }
     if !truncated.is_empty() {
-        let last = values(agent, &actor.input(&rollout.final_observations(&truncated)))?;
+        let last = agent.final_values(block, &truncated)?;
         for (i, value) in truncated.iter().zip(last) {
             next_value[*i as usize] = value;
         }

@@ -115,8 +115,8 @@ impl Trainer {
     }
 
     /// The agent as it stands.
-    pub fn agent(&self) -> &Agent {
-        &self.agent
+    pub fn agent_mut(&mut self) -> &mut Agent {
+        &mut self.agent
     }
 
     /// The batch that is trained on.
@@ -144,7 +144,7 @@ impl Trainer {
         let result = self.run_on(checkpoints, log, stop);
         if let Err(error @ AlgorithmError::NotFinite { .. }) = result {
             let mut checkpoint = self.save();
-            self.collector.rollout().save(&mut checkpoint);
+            self.collector.rollout().save(self.collector.batch().block(), &mut checkpoint);
             let path = checkpoints.save_failed(&checkpoint)?;
             return Err(AlgorithmError::Stopped { path, source: Box::new(error) });
         }
@@ -203,8 +203,10 @@ impl Trainer {
     pub fn iterate(&mut self) -> Result<Record, AlgorithmError> {
         let start = Instant::now();
         let action = self.action.clone();
-        let collected =
-            self.collector.collect(&self.agent, &mut self.action).inspect_err(|_| self.action = action)?;
+        let collected = self
+            .collector
+            .collect(&mut self.agent, &mut self.action)
+            .inspect_err(|_| self.action = action)?;
         let updating = Instant::now();
         let share = self.progress.step as f64 / self.settings.steps as f64;
         let block = self.collector.batch().block();
@@ -243,7 +245,8 @@ impl Trainer {
             ("seconds", self.progress.seconds),
             ("seconds_stepping", times.stepping.as_secs_f64()),
             ("seconds_inferring", times.inferring.as_secs_f64()),
-            ("seconds_updating", times.updating.as_secs_f64()),
+            ("seconds_advantage", metrics.seconds_advantage),
+            ("seconds_updating", times.updating.as_secs_f64() - metrics.seconds_advantage),
         ] {
             record.push(name, value);
         }
@@ -257,7 +260,7 @@ impl Trainer {
     pub fn evaluate(&mut self) -> Result<Option<Evaluation>, AlgorithmError> {
         let episodes = self.settings.evaluation.episodes;
         match &mut self.evaluation {
-            Some(batch) => evaluate(&self.agent, &mut **batch, episodes, None).map(Some),
+            Some(batch) => evaluate(&mut self.agent, &mut **batch, episodes, None).map(Some),
             None => Ok(None),
         }
     }

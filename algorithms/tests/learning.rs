@@ -1,13 +1,12 @@
 //! Does it learn? Probe environments of known value and best action, with both objectives and both kinds of rollout.
 #![allow(clippy::unwrap_used)]
 
-use phalanx_agents::{Agent, Device, Mode, NetworkSettings, NormalizeSettings};
+use phalanx_agents::{Agent, Device, Mode, NetworkSettings, NormalizeSettings, Tower};
 use phalanx_algorithms::{
     Checkpoints, EpisodesRollout, EvaluationSettings, KlPenaltySettings, Objective, Outcome, PpoSettings,
     RolloutSettings, Schedule, StepsRollout, TrainSettings, Trainer,
 };
-use phalanx_envs::{BatchEnv, EnvSpec, LocalBatch, Probe, Registry};
-use tch::Tensor;
+use phalanx_envs::{Action, BatchEnv, Block, EnvSpec, Layout, LocalBatch, Probe, Registry, Space};
 
 const DISCOUNT: f64 = 0.8;
 
@@ -33,7 +32,6 @@ fn settings(rollout: RolloutSettings, objective: Objective) -> TrainSettings {
 }
 
 fn trained(probe: Probe, rollout: RolloutSettings, objective: Objective) -> Trainer {
-    tch::set_num_threads(1);
     let registry = Registry::probes();
     let make = |rows, steps, seed| {
         let batch = LocalBatch::new(&registry, &EnvSpec::named(probe.name()), rows, steps, seed)?;
@@ -47,30 +45,28 @@ fn trained(probe: Probe, rollout: RolloutSettings, objective: Objective) -> Trai
     trainer
 }
 
-fn value(agent: &Agent, observation: f32) -> f64 {
-    let input = agent.actor().input(&Tensor::from_slice(&[observation]).view([1, 1]));
-    agent.network().critic(&input).double_value(&[0])
+fn value(agent: &mut Agent, observation: f32) -> f64 {
+    let mut values = Vec::new();
+    agent.network_mut().infer(Tower::Critic, &[observation], &mut values).unwrap();
+    f64::from(values[0])
 }
 
-fn action(agent: &Agent, probe: Probe, observation: f32) -> f32 {
-    let input = Tensor::from_slice(&[observation]).view([1, 1]);
-    let mut actor = agent.actor();
-    if probe == Probe::ContinuousAction {
-        let mut action = [0.0];
-        actor.draw(&input, Mode::Greedy, &mut action, &mut [0.0]).unwrap();
-        action[0]
-    } else {
-        let mut action = [0];
-        actor.choose(&input, Mode::Greedy, &mut action, &mut [0.0]).unwrap();
-        action[0] as f32
+fn action(agent: &mut Agent, space: &Space, observation: f32) -> f32 {
+    let block = Block::local(Layout::new(1, 1, Space::unbounded(1), space.clone()).unwrap());
+    block.observation_row(0, 0).f32()[0] = observation;
+    agent.actor().act(&block, 0, Mode::Greedy, &mut [0.0]).unwrap();
+    match block.recorded_action(0) {
+        Action::Box(numbers) => numbers[0],
+        choices => choices.choices()[0] as f32,
     }
 }
 
-fn assert_learned(probe: Probe, trainer: &Trainer) {
+fn assert_learned(probe: Probe, trainer: &mut Trainer) {
+    let space = trainer.batch_mut().action_space().clone();
     for &observation in probe.observations() {
-        let agent = trainer.agent();
+        let agent = trainer.agent_mut();
         if let Some(best) = probe.best_action(observation) {
-            let taken = action(agent, probe, observation);
+            let taken = action(agent, &space, observation);
             assert!((taken - best).abs() < 0.1, "{}: action {taken} at {observation}", probe.name());
         }
         // A sampled policy is not quite the best one, so values of tasks with a choice come close from below.
@@ -86,7 +82,7 @@ fn assert_learned(probe: Probe, trainer: &Trainer) {
 fn every_probe_is_learned_with_the_clipped_objective() {
     for probe in Probe::ALL {
         let rollout = RolloutSettings::Steps(StepsRollout { steps: 16 });
-        assert_learned(probe, &trained(probe, rollout, Objective::default()));
+        assert_learned(probe, &mut trained(probe, rollout, Objective::default()));
     }
 }
 
@@ -95,6 +91,6 @@ fn every_probe_is_learned_with_the_kl_penalty_from_whole_episodes() {
     for probe in Probe::ALL {
         let rollout = RolloutSettings::Episodes(EpisodesRollout { episodes: 256, max_length: 2 });
         let objective = Objective::KlPenalty(KlPenaltySettings::default());
-        assert_learned(probe, &trained(probe, rollout, objective));
+        assert_learned(probe, &mut trained(probe, rollout, objective));
     }
 }

@@ -26,7 +26,6 @@ fn settings(rollout: RolloutSettings, objective: Objective) -> TrainSettings {
 }
 
 fn trainer(registry: &Registry, spec: &EnvSpec, settings: &TrainSettings) -> Trainer {
-    tch::set_num_threads(1);
     let make = |rows, steps, seed| {
         Ok(Box::new(LocalBatch::new(registry, spec, rows, steps, seed)?) as Box<dyn BatchEnv>)
     };

@@ -112,6 +112,17 @@ impl<'a> Action<'a> {
         }
     }
 
+    /// The choices.
+    ///
+    /// # Panics
+    /// When the action space is not [`Space::MultiDiscrete`].
+    pub fn choices(self) -> &'a [i64] {
+        match self {
+            Self::MultiDiscrete(a) => a,
+            _ => panic!("{self:?} is no action of a MultiDiscrete space"),
+        }
+    }
+
     /// The numbers.
     ///
     /// # Panics
@@ -120,6 +131,24 @@ impl<'a> Action<'a> {
         match self {
             Self::Box(a) => a,
             _ => panic!("{self:?} is no action of a Box space"),
+        }
+    }
+}
+
+/// Numbers of observations, to be read.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Elements<'a> {
+    /// Floats.
+    F32(&'a [f32]),
+    /// Bytes.
+    U8(&'a [u8]),
+}
+
+impl<'a> From<Row<'a>> for Elements<'a> {
+    fn from(row: Row<'a>) -> Self {
+        match row {
+            Row::F32(row) => Self::F32(row),
+            Row::U8(row) => Self::U8(row),
         }
     }
 }

@@ -22,7 +22,7 @@ mod worker;
 pub mod wrappers;
 
 pub use batch::{BatchEnv, Block, Layout, LocalBatch, Memory, Phase, Place, Rows, RunningEpisode, Watch};
-pub use env::{Action, Env, Episode, Frame, Row, Step};
+pub use env::{Action, Elements, Env, Episode, Frame, Row, Step};
 pub use error::EnvError;
 pub use probe::Probe;
 pub use registry::{Constructor, Entry, EnvInfo, Registry};

@@ -45,9 +45,9 @@ pub(super) fn run(
     let (rows, steps) = evaluation_shape(episodes);
     let mut batch = setup::batch(&config, registry, zygote, (rows, steps, setup::trial_seed(seed)))?.batch;
     let spaces = (batch.observation_space(), batch.action_space());
-    let agent = setup::agent(&config, spaces.0, spaces.1, device, &found.checkpoint)?;
+    let mut agent = setup::agent(&config, spaces.0, spaces.1, device, &found.checkpoint)?;
     let mut generator = stream(seed, "evaluation");
-    let evaluation = evaluate(&agent, &mut *batch, episodes, stochastic.then_some(&mut generator))?;
+    let evaluation = evaluate(&mut agent, &mut *batch, episodes, stochastic.then_some(&mut generator))?;
     batch.close()?;
     let result = Report {
         env: &config.env.name,

@@ -3,6 +3,7 @@
 //! Exit codes: 0 success, 1 the run failed, 2 bad arguments or a bad configuration, and as is customary 130 after
 //! Ctrl-C and 143 after SIGTERM, also when the training stopped in order: a script must not take it for finished.
 
+mod bench;
 mod config;
 mod envs;
 mod evaluate;
@@ -38,6 +39,9 @@ enum Command {
     Evaluate(evaluate::Arguments),
     /// Play episodes with the policy of a run and make a video of each.
     Visualize(visualize::Arguments),
+    /// Measure how fast environments and trainings are on this machine.
+    #[command(subcommand)]
+    Bench(bench::Command),
     /// Show, check and list environments.
     #[command(subcommand)]
     Envs(envs::Command),
@@ -59,6 +63,9 @@ pub fn main(registry: Registry) -> ExitCode {
         }
         Command::Evaluate(arguments) => {
             start_zygote(registry).and_then(|z| evaluate::run(&arguments, registry, &z, out)).map(done)
+        }
+        Command::Bench(command) => {
+            start_zygote(registry).and_then(|z| bench::run(command, registry, &z, out)).map(done)
         }
         Command::Visualize(arguments) => visualize::run(&arguments, registry, out).map(done),
         Command::Envs(command) => envs::run(command, registry, out).map(done),

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use phalanx_algorithms::{AlgorithmError, Console, JsonLines, Logger, Outcome, Record, TensorBoard, Which};
-use phalanx_envs::{Registry, Workers, Zygote};
+use phalanx_envs::{Chosen, Registry, Workers, Zygote};
 
 use super::Usage;
 use super::config::Overrides;
@@ -91,8 +91,10 @@ fn train(
     let checkpoints = run.checkpoints(config.checkpoint.keep);
     let device = setup::device(config)?;
     let notes = RefCell::new(Vec::new());
-    let mut trainer =
-        setup::trainer(config, registry, zygote, device, &|note| notes.borrow_mut().push(note))?;
+    let note = |rows, chosen: &Chosen| {
+        notes.borrow_mut().push(format!("{rows} rows in {} workers: {}", chosen.workers, chosen.why));
+    };
+    let mut trainer = setup::trainer(config, registry, zygote, device, &note)?;
     let mut say = |text: &str| {
         eprintln!("{text}");
         log.write(text)

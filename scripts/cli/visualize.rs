@@ -4,7 +4,7 @@ use std::io::Write;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 
-use phalanx_agents::{Mode, Rollout, stream};
+use phalanx_agents::{Mode, stream};
 use phalanx_algorithms::checkpoint_step;
 use phalanx_envs::Registry;
 
@@ -33,7 +33,7 @@ pub(super) fn run(arguments: &Arguments, registry: &Registry, out: &mut impl Wri
     let (run, config, found) = arguments.played.open(registry)?;
     let device = setup::device(&config)?;
     let mut stage = Stage::new(registry, &config.env, setup::trial_seed(seed))?;
-    let agent =
+    let mut agent =
         setup::agent(&config, stage.observation_space(), stage.action_space(), device, &found.checkpoint)?;
     let options = VisualizeOptions {
         out: arguments.out.clone().unwrap_or_else(|| run.path().join("videos")),
@@ -41,14 +41,13 @@ pub(super) fn run(arguments: &Arguments, registry: &Registry, out: &mut impl Wri
         episodes: arguments.episodes,
         checkpoint_step: checkpoint_step(&found.checkpoint)?,
     };
-    let (mut rollout, mut actor) = (Rollout::new(stage.block()), agent.actor());
+    let mut actor = agent.actor();
     let mut generator = stream(seed, "evaluation");
     let summary = stage.play(
         &options,
         |block| {
             let mode = if stochastic { Mode::Sample(&mut generator) } else { Mode::Greedy };
-            let (observation, log_prob) = rollout.at(0);
-            actor.act(observation, mode, block, 0, log_prob)
+            actor.act(block, 0, mode, &mut [0.0])
         },
         |episode| eprintln!("{}: return {:.1}, {} steps", episode.file, episode.total, episode.length),
     )?;

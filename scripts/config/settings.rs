@@ -32,10 +32,10 @@ pub struct Config {
     /// Where networks are evaluated and trained: `cpu`, `cuda` or `cuda:N`.
     #[serde(default)]
     pub device: DeviceSetting,
-    /// Threads of one tensor operation; small networks are fastest with 1.
-    #[serde(default = "defaults::threads")]
-    #[schemars(range(min = 1, max = 1024))]
-    pub threads: usize,
+    /// Threads of the networks; null takes one for each core. Results do not depend on it.
+    #[serde(default)]
+    #[schemars(inner(range(min = 1, max = 1024)))]
+    pub threads: Option<usize>,
     /// What one rollout holds: a number of steps of every row, or whole episodes.
     #[serde(default)]
     pub rollout: RolloutSettings,
@@ -73,10 +73,6 @@ mod defaults {
 
     pub fn steps() -> u64 {
         100_000
-    }
-
-    pub fn threads() -> usize {
-        1
     }
 }
 

@@ -7,12 +7,13 @@
 #![allow(unsafe_code)]
 
 use std::alloc::{Layout as HeapLayout, alloc_zeroed, dealloc};
+use std::ops::Range;
 use std::ptr::NonNull;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Action, Dtype, EnvError, Episode, Row, Space};
+use crate::{Action, Dtype, Elements, EnvError, Episode, Row, Space};
 
 /// Alignment of every part of a block: a cache line.
 const LINE: usize = 64;
@@ -162,15 +163,16 @@ impl Drop for Heap {
 /// `final_observation [T, N, O]`, `action [T, N, A]`, `reward [T, N]`, `episode [T, N]`, `active [N]`.
 pub struct Block {
     layout: Layout,
-    memory: Arc<dyn Memory>,
-    /// First byte of `memory`, which does not move.
+    /// Keeps the bytes alive.
+    _memory: Arc<dyn Memory>,
+    /// First byte of the memory, which does not move.
     base: NonNull<u8>,
     /// Numbers in an observation and in an action, which the spaces would have to count anew.
     observation_len: usize,
     action_len: usize,
 }
 
-// SAFETY: `base` points into `memory`, which may itself move between threads and be shared by them.
+// SAFETY: `base` points into `_memory`, which may itself move between threads and be shared by them.
 unsafe impl Send for Block {}
 
 // SAFETY: as above; who may touch which row is on the module's page.
@@ -199,17 +201,12 @@ impl Block {
         let base = memory.base();
         assert!(base.as_ptr().addr().is_multiple_of(LINE), "a block is aligned to {LINE}");
         let (observation_len, action_len) = (layout.observation_space.len(), layout.action_space.len());
-        Self { layout, memory, base, observation_len, action_len }
+        Self { layout, _memory: memory, base, observation_len, action_len }
     }
 
     /// Shape and places.
     pub fn layout(&self) -> &Layout {
         &self.layout
-    }
-
-    /// The memory itself, for views that may outlive this value.
-    pub fn memory(&self) -> Arc<dyn Memory> {
-        Arc::clone(&self.memory)
     }
 
     /// Marks every row as active.
@@ -245,15 +242,25 @@ impl Block {
         self.at(self.layout.action, 0)
     }
 
-    /// `observation [T+1, N, O]` of floats; panics when the observation space has bytes.
+    /// Observations `[times, N, O]`.
     ///
     /// # Panics
-    /// See above.
-    pub fn observations_f32(&self) -> &[f32] {
-        assert_eq!(self.layout.dtype(), Dtype::F32, "observations are bytes");
-        let len = (self.layout.steps + 1) * self.layout.rows * self.observation_len;
+    /// When the times lie outside the block.
+    pub fn observations(&self, times: Range<usize>) -> Elements<'_> {
+        assert!(times.start <= times.end && times.end <= self.layout.steps + 1, "times {times:?}");
+        let row = self.layout.rows * self.observation_len;
+        let (start, len) = (times.start * row, times.len() * row);
         // SAFETY: within the memory, and no row is being stepped while the learner reads.
-        unsafe { std::slice::from_raw_parts(self.at(self.layout.observation, 0), len) }
+        unsafe {
+            match self.layout.dtype() {
+                Dtype::F32 => {
+                    Elements::F32(std::slice::from_raw_parts(self.at(self.layout.observation, start), len))
+                }
+                Dtype::U8 => {
+                    Elements::U8(std::slice::from_raw_parts(self.at(self.layout.observation, start), len))
+                }
+            }
+        }
     }
 
     /// `reward [T, N]`.
@@ -341,7 +348,7 @@ impl Block {
     /// When the transition lies outside the block.
     pub fn recorded_action(&self, index: usize) -> Action<'_> {
         assert!(index < self.layout.steps * self.layout.rows, "transition {index} lies outside the block");
-        let len = self.layout.action_space.len();
+        let len = self.action_len;
         // SAFETY: checked above; the learner alone writes actions.
         unsafe {
             if self.layout.is_discrete() {

@@ -1,0 +1,105 @@
+//! The networks on the processor: tiles of rows, spread over the threads of rayon's pool.
+//!
+//! Rows are cut into the same shards whatever the number of threads, and the gradients of shards are added in their
+//! order: the same numbers come out with one thread and with many.
+
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+use super::Pass;
+use super::tile::{ROWS, Tile};
+use crate::plan::{Plan, Tower};
+
+/// Shards of a pass at most: each has a gradient of its own.
+const SHARDS: usize = 32;
+
+/// Gradients that one task adds up.
+const ADDED: usize = 8192;
+
+/// The memory of passes over many rows.
+pub struct Cpu {
+    shards: Vec<Shard>,
+}
+
+struct Shard {
+    tile: Tile,
+    gradient: Vec<f32>,
+}
+
+impl Cpu {
+    /// Memory for a pass of at most one tile; larger ones make more.
+    pub fn new() -> Self {
+        Self { shards: Vec::new() }
+    }
+
+    fn shards(&mut self, plan: &Plan, rows: usize) -> &mut [Shard] {
+        let wanted = rows.div_ceil(ROWS).clamp(1, SHARDS);
+        let fresh = || Shard { tile: Tile::new(plan), gradient: Vec::new() };
+        self.shards.resize_with(wanted.max(self.shards.len()), fresh);
+        &mut self.shards[..wanted]
+    }
+
+    /// What `tower` gives for `x [B, inputs]`, into `out [B, …]`.
+    pub fn infer(&mut self, plan: &Plan, parameters: &[f32], tower: Tower, x: &[f32], out: &mut [f32]) {
+        let (inputs, outputs) = (plan.inputs, plan.outputs(tower));
+        let rows = x.len() / inputs;
+        let shards = self.shards(plan, rows);
+        let run = |shard: &mut Shard, x: &[f32], out: &mut [f32]| {
+            for (x, out) in x.chunks(ROWS * inputs).zip(out.chunks_mut(ROWS * outputs)) {
+                out.copy_from_slice(shard.tile.infer(plan, parameters, tower, x));
+            }
+        };
+        if let [shard] = shards {
+            return run(shard, x, out);
+        }
+        let rows = rows.div_ceil(shards.len());
+        let parts = x.par_chunks(rows * inputs).zip(out.par_chunks_mut(rows * outputs));
+        shards.par_iter_mut().zip(parts).for_each(|(shard, (x, out))| run(shard, x, out));
+    }
+
+    /// Writes the gradient of the sum of `loss` over the rows `index` of `x [M, inputs]`. `loss` is called for some rows at
+    /// a time, with the sums of their shard; those of all shards are returned in their order.
+    pub fn learn<S: Default + Send>(
+        &mut self,
+        plan: &Plan,
+        parameters: &[f32],
+        x: &[f32],
+        index: &[i64],
+        gradient: &mut [f32],
+        loss: impl Fn(&mut S, Pass<'_>) + Sync,
+    ) -> Vec<S> {
+        let shards = self.shards(plan, index.len());
+        let count = shards.len();
+        let part = |i: usize| -> Range<usize> { index.len() * i / count..index.len() * (i + 1) / count };
+        let run = |(i, shard): (usize, &mut Shard)| {
+            let mut sums = S::default();
+            shard.gradient.clear();
+            shard.gradient.resize(plan.len(), 0.0);
+            for index in index[part(i)].chunks(ROWS) {
+                let loss = |pass: Pass<'_>| loss(&mut sums, pass);
+                shard.tile.learn(plan, parameters, x, index, &mut shard.gradient, loss);
+            }
+            sums
+        };
+        if let [shard] = shards {
+            let sums = run((0, shard));
+            gradient.copy_from_slice(&shard.gradient);
+            return vec![sums];
+        }
+        let sums = shards.par_iter_mut().enumerate().map(run).collect();
+        gradient.par_chunks_mut(ADDED).enumerate().for_each(|(i, gradient)| {
+            let part = |shard: &'_ Shard| -> Range<usize> {
+                let start = i * ADDED;
+                start..(start + ADDED).min(shard.gradient.len())
+            };
+            gradient.copy_from_slice(&shards[0].gradient[part(&shards[0])]);
+            for shard in &shards[1..] {
+                for (sum, g) in gradient.iter_mut().zip(&shard.gradient[part(shard)]) {
+                    *sum += g;
+                }
+            }
+        });
+        sums
+    }
+}

@@ -1,0 +1,87 @@
+//! Matrix products.
+#![allow(unsafe_code)]
+
+use gemm::{Parallelism, gemm};
+
+/// Numbers `[rows, columns]`, row-major; `turned` is its transpose.
+#[derive(Clone, Copy)]
+pub struct Matrix<'a> {
+    numbers: &'a [f32],
+    rows: usize,
+    columns: usize,
+    /// Numbers from one row to the next, and from one column to the next.
+    strides: (usize, usize),
+}
+
+impl<'a> Matrix<'a> {
+    /// The first `rows`·`columns` of `numbers`.
+    pub fn new(numbers: &'a [f32], rows: usize, columns: usize) -> Self {
+        Self { numbers: &numbers[..rows * columns], rows, columns, strides: (columns, 1) }
+    }
+
+    /// Its transpose, over the same numbers.
+    pub fn turned(self) -> Self {
+        let Self { numbers, rows, columns, strides: (row, column) } = self;
+        Self { numbers, rows: columns, columns: rows, strides: (column, row) }
+    }
+}
+
+/// What a product does with the numbers that it finds.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Store {
+    /// Overwrites them.
+    Set,
+    /// Adds to them.
+    Add,
+}
+
+/// `c = a·b` or `c += a·b`, row-major.
+pub fn product(c: &mut [f32], a: Matrix<'_>, b: Matrix<'_>, store: Store) {
+    assert_eq!(a.columns, b.rows, "rows of the second factor");
+    let c = &mut c[..a.rows * b.columns];
+    let stride = |(row, column): (usize, usize)| (row as isize, column as isize);
+    let ((a_row, a_column), (b_row, b_column)) = (stride(a.strides), stride(b.strides));
+    let keep = f32::from(u8::from(store == Store::Add));
+    // SAFETY: `Matrix` holds rows·columns numbers with its strides, `c` was cut to the result's, and is borrowed mutably.
+    unsafe {
+        gemm(
+            a.rows,
+            b.columns,
+            a.columns,
+            c.as_mut_ptr(),
+            1,
+            b.columns as isize,
+            store == Store::Add,
+            a.numbers.as_ptr(),
+            a_column,
+            a_row,
+            b.numbers.as_ptr(),
+            b_column,
+            b_row,
+            keep,
+            1.0,
+            false,
+            false,
+            false,
+            Parallelism::None,
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn products_by_hand() {
+        let (a, b) = ([1.0, 2.0, 3.0, 4.0, 5.0, 6.0], [1.0, 0.0, 2.0, 1.0, 0.0, 3.0]);
+        let mut c = [10.0; 4];
+        // [1 2 3; 4 5 6]·[1 0; 2 1; 0 3] = [5 11; 14 23].
+        product(&mut c, Matrix::new(&a, 2, 3), Matrix::new(&b, 3, 2), Store::Add);
+        assert_eq!(c, [15.0, 21.0, 24.0, 33.0]);
+        // [1 2 3; 4 5 6]·[1 1; 0 0; 2 3] with the second factor written [1 0 2; 1 0 3].
+        let turned = [1.0, 0.0, 2.0, 1.0, 0.0, 3.0];
+        product(&mut c, Matrix::new(&a, 2, 3), Matrix::new(&turned, 2, 3).turned(), Store::Set);
+        assert_eq!(c, [7.0, 10.0, 16.0, 22.0]);
+    }
+}

@@ -1,0 +1,180 @@
+//! Loops over many numbers, compiled twice: for any processor, and with AVX2.
+//!
+//! Both forms do the same operations in the same order, so the results are the same bits.
+#![allow(unsafe_code)]
+
+use crate::Activation;
+
+/// A function whose loops use the vector instructions that the processor has.
+macro_rules! vectorised {
+    ($(#[$doc:meta])* pub fn $name:ident($($argument:ident: $type:ty),* $(,)?) $body:block) => {
+        $(#[$doc])*
+        pub fn $name($($argument: $type),*) {
+            #[inline(always)]
+            #[allow(clippy::inline_always)] // to be compiled within both forms
+            fn plain($($argument: $type),*) $body
+
+            #[cfg(target_arch = "x86_64")]
+            #[target_feature(enable = "avx2")]
+            fn avx2($($argument: $type),*) {
+                plain($($argument),*);
+            }
+
+            #[cfg(target_arch = "x86_64")]
+            if std::is_x86_feature_detected!("avx2") {
+                // SAFETY: this processor has AVX2.
+                return unsafe { avx2($($argument),*) };
+            }
+            plain($($argument),*);
+        }
+    };
+}
+
+vectorised! {
+    /// `x[i] += row` for every row of `x [B, row]`.
+    pub fn add_to_rows(x: &mut [f32], row: &[f32]) {
+        for x in x.chunks_exact_mut(row.len()) {
+            for (x, y) in x.iter_mut().zip(row) {
+                *x += y;
+            }
+        }
+    }
+}
+
+vectorised! {
+    /// `sum += x[0] + x[1] + …` over the rows of `x [B, sum]`.
+    pub fn sum_rows(sum: &mut [f32], x: &[f32]) {
+        for x in x.chunks_exact(sum.len()) {
+            for (sum, x) in sum.iter_mut().zip(x) {
+                *sum += x;
+            }
+        }
+    }
+}
+
+vectorised! {
+    /// `x = f(x + bias)` for every row of `x [B, bias]`.
+    pub fn activate(x: &mut [f32], bias: &[f32], activation: Activation) {
+        for x in x.chunks_exact_mut(bias.len()) {
+            let numbers = x.iter_mut().zip(bias);
+            match activation {
+                Activation::Tanh => numbers.for_each(|(x, b)| *x = tanh(*x + b)),
+                Activation::Relu => numbers.for_each(|(x, b)| *x = (*x + b).max(0.0)),
+                Activation::Elu => numbers.for_each(|(x, b)| *x = elu(*x + b)),
+            }
+        }
+    }
+}
+
+vectorised! {
+    /// `gradient = gradient · f'`, with f' read off the results `y` of f.
+    pub fn deactivate(gradient: &mut [f32], y: &[f32], activation: Activation) {
+        let numbers = gradient.iter_mut().zip(y);
+        match activation {
+            Activation::Tanh => numbers.for_each(|(g, y)| *g *= 1.0 - y * y),
+            Activation::Relu => numbers.for_each(|(g, &y)| *g = if y > 0.0 { *g } else { 0.0 }),
+            Activation::Elu => numbers.for_each(|(g, &y)| *g = if y > 0.0 { *g } else { *g * (y + 1.0) }),
+        }
+    }
+}
+
+/// The numbers of one step of Adam.
+#[derive(Clone, Copy)]
+pub struct AdamStep {
+    /// Factor of the gradient.
+    pub scale: f32,
+    /// Weights of the new gradient in the mean and of its square in the mean square.
+    pub fresh: (f32, f32),
+    /// Learning rate, with the correction of the mean's start.
+    pub rate: f32,
+    /// Factor of the root mean square: the correction of its start.
+    pub correction: f32,
+    /// Added to the denominator.
+    pub epsilon: f32,
+}
+
+vectorised! {
+    /// One step of Adam over all parameters.
+    pub fn adam(p: &mut [f32], gradient: &[f32], mean: &mut [f32], square: &mut [f32], step: AdamStep) {
+        for (((p, g), mean), square) in p.iter_mut().zip(gradient).zip(mean).zip(square) {
+            let g = step.scale * g;
+            *mean += step.fresh.0 * (g - *mean);
+            *square += step.fresh.1 * (g * g - *square);
+            *p -= step.rate * *mean / (square.sqrt() * step.correction + step.epsilon);
+        }
+    }
+}
+
+/// Hyperbolic tangent within 5e-7 of itself: x·P(x²)/Q(x²), the minimax quotient that Eigen uses, too.
+#[inline(always)]
+#[allow(clippy::inline_always)] // a call would keep the loop from being vectorised
+fn tanh(x: f32) -> f32 {
+    // Beyond, the result is ±1 in 32 bits.
+    let x = x.clamp(-7.905_311, 7.905_311);
+    let z = x * x;
+    let p = z * -2.760_768_4e-16 + 2.000_188e-13;
+    let p = p * z - 8.604_672e-11;
+    let p = p * z + 5.122_297e-8;
+    let p = p * z + 1.485_722_4e-5;
+    let p = p * z + 6.372_619_3e-4;
+    let p = p * z + 4.893_524_6e-3;
+    let q = z * 1.198_258_4e-6 + 1.185_347_1e-4;
+    let q = q * z + 2.268_434_6e-3;
+    let q = q * z + 4.893_525e-3;
+    x * p / q
+}
+
+/// eˣ for |x| ≤ 80: 2ⁿ·2ᶠ with |f| ≤ ½ and a polynomial for 2ᶠ.
+#[inline(always)]
+#[allow(clippy::inline_always)] // a call would keep the loop from being vectorised
+fn exp(x: f32) -> f32 {
+    /// 1.5·2²³: adding it rounds to an integer that then stands in the lowest bits.
+    const ROUND: f32 = 12_582_912.0;
+    let scaled = x * std::f32::consts::LOG2_E;
+    let rounded = scaled + ROUND;
+    let f = (scaled - (rounded - ROUND)) * std::f32::consts::LN_2;
+    let p = f * (1.0 / 720.0) + 1.0 / 120.0;
+    let p = p * f + 1.0 / 24.0;
+    let p = p * f + 1.0 / 6.0;
+    let p = p * f + 0.5;
+    let p = p * f + 1.0;
+    let p = p * f + 1.0;
+    let n = rounded.to_bits().wrapping_sub(ROUND.to_bits()).wrapping_add(127);
+    p * f32::from_bits(n << 23)
+}
+
+/// x where positive, eˣ − 1 elsewhere.
+#[inline(always)]
+#[allow(clippy::inline_always)] // a call would keep the loop from being vectorised
+fn elu(x: f32) -> f32 {
+    if x > 0.0 { x } else { exp(x.max(-80.0)) - 1.0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tanh_agrees_with_the_standard_librarys() {
+        for i in -200_000..=200_000 {
+            let x = i as f32 * 6e-5;
+            let (ours, exact) = (tanh(x), f64::from(x).tanh());
+            assert!((f64::from(ours) - exact).abs() <= 5e-7 * exact.abs(), "tanh({x}) = {ours}, not {exact}");
+        }
+        assert_eq!((tanh(f32::INFINITY), tanh(-1e30), tanh(0.0)), (1.0, -1.0, 0.0));
+        assert!(tanh(f32::NAN).is_nan());
+    }
+
+    #[test]
+    fn exp_agrees_with_the_standard_librarys() {
+        for i in -80_000..=80_000 {
+            let x = i as f32 * 1e-3;
+            let (ours, exact) = (f64::from(exp(x)), f64::from(x).exp());
+            // The argument is scaled in 32 bits: |x|·2⁻²⁴·log₂e, and the polynomial's own 3e-7.
+            assert!(
+                (ours - exact).abs() <= (4e-7 + 1.2e-7 * f64::from(x.abs())) * exact,
+                "exp({x}) = {ours}"
+            );
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! How fast: environments alone, and whole iterations of a training.
+//!
+//! Time is cut into slices, and the median slice is reported with the slowest and the fastest one: a neighbour that is busy
+//! for a moment spoils a slice, not the figure.
+
+use std::time::{Duration, Instant};
+
+use phalanx_agents::stream;
+use phalanx_algorithms::{JsonLines, Logger, Record, TensorBoard, Trainer};
+use phalanx_envs::{BatchEnv, EnvError};
+use serde::Serialize;
+
+/// Slices that the time is cut into.
+const SLICES: u32 = 7;
+
+/// Environment steps a second, all rows together.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Speed {
+    /// Of the median slice.
+    #[serde(rename = "steps_per_second")]
+    pub median: f64,
+    /// Of the slowest slice.
+    pub min: f64,
+    /// Of the fastest slice.
+    pub max: f64,
+    /// Slices measured.
+    pub slices: usize,
+}
+
+impl Speed {
+    fn of(mut slices: Vec<f64>) -> Self {
+        slices.sort_by(f64::total_cmp);
+        let last = slices.len() - 1;
+        Self { median: slices[last / 2], min: slices[0], max: slices[last], slices: slices.len() }
+    }
+}
+
+/// Runs `lap`, which takes some steps and says how many, for about `time` and a warm-up.
+fn measure<E>(time: Duration, mut lap: impl FnMut() -> Result<u64, E>) -> Result<Speed, E> {
+    let slice = time / SLICES;
+    let mut run = |least: Duration| -> Result<f64, E> {
+        let (start, mut steps) = (Instant::now(), 0);
+        while steps == 0 || start.elapsed() < least {
+            steps += lap()?;
+        }
+        Ok(steps as f64 / start.elapsed().as_secs_f64())
+    };
+    run(slice)?;
+    Ok(Speed::of((0..SLICES).map(|_| run(slice)).collect::<Result<_, E>>()?))
+}
+
+/// Steps a batch with random actions, which are drawn before the clock starts.
+///
+/// # Errors
+/// What the environments say.
+pub fn stepping(batch: &mut dyn BatchEnv, time: Duration) -> Result<Speed, EnvError> {
+    let (rows, steps) = (batch.block().layout().rows, batch.block().layout().steps);
+    let (space, mut generator) = (batch.action_space().clone(), stream(0, "bench"));
+    let len = space.len();
+    for t in 0..steps {
+        let block = batch.block();
+        for row in 0..rows {
+            if block.layout().is_discrete() {
+                let actions = &mut block.discrete_actions(t)[row * len..][..len];
+                space.sample(&mut generator, actions, &mut []);
+            } else {
+                let actions = &mut block.continuous_actions(t)[row * len..][..len];
+                space.sample(&mut generator, &mut [], actions);
+            }
+        }
+    }
+    batch.reset(None)?;
+    measure(time, || {
+        for t in 0..steps {
+            batch.step(t)?;
+        }
+        batch.block().carry_over(steps);
+        Ok((rows * steps) as u64)
+    })
+}
+
+/// Shares of the time of iterations; what is left over is bookkeeping.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub struct Shares {
+    /// In the environments.
+    pub stepping: f64,
+    /// In the policy, while stepping.
+    pub inference: f64,
+    /// Values, advantages and returns.
+    pub advantage: f64,
+    /// Gradient steps.
+    pub update: f64,
+    /// Writing the metrics.
+    pub logging: f64,
+}
+
+/// Runs whole iterations of a training, with its metrics written to a folder that is gone afterwards.
+///
+/// # Errors
+/// What the training says; that the folder cannot be written.
+pub fn training(trainer: &mut Trainer, time: Duration) -> anyhow::Result<(Speed, Shares)> {
+    let folder = tempfile::tempdir()?;
+    let mut json = JsonLines::open(&folder.path().join("metrics.jsonl"), 0)?;
+    let mut board = TensorBoard::open(&folder.path().join("events"), 0)?;
+    let (mut shares, start, mut logging) = (Shares::default(), Instant::now(), Duration::ZERO);
+    let speed = measure(time, || -> anyhow::Result<u64> {
+        let before = trainer.step();
+        let record = trainer.iterate()?;
+        let logged = Instant::now();
+        json.record(&record)?;
+        board.record(&record)?;
+        logging += logged.elapsed();
+        let seconds = |record: &Record, name| record.get(name).unwrap_or_default();
+        shares.stepping += seconds(&record, "seconds_stepping");
+        shares.inference += seconds(&record, "seconds_inferring");
+        shares.advantage += seconds(&record, "seconds_advantage");
+        shares.update += seconds(&record, "seconds_updating");
+        Ok(trainer.step() - before)
+    })?;
+    shares.logging = logging.as_secs_f64();
+    let total = start.elapsed().as_secs_f64();
+    let Shares { stepping, inference, advantage, update, logging } = &mut shares;
+    for share in [stepping, inference, advantage, update, logging] {
+        *share /= total;
+    }
+    Ok((speed, shares))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_median_slice_counts() {
+        let speed = Speed::of(vec![3.0, 1.0, 100.0, 2.0, 4.0]);
+        assert_eq!(speed, Speed { median: 3.0, min: 1.0, max: 100.0, slices: 5 });
+    }
+
+    #[test]
+    fn laps_are_counted_after_a_warm_up() {
+        let mut laps = 0;
+        let speed = measure(Duration::ZERO, || -> Result<u64, ()> {
+            laps += 1;
+            Ok(10)
+        });
+        assert_eq!((laps, speed.map(|s| s.slices)), (1 + SLICES, Ok(SLICES as usize)));
+        assert_eq!(measure(Duration::ZERO, || Err("broken")), Err("broken"));
+    }
+}
