@@ -49,8 +49,8 @@ fn every_mistake_is_reported_at_its_place() {
 
 #[test]
 fn our_own_configurations_have_no_mistakes() {
-    let files = yaml_files("configs");
-    assert!(files.len() >= 6, "{files:?}");
+    let files = [yaml_files("configs"), yaml_files("configs/bench")].concat();
+    assert!(files.len() >= 9, "{files:?}");
     for file in files {
         config::load(&file, &[], &Registry::standard()).unwrap_or_else(|error| panic!("{error}"));
     }

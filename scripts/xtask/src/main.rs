@@ -4,6 +4,7 @@
 //! makes libtorch available to them.
 
 mod install;
+mod peers;
 mod process;
 mod results;
 mod setup;
@@ -23,6 +24,9 @@ Usage: cargo xtask COMMAND
   test [ARGS]...          set-up if needed, then the whole test suite; ARGS go to cargo nextest or cargo test
   results [--only CONFIG] [--seeds N]
                           train every task with 5 seeds, evaluate, write docs/results.md (about half an hour)
+  peers [--suite envs|train] [--only SETTING] [--rounds N] [--binary PHALANX]
+                          measure other libraries and us in turn, write docs/benchmarks.md (about half an hour;
+                          installs them into .cache/, about 12 GB); --binary: not the build of this checkout
 
 Environment: LIBTORCH (a libtorch 2.11 of your own) or LIBTORCH_USE_PYTORCH=1 (the one of an installed Python torch
 2.11) are used instead of installing one; CXX names the C++ compiler; the settings of pip (PIP_INDEX_URL, pip.conf) apply.
@@ -37,6 +41,7 @@ fn main() -> ExitCode {
         ["train", config, rest @ ..] if !config.starts_with('-') => train::run(config, rest),
         ["test", rest @ ..] => test::run_tests(rest),
         ["results", rest @ ..] => results::run(rest),
+        ["peers", rest @ ..] => peers::run(rest),
         ["help" | "--help" | "-h"] => {
             print!("{HELP}");
             Ok(())

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::Value;
 
 /// A program that ended with a failure; its exit code becomes ours.
 #[derive(Debug)]
@@ -54,6 +55,23 @@ pub fn python(arguments: &[&str]) -> Command {
         Command::new(if std::env::var_os("VIRTUAL_ENV").is_some() { "python" } else { "python3" });
     command.args(arguments);
     command
+}
+
+/// Builds the release binary of phalanx and returns its path, wherever cargo's target folder is.
+///
+/// # Errors
+/// A build that failed, with cargo's messages above.
+pub fn build() -> Result<PathBuf> {
+    let mut command = cargo(&["build", "--release", "--bin", "phalanx", "--message-format"]);
+    let built = command.arg("json-render-diagnostics").stderr(Stdio::inherit()).output()?;
+    ensure!(built.status.success(), "the release build failed");
+    let messages = String::from_utf8_lossy(&built.stdout);
+    let executable =
+        messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()).find_map(|message| {
+            (message["target"]["name"] == "phalanx")
+                .then(|| message["executable"].as_str().map(PathBuf::from))?
+        });
+    executable.context("cargo did not tell where the binary is")
 }
 
 /// Runs to the end, sharing our terminal.

@@ -3,13 +3,13 @@
 //! Trains and evaluates with the commands that a user would type; nothing here knows how learning works.
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::path::Path;
+use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
-use crate::process::{cache, cargo, output, root};
+use crate::process::{build, cache, output, root};
 use crate::setup;
 
 /// A task and what an agent must reach in it.
@@ -85,20 +85,6 @@ fn parse<'a>(arguments: &[&'a str]) -> Result<(Option<&'a str>, u64)> {
     }
     ensure!(seeds > 0, "--seeds must be at least 1");
     Ok((only, seeds))
-}
-
-/// Builds the release binary and returns its path, wherever cargo's target folder is.
-fn build() -> Result<PathBuf> {
-    let mut command = cargo(&["build", "--release", "--bin", "phalanx", "--message-format"]);
-    let built = command.arg("json-render-diagnostics").stderr(Stdio::inherit()).output()?;
-    ensure!(built.status.success(), "the release build failed");
-    let messages = String::from_utf8_lossy(&built.stdout);
-    let executable =
-        messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()).find_map(|message| {
-            (message["target"]["name"] == "phalanx")
-                .then(|| message["executable"].as_str().map(PathBuf::from))?
-        });
-    executable.context("cargo did not tell where the binary is")
 }
 
 fn train(phalanx: &Path, task: &Task, seed: u64) -> Result<Outcome> {

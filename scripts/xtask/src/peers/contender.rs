@@ -1,0 +1,241 @@
+//! Who is measured, and the ways to run each of them.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+use super::install::{Installed, scripts};
+use super::setting::{CARTPOLE, EPOCHS, MINIBATCHES, Setting, Suite};
+use crate::process::{output, root};
+
+/// A library; the fastest way to run it counts.
+pub struct Contender {
+    pub name: &'static str,
+    pub ours: bool,
+    pub variants: Vec<Variant>,
+}
+
+/// One way to run a library.
+pub struct Variant {
+    pub label: String,
+    program: PathBuf,
+    arguments: Vec<String>,
+    /// Steps a second of every run so far, or why it cannot run.
+    pub outcome: Result<Vec<f64>, String>,
+    /// Of the packages that were measured.
+    pub versions: BTreeMap<String, String>,
+}
+
+/// The runs of a library that differ in their arguments: label and arguments.
+type Ways = &'static [(&'static str, &'static [&'static str])];
+
+const THREADS: Ways = &[("1 torch thread", &["--threads", "1"]), ("2 torch threads", &["--threads", "2"])];
+const OUR_THREADS: Ways =
+    &[("1 torch thread", &["--set", "threads=1"]), ("2 torch threads", &["--set", "threads=2"])];
+const ONE_WAY: Ways = &[("", &[])];
+const OUR_WORKERS: Ways = &[
+    ("workers: 0", &["--workers", "0"]),
+    ("workers: 1", &["--workers", "1"]),
+    ("workers: 2", &["--workers", "2"]),
+    ("workers: auto", &["--workers", "auto"]),
+];
+const ENVPOOL_TRAIN: Ways = &[
+    ("1 torch thread, 1 of its own", &["--threads", "1", "--env-threads", "1"]),
+    ("1 torch thread, 2 of its own", &["--threads", "1", "--env-threads", "2"]),
+    ("2 torch threads, 1 of its own", &["--threads", "2", "--env-threads", "1"]),
+    ("2 torch threads, 2 of its own", &["--threads", "2", "--env-threads", "2"]),
+];
+const ENVPOOL_ENVS: Ways = &[
+    ("1 thread, all rows in step", &["--env-threads", "1", "--batch", "all"]),
+    ("2 threads, all rows in step", &["--env-threads", "2", "--batch", "all"]),
+    ("1 thread, the first half that is ready", &["--env-threads", "1", "--batch", "half"]),
+    ("2 threads, the first half that is ready", &["--env-threads", "2", "--batch", "half"]),
+];
+
+/// A peer: its name, its script and the script's own arguments, and the ways to run it.
+struct Peer {
+    name: &'static str,
+    script: &'static str,
+    more: &'static [&'static str],
+    ways: Ways,
+}
+
+const fn peer(name: &'static str, script: &'static str, more: &'static [&'static str], ways: Ways) -> Peer {
+    Peer { name, script, more, ways }
+}
+
+const C_CARTPOLE: &str = "PufferLib, its own C CartPole";
+
+const TRAIN: [Peer; 5] = [
+    peer("Stable-Baselines3, DummyVecEnv", "sb3_train.py", &[], THREADS),
+    peer("CleanRL's loop, SyncVectorEnv", "cleanrl_train.py", &["--vector", "sync"], THREADS),
+    peer("CleanRL's loop, EnvPool", "cleanrl_train.py", &["--vector", "envpool"], ENVPOOL_TRAIN),
+    peer("PufferLib, Serial", "puffer_train.py", &["--vector", "serial"], THREADS),
+    peer(C_CARTPOLE, "puffer_train.py", &["--vector", "c"], THREADS),
+];
+
+const ENVS: [Peer; 4] = [
+    peer("Gymnasium, SyncVectorEnv", "gymnasium_envs.py", &[], ONE_WAY),
+    peer("EnvPool", "envpool_envs.py", &[], ENVPOOL_ENVS),
+    peer("PufferLib, Serial", "puffer_envs.py", &["--vector", "serial"], ONE_WAY),
+    peer(C_CARTPOLE, "puffer_envs.py", &["--vector", "c"], ONE_WAY),
+];
+
+/// Everybody who can run a setting, ourselves first.
+pub fn contenders(setting: &Setting, phalanx: &Path, installed: &Installed) -> Vec<Contender> {
+    let peers: &[Peer] = match setting.suite {
+        Suite::Train => &TRAIN,
+        Suite::Envs => &ENVS,
+    };
+    let able = peers.iter().filter(|peer| peer.name != C_CARTPOLE || setting.env == CARTPOLE);
+    std::iter::once(ours(setting, phalanx))
+        .chain(able.map(|peer| peer.contender(setting, installed)))
+        .collect()
+}
+
+fn ours(setting: &Setting, phalanx: &Path) -> Contender {
+    let seconds = ["--seconds", setting.suite.seconds(), "--json"].map(String::from);
+    let (what, ways) = match setting.suite {
+        Suite::Train => {
+            let config = root().join("configs/bench").join(format!("{}.yaml", setting.name));
+            (vec!["train".into(), config.to_string_lossy().into_owned()], OUR_THREADS)
+        }
+        Suite::Envs => {
+            let rows = setting.rows.to_string();
+            (vec!["envs".into(), setting.env.into(), "--rows".into(), rows], OUR_WORKERS)
+        }
+    };
+    let arguments = [vec!["bench".into()], what, seconds.to_vec()].concat();
+    let variants = ways.iter().map(|way| Variant::new(phalanx.to_path_buf(), &arguments, way)).collect();
+    Contender { name: "Phalanx", ours: true, variants }
+}
+
+impl Peer {
+    fn contender(&self, setting: &Setting, installed: &Installed) -> Contender {
+        let python = if self.script.starts_with("puffer") { &installed.puffer } else { &installed.common };
+        let script = scripts().join(self.script).to_string_lossy().into_owned();
+        let words = ["--env", setting.env, "--seconds", setting.suite.seconds()];
+        let mut arguments: Vec<String> =
+            std::iter::once(script).chain(words.iter().chain(self.more).map(ToString::to_string)).collect();
+        let mut numbers = vec![("--rows", setting.rows)];
+        if setting.suite == Suite::Train {
+            numbers.extend([
+                ("--steps", setting.steps),
+                ("--epochs", EPOCHS),
+                ("--minibatches", MINIBATCHES),
+            ]);
+        }
+        arguments.extend(numbers.iter().flat_map(|(name, number)| [(*name).to_owned(), number.to_string()]));
+        let variants = self.ways.iter().map(|way| match python {
+            Ok(python) => Variant::new(python.clone(), &arguments, way),
+            Err(reason) => Variant { outcome: Err(reason.clone()), ..Variant::new(PathBuf::new(), &[], way) },
+        });
+        Contender { name: self.name, ours: false, variants: variants.collect() }
+    }
+}
+
+impl Variant {
+    fn new(program: PathBuf, arguments: &[String], (label, more): &(&str, &[&str])) -> Self {
+        let arguments = arguments.iter().cloned().chain(more.iter().map(ToString::to_string)).collect();
+        let label = (*label).to_owned();
+        Self { label, program, arguments, outcome: Ok(Vec::new()), versions: BTreeMap::new() }
+    }
+
+    /// Runs it once more in this folder, unless it has failed before.
+    pub fn measure(&mut self, folder: &Path) {
+        let Ok(rates) = &mut self.outcome else { return };
+        let mut command = Command::new(&self.program);
+        command.args(&self.arguments).current_dir(folder).env("PYTHONDONTWRITEBYTECODE", "1");
+        match output(&mut command).and_then(|said| report(&said)) {
+            Ok((rate, versions)) => {
+                rates.push(rate);
+                self.versions = versions;
+            }
+            Err(error) => self.outcome = Err(format!("failed: {}", last_line(&format!("{error:#}")))),
+        }
+    }
+}
+
+/// Of a traceback, the line that says what went wrong.
+fn last_line(text: &str) -> &str {
+    text.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default().trim()
+}
+
+/// Steps a second and versions in the last line of what a run printed.
+fn report(said: &str) -> Result<(f64, BTreeMap<String, String>)> {
+    let value: Value = serde_json::from_str(last_line(said)).context("its last line is no JSON")?;
+    let rate = value["steps_per_second"].as_f64().context("it told no steps_per_second")?;
+    let versions = value["versions"].as_object().into_iter().flatten();
+    let versions = versions.filter_map(|(name, version)| Some((name.clone(), version.as_str()?.to_owned())));
+    Ok((rate, versions.collect()))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::super::setting::SETTINGS;
+    use super::*;
+
+    impl Contender {
+        /// One that runs these lines of shell.
+        pub fn of_shell(name: &'static str, ours: bool, lines: &[&str]) -> Self {
+            let variant = |line: &&str| {
+                let arguments = ["-c".to_owned(), (*line).to_owned()];
+                Variant::new("sh".into(), &arguments, &(*line, &[]))
+            };
+            Self { name, ours, variants: lines.iter().map(variant).collect() }
+        }
+
+        /// One with these figures.
+        pub fn of_rates(name: &'static str, ours: bool, rates: &[(&str, &[f64])]) -> Self {
+            let variant = |(label, rates): &(&str, &[f64])| Variant {
+                outcome: Ok(rates.to_vec()),
+                ..Variant::new("sh".into(), &[], &(*label, &[]))
+            };
+            Self { name, ours, variants: rates.iter().map(variant).collect() }
+        }
+    }
+
+    #[test]
+    fn the_last_line_is_the_report() {
+        let said = "a warning\n{\"steps_per_second\": 12.5, \"versions\": {\"torch\": \"2.11.0\"}}\n";
+        let (rate, versions) = report(said).unwrap();
+        assert_eq!((rate, versions["torch"].as_str()), (12.5, "2.11.0"));
+        assert!(report("").is_err());
+        assert!(report("{\"steps\": 1}").is_err());
+    }
+
+    #[test]
+    fn who_is_not_installed_is_still_named() {
+        let installed = Installed { common: Ok("python".into()), puffer: Err("not installed: no C".into()) };
+        let all = contenders(&SETTINGS[0], Path::new("phalanx"), &installed);
+        assert!(all[0].ours);
+        let missing: Vec<_> =
+            all.iter().filter(|c| c.variants.iter().all(|v| v.outcome.is_err())).map(|c| c.name).collect();
+        assert_eq!(missing, ["PufferLib, Serial", C_CARTPOLE]);
+    }
+
+    #[test]
+    fn only_cartpole_is_written_in_c() {
+        let installed = Installed { common: Ok("python".into()), puffer: Ok("python".into()) };
+        for setting in &SETTINGS {
+            let all = contenders(setting, Path::new("phalanx"), &installed);
+            let in_c = all.iter().any(|contender| contender.name == C_CARTPOLE);
+            assert_eq!(in_c, setting.env == CARTPOLE, "{setting}");
+        }
+    }
+
+    #[test]
+    fn every_script_and_every_config_exists() {
+        for peer in TRAIN.iter().chain(&ENVS) {
+            assert!(scripts().join(peer.script).exists(), "{}", peer.script);
+        }
+        for setting in SETTINGS.iter().filter(|setting| setting.suite == Suite::Train) {
+            assert!(root().join(format!("configs/bench/{}.yaml", setting.name)).exists(), "{setting}");
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! The tables of docs/benchmarks.md, each between two markers; the text around them is written by hand.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+use super::contender::Contender;
+use super::setting::Setting;
+use crate::process::{output, root};
+
+const END: &str = "<!-- end -->";
+
+/// The runs of one way to run a library, in environment steps a second.
+struct Figure<'a> {
+    label: &'a str,
+    median: f64,
+    lowest: f64,
+    highest: f64,
+}
+
+/// Everything between the markers of a setting.
+pub fn section(setting: &Setting, contenders: &[Contender], rounds: usize) -> String {
+    format!(
+        "### {}: {}\n\n{}\n\n{}",
+        setting.name,
+        setting.words(),
+        table(contenders),
+        circumstances(setting, contenders, rounds)
+    )
+}
+
+/// Medians, spread and ratios, the fastest way of each contender first.
+fn table(contenders: &[Contender]) -> String {
+    let ours =
+        contenders.iter().find(|contender| contender.ours).and_then(|ours| figures(ours).into_iter().next());
+    let mut lines = vec![
+        "| | steps/s | lowest – highest | with | slower | Phalanx / peer |".to_owned(),
+        "|---|--:|--:|---|---|--:|".to_owned(),
+    ];
+    for contender in contenders {
+        let figures = figures(contender);
+        let Some((best, slower)) = figures.split_first() else {
+            let reason = contender.variants.iter().find_map(|variant| variant.outcome.as_ref().err());
+            // A message must not end the row or the cell.
+            let reason = reason.map_or("not run", String::as_str).replace('\n', " ").replace('|', "\\|");
+            lines.push(format!("| {} | {reason} | | | | |", contender.name));
+            continue;
+        };
+        let name = if contender.ours { format!("**{}**", contender.name) } else { contender.name.to_owned() };
+        let ratio = ours
+            .as_ref()
+            .filter(|_| !contender.ours)
+            .map(|ours| format!("{:.2} ×", ours.median / best.median));
+        let slower: Vec<_> =
+            slower.iter().map(|figure| format!("{}: {}", figure.label, thousands(figure.median))).collect();
+        lines.push(format!(
+            "| {name} | {} | {} – {} | {} | {} | {} |",
+            thousands(best.median),
+            thousands(best.lowest),
+            thousands(best.highest),
+            best.label,
+            slower.join("; "),
+            ratio.unwrap_or_default()
+        ));
+    }
+    lines.join("\n")
+}
+
+/// The figures of every way that ran, the fastest first.
+fn figures(contender: &Contender) -> Vec<Figure<'_>> {
+    let mut figures: Vec<Figure> = contender
+        .variants
+        .iter()
+        .filter_map(|variant| figure(&variant.label, variant.outcome.as_ref().ok()?))
+        .collect();
+    figures.sort_by(|a, b| b.median.total_cmp(&a.median));
+    figures
+}
+
+fn figure<'a>(label: &'a str, rates: &[f64]) -> Option<Figure<'a>> {
+    let mut sorted = rates.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let middle = sorted.len() / 2;
+    let median = if sorted.len() % 2 == 1 {
+        sorted[middle]
+    } else {
+        f64::midpoint(*sorted.get(middle.checked_sub(1)?)?, sorted[middle])
+    };
+    Some(Figure { label, median, lowest: *sorted.first()?, highest: *sorted.last()? })
+}
+
+/// A number for people: 1,234,567.
+pub fn thousands(number: f64) -> String {
+    let digits = format!("{number:.0}");
+    let groups: Vec<&str> = digits
+        .as_bytes()
+        .rchunks(3)
+        .rev()
+        .map(|group| std::str::from_utf8(group).unwrap_or_default())
+        .collect();
+    groups.join(",")
+}
+
+/// Machine, versions and command, without which the figures mean nothing.
+fn circumstances(setting: &Setting, contenders: &[Contender], rounds: usize) -> String {
+    let variants = contenders.iter().flat_map(|contender| &contender.variants);
+    let mut versions: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (name, version) in variants.flat_map(|variant| &variant.versions) {
+        let known = versions.entry(name).or_default();
+        if !known.contains(&version.as_str()) {
+            known.push(version);
+        }
+    }
+    let versions: Vec<_> =
+        versions.iter().map(|(name, versions)| format!("{name} {}", versions.join(" and "))).collect();
+    let commit = output(Command::new("git").args(["describe", "--always", "--dirty"]).current_dir(root()));
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    format!(
+        "Median of {rounds} rounds of {} s on {cores} cores ({}), all in turn. Phalanx {}; {}.\n\
+         `cargo xtask peers --suite {} --only {} --rounds {rounds}`",
+        setting.suite.seconds(),
+        processor(),
+        commit.as_deref().map_or("of no commit", str::trim),
+        versions.join(", "),
+        setting.suite.name(),
+        setting.name,
+    )
+}
+
+/// Name of the processor, where the system tells it.
+fn processor() -> String {
+    let told = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let name = told.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+    name.map_or_else(|| std::env::consts::ARCH.to_owned(), |(_, name)| name.trim().to_owned())
+}
+
+/// Puts a section into the page.
+///
+/// # Errors
+/// A page that cannot be written.
+pub fn write(setting: &Setting, section: &str) -> Result<()> {
+    let page = root().join("docs/benchmarks.md");
+    let old = fs::read_to_string(&page).with_context(|| format!("cannot read {}", page.display()))?;
+    fs::write(&page, replace(&old, setting, section))
+        .with_context(|| format!("cannot write {}", page.display()))
+}
+
+/// The page with this section between its markers, or at the end if the page has none for it.
+fn replace(page: &str, setting: &Setting, section: &str) -> String {
+    let begin = format!("<!-- peers {setting} -->");
+    let block = format!("{begin}\n{section}\n{END}");
+    let parts = page.split_once(&begin).and_then(|(before, rest)| Some((before, rest.split_once(END)?.1)));
+    match parts {
+        Some((before, after)) => format!("{before}{block}{after}"),
+        None => format!("{}\n\n{block}\n", page.trim_end()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::super::setting::SETTINGS;
+    use super::*;
+
+    #[test]
+    fn the_faster_way_counts_and_the_ratio_is_of_medians() {
+        let ours = Contender::of_rates("Phalanx", true, &[("1", &[3000.0, 1000.0, 2000.0]), ("2", &[5.0])]);
+        let peer = Contender::of_rates("peer", false, &[("a", &[400.0]), ("b", &[700.0, 900.0])]);
+        let failed = Contender { variants: Vec::new(), ..Contender::of_rates("lost", false, &[]) };
+        let table = table(&[ours, peer, failed]);
+        let rows: Vec<_> = table.lines().skip(2).collect();
+        // Medians: 2000 of (1000, 2000, 3000), (700 + 900) / 2 = 800; 2000 / 800 = 2.5.
+        assert_eq!(rows[0], "| **Phalanx** | 2,000 | 1,000 – 3,000 | 1 | 2: 5 |  |");
+        assert_eq!(rows[1], "| peer | 800 | 700 – 900 | b | a: 400 | 2.50 × |");
+        assert_eq!(rows[2], "| lost | not run | | | | |");
+    }
+
+    #[test]
+    fn a_reason_stays_within_its_cell() {
+        let mut peer = Contender::of_rates("peer", false, &[("a", &[])]);
+        peer.variants[0].outcome = Err("not installed: a | b\nc".to_owned());
+        assert!(table(&[peer]).ends_with("| peer | not installed: a \\| b c | | | | |"));
+    }
+
+    #[test]
+    fn numbers_are_grouped() {
+        let shown = [0.4, 999.6, 12_345.0, 48_000_000.0].map(thousands);
+        assert_eq!(shown, ["0", "1,000", "12,345", "48,000,000"]);
+    }
+
+    #[test]
+    fn the_text_around_a_section_stays() {
+        let [first, second] = [&SETTINGS[0], &SETTINGS[1]];
+        let page = replace(&replace("# Page\n", first, "one"), second, "two");
+        let page = replace(
+            &page.replace("<!-- peers train cartpole64", "By hand.\n<!-- peers train cartpole64"),
+            first,
+            "new",
+        );
+        let wanted = "# Page\n\n<!-- peers train cartpole8 -->\nnew\n<!-- end -->\n\n\
+                      By hand.\n<!-- peers train cartpole64 -->\ntwo\n<!-- end -->\n";
+        assert_eq!(page, wanted);
+    }
+}

@@ -1,0 +1,86 @@
+//! What is measured: the settings of both suites.
+
+use std::fmt;
+
+/// A kind of measurement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Suite {
+    /// Environment steps a second of PPO, updates included.
+    Train,
+    /// Environment steps a second under random actions.
+    Envs,
+}
+
+impl Suite {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Train => "train",
+            Self::Envs => "envs",
+        }
+    }
+
+    /// Length of one run after its warm-up, in seconds.
+    pub fn seconds(self) -> &'static str {
+        match self {
+            Self::Train => "5",
+            Self::Envs => "3",
+        }
+    }
+}
+
+/// One table of the page. Of the train suite, `configs/bench/NAME.yaml` says the same for us.
+pub struct Setting {
+    pub suite: Suite,
+    pub name: &'static str,
+    pub env: &'static str,
+    /// Environments that are stepped together.
+    pub rows: u32,
+    /// Steps of every row between two updates; 0 where nothing is learned.
+    pub steps: u32,
+}
+
+/// Of all training settings.
+pub const EPOCHS: u32 = 4;
+/// Of one epoch, of all training settings.
+pub const MINIBATCHES: u32 = 4;
+
+pub const SETTINGS: [Setting; 8] = [
+    train("cartpole8", CARTPOLE, 8, 128),
+    train("cartpole64", CARTPOLE, 64, 128),
+    train("pendulum64", PENDULUM, 64, 200),
+    envs("cartpole8", CARTPOLE, 8),
+    envs("cartpole64", CARTPOLE, 64),
+    envs("cartpole256", CARTPOLE, 256),
+    envs("cartpole1024", CARTPOLE, 1024),
+    envs("pendulum64", PENDULUM, 64),
+];
+
+pub const CARTPOLE: &str = "CartPole-v1";
+const PENDULUM: &str = "Pendulum-v1";
+
+const fn train(name: &'static str, env: &'static str, rows: u32, steps: u32) -> Setting {
+    Setting { suite: Suite::Train, name, env, rows, steps }
+}
+
+const fn envs(name: &'static str, env: &'static str, rows: u32) -> Setting {
+    Setting { suite: Suite::Envs, name, env, rows, steps: 0 }
+}
+
+impl Setting {
+    /// In words, as the heading of its table.
+    pub fn words(&self) -> String {
+        let Self { env, rows, steps, .. } = self;
+        match self.suite {
+            Suite::Train => {
+                format!("{env}, {rows} rows × {steps} steps, {EPOCHS} epochs, {MINIBATCHES} minibatches")
+            }
+            Suite::Envs => format!("{env}, {rows} rows"),
+        }
+    }
+}
+
+impl fmt::Display for Setting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.suite.name(), self.name)
+    }
+}
