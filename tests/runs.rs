@@ -1,6 +1,7 @@
 //! Whole trainings by the binary: what they leave, how they stop, how they go on.
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -234,6 +235,23 @@ fn the_first_signal_saves_and_says_how_to_go_on() {
         let all: Vec<u64> = (1..=last / 256 + 1).map(|i| i * 256).collect();
         assert_eq!(steps(&run), all);
     }
+}
+
+#[test]
+fn the_second_signal_stops_at_once() {
+    let place = Place::new();
+    // An iteration that would take hours.
+    let mut command = place.command(&["train", "small.yaml", "--set", "algorithm.ppo.epochs=100000000"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut said = BufReader::new(child.stderr.take().unwrap()).lines();
+    // It listens for signals before it says where the run is.
+    said.find(|line| line.as_ref().is_ok_and(|line| line.starts_with("run "))).unwrap().unwrap();
+    // Two of a kind could arrive as one.
+    signal(&child, "INT");
+    signal(&child, "TERM");
+    let code = child.wait().unwrap().code();
+    assert!(matches!(code, Some(130 | 143)), "{code:?}");
+    assert_eq!(fs::read_dir(place.runs()[0].join("checkpoints")).map_or(0, Iterator::count), 0);
 }
 
 #[test]

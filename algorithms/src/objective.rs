@@ -1,7 +1,5 @@
 //! The two objectives of the policy, and the penalty that the second one adapts.
 
-use serde::{Deserialize, Serialize};
-
 use crate::KlPenaltySettings;
 
 /// Bounds of the penalty's weight: far enough apart to adapt, close enough that it can come back.
@@ -59,7 +57,7 @@ impl Surrogate<'_> {
 }
 
 /// The adaptive weight of the divergence.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Penalty {
     settings: KlPenaltySettings,
     weight: f64,
@@ -74,6 +72,11 @@ impl Penalty {
     /// The present weight β.
     pub fn weight(&self) -> f64 {
         self.weight
+    }
+
+    /// Goes on with a weight of an earlier run.
+    pub fn set_weight(&mut self, weight: f64) {
+        self.weight = weight.clamp(WEAKEST, STRONGEST);
     }
 
     /// Makes the weight 1.5 times larger after an update that went too far, as much smaller after one that did not go

@@ -231,7 +231,7 @@ impl BatchPpo {
         checkpoint.put_state("adam.steps", &self.adam.steps);
         checkpoint.put_state("minibatch", &self.minibatch);
         checkpoint.put_state("reward", &self.reward);
-        checkpoint.put_state("penalty", &self.penalty);
+        checkpoint.put_state("penalty", &self.penalty.as_ref().map(Penalty::weight));
     }
 
     /// Takes everything that learning needs from a checkpoint.
@@ -244,7 +244,11 @@ impl BatchPpo {
         self.adam.steps = checkpoint.state("adam.steps")?;
         self.minibatch = checkpoint.state("minibatch")?;
         self.reward = checkpoint.state("reward")?;
-        self.penalty = checkpoint.state("penalty")?;
+        // Its settings are the configuration's, which may have changed.
+        let weight: Option<f64> = checkpoint.state("penalty")?;
+        if let (Some(penalty), Some(weight)) = (&mut self.penalty, weight) {
+            penalty.set_weight(weight);
+        }
         Ok(())
     }
 }

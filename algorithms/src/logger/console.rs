@@ -3,7 +3,7 @@
 use std::io::{IsTerminal, Write, stderr};
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{HumanCount, ProgressBar, ProgressState, ProgressStyle};
 
 use super::{LogError, Logger};
 use crate::Record;
@@ -77,9 +77,13 @@ fn print(text: &str) {
 
 fn bar(steps: u64) -> ProgressBar {
     let style = ProgressStyle::with_template(
-        "{bar:24.cyan/dim} {human_pos}/{human_len} steps  {per_sec}  {msg}  {eta} left",
+        "{bar:24.cyan/dim} {human_pos}/{human_len} steps  {rate} steps/s  {msg}  {eta} left",
     );
-    ProgressBar::new(steps).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+    let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
+    let rate = |state: &ProgressState, text: &mut dyn std::fmt::Write| {
+        let _ = write!(text, "{}", HumanCount(state.per_sec() as u64));
+    };
+    ProgressBar::new(steps).with_style(style.with_key("rate", rate))
 }
 
 fn summary(record: &Record, evaluation: Option<f64>) -> String {
