@@ -90,9 +90,12 @@ fn train(
     let stop = StopRequest::listen().context("cannot listen for signals")?;
     let checkpoints = run.checkpoints(config.checkpoint.keep);
     let device = setup::device(config)?;
-    let notes = RefCell::new(Vec::new());
+    let notes = RefCell::new(Vec::<String>::new());
     let note = |rows, chosen: &Chosen| {
-        notes.borrow_mut().push(format!("{rows} rows in {} workers: {}", chosen.workers, chosen.why));
+        let mut notes = notes.borrow_mut();
+        // The batch that is trained on is made first.
+        let what = if notes.is_empty() { "training" } else { "evaluation" };
+        notes.push(format!("{what}: {rows} rows in {} workers ({})", chosen.workers, chosen.why));
     };
     let mut trainer = setup::trainer(config, registry, zygote, device, &note)?;
     let mut say = |text: &str| {

@@ -89,7 +89,7 @@ impl Env for CartPole {
     fn step(&mut self, action: Action<'_>, observation: Row<'_>) -> Result<Step, EnvError> {
         let [x, x_dot, theta, theta_dot] = self.state;
         let force = if action.discrete() == 1 { FORCE } else { -FORCE };
-        let (sin, cos) = theta.sin_cos();
+        let (sin, cos) = sin_cos(theta);
         let push = (force + POLE_MOMENT * (theta_dot * theta_dot) * sin) / TOTAL_MASS;
         let theta_acc =
             (GRAVITY * sin - cos * push) / (HALF_LENGTH * (4.0 / 3.0 - POLE_MASS * (cos * cos) / TOTAL_MASS));
@@ -119,5 +119,43 @@ impl Env for CartPole {
 
     fn call(&mut self, name: &str, arguments: &Value) -> Result<Value, EnvError> {
         call_state(&mut self.state, name, arguments)
+    }
+}
+
+/// Sine and cosine, within a unit in the last place.
+///
+/// Poles lean little: the polynomials of fdlibm's kernels do without the C library's choice between ways, which a
+/// processor guesses wrong as often as right.
+#[inline]
+fn sin_cos(x: f64) -> (f64, f64) {
+    if x.abs() > std::f64::consts::FRAC_PI_4 {
+        return x.sin_cos();
+    }
+    let z = x * x;
+    let w = z * z;
+    let sin = 8.333_333_333_322_49e-3
+        + z * (-1.984_126_982_985_795e-4 + z * 2.755_731_370_707_007e-6)
+        + z * w * (-2.505_076_025_340_686_3e-8 + z * 1.589_690_995_211_55e-10);
+    let sin = x + x * z * (-1.666_666_666_666_663_2e-1 + z * sin);
+    let cos = z * (4.166_666_666_666_66e-2 + z * (-1.388_888_888_887_411e-3 + z * 2.480_158_728_947_673e-5))
+        + w * w
+            * (-2.755_731_435_139_066_3e-7
+                + z * (2.087_572_321_298_175e-9 + z * -1.135_964_755_778_819_5e-11));
+    let most = 1.0 - 0.5 * z;
+    (sin, most + ((1.0 - most - 0.5 * z) + z * cos))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sines_and_cosines_are_the_standard_librarys_to_the_last_place() {
+        for i in -100_000..=100_000 {
+            let x = f64::from(i) * 1e-5;
+            let (sin, cos) = sin_cos(x);
+            assert!((sin - x.sin()).abs() <= f64::EPSILON * x.sin().abs(), "sin {x}");
+            assert!((cos - x.cos()).abs() <= f64::EPSILON * x.cos().abs(), "cos {x}");
+        }
     }
 }
