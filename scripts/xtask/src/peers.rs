@@ -24,7 +24,7 @@ struct Options<'a> {
     suite: Option<Suite>,
     only: Option<&'a str>,
     rounds: usize,
-    /// Measured instead of this checkout's release build, to compare two builds.
+    /// Measured instead of this checkout's release build; the tables are shown, not written.
     binary: Option<PathBuf>,
 }
 
@@ -52,8 +52,11 @@ pub fn run(arguments: &[&str]) -> Result<()> {
         }
         // After every setting: an interrupted run keeps what it has.
         let section = page::section(setting, &measured, options.rounds);
-        println!("{section}");
-        page::write(setting, &section)?;
+        println!("{section}\n");
+        // The page tells the commit, which a binary from elsewhere need not be of.
+        if options.binary.is_none() {
+            page::write(setting, &section)?;
+        }
     }
     Ok(())
 }

@@ -115,18 +115,26 @@ fn circumstances(setting: &Setting, contenders: &[Contender], rounds: usize) -> 
     }
     let versions: Vec<_> =
         versions.iter().map(|(name, versions)| format!("{name} {}", versions.join(" and "))).collect();
-    let commit = output(Command::new("git").args(["describe", "--always", "--dirty"]).current_dir(root()));
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     format!(
-        "Median of {rounds} rounds of {} s on {cores} cores ({}), all in turn. Phalanx {}; {}.\n\
+        "Median of {rounds} {} of {} s on {cores} cores ({}), all in turn. Phalanx {}; {}.\n\
          `cargo xtask peers --suite {} --only {} --rounds {rounds}`",
+        if rounds == 1 { "round" } else { "rounds" },
         setting.suite.seconds(),
         processor(),
-        commit.as_deref().map_or("of no commit", str::trim),
+        commit(),
         versions.join(", "),
         setting.suite.name(),
         setting.name,
     )
+}
+
+/// The commit of the checkout, and whether more than this page and its like differs from it.
+fn commit() -> String {
+    let git = |arguments: &[&str]| output(Command::new("git").args(arguments).current_dir(root()));
+    let name = git(&["rev-parse", "--short", "HEAD"]).unwrap_or_else(|_| "of no commit".to_owned());
+    let changes = git(&["status", "--porcelain", "--untracked-files=no", "--", ":!docs"]).unwrap_or_default();
+    format!("{}{}", name.trim(), if changes.is_empty() { "" } else { " with changes" })
 }
 
 /// Name of the processor, where the system tells it.
