@@ -26,7 +26,7 @@ Usage: cargo xtask COMMAND
                           train every task with 5 seeds, evaluate, write docs/results.md (about half an hour)
   peers [--suite envs|train] [--only SETTING] [--rounds N] [--binary PHALANX]
                           measure other libraries and us in turn, write docs/benchmarks.md (about half an hour;
-                          installs them into .cache/, about 12 GB); --binary: measure this one and write nothing
+                          installs them into .cache/, about 11 GB); --binary: measure this one and write nothing
 
 Environment: LIBTORCH (a libtorch 2.11 of your own) or LIBTORCH_USE_PYTORCH=1 (the one of an installed Python torch
 2.11) are used instead of installing one; CXX names the C++ compiler; the settings of pip (PIP_INDEX_URL, pip.conf) apply.

@@ -34,7 +34,7 @@ type Ways = &'static [(&'static str, &'static [&'static str])];
 
 const THREADS: Ways = &[("1 torch thread", &["--threads", "1"]), ("2 torch threads", &["--threads", "2"])];
 const OUR_THREADS: Ways = &[("1 thread", &["--set", "threads=1"]), ("2 threads", &["--set", "threads=2"])];
-const ONE_WAY: Ways = &[("", &[])];
+const ONE_WAY: Ways = &[("one thread", &[])];
 const OUR_WORKERS: Ways = &[
     ("workers: 0", &["--workers", "0"]),
     ("workers: 1", &["--workers", "1"]),

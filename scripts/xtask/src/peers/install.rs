@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context, Result};
 
@@ -71,11 +72,11 @@ impl Recipe {
             "python3 cannot make virtual environments; install that (Debian, Ubuntu: apt install python3-venv)",
         )?;
         let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input"];
-        let mut command = std::process::Command::new(&interpreter);
+        let mut command = Command::new(&interpreter);
         command.args(pip).arg("--requirement").arg(scripts.join(self.requirements));
         run(&mut command).context("pip could not install the peers (its message is above)")?;
         if let Some(script) = self.script {
-            run(std::process::Command::new(&interpreter).arg(scripts.join(script)))
+            run(Command::new(&interpreter).arg(scripts.join(script)))
                 .context("the build failed (its message is above)")?;
         }
         fs::write(&stamp, recipe).with_context(|| format!("cannot write {}", stamp.display()))?;
@@ -120,5 +121,14 @@ mod tests {
         fs::write(&stamp, COMMON.text(&scripts()).unwrap()).unwrap();
         let interpreter = COMMON.install(folder.path(), &scripts()).unwrap();
         assert!(!interpreter.exists(), "nothing but the stamp is there");
+    }
+
+    #[test]
+    fn what_failed_is_tried_again_the_next_time() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("requirements.txt"), "--no-index\nabsent==1.0\n").unwrap();
+        let error = COMMON.install(folder.path(), folder.path()).unwrap_err();
+        assert!(error.to_string().contains("pip could not install"), "{error}");
+        assert!(!folder.path().join(COMMON.folder).join("recipe.txt").exists());
     }
 }

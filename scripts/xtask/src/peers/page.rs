@@ -53,8 +53,10 @@ fn table(contenders: &[Contender]) -> String {
             .as_ref()
             .filter(|_| !contender.ours)
             .map(|ours| format!("{:.2} ×", ours.median / best.median));
+        let slower = slower.iter().map(|figure| format!("{}: {}", figure.label, thousands(figure.median)));
+        let failed = contender.variants.iter().filter(|variant| variant.outcome.is_err());
         let slower: Vec<_> =
-            slower.iter().map(|figure| format!("{}: {}", figure.label, thousands(figure.median))).collect();
+            slower.chain(failed.map(|variant| format!("{}: failed", variant.label))).collect();
         lines.push(format!(
             "| {name} | {} | {} – {} | {} | {} | {} |",
             thousands(best.median),
@@ -176,13 +178,15 @@ mod tests {
     #[test]
     fn the_faster_way_counts_and_the_ratio_is_of_medians() {
         let ours = Contender::of_rates("Phalanx", true, &[("1", &[3000.0, 1000.0, 2000.0]), ("2", &[5.0])]);
-        let peer = Contender::of_rates("peer", false, &[("a", &[400.0]), ("b", &[700.0, 900.0])]);
+        let mut peer =
+            Contender::of_rates("peer", false, &[("a", &[400.0]), ("b", &[700.0, 900.0]), ("c", &[])]);
+        peer.variants[2].outcome = Err("failed: out of memory".to_owned());
         let failed = Contender { variants: Vec::new(), ..Contender::of_rates("lost", false, &[]) };
         let table = table(&[ours, peer, failed]);
         let rows: Vec<_> = table.lines().skip(2).collect();
         // Medians: 2000 of (1000, 2000, 3000), (700 + 900) / 2 = 800; 2000 / 800 = 2.5.
         assert_eq!(rows[0], "| **Phalanx** | 2,000 | 1,000 – 3,000 | 1 | 2: 5 |  |");
-        assert_eq!(rows[1], "| peer | 800 | 700 – 900 | b | a: 400 | 2.50 × |");
+        assert_eq!(rows[1], "| peer | 800 | 700 – 900 | b | a: 400; c: failed | 2.50 × |");
         assert_eq!(rows[2], "| lost | not run | | | | |");
     }
 
