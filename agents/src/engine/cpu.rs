@@ -12,7 +12,7 @@ use super::tile::{ROWS, Tile};
 use crate::plan::{Plan, Tower};
 
 /// Shards of a pass at most: each has a gradient of its own.
-const SHARDS: usize = 32;
+const SHARDS: usize = 16;
 
 /// Gradients that one task adds up.
 const ADDED: usize = 8192;
