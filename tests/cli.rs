@@ -61,3 +61,36 @@ fn environments_are_listed_shown_and_suggested() {
     assert_eq!(output.status.code(), Some(1));
     assert!(text(&output.stderr).contains("did you mean \"Pendulum-v1\"?"));
 }
+
+#[test]
+fn benchmarks_tell_their_figures_as_json() {
+    let arguments =
+        ["bench", "envs", "CartPole-v1", "--rows", "2,3", "--workers", "0,1", "--seconds", "0", "--json"];
+    let said = text(&phalanx(&arguments).stdout);
+    let reports: Vec<serde_json::Value> =
+        said.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let seen: Vec<_> = reports.iter().map(|r| (r["rows"].as_u64(), r["workers"].as_u64())).collect();
+    assert_eq!(seen, [(2, 0), (2, 1), (3, 0), (3, 1)].map(|(rows, workers)| (Some(rows), Some(workers))));
+    for report in &reports {
+        let number = |name: &str| report[name].as_f64().unwrap();
+        assert!(number("min") > 0.0 && number("slices") >= 5.0, "{report}");
+        assert!((number("min")..=number("max")).contains(&number("steps_per_second")), "{report}");
+    }
+
+    let smoke = concat!(env!("CARGO_MANIFEST_DIR"), "/configs/smoke.yaml");
+    let output = phalanx(&["bench", "train", smoke, "--set", "threads=1", "--seconds", "0", "--json"]);
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((report["env"].as_str(), report["threads"].as_u64()), (Some("CartPole-v1"), Some(1)));
+    let shares: Vec<f64> =
+        report["shares"].as_object().unwrap().values().map(|share| share.as_f64().unwrap()).collect();
+    // Parts of the whole; bookkeeping has the rest.
+    assert!(
+        shares.len() == 5 && shares.iter().all(|s| *s > 0.0) && shares.iter().sum::<f64>() < 1.0,
+        "{report}"
+    );
+
+    for wrong in [&["--rows", "0"][..], &["--seconds", "-1"], &["--workers", "two"]] {
+        let output = phalanx(&[&["bench", "envs", "CartPole-v1"], wrong].concat());
+        assert_eq!(output.status.code(), Some(2), "{wrong:?}");
+    }
+}
