@@ -22,7 +22,8 @@ pub struct NoDevice {
 /// [`NoDevice`].
 pub fn device(config: &Config) -> Result<Device, NoDevice> {
     let threads = config.threads.unwrap_or_else(|| available_parallelism().map_or(1, usize::from));
-    tch::set_num_threads(threads as i32);
+    // libtorch draws the networks' starts here, which must not depend on the number of threads either.
+    tch::set_num_threads(1);
     // The caller's thread is one of them. A pool that is there already stays, with its threads: results are the same.
     let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).use_current_thread().build_global();
     match config.device {

@@ -9,8 +9,7 @@ use std::process::Command;
 use serde_json::Value;
 
 /// The only places where `unsafe` may live: matrix products, vector instructions, shared memory, processes.
-const UNSAFE: [&str; 8] = [
-    "envs/src/batch/tests.rs",
+const UNSAFE: [&str; 7] = [
     "envs/tests/allocation.rs",
     "envs/tests/doorbell.rs",
     "agents/src/engine/matrix.rs",

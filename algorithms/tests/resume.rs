@@ -66,6 +66,24 @@ fn assert_resumes(spec: &EnvSpec, settings: &TrainSettings) {
 }
 
 #[test]
+fn a_resumed_penalty_keeps_its_weight_and_takes_the_new_settings() {
+    let rollout = RolloutSettings::Steps(StepsRollout { steps: 32 });
+    let with = |target| {
+        settings(rollout, Objective::KlPenalty(KlPenaltySettings { target, ..KlPenaltySettings::default() }))
+    };
+    let (registry, spec) = (Registry::standard(), EnvSpec::named("CartPole-v1"));
+    let mut first = trainer(&registry, &spec, &with(0.01));
+    let weight = first.iterate().unwrap().get("kl_penalty").unwrap();
+    // No update goes as far as 1000 nats, and every one goes further than 1e-12.
+    for (target, factor) in [(1e3, 1.0 / 1.5), (1e-12, 1.5)] {
+        let mut resumed = trainer(&registry, &spec, &with(target));
+        resumed.restore(&first.save()).unwrap();
+        let adapted = resumed.iterate().unwrap().get("kl_penalty").unwrap();
+        assert!((adapted / weight - factor).abs() < 1e-9, "{target}: {weight} became {adapted}");
+    }
+}
+
+#[test]
 fn resuming_changes_no_bit() {
     let steps = RolloutSettings::Steps(StepsRollout { steps: 32 });
     for name in ["CartPole-v1", "Pendulum-v1", "MountainCar-v0"] {

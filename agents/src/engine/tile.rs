@@ -6,7 +6,7 @@ use super::vector::{activate, add_to_rows, deactivate, sum_rows};
 use crate::Activation;
 use crate::plan::{Layer, Plan, Tower};
 
-/// Rows of a tile: the activations of two 64-64 networks take 130 KiB.
+/// Rows of a tile: the activations of two 64-64 networks take 128 KiB.
 pub const ROWS: usize = 128;
 
 /// The memory of a pass over at most [`ROWS`] rows.

@@ -59,7 +59,7 @@ vectorised! {
             let numbers = x.iter_mut().zip(bias);
             match activation {
                 Activation::Tanh => numbers.for_each(|(x, b)| *x = tanh(*x + b)),
-                Activation::Relu => numbers.for_each(|(x, b)| *x = (*x + b).max(0.0)),
+                Activation::Relu => numbers.for_each(|(x, b)| *x = relu(*x + b)),
                 Activation::Elu => numbers.for_each(|(x, b)| *x = elu(*x + b)),
             }
         }
@@ -143,11 +143,18 @@ fn exp(x: f32) -> f32 {
     p * f32::from_bits(n << 23)
 }
 
-/// x where positive, eˣ − 1 elsewhere.
+/// x where positive, 0 elsewhere. NaN stays NaN, so that the loss tells of it; `max` would hide it.
+#[inline(always)]
+#[allow(clippy::inline_always)] // a call would keep the loop from being vectorised
+fn relu(x: f32) -> f32 {
+    if x < 0.0 { 0.0 } else { x }
+}
+
+/// x where positive, eˣ − 1 elsewhere. NaN stays NaN, as above.
 #[inline(always)]
 #[allow(clippy::inline_always)] // a call would keep the loop from being vectorised
 fn elu(x: f32) -> f32 {
-    if x > 0.0 { x } else { exp(x.max(-80.0)) - 1.0 }
+    if x > 0.0 { x } else { exp(x.clamp(-80.0, 0.0)) - 1.0 }
 }
 
 #[cfg(test)]
@@ -162,7 +169,16 @@ mod tests {
             assert!((f64::from(ours) - exact).abs() <= 5e-7 * exact.abs(), "tanh({x}) = {ours}, not {exact}");
         }
         assert_eq!((tanh(f32::INFINITY), tanh(-1e30), tanh(0.0)), (1.0, -1.0, 0.0));
-        assert!(tanh(f32::NAN).is_nan());
+    }
+
+    #[test]
+    fn no_activation_hides_a_number_that_is_none() {
+        for activation in [Activation::Tanh, Activation::Relu, Activation::Elu] {
+            // Enough for a whole vector and a rest.
+            let mut x = [f32::NAN; 11];
+            activate(&mut x, &[0.0; 11], activation);
+            assert!(x.iter().all(|x| x.is_nan()), "{activation:?}: {x:?}");
+        }
     }
 
     #[test]

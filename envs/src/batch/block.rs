@@ -227,21 +227,6 @@ impl Block {
         assert!(t <= last && row < self.layout.rows, "time {t} or row {row} lies outside the block");
     }
 
-    /// First byte of `observation [T+1, N, O]`, f32 or u8 by [`Layout::dtype`].
-    pub fn observation_ptr(&self) -> *mut u8 {
-        self.at(self.layout.observation, 0)
-    }
-
-    /// First byte of `final_observation [T, N, O]`; only rows whose episode ended at t hold anything.
-    pub fn final_observation_ptr(&self) -> *mut u8 {
-        self.at(self.layout.final_observation, 0)
-    }
-
-    /// First byte of `action [T, N, A]`, i64 or f32 by [`Layout::is_discrete`].
-    pub fn action_ptr(&self) -> *mut u8 {
-        self.at(self.layout.action, 0)
-    }
-
     /// Observations `[times, N, O]`.
     ///
     /// # Panics
@@ -423,7 +408,7 @@ impl Block {
     pub fn carry_over(&self, t: usize) {
         self.check(t, self.layout.steps, 0);
         let bytes = self.layout.rows * self.observation_len * self.layout.dtype().size();
-        let first = self.observation_ptr();
+        let first = self.at::<u8>(self.layout.observation, 0);
         // SAFETY: both lie within the observations; `copy` allows t = 0.
         unsafe { std::ptr::copy(first.add(t * bytes), first, bytes) }
     }

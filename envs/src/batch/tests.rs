@@ -51,8 +51,10 @@ fn every_part_of_a_block_has_its_own_place() {
         }
     }
     let layout = block.layout();
-    let parts = [block.observation_ptr(), block.final_observation_ptr(), block.action_ptr()];
-    assert!(parts.iter().all(|part| part.addr().is_multiple_of(64)));
+    let rows = [block.observation_row(0, 0), block.final_observation_row(0, 0)];
+    let parts = rows.map(|row| row.f32().as_ptr().addr());
+    assert!(parts.iter().all(|part| part.is_multiple_of(64)));
+    assert!(block.discrete_actions(0).as_ptr().addr().is_multiple_of(64));
     // (3·3·5 + 2·3·5) floats, 2·3·2 choices, 2·3 rewards, 2·3 ends, 3 active: each rounded up to 64 bytes.
     assert_eq!(layout.bytes(), 192 + 128 + 128 + 64 + 64 + 64);
 }
@@ -149,13 +151,7 @@ fn shown(block: &Block, t: usize, row: usize) -> Vec<f32> {
 }
 
 fn final_shown(block: &Block, t: usize, row: usize) -> Vec<f32> {
-    let len = block.layout().observation_space.len();
-    let place = (t * block.layout().rows + row) * len;
-    let all = block.layout().steps * block.layout().rows * len;
-    #[allow(unsafe_code, clippy::cast_ptr_alignment)]
-    // SAFETY: the final observations are so many floats, and nobody writes them now.
-    let all = unsafe { std::slice::from_raw_parts(block.final_observation_ptr().cast::<f32>(), all) };
-    all[place..place + len].to_vec()
+    block.final_observation_row(t, row).f32().to_vec()
 }
 
 #[test]

@@ -124,8 +124,8 @@ impl Env for CartPole {
 
 /// Sine and cosine, within a unit in the last place.
 ///
-/// Poles lean little: the polynomials of fdlibm's kernels do without the C library's choice between ways, which a
-/// processor guesses wrong as often as right.
+/// Poles lean little, so the polynomials of fdlibm's kernels do without a call into the C library, which first has to
+/// find out how large the angle is.
 #[inline]
 fn sin_cos(x: f64) -> (f64, f64) {
     if x.abs() > std::f64::consts::FRAC_PI_4 {
