@@ -31,6 +31,23 @@ pub trait Env {
     /// Whatever keeps the environment from going on; it reaches the user with row, seed, step and action.
     fn step(&mut self, action: Action<'_>, observation: Row<'_>) -> Result<Step, EnvError>;
 
+    /// Whether steps are computed elsewhere, in another process say, so that those of several rows can run at the same time.
+    fn is_remote(&self) -> bool {
+        false
+    }
+
+    /// Tells a remote environment ([`Self::is_remote`]) the action of its coming step, which may begin at once.
+    ///
+    /// A batch tells every row before it steps the first one; [`Self::step`] with the same action then waits for what has
+    /// begun. Stepping without having been told works as well, and takes turns.
+    ///
+    /// # Errors
+    /// Whatever keeps the step from beginning.
+    fn prepare(&mut self, action: Action<'_>) -> Result<(), EnvError> {
+        let _ = action;
+        Ok(())
+    }
+
     /// Draws the present state; `None` when the environment has no picture.
     fn render(&mut self) -> Option<Frame> {
         None

@@ -25,7 +25,7 @@ pub use batch::{BatchEnv, Block, Layout, LocalBatch, Memory, Phase, Place, Rows,
 pub use env::{Action, Elements, Env, Episode, Frame, Row, Step};
 pub use error::EnvError;
 pub use probe::Probe;
-pub use registry::{Constructor, Entry, EnvInfo, Registry};
+pub use registry::{Door, Entry, EnvInfo, Registry};
 pub use seed::{Generator, episode_seed, generator};
 pub use space::{Dtype, Space};
 pub use spec::{EnvSpec, Params};

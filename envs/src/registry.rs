@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::wrappers::LimitDuration;
+use crate::wrappers::{Boxed, LimitDuration};
 use crate::{Env, EnvError, EnvSpec, Params, Space, native};
 
 /// Names less alike than this are no suggestion, on Jaro and Winkler's scale from 0 to 1.
 const ALIKE: f64 = 0.75;
 
-/// Makes one environment from its parameters.
-pub type Constructor = Arc<dyn Fn(&Params) -> Result<Box<dyn Env>, EnvError> + Send + Sync>;
+/// Makes one environment from its parameters and, if there is one, its time limit.
+type Constructor = Arc<dyn Fn(&Params, Option<u32>) -> Result<Box<dyn Env>, EnvError> + Send + Sync>;
 
 /// What the registry knows about one environment.
 #[derive(Clone)]
@@ -28,6 +28,20 @@ impl Entry {
     pub fn new(
         constructor: impl Fn(&Params) -> Result<Box<dyn Env>, EnvError> + Send + Sync + 'static,
     ) -> Self {
+        Self::of(move |params| constructor(params).map(Boxed))
+    }
+
+    /// As [`Self::new`], for environments of one type: the batch calls each together with its time limit, at once.
+    pub fn of<E: Env + 'static>(
+        constructor: impl Fn(&Params) -> Result<E, EnvError> + Send + Sync + 'static,
+    ) -> Self {
+        let constructor = move |params: &Params, limit: Option<u32>| -> Result<Box<dyn Env>, EnvError> {
+            let env = constructor(params)?;
+            Ok(match limit {
+                Some(steps) => Box::new(LimitDuration::new(env, steps)?),
+                None => Box::new(env),
+            })
+        };
         Self {
             constructor: Arc::new(constructor),
             summary: String::new(),
@@ -75,10 +89,42 @@ pub struct EnvInfo {
     pub action_space: Space,
 }
 
+/// A family of environments that others have: `gymnasium:CartPole-v1` is behind the door `gymnasium`.
+#[derive(Clone)]
+pub struct Door {
+    summary: String,
+    open: Arc<Open>,
+}
+
+/// Makes one environment from what follows the colon, and its parameters.
+type Open = dyn Fn(&str, &Params) -> Result<Box<dyn Env>, EnvError> + Send + Sync;
+
+impl Door {
+    /// A door, and in one line what is behind it. `open` makes an environment from what follows the colon.
+    pub fn new(
+        summary: &str,
+        open: impl Fn(&str, &Params) -> Result<Box<dyn Env>, EnvError> + Send + Sync + 'static,
+    ) -> Self {
+        Self { summary: summary.to_owned(), open: Arc::new(open) }
+    }
+
+    /// What is behind it, in one line.
+    pub fn summary(&self) -> &str {
+        &self.summary
+    }
+
+    /// The environment `name` behind this door. It brings its own time limit, or none.
+    fn entry(&self, name: &str) -> Entry {
+        let (open, name) = (Arc::clone(&self.open), name.to_owned());
+        Entry::new(move |params| open(&name, params)).summary(&self.summary)
+    }
+}
+
 /// The known environments.
 #[derive(Clone, Default)]
 pub struct Registry {
     entries: BTreeMap<String, Entry>,
+    doors: BTreeMap<String, Door>,
 }
 
 impl Registry {
@@ -112,7 +158,27 @@ impl Registry {
         self
     }
 
-    /// All names, sorted.
+    /// Adds a family of environments: all names that begin with `prefix` and a colon.
+    #[must_use]
+    pub fn with_door(mut self, prefix: &str, door: Door) -> Self {
+        self.doors.insert(prefix.to_owned(), door);
+        self
+    }
+
+    /// All doors with their prefixes, sorted.
+    pub fn doors(&self) -> impl Iterator<Item = (&str, &Door)> {
+        self.doors.iter().map(|(prefix, door)| (prefix.as_str(), door))
+    }
+
+    /// Whether an environment can be asked for by this name: it is registered, or its prefix is a door's.
+    ///
+    /// # Errors
+    /// [`EnvError::UnknownName`].
+    pub fn check_name(&self, name: &str) -> Result<(), EnvError> {
+        self.entry(name).map(drop)
+    }
+
+    /// All names, sorted; those behind doors are not among them.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.entries.keys().map(String::as_str)
     }
@@ -123,10 +189,8 @@ impl Registry {
     /// [`EnvError::UnknownName`], or what the constructor or a wrapper says.
     pub fn build(&self, spec: &EnvSpec) -> Result<Box<dyn Env>, EnvError> {
         let entry = self.entry(&spec.name)?;
-        let mut env = (entry.constructor)(&spec.params).map_err(|e| name_params(e, &spec.name))?;
-        if let Some(limit) = spec.time_limit.or(entry.time_limit).filter(|&limit| limit > 0) {
-            env = Box::new(LimitDuration::new(env, limit)?);
-        }
+        let limit = spec.time_limit.or(entry.time_limit).filter(|&limit| limit > 0);
+        let env = (entry.constructor)(&spec.params, limit).map_err(|e| name_params(e, &spec.name))?;
         spec.wrappers.iter().try_fold(env, |env, wrapper| wrapper.wrap(env))
     }
 
@@ -135,7 +199,7 @@ impl Registry {
     /// # Errors
     /// [`EnvError::UnknownName`], or what the constructor says.
     pub fn info(&self, name: &str) -> Result<EnvInfo, EnvError> {
-        let Entry { summary, time_limit, params, .. } = self.entry(name)?.clone();
+        let Entry { summary, time_limit, params, .. } = self.entry(name)?;
         let env = self.build(&EnvSpec::named(name))?;
         Ok(EnvInfo {
             name: name.to_owned(),
@@ -147,10 +211,13 @@ impl Registry {
         })
     }
 
-    fn entry(&self, name: &str) -> Result<&Entry, EnvError> {
-        self.entries
-            .get(name)
-            .ok_or_else(|| EnvError::UnknownName { name: name.to_owned(), nearest: self.nearest(name) })
+    fn entry(&self, name: &str) -> Result<Entry, EnvError> {
+        if let Some(entry) = self.entries.get(name) {
+            return Ok(entry.clone());
+        }
+        let behind =
+            name.split_once(':').and_then(|(prefix, rest)| Some(self.doors.get(prefix)?.entry(rest)));
+        behind.ok_or_else(|| EnvError::UnknownName { name: name.to_owned(), nearest: self.nearest(name) })
     }
 
     /// The registered name that looks most like `name`, if one does.

@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use clap::Subcommand;
-use phalanx_envs::{EnvInfo, EnvSpec, Registry, contract};
+use phalanx_envs::{EnvError, EnvInfo, EnvSpec, Registry, contract};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -24,10 +24,13 @@ pub(super) enum Command {
 pub(super) fn run(command: Command, registry: &Registry, out: &mut impl Write) -> anyhow::Result<()> {
     match command {
         Command::List => {
-            let names: Vec<&str> = registry.names().collect();
-            let width = names.iter().map(|name| name.len()).max().unwrap_or_default();
-            for name in names {
-                writeln!(out, "{name:width$}  {}", registry.info(name)?.summary)?;
+            let doors =
+                registry.doors().map(|(prefix, door)| (format!("{prefix}:…"), door.summary().to_owned()));
+            let named = registry.names().map(|name| Ok((name.to_owned(), registry.info(name)?.summary)));
+            let lines = named.chain(doors.map(Ok)).collect::<Result<Vec<_>, EnvError>>()?;
+            let width = lines.iter().map(|(name, _)| name.chars().count()).max().unwrap_or_default();
+            for (name, summary) in lines {
+                writeln!(out, "{name:width$}  {summary}")?;
             }
         }
         Command::Check { name } => {

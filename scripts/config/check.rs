@@ -39,11 +39,12 @@ fn conflict(paths: &[&'static str], message: String) -> Conflict {
 }
 
 fn env(config: &Config, registry: &Registry) -> Option<Conflict> {
-    let names: Vec<&str> = registry.names().collect();
     let name = config.env.name.as_str();
-    if names.contains(&name) {
+    if registry.check_name(name).is_ok() {
         return None;
     }
+    let doors: Vec<String> = registry.doors().map(|(prefix, _)| format!("{prefix}:…")).collect();
+    let names: Vec<&str> = registry.names().chain(doors.iter().map(String::as_str)).collect();
     let help = match nearest(name, names.iter().copied()) {
         Some(near) => format!("did you mean `{near}`?"),
         None => format!("known are {}", list(&names, "and")),

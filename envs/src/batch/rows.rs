@@ -28,9 +28,40 @@ struct Slot {
     clipped: Vec<f32>,
 }
 
+impl Slot {
+    /// The action as the environment sees it: P4, a number within its bounds.
+    ///
+    /// # Errors
+    /// [`EnvError::Action`] when it is none of the space's.
+    #[inline]
+    fn given<'a>(&'a mut self, row: usize, action: Action<'a>, space: &Space) -> Result<Given<'a>, EnvError> {
+        let action_given = match (action, space) {
+            (Action::Box(numbers), Space::Box { low, high, .. }) => {
+                for (((c, a), l), h) in self.clipped.iter_mut().zip(numbers).zip(low).zip(high) {
+                    *c = a.clamp(*l, *h);
+                }
+                Action::Box(&self.clipped)
+            }
+            _ => action,
+        };
+        if !space.contains(action_given) {
+            return Err(EnvError::Action { row, action: action.to_string(), space: space.to_string() });
+        }
+        Ok(Given { env: &mut *self.env, action: action_given })
+    }
+}
+
+/// An environment and an action that is within its space.
+struct Given<'a> {
+    env: &'a mut dyn Env,
+    action: Action<'a>,
+}
+
 /// Rows `first..first + len` of a batch, stepped in the order of their numbers.
 pub struct Rows<W = Box<dyn FnMut(Place)>> {
     slots: Vec<Slot>,
+    /// Whether some of them compute their steps elsewhere.
+    remote: bool,
     first: usize,
     run_seed: u64,
     watch: W,
@@ -63,8 +94,9 @@ impl<W: Watch> Rows<W> {
                 };
                 Ok(Slot { env, episode, step: 0, seed: 0, clipped })
             })
-            .collect::<Result<_, EnvError>>()?;
-        Ok(Self { slots, first, run_seed, watch })
+            .collect::<Result<Vec<_>, EnvError>>()?;
+        let remote = slots.iter().any(|slot: &Slot| slot.env.is_remote());
+        Ok(Self { slots, remote, first, run_seed, watch })
     }
 
     /// Numbers of these rows.
@@ -116,6 +148,11 @@ impl<W: Watch> Rows<W> {
     /// # Errors
     /// [`EnvError::Action`] and [`EnvError::Row`]; the rows before the failing one have been stepped.
     pub fn step(&mut self, block: &Block, t: usize) -> Result<(), EnvError> {
+        if self.remote {
+            for row in self.range().filter(|&row| block.active(row)) {
+                self.prepare_row(block, t, row)?;
+            }
+        }
         for row in self.range() {
             if block.active(row) {
                 self.step_row(block, t, row)?;
@@ -124,28 +161,22 @@ impl<W: Watch> Rows<W> {
         Ok(())
     }
 
+    /// Lets the step of a remote environment begin.
+    fn prepare_row(&mut self, block: &Block, t: usize, row: usize) -> Result<(), EnvError> {
+        self.watch(row, Phase::Step);
+        let action = block.action(t, row);
+        let Given { env, action: given } = self.slot(row).given(row, action, &block.layout().action_space)?;
+        env.prepare(given).map_err(|e| self.at_row(row, Phase::Step, &action.to_string(), &e))
+    }
+
     #[inline]
     fn step_row(&mut self, block: &Block, t: usize, row: usize) -> Result<(), EnvError> {
         self.watch(row, Phase::Step);
         let action = block.action(t, row);
-        let space = &block.layout().action_space;
-        let slot = self.slot(row);
-        let given = match (action, space) {
-            (Action::Box(numbers), Space::Box { low, high, .. }) => {
-                for (((c, a), l), h) in slot.clipped.iter_mut().zip(numbers).zip(low).zip(high) {
-                    // P4: the environment sees a number within its bounds.
-                    *c = a.clamp(*l, *h);
-                }
-                Action::Box(&slot.clipped)
-            }
-            _ => action,
-        };
-        if !space.contains(given) {
-            return Err(EnvError::Action { row, action: action.to_string(), space: space.to_string() });
-        }
-        match slot.env.step(given, block.observation_row(t + 1, row)) {
+        let Given { env, action: given } = self.slot(row).given(row, action, &block.layout().action_space)?;
+        match env.step(given, block.observation_row(t + 1, row)) {
             Ok(step) => {
-                slot.step += 1;
+                self.slot(row).step += 1;
                 block.set_outcome(t, row, step.reward, step.episode);
                 if step.episode.is_over() {
                     // P3: the final observation is kept, the row starts anew.

@@ -374,3 +374,64 @@ fn a_wrong_name_or_parameter_says_what_would_be_right() {
     let info = registry.info("Pendulum-v1").unwrap();
     assert_eq!((info.time_limit, info.params), (Some(200), params(r#"{"g": 10.0}"#)));
 }
+
+/// Notes the calls that it gets, as if it computed elsewhere.
+struct Remote {
+    number: usize,
+    calls: std::rc::Rc<std::cell::RefCell<Vec<String>>>,
+    spaces: [Space; 2],
+}
+
+impl Env for Remote {
+    fn observation_space(&self) -> &Space {
+        &self.spaces[0]
+    }
+
+    fn action_space(&self) -> &Space {
+        &self.spaces[1]
+    }
+
+    fn reset(&mut self, _seed: Option<u64>, _observation: Row<'_>) -> Result<(), EnvError> {
+        Ok(())
+    }
+
+    fn is_remote(&self) -> bool {
+        true
+    }
+
+    fn prepare(&mut self, action: Action<'_>) -> Result<(), EnvError> {
+        self.calls.borrow_mut().push(format!("prepare {} {action}", self.number));
+        Ok(())
+    }
+
+    fn step(&mut self, action: Action<'_>, _observation: Row<'_>) -> Result<Step, EnvError> {
+        self.calls.borrow_mut().push(format!("step {} {action}", self.number));
+        Ok(Step { reward: 0.0, episode: Episode::Running })
+    }
+}
+
+thread_local! {
+    static CALLS: std::rc::Rc<std::cell::RefCell<Vec<String>>> = std::rc::Rc::default();
+}
+
+#[test]
+fn remote_rows_are_told_before_the_first_is_stepped() {
+    let door = crate::Door::new("environments elsewhere", |name, _| {
+        let calls = CALLS.with(std::rc::Rc::clone);
+        let spaces = [Space::unbounded(1), Space::boxed(&[-2.0], &[2.0])];
+        Ok(Box::new(Remote { number: name.len(), calls, spaces }))
+    });
+    let registry = Registry::new().with_door("far", door);
+    assert!(registry.check_name("far").is_err() && registry.check_name("near:x").is_err());
+    // The wrapper's range is −1 to 1, the environment's −2 to 2.
+    let mut spec = EnvSpec::named("far:xyz");
+    spec.wrappers = vec![WrapperSpec::RangeNormalize { observation: None, action: Some(true) }];
+    spec.time_limit = Some(9);
+    let mut batch = LocalBatch::new(&registry, &spec, 3, 1, 0).unwrap();
+    batch.reset(None).unwrap();
+    batch.block().set_active(1, false);
+    batch.block().continuous_actions(0).copy_from_slice(&[0.5, 0.0, 7.0]);
+    batch.step(0).unwrap();
+    let calls = CALLS.with(|calls| calls.borrow().join(", "));
+    assert_eq!(calls, "prepare 3 [1.0], prepare 3 [2.0], step 3 [1.0], step 3 [2.0]");
+}

@@ -37,35 +37,35 @@ pub(crate) fn register(registry: Registry) -> Registry {
     registry
         .with_entry(
             "Acrobot-v1",
-            Entry::new(|p| Ok(Box::new(Acrobot::new(p.parse()?)?)))
+            Entry::of(|p| Acrobot::new(p.parse()?))
                 .summary("swing two links up by the joint between them")
                 .time_limit(500)
                 .params(&AcrobotParams::default()),
         )
         .with_entry(
             "CartPole-v1",
-            Entry::new(|p| Ok(Box::new(CartPole::new(p.parse()?))))
+            Entry::of(|p| Ok(CartPole::new(p.parse()?)))
                 .summary("keep a pole upright on a cart that is pushed left or right")
                 .time_limit(500)
                 .params(&CartPoleParams::default()),
         )
         .with_entry(
             "MountainCar-v0",
-            Entry::new(|p| Ok(Box::new(MountainCar::new(p.parse()?))))
+            Entry::of(|p| Ok(MountainCar::new(p.parse()?)))
                 .summary("swing a car that is too weak for the hill up to the flag")
                 .time_limit(200)
                 .params(&MountainCarParams::default()),
         )
         .with_entry(
             "MountainCarContinuous-v0",
-            Entry::new(|p| Ok(Box::new(MountainCarContinuous::new(p.parse()?))))
+            Entry::of(|p| Ok(MountainCarContinuous::new(p.parse()?)))
                 .summary("swing a car up to the flag with a throttle that costs what it uses")
                 .time_limit(999)
                 .params(&MountainCarParams::default()),
         )
         .with_entry(
             "Pendulum-v1",
-            Entry::new(|p| Ok(Box::new(Pendulum::new(p.parse()?))))
+            Entry::of(|p| Ok(Pendulum::new(p.parse()?)))
                 .summary("swing a pendulum up and hold it there with little torque")
                 .time_limit(200)
                 .params(&PendulumParams::default()),

@@ -24,6 +24,14 @@ impl ClipAction {
         let action_space = Space::unbounded(space.len()).with_shape(space.shape());
         Ok(Self { inner, action_space, clipped: vec![0.0; low.len()], low, high })
     }
+
+    fn clip(&mut self, action: Action<'_>) {
+        let bounds = self.low.iter().zip(&self.high);
+        for ((clipped, given), (&low, &high)) in self.clipped.iter_mut().zip(action.continuous()).zip(bounds)
+        {
+            *clipped = given.clamp(low, high);
+        }
+    }
 }
 
 impl Wrapper for ClipAction {
@@ -39,12 +47,13 @@ impl Wrapper for ClipAction {
         &self.action_space
     }
 
+    fn on_prepare(&mut self, action: Action<'_>) -> Result<(), EnvError> {
+        self.clip(action);
+        self.inner.prepare(Action::Box(&self.clipped))
+    }
+
     fn on_step(&mut self, action: Action<'_>, observation: Row<'_>) -> Result<Step, EnvError> {
-        let bounds = self.low.iter().zip(&self.high);
-        for ((clipped, given), (&low, &high)) in self.clipped.iter_mut().zip(action.continuous()).zip(bounds)
-        {
-            *clipped = given.clamp(low, high);
-        }
+        self.clip(action);
         self.inner.step(Action::Box(&self.clipped), observation)
     }
 }

@@ -2,26 +2,28 @@
 
 use serde_json::{Value, json};
 
-use super::Wrapper;
+use super::{Boxed, Wrapper};
 use crate::{Action, Env, EnvError, Episode, Row, Step};
 
 /// Truncates an episode after so many steps.
 ///
 /// A step that the task itself ends is terminated even if it is the last one allowed. Stepping on after an end is an
 /// error until the next reset. `call("elapsed_steps", null)` tells how far the episode is.
-pub struct LimitDuration {
-    inner: Box<dyn Env>,
+///
+/// What it limits is a parameter, so that an environment and its time limit are one call for the batch.
+pub struct LimitDuration<E = Boxed> {
+    inner: E,
     limit: u32,
     elapsed: u32,
     running: bool,
 }
 
-impl LimitDuration {
+impl<E: Env> LimitDuration<E> {
     /// `inner` with episodes of at most `limit` steps.
     ///
     /// # Errors
     /// [`EnvError::Params`] when `limit` is 0.
-    pub fn new(inner: Box<dyn Env>, limit: u32) -> Result<Self, EnvError> {
+    pub fn new(inner: E, limit: u32) -> Result<Self, EnvError> {
         if limit == 0 {
             let message = "steps must be at least 1".to_owned();
             return Err(EnvError::Params { name: "limit_duration".to_owned(), message });
@@ -30,13 +32,13 @@ impl LimitDuration {
     }
 }
 
-impl Wrapper for LimitDuration {
+impl<E: Env> Wrapper for LimitDuration<E> {
     fn inner(&self) -> &dyn Env {
-        &*self.inner
+        &self.inner
     }
 
     fn inner_mut(&mut self) -> &mut dyn Env {
-        &mut *self.inner
+        &mut self.inner
     }
 
     fn on_reset(&mut self, seed: Option<u64>, observation: Row<'_>) -> Result<(), EnvError> {
@@ -46,6 +48,7 @@ impl Wrapper for LimitDuration {
         Ok(())
     }
 
+    #[inline]
     fn on_step(&mut self, action: Action<'_>, observation: Row<'_>) -> Result<Step, EnvError> {
         if !self.running {
             return Err(EnvError::failed("no episode is running: reset the environment before stepping it"));

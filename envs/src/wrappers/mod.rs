@@ -63,6 +63,14 @@ pub trait Wrapper {
         self.inner_mut().step(action, observation)
     }
 
+    /// [`Env::prepare`] as seen from outside: a wrapper that changes actions tells the changed one.
+    ///
+    /// # Errors
+    /// Those of the environment inside.
+    fn on_prepare(&mut self, action: Action<'_>) -> Result<(), EnvError> {
+        self.inner_mut().prepare(action)
+    }
+
     /// [`Env::frames_per_second`] as seen from outside.
     fn outer_frames_per_second(&self) -> f64 {
         self.inner().frames_per_second()
@@ -94,6 +102,14 @@ impl<W: Wrapper> Env for W {
         self.on_step(action, observation)
     }
 
+    fn is_remote(&self) -> bool {
+        self.inner().is_remote()
+    }
+
+    fn prepare(&mut self, action: Action<'_>) -> Result<(), EnvError> {
+        self.on_prepare(action)
+    }
+
     fn render(&mut self) -> Option<Frame> {
         self.inner_mut().render()
     }
@@ -104,6 +120,19 @@ impl<W: Wrapper> Env for W {
 
     fn call(&mut self, name: &str, arguments: &Value) -> Result<Value, EnvError> {
         self.on_call(name, arguments)
+    }
+}
+
+/// An environment of any type, where the type is to be known.
+pub struct Boxed(pub Box<dyn Env>);
+
+impl Wrapper for Boxed {
+    fn inner(&self) -> &dyn Env {
+        &*self.0
+    }
+
+    fn inner_mut(&mut self) -> &mut dyn Env {
+        &mut *self.0
     }
 }
 

@@ -76,6 +76,15 @@ impl Range {
             action: ones,
         })
     }
+
+    /// An action from [−1, 1] in the environment's range.
+    fn stretch(&mut self, action: Action<'_>) -> Action<'_> {
+        let bounds = self.low.iter().zip(&self.high);
+        for ((x, given), (&low, &high)) in self.action.iter_mut().zip(action.continuous()).zip(bounds) {
+            *x = ((given + 1.0) / 2.0 * (high - low) + low).clamp(low, high);
+        }
+        Action::Box(&self.action)
+    }
 }
 
 impl Wrapper for RangeNormalize {
@@ -103,19 +112,13 @@ impl Wrapper for RangeNormalize {
         Ok(())
     }
 
+    fn on_prepare(&mut self, action: Action<'_>) -> Result<(), EnvError> {
+        let action = self.action.as_mut().map_or(action, |range| range.stretch(action));
+        self.inner.prepare(action)
+    }
+
     fn on_step(&mut self, action: Action<'_>, mut observation: Row<'_>) -> Result<Step, EnvError> {
-        let action = match &mut self.action {
-            None => action,
-            Some(range) => {
-                let bounds = range.low.iter().zip(&range.high);
-                for ((x, given), (&low, &high)) in
-                    range.action.iter_mut().zip(action.continuous()).zip(bounds)
-                {
-                    *x = ((given + 1.0) / 2.0 * (high - low) + low).clamp(low, high);
-                }
-                Action::Box(&range.action)
-            }
-        };
+        let action = self.action.as_mut().map_or(action, |range| range.stretch(action));
         let step = self.inner.step(action, observation.again())?;
         if let Row::F32(row) = observation {
             self.show(row);

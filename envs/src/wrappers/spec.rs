@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ActionRepeat, ClipAction, FiniteCheck, FrameDelta, FrameHistory, LimitDuration, RandomStart,
+    ActionRepeat, Boxed, ClipAction, FiniteCheck, FrameDelta, FrameHistory, LimitDuration, RandomStart,
     RangeNormalize,
 };
 use crate::{Env, EnvError};
@@ -68,7 +68,7 @@ impl WrapperSpec {
                 Box::new(RangeNormalize::new(env, *observation, *action)?)
             }
             Self::ClipAction => Box::new(ClipAction::new(env)?),
-            Self::LimitDuration { steps } => Box::new(LimitDuration::new(env, *steps)?),
+            Self::LimitDuration { steps } => Box::new(LimitDuration::new(Boxed(env), *steps)?),
             Self::FiniteCheck => Box::new(FiniteCheck::new(env)),
         })
     }
