@@ -21,7 +21,9 @@ mod spec;
 mod worker;
 pub mod wrappers;
 
-pub use batch::{BatchEnv, Block, Layout, LocalBatch, Memory, Phase, Place, Rows, RunningEpisode, Watch};
+pub use batch::{
+    BatchEnv, Block, Layout, LocalBatch, Memory, Moment, Phase, Place, Rows, RunningEpisode, Watch,
+};
 pub use env::{Action, Elements, Env, Episode, Frame, Row, Step};
 pub use error::EnvError;
 pub use probe::Probe;

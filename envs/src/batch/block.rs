@@ -6,155 +6,14 @@
 //! learner's otherwise.
 #![allow(unsafe_code)]
 
-use std::alloc::{Layout as HeapLayout, alloc_zeroed, dealloc};
 use std::ops::Range;
 use std::ptr::NonNull;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
-
-use crate::{Action, Dtype, Elements, EnvError, Episode, Row, Space};
-
-/// Alignment of every part of a block: a cache line.
-const LINE: usize = 64;
-
-/// Shape of a block and where its parts lie.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Layout {
-    /// Rows N.
-    pub rows: usize,
-    /// Steps T.
-    pub steps: usize,
-    /// Space of observations.
-    pub observation_space: Space,
-    /// Space of actions.
-    pub action_space: Space,
-    observation: usize,
-    final_observation: usize,
-    action: usize,
-    reward: usize,
-    episode: usize,
-    active: usize,
-    bytes: usize,
-}
-
-impl Layout {
-    /// Places the parts of a block for `rows` × `steps` transitions.
-    ///
-    /// # Errors
-    /// [`EnvError::Space`] when the observation space is no box, or a space cannot be used; [`EnvError::Failed`] when there
-    /// is no row or step, or too many.
-    pub fn new(
-        rows: usize,
-        steps: usize,
-        observation_space: Space,
-        action_space: Space,
-    ) -> Result<Self, EnvError> {
-        let Space::Box { dtype, .. } = &observation_space else {
-            return Err(EnvError::Space {
-                what: "a batch".into(),
-                space: observation_space.to_string(),
-                reason: "observations are arrays of numbers: use a Box, with one element per choice".into(),
-            });
-        };
-        observation_space.check()?;
-        action_space.check()?;
-        let action_size = if is_discrete(&action_space) { 8 } else { 4 };
-        let mut end = Some(0_usize);
-        // Where a part of `times` × rows × `bytes` bytes begins; `end` is nothing once a number has run over.
-        let mut place = |times: usize, bytes: usize| {
-            let start = end.unwrap_or(0);
-            let size = times.checked_mul(rows).and_then(|n| n.checked_mul(bytes));
-            end = size.and_then(|n| n.checked_next_multiple_of(LINE)).and_then(|n| n.checked_add(end?));
-            start
-        };
-        let observation = place(steps.saturating_add(1), observation_space.len() * dtype.size());
-        let final_observation = place(steps, observation_space.len() * dtype.size());
-        let action = place(steps, action_space.len() * action_size);
-        let reward = place(steps, 4);
-        let episode = place(steps, 1);
-        let active = place(1, 1);
-        let bytes = match end {
-            Some(bytes) if isize::try_from(bytes).is_ok() && rows > 0 && steps > 0 => bytes,
-            _ => {
-                return Err(EnvError::failed(format!(
-                    "a rollout of {rows} rows and {steps} steps cannot be: both must be at least 1, and it must fit \
-                     into memory"
-                )));
-            }
-        };
-        Ok(Self {
-            rows,
-            steps,
-            observation_space,
-            action_space,
-            observation,
-            final_observation,
-            action,
-            reward,
-            episode,
-            active,
-            bytes,
-        })
-    }
-
-    /// Bytes of a block of this layout.
-    pub fn bytes(&self) -> usize {
-        self.bytes
-    }
-
-    /// Element type of observations.
-    pub fn dtype(&self) -> Dtype {
-        match &self.observation_space {
-            Space::Box { dtype, .. } => *dtype,
-            Space::Discrete { .. } | Space::MultiDiscrete { .. } => Dtype::F32,
-        }
-    }
-
-    /// Whether actions are i64 choices; f32 numbers otherwise.
-    pub fn is_discrete(&self) -> bool {
-        is_discrete(&self.action_space)
-    }
-}
-
-fn is_discrete(space: &Space) -> bool {
-    !matches!(space, Space::Box { .. })
-}
-
-/// What keeps a block's bytes alive: at least [`Layout::bytes`] of them, aligned to 64, at one address for life.
-///
-/// # Safety
-/// `base` must stay valid for reads and writes of `bytes` bytes until the value is dropped.
-pub unsafe trait Memory: Send + Sync {
-    /// First byte.
-    fn base(&self) -> NonNull<u8>;
-}
-
-/// Memory of this process alone.
-struct Heap {
-    base: NonNull<u8>,
-    layout: HeapLayout,
-}
-
-// SAFETY: the allocation is owned and freed only in drop.
-unsafe impl Memory for Heap {
-    fn base(&self) -> NonNull<u8> {
-        self.base
-    }
-}
-
-// SAFETY: an owned allocation may move between threads.
-unsafe impl Send for Heap {}
-
-// SAFETY: a shared reference gives away its address alone.
-unsafe impl Sync for Heap {}
-
-impl Drop for Heap {
-    fn drop(&mut self) {
-        // SAFETY: allocated with this layout in `Block::local`.
-        unsafe { dealloc(self.base.as_ptr(), self.layout) }
-    }
-}
+use super::layout::{LINE, Layout};
+use super::memory::{Heap, Memory};
+use super::moment::Moment;
+use crate::{Action, Dtype, Elements, Episode, Row, Space};
 
 /// The memory of a batch of environments. See the module's page for who writes what.
 ///
@@ -184,11 +43,8 @@ impl Block {
     /// # Panics
     /// When memory runs out.
     pub fn local(layout: Layout) -> Self {
-        let heap =
-            HeapLayout::from_size_align(layout.bytes().max(LINE), LINE).expect("a block has a sane size");
-        // SAFETY: the size is not zero.
-        let base = NonNull::new(unsafe { alloc_zeroed(heap) }).expect("memory for the rollout block");
-        let block = Self::shared(layout, Arc::new(Heap { base, layout: heap }));
+        let heap = Heap::new(layout.bytes());
+        let block = Self::shared(layout, Arc::new(heap));
         block.activate_all();
         block
     }
@@ -217,7 +73,7 @@ impl Block {
     #[inline]
     fn at<T>(&self, part: usize, index: usize) -> *mut T {
         let offset = part + index * size_of::<T>();
-        debug_assert!(offset + size_of::<T>() <= self.layout.bytes.max(LINE));
+        debug_assert!(offset + size_of::<T>() <= self.layout.bytes().max(LINE));
         // SAFETY: every part lies within the memory; callers keep indices within their part.
         unsafe { self.base.as_ptr().add(offset).cast() }
     }
@@ -304,8 +160,32 @@ impl Block {
         self.row_at(self.layout.final_observation, t, row)
     }
 
-    /// The action of time `t`.
+    /// What the step of time `t` reads and writes, row by row.
+    ///
+    /// # Panics
+    /// When the time lies outside the block.
     #[inline]
+    pub fn moment(&self, t: usize) -> Moment<'_> {
+        self.check(t + 1, self.layout.steps, 0);
+        let (first, layout) = (t * self.layout.rows, &self.layout);
+        let observation_bytes = self.observation_len * layout.dtype().size();
+        let after = (first + layout.rows) * observation_bytes;
+        Moment {
+            space: &layout.action_space,
+            dtype: layout.dtype(),
+            rows: layout.rows,
+            observation_len: self.observation_len,
+            action_len: self.action_len,
+            observation: self.at(layout.observation + after, 0),
+            final_observation: self.at(layout.final_observation + first * observation_bytes, 0),
+            action: self.at(layout.action + first * self.action_len * layout.action_size(), 0),
+            reward: self.at(layout.reward, first),
+            episode: self.at(layout.episode, first),
+            active: self.at(layout.active, 0),
+        }
+    }
+
+    /// The action of time `t`.
     pub fn action(&self, t: usize, row: usize) -> Action<'_> {
         self.check(t + 1, self.layout.steps, row);
         let len = self.action_len;

@@ -6,15 +6,21 @@
 //! ```
 
 mod block;
+mod layout;
 mod local;
+mod memory;
+mod moment;
 mod place;
 mod rows;
 #[cfg(test)]
 mod tests;
 
-pub use block::{Block, Layout, Memory};
+pub use block::Block;
+pub use layout::Layout;
 pub use local::LocalBatch;
 pub(crate) use local::panic_message;
+pub use memory::Memory;
+pub use moment::Moment;
 pub use place::{Phase, Place, Watch};
 pub use rows::{Rows, RunningEpisode};
 

@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    Action, Block, Env, EnvError, EnvSpec, Frame, Phase, Place, Registry, Space, Watch, episode_seed,
+    Action, Block, Env, EnvError, EnvSpec, Episode, Frame, Moment, Phase, Place, Registry, Space, Step,
+    Watch, episode_seed,
 };
 
 /// A row's running episode: enough to put an environment where it stands.
@@ -29,13 +30,19 @@ struct Slot {
 }
 
 impl Slot {
-    /// The action as the environment sees it: P4, a number within its bounds.
+    /// The environment, and the action as it sees it: P4, a number within its bounds.
     ///
     /// # Errors
     /// [`EnvError::Action`] when it is none of the space's.
-    #[inline]
-    fn given<'a>(&'a mut self, row: usize, action: Action<'a>, space: &Space) -> Result<Given<'a>, EnvError> {
-        let action_given = match (action, space) {
+    #[inline(always)]
+    #[allow(clippy::inline_always)] // the batch's innermost loop: calls would be a fifth of it
+    fn given<'a>(
+        &'a mut self,
+        row: usize,
+        action: Action<'a>,
+        space: &Space,
+    ) -> Result<(&'a mut dyn Env, Action<'a>), EnvError> {
+        let given = match (action, space) {
             (Action::Box(numbers), Space::Box { low, high, .. }) => {
                 for (((c, a), l), h) in self.clipped.iter_mut().zip(numbers).zip(low).zip(high) {
                     *c = a.clamp(*l, *h);
@@ -44,17 +51,13 @@ impl Slot {
             }
             _ => action,
         };
-        if !space.contains(action_given) {
-            return Err(EnvError::Action { row, action: action.to_string(), space: space.to_string() });
-        }
-        Ok(Given { env: &mut *self.env, action: action_given })
+        if space.contains(given) { Ok((&mut *self.env, given)) } else { Err(no_action(row, action, space)) }
     }
 }
 
-/// An environment and an action that is within its space.
-struct Given<'a> {
-    env: &'a mut dyn Env,
-    action: Action<'a>,
+#[cold]
+fn no_action(row: usize, action: Action<'_>, space: &Space) -> EnvError {
+    EnvError::Action { row, action: action.to_string(), space: space.to_string() }
 }
 
 /// Rows `first..first + len` of a batch, stepped in the order of their numbers.
@@ -148,42 +151,42 @@ impl<W: Watch> Rows<W> {
     /// # Errors
     /// [`EnvError::Action`] and [`EnvError::Row`]; the rows before the failing one have been stepped.
     pub fn step(&mut self, block: &Block, t: usize) -> Result<(), EnvError> {
+        let moment = block.moment(t);
         if self.remote {
-            for row in self.range().filter(|&row| block.active(row)) {
-                self.prepare_row(block, t, row)?;
+            for row in self.range().filter(|&row| moment.active(row)) {
+                self.prepare_row(moment, row)?;
             }
         }
         for row in self.range() {
-            if block.active(row) {
-                self.step_row(block, t, row)?;
+            if moment.active(row) && self.step_row(moment, row)?.is_over() {
+                // P3: the final observation is kept, the row starts anew.
+                moment.keep_final_observation(row);
+                self.reset(block, t + 1, row)?;
             }
         }
         Ok(())
     }
 
     /// Lets the step of a remote environment begin.
-    fn prepare_row(&mut self, block: &Block, t: usize, row: usize) -> Result<(), EnvError> {
+    fn prepare_row(&mut self, moment: Moment<'_>, row: usize) -> Result<(), EnvError> {
         self.watch(row, Phase::Step);
-        let action = block.action(t, row);
-        let Given { env, action: given } = self.slot(row).given(row, action, &block.layout().action_space)?;
+        let action = moment.action(row);
+        let (env, given) = self.slot(row).given(row, action, moment.action_space())?;
         env.prepare(given).map_err(|e| self.at_row(row, Phase::Step, &action.to_string(), &e))
     }
 
-    #[inline]
-    fn step_row(&mut self, block: &Block, t: usize, row: usize) -> Result<(), EnvError> {
+    /// Steps one row, without the reset that may have to follow.
+    #[inline(always)]
+    #[allow(clippy::inline_always)] // as above
+    fn step_row(&mut self, moment: Moment<'_>, row: usize) -> Result<Episode, EnvError> {
         self.watch(row, Phase::Step);
-        let action = block.action(t, row);
-        let Given { env, action: given } = self.slot(row).given(row, action, &block.layout().action_space)?;
-        match env.step(given, block.observation_row(t + 1, row)) {
-            Ok(step) => {
+        let action = moment.action(row);
+        let (env, given) = self.slot(row).given(row, action, moment.action_space())?;
+        match env.step(given, moment.observation(row)) {
+            Ok(Step { reward, episode }) => {
                 self.slot(row).step += 1;
-                block.set_outcome(t, row, step.reward, step.episode);
-                if step.episode.is_over() {
-                    // P3: the final observation is kept, the row starts anew.
-                    block.keep_final_observation(t + 1, t, row);
-                    self.reset(block, t + 1, row)?;
-                }
-                Ok(())
+                moment.set_outcome(row, reward, episode);
+                Ok(episode)
             }
             Err(e) => Err(self.at_row(row, Phase::Step, &action.to_string(), &e)),
         }
@@ -220,8 +223,7 @@ impl<W: Watch> Rows<W> {
             } else {
                 block.continuous_actions(0)[actions].copy_from_slice(&running.continuous[part]);
             }
-            self.step_row(block, 0, row)?;
-            if block.episode(0, row).is_over() {
+            if self.step_row(block.moment(0), row)?.is_over() {
                 return Err(EnvError::failed(format!(
                     "row {row}: the replay of episode {} ended after {} of {steps} steps: the environment is not \
                      determined by its seed and actions",

@@ -86,6 +86,7 @@ impl Env for CartPole {
         Ok(())
     }
 
+    #[inline(always)]
     fn step(&mut self, action: Action<'_>, observation: Row<'_>) -> Result<Step, EnvError> {
         let [x, x_dot, theta, theta_dot] = self.state;
         let force = if action.discrete() == 1 { FORCE } else { -FORCE };
