@@ -200,6 +200,25 @@ fn a_run_in_two_parts_is_the_run_in_one() {
     assert_eq!(text(&evaluate(parts)), text(&evaluate(whole)));
 }
 
+/// In one process, in workers, and in workers with rows in two groups: the same training, with rollouts of either kind.
+#[test]
+fn how_rows_are_spread_changes_no_number() {
+    let place = Place::new();
+    for (kind, rollout) in [("steps", "{steps: 64}"), ("episodes", "{episodes: 8, max_length: 500}")] {
+        let rollout = format!("rollout={rollout}");
+        let train = |name: &str, more: &[&str]| {
+            let name = format!("{kind}-{name}");
+            let common = ["train", "small.yaml", "--name", &name, "--set", &rollout, "--set", "steps=1500"];
+            place.succeed(&[&common[..], more].concat());
+            metrics(place.runs().iter().find(|run| name_of(run).ends_with(&name)).unwrap())
+        };
+        let alone = train("alone", &["--workers", "0"]);
+        assert!(alone.len() > 1, "{rollout}");
+        assert_eq!(train("crew", &["--set", "pipelined=false"]), alone, "{rollout}");
+        assert_eq!(train("groups", &["--set", "pipelined=true"]), alone, "{rollout}");
+    }
+}
+
 #[test]
 fn a_damaged_checkpoint_is_passed_over_and_what_it_led_to_forgotten() {
     let place = Place::new();

@@ -1,5 +1,7 @@
 //! The trained thing: what turns observations into actions.
 
+use std::ops::Range;
+
 use phalanx_envs::{Block, Dtype, Elements, Generator, Space};
 use tch::Device;
 
@@ -130,27 +132,36 @@ pub struct Actor<'a> {
 }
 
 impl Actor<'_> {
-    /// Takes the actions of time `t` for the observations there and writes them into the block, their log probabilities
-    /// into `log_prob [N]`.
+    /// Takes the actions of time `t` for the observations of `rows` there and writes them into the block, their log
+    /// probabilities into `log_prob [N]`.
+    ///
+    /// Rows that are taken in turn, the lower ones first, get the same noise as all at once.
     ///
     /// # Errors
     /// [`AgentError::Torch`].
+    /// # Panics
+    /// When time or rows lie outside the block.
     pub fn act(
         &mut self,
         block: &Block,
         t: usize,
+        rows: Range<usize>,
         mode: Mode<'_>,
         log_prob: &mut [f32],
     ) -> Result<(), AgentError> {
-        self.infer(block.observations(t..t + 1))?;
+        self.infer(block.observation_rows(t, rows.clone()))?;
+        let len = block.layout().action_space.len();
+        let (generator, part) = (mode.generator(), rows.start * len..rows.end * len);
+        let log_prob = &mut log_prob[rows];
         match &self.agent.head {
             Head::Categorical { options } => {
-                let actions = block.discrete_actions(t);
-                Head::choose(options, &self.outputs, mode.generator(), actions, log_prob);
+                let actions = &mut block.discrete_actions(t)[part];
+                Head::choose(options, &self.outputs, generator, actions, log_prob);
             }
             Head::Gaussian { .. } => {
-                let (actions, log_std) = (block.continuous_actions(t), self.agent.network.log_std());
-                Head::draw(log_std, &self.outputs, mode.generator(), actions, log_prob);
+                let (actions, log_std) =
+                    (&mut block.continuous_actions(t)[part], self.agent.network.log_std());
+                Head::draw(log_std, &self.outputs, generator, actions, log_prob);
             }
         }
         Ok(())

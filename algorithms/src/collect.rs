@@ -1,9 +1,10 @@
 //! Rollouts: the policy acts on the batch until the rollout memory is full.
 
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use phalanx_agents::{Agent, Mode, Rollout};
-use phalanx_envs::{BatchEnv, Generator};
+use phalanx_envs::{BatchEnv, Block, Generator};
 
 use crate::episodes::EpisodeLog;
 use crate::{AlgorithmError, EpisodesRollout, RolloutSettings};
@@ -84,19 +85,36 @@ impl Collector {
         let mut quota = Quota::new(self.settings, rows);
         let mut actor = agent.actor();
         let mut collected = Collected::default();
-        // P1: T steps in every row.
-        for t in 0..capacity {
-            let started = Instant::now();
-            actor.act(self.batch.block(), t, Mode::Sample(generator), self.rollout.log_prob_mut(t))?;
-            let acted = Instant::now();
-            self.batch.step(t)?;
-            collected.inferring += acted - started;
-            collected.stepping += acted.elapsed();
+        let groups = self.batch.groups().to_vec();
+        let started = Instant::now();
+        // P1: T steps in every row. While the policy acts for one group of rows, workers step the other.
+        'rollout: for t in 0..capacity {
+            let noise = generator.clone();
+            for (group, rows) in groups.iter().enumerate() {
+                if t > 0 {
+                    self.batch.finish(group)?;
+                    self.count(&mut quota, t - 1, rows);
+                    if group + 1 == groups.len() && quota.as_ref().is_some_and(Quota::is_met) {
+                        // The groups before have acted once too often, for rows that rest.
+                        *generator = noise;
+                        break 'rollout;
+                    }
+                }
+                let acting = Instant::now();
+                let mode = Mode::Sample(generator);
+                actor.act(self.batch.block(), t, rows.clone(), mode, self.rollout.log_prob_mut(t))?;
+                collected.inferring += acting.elapsed();
+                self.batch.begin(group, t)?;
+            }
             self.rollout.len = t + 1;
-            if quota.as_mut().is_some_and(|q| q.count(&*self.batch, &mut self.rollout, t)) {
-                break;
+        }
+        for (group, rows) in groups.iter().enumerate() {
+            self.batch.finish(group)?;
+            if self.rollout.len == capacity {
+                self.count(&mut quota, capacity - 1, rows);
             }
         }
+        collected.stepping = started.elapsed() - collected.inferring;
         if let Some(row) = quota.and_then(|q| q.left.iter().position(|&left| left > 0)) {
             return Err(AlgorithmError::Settings(format!(
                 "row {row}: an episode is longer than rollout.max_length; raise it to the environment's time limit"
@@ -105,6 +123,13 @@ impl Collector {
         self.log.take_in(self.batch.block(), &self.rollout);
         collected.transitions = self.rollout.transitions().len();
         Ok(collected)
+    }
+
+    /// Takes in what the step of time `t` brought `rows` of their quota, if there is one.
+    fn count(&mut self, quota: &mut Option<Quota>, t: usize, rows: &Range<usize>) {
+        if let Some(quota) = quota {
+            quota.count(self.batch.block(), &mut self.rollout, t, rows);
+        }
     }
 
     /// Puts the first observations of the next rollout at time 0.
@@ -142,10 +167,10 @@ impl Quota {
         }
     }
 
-    /// Notes which rows were stepped at time `t`, lets those rest that finished their share, and says whether all have.
-    fn count(&mut self, batch: &dyn BatchEnv, rollout: &mut Rollout, t: usize) -> bool {
-        let block = batch.block();
-        for (row, left) in self.left.iter_mut().enumerate() {
+    /// Notes which of `rows` were stepped at time `t`, and lets those rest that have finished their share.
+    fn count(&mut self, block: &Block, rollout: &mut Rollout, t: usize, rows: &Range<usize>) {
+        for row in rows.clone() {
+            let left = &mut self.left[row];
             let active = *left > 0;
             rollout.active[t * block.layout().rows + row] = active;
             if active && block.episode(t, row).is_over() {
@@ -153,6 +178,10 @@ impl Quota {
                 block.set_active(row, *left > 0);
             }
         }
+    }
+
+    /// Whether all rows have finished their share.
+    fn is_met(&self) -> bool {
         self.left.iter().all(|&left| left == 0)
     }
 }

@@ -67,7 +67,7 @@ pub fn evaluate(
     while left.iter().any(|&left| left > 0) {
         // P29
         let mode = generator.as_deref_mut().map_or(Mode::Greedy, Mode::Sample);
-        actor.act(batch.block(), 0, mode, &mut log_prob)?;
+        actor.act(batch.block(), 0, 0..rows, mode, &mut log_prob)?;
         batch.step(0)?;
         let block = batch.block();
         for row in 0..rows {

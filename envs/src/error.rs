@@ -1,9 +1,8 @@
 //! The one error of this crate.
 
-use std::ops::Range;
-
 use serde::{Deserialize, Serialize};
 
+use crate::worker::Share;
 use crate::{Phase, Place};
 
 /// What went wrong in an environment or in a batch of them.
@@ -75,10 +74,10 @@ pub enum EnvError {
         backtrace: String,
     },
     /// A worker process was lost, with all that is known about where it stood.
-    #[error("{}", lost_text(.rows, *.pid, .how, .place, *.seed, .action))]
+    #[error("{}", lost_text(.share, *.pid, .how, .place, *.seed, .action))]
     Lost {
         /// Its rows.
-        rows: Range<usize>,
+        share: Share,
         /// Its process.
         pid: i32,
         /// How it was lost: `died (signal 9, SIGKILL)`, `did not answer within 60s and was killed`.
@@ -130,13 +129,11 @@ fn backtrace_text(backtrace: &str) -> String {
     if backtrace.is_empty() { String::new() } else { format!("\n{backtrace}") }
 }
 
-fn lost_text(rows: &Range<usize>, pid: i32, how: &str, place: &Place, seed: u64, action: &str) -> String {
+fn lost_text(share: &Share, pid: i32, how: &str, place: &Place, seed: u64, action: &str) -> String {
     let Place { row, phase, episode, step } = place;
     let at = format!("at step {step} of episode {episode} (seed {seed})");
     match phase {
-        Phase::Idle => {
-            format!("rows {} to {}: worker {pid} {how} while it waited", rows.start, rows.end - 1)
-        }
+        Phase::Idle => format!("{share}: worker {pid} {how} while it waited"),
         Phase::New => format!("row {row}: worker {pid} {how} while it made the environment"),
         Phase::Reset => {
             format!("row {row}: worker {pid} {how} in the reset of episode {episode} (seed {seed})")

@@ -207,6 +207,12 @@ fn a_resting_row_is_put_back_when_its_worker_is_lost() {
 }
 
 #[test]
+fn both_groups_of_a_lost_worker_are_cut_off_where_they_stood() {
+    let output = run(&["respawn-pipelined"]);
+    assert!(output.contains("loss: rows 1 and 3: worker "), "{output}");
+}
+
+#[test]
 fn any_number_of_workers_brings_the_same_bits() {
     run(&["same-bits"]);
 }

@@ -47,7 +47,7 @@ pub(super) fn run(arguments: &Arguments, registry: &Registry, out: &mut impl Wri
         &options,
         |block| {
             let mode = if stochastic { Mode::Sample(&mut generator) } else { Mode::Greedy };
-            actor.act(block, 0, mode, &mut [0.0])
+            actor.act(block, 0, 0..1, mode, &mut [0.0])
         },
         |episode| eprintln!("{}: return {:.1}, {} steps", episode.file, episode.total, episode.length),
     )?;

@@ -22,6 +22,10 @@ pub struct Config {
     /// Processes that step the environments: `auto`, or a number; 0 steps them in the learner's own process.
     #[serde(default)]
     pub workers: Workers,
+    /// Whether rows are stepped in two groups, so that the policy acts on one while workers step the other; null: where
+    /// there are workers. Results do not depend on it.
+    #[serde(default)]
+    pub pipelined: Option<bool>,
     /// Environment steps of the whole training, those of all rows together.
     #[serde(default = "defaults::steps")]
     #[schemars(range(min = 1))]
@@ -62,7 +66,7 @@ pub struct Config {
 impl Config {
     /// How the environments are spread over workers, and what happens when one is lost.
     pub fn worker_options(&self) -> WorkerOptions {
-        WorkerOptions { workers: self.workers, ..self.faults.clone() }
+        WorkerOptions { workers: self.workers, pipelined: self.pipelined, ..self.faults.clone() }
     }
 }
 

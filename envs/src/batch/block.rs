@@ -89,9 +89,26 @@ impl Block {
     /// When the times lie outside the block.
     pub fn observations(&self, times: Range<usize>) -> Elements<'_> {
         assert!(times.start <= times.end && times.end <= self.layout.steps + 1, "times {times:?}");
-        let row = self.layout.rows * self.observation_len;
-        let (start, len) = (times.start * row, times.len() * row);
-        // SAFETY: within the memory, and no row is being stepped while the learner reads.
+        let rows = self.layout.rows;
+        self.observations_at(times.start * rows..times.end * rows)
+    }
+
+    /// Observations of time `t`, `[rows, O]`.
+    ///
+    /// # Panics
+    /// When time or rows lie outside the block.
+    pub fn observation_rows(&self, t: usize, rows: Range<usize>) -> Elements<'_> {
+        self.check(t, self.layout.steps, 0);
+        let last = self.layout.rows;
+        assert!(rows.start <= rows.end && rows.end <= last, "rows {rows:?} lie outside the block");
+        let first = t * self.layout.rows;
+        self.observations_at(first + rows.start..first + rows.end)
+    }
+
+    /// Observations number `range`, counted from time 0 on, row after row; within the block.
+    fn observations_at(&self, range: Range<usize>) -> Elements<'_> {
+        let (start, len) = (range.start * self.observation_len, range.len() * self.observation_len);
+        // SAFETY: within the memory, and these rows are not being stepped while the learner reads.
         unsafe {
             match self.layout.dtype() {
                 Dtype::F32 => {
@@ -231,7 +248,7 @@ impl Block {
     ///
     /// # Panics
     /// When actions are continuous or `t` lies outside the block.
-    #[allow(clippy::mut_from_ref)] // shared memory: the learner is its only writer between steps
+    #[allow(clippy::mut_from_ref)] // shared memory: the learner is its only writer
     pub fn discrete_actions(&self, t: usize) -> &mut [i64] {
         assert!(self.layout.is_discrete(), "actions are continuous");
         self.actions(t)
@@ -241,7 +258,7 @@ impl Block {
     ///
     /// # Panics
     /// When actions are discrete or `t` lies outside the block.
-    #[allow(clippy::mut_from_ref)] // shared memory: the learner is its only writer between steps
+    #[allow(clippy::mut_from_ref)] // shared memory: the learner is its only writer
     pub fn continuous_actions(&self, t: usize) -> &mut [f32] {
         assert!(!self.layout.is_discrete(), "actions are discrete");
         self.actions(t)
@@ -251,7 +268,7 @@ impl Block {
     fn actions<T>(&self, t: usize) -> &mut [T] {
         self.check(t + 1, self.layout.steps, 0);
         let len = self.layout.rows * self.action_len;
-        // SAFETY: checked above; the learner alone writes actions, between steps.
+        // SAFETY: checked above; the learner alone writes actions, and those of a row before it is stepped.
         unsafe { std::slice::from_raw_parts_mut(self.at(self.layout.action, t * len), len) }
     }
 

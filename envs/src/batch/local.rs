@@ -1,6 +1,7 @@
 //! A batch in the learner's own process: the fastest choice for environments that cost next to nothing.
 
 use std::cell::Cell;
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
@@ -18,6 +19,8 @@ use crate::{
 pub struct LocalBatch {
     block: Block,
     rows: Rows<Seen>,
+    /// All rows.
+    groups: [Range<usize>; 1],
     place: Seen,
 }
 
@@ -52,9 +55,9 @@ impl LocalBatch {
                     let row = place.0.get().row;
                     Err(EnvError::failed(format!("row {row}: new panicked: {}", panic_message(&*panic))))
                 })?;
-        let (observation_space, action_space) = slice.spaces()?;
+        let (observation_space, action_space) = Rows::common_spaces(std::slice::from_ref(&slice))?;
         let layout = Layout::new(rows, steps, observation_space, action_space)?;
-        Ok(Self { block: Block::local(layout), rows: slice, place })
+        Ok(Self { block: Block::local(layout), rows: slice, groups: [0..rows], place })
     }
 
     /// Runs environment code, with the actions of time `t`, and turns its panic into an error.
@@ -63,7 +66,7 @@ impl LocalBatch {
         t: usize,
         work: impl FnOnce(&mut Rows<Seen>, &Block) -> Result<T, EnvError>,
     ) -> Result<T, EnvError> {
-        let Self { block, rows, place } = self;
+        let Self { block, rows, place, .. } = self;
         catch_unwind(AssertUnwindSafe(|| work(rows, block))).unwrap_or_else(|panic| {
             let Place { row, phase, .. } = place.0.get();
             let action = match phase {
@@ -97,8 +100,16 @@ impl BatchEnv for LocalBatch {
         })
     }
 
-    fn step(&mut self, t: usize) -> Result<(), EnvError> {
+    fn groups(&self) -> &[Range<usize>] {
+        &self.groups
+    }
+
+    fn begin(&mut self, _group: usize, t: usize) -> Result<(), EnvError> {
         self.guard(t, |rows, block| rows.step(block, t))
+    }
+
+    fn finish(&mut self, _group: usize) -> Result<(), EnvError> {
+        Ok(())
     }
 
     fn replay(&mut self, running: &[RunningEpisode]) -> Result<(), EnvError> {

@@ -24,6 +24,8 @@ pub use moment::Moment;
 pub use place::{Phase, Place, Watch};
 pub use rows::{Rows, RunningEpisode};
 
+use std::ops::Range;
+
 use serde_json::Value;
 
 use crate::{EnvError, Frame, Space};
@@ -49,11 +51,34 @@ pub trait BatchEnv {
     /// [`EnvError::Row`] and the losses of workers.
     fn reset(&mut self, rows: Option<&[usize]>) -> Result<(), EnvError>;
 
-    /// Steps all active rows with `action[t]` and writes the results of time `t`.
+    /// Groups of rows that can be stepped independently of each other: one, or the two halves of a pipelined batch.
+    fn groups(&self) -> &[Range<usize>];
+
+    /// Begins to step the active rows of a group with `action[t]`; workers do so while the caller goes on.
+    ///
+    /// From here to the end of [`Self::finish`] the group's rows of the block are the workers'. Its step before must have been
+    /// finished; at the start of a rollout, every group begins before the first one is finished.
+    ///
+    /// # Errors
+    /// As [`Self::finish`], for a batch that steps in the caller's process.
+    fn begin(&mut self, group: usize, t: usize) -> Result<(), EnvError>;
+
+    /// Waits until the results of the step that a group has begun are written; there is nothing to wait for when it has
+    /// begun none.
     ///
     /// # Errors
     /// [`EnvError::Row`] and the losses of workers.
-    fn step(&mut self, t: usize) -> Result<(), EnvError>;
+    fn finish(&mut self, group: usize) -> Result<(), EnvError>;
+
+    /// Steps all active rows with `action[t]` and writes the results of time `t`.
+    ///
+    /// # Errors
+    /// As [`Self::finish`].
+    fn step(&mut self, t: usize) -> Result<(), EnvError> {
+        let groups = self.groups().len();
+        (0..groups).try_for_each(|group| self.begin(group, t))?;
+        (0..groups).try_for_each(|group| self.finish(group))
+    }
 
     /// Puts every row where its running episode stood, by replaying its actions, and writes `observation[0]`.
     ///

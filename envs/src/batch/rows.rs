@@ -107,22 +107,24 @@ impl<W: Watch> Rows<W> {
         self.first..self.first + self.slots.len()
     }
 
-    /// Spaces that every row shares: observation, action.
+    /// Spaces that every row of these slices shares: observation, action.
     ///
     /// # Errors
     /// [`EnvError::Space`] when two rows differ.
-    pub fn spaces(&self) -> Result<(Space, Space), EnvError> {
+    pub fn common_spaces(slices: &[Self]) -> Result<(Space, Space), EnvError> {
+        let mut rows = slices.iter().flat_map(|slice| slice.range().zip(&slice.slots));
         let spaces = |slot: &Slot| (slot.env.observation_space().clone(), slot.env.action_space().clone());
-        let Some(first) = self.slots.first().map(spaces) else {
+        let Some((first_row, slot)) = rows.next() else {
             return Err(EnvError::failed("a batch needs at least one row"));
         };
-        for (i, slot) in self.slots.iter().enumerate() {
+        let first = spaces(slot);
+        for (row, slot) in rows {
             let other = spaces(slot);
             if other != first {
                 return Err(EnvError::Space {
-                    what: format!("row {}", self.first + i),
+                    what: format!("row {row}"),
                     space: format!("{} and {}", other.0, other.1),
-                    reason: format!("row {} has {} and {}", self.first, first.0, first.1),
+                    reason: format!("row {first_row} has {} and {}", first.0, first.1),
                 });
             }
         }

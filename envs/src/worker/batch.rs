@@ -1,13 +1,15 @@
 //! A batch whose rows are stepped by worker processes.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::thread::available_parallelism;
 
 use serde_json::Value;
 
-use super::crew::{Crew, Member, Trouble};
+use super::crew::{Begun, Crew, Member, Trouble};
 use super::message::{Command, Event};
 use super::os;
+use super::share::{Share, groups};
 use super::shared::{Board, Region};
 use super::{OnWorkerLoss, WorkerOptions, Zygote};
 use crate::batch::check_rows;
@@ -20,15 +22,29 @@ const SPINS: u32 = 1000;
 ///
 /// An environment's error, a worker's death and a worker's silence become errors that name the row, after which the
 /// batch can only be closed; or the worker is replaced, as [`OnWorkerLoss`] says.
+///
+/// A pipelined batch has two groups of rows, each worker with its part of both.
 pub struct WorkerBatch {
     crew: Crew,
     block: Block,
     region: Arc<Region>,
     on_loss: OnWorkerLoss,
+    groups: Vec<Range<usize>>,
+    /// What each group does.
+    steps: Vec<Stepping>,
     /// Number of each row's next episode.
     next: Vec<u64>,
     losses: Vec<String>,
     ended: Option<String>,
+}
+
+/// How far a group of rows is.
+#[derive(Default)]
+struct Stepping {
+    /// The step that it takes.
+    begun: Option<Begun>,
+    /// Time of the step that it takes, or took last.
+    t: usize,
 }
 
 impl WorkerBatch {
@@ -36,7 +52,7 @@ impl WorkerBatch {
     ///
     /// # Errors
     /// What the registry or a constructor says, [`EnvError::Space`], [`EnvError::Lost`], [`EnvError::Zygote`], and
-    /// [`EnvError::Workers`] unless there are between one and `rows` workers.
+    /// [`EnvError::Workers`] unless there are between one and `rows` workers, half of that when pipelined.
     pub fn new(
         zygote: &Zygote,
         spec: &EnvSpec,
@@ -46,13 +62,14 @@ impl WorkerBatch {
         workers: usize,
         options: &WorkerOptions,
     ) -> Result<Self, EnvError> {
-        if workers == 0 || workers > rows {
-            return Err(EnvError::Workers(format!("{workers} workers cannot share {rows} rows")));
+        let groups = groups(rows, options.pipelined == Some(true));
+        if workers == 0 || workers > groups[0].len() {
+            let how = if groups.len() > 1 { " in two groups" } else { "" };
+            return Err(EnvError::Workers(format!("{workers} workers cannot share {rows} rows{how}")));
         }
         // A descriptor for the process, one for each channel, one for a message on its way.
         os::allow_descriptors(4 * workers as u64).map_err(|e| EnvError::Workers(e.to_string()))?;
         let cores = available_parallelism().map_or(1, usize::from);
-        let place = |worker| worker * rows / workers..(worker + 1) * rows / workers;
         let unborn = || EnvError::Ended("it has not begun".to_owned());
         let mut crew = Crew {
             zygote: zygote.clone(),
@@ -61,7 +78,9 @@ impl WorkerBatch {
             patience: options.patience()?,
             spins: if workers < cores { SPINS } else { 0 },
             board: Board::new(workers),
-            members: (0..workers).map(|worker| Member::Lost(place(worker), unborn())).collect(),
+            members: (0..workers)
+                .map(|worker| Member::Lost(Share::new(&groups, worker, workers), unborn()))
+                .collect(),
         };
         let (block, region) = match Self::assemble(&mut crew, rows, steps) {
             Ok(shared) => shared,
@@ -72,14 +91,16 @@ impl WorkerBatch {
             }
         };
         let (next, losses) = (vec![0; rows], Vec::new());
-        Ok(Self { crew, block, region, on_loss: options.on_worker_loss, next, losses, ended: None })
+        let steps = groups.iter().map(|_| Stepping::default()).collect();
+        let on_loss = options.on_worker_loss;
+        Ok(Self { crew, block, region, on_loss, groups, steps, next, losses, ended: None })
     }
 
     /// Hires all workers, agrees on spaces and lays out the block.
     fn assemble(crew: &mut Crew, rows: usize, steps: usize) -> Result<(Block, Arc<Region>), EnvError> {
         let workers = 0..crew.members.len();
         for worker in workers.clone() {
-            crew.hire(worker, vec![0; crew.members[worker].rows().len()])?;
+            crew.hire(worker, vec![0; crew.members[worker].share().len()])?;
         }
         let mut spaces = None;
         for worker in workers.clone() {
@@ -125,46 +146,71 @@ impl WorkerBatch {
         })
     }
 
-    fn try_step(&mut self, t: usize) -> Result<(), EnvError> {
-        let Self { crew, block, .. } = self;
-        for (worker, loss) in crew.step(t, block)? {
-            self.replace(worker, t, loss)?;
+    fn try_finish(&mut self, group: usize) -> Result<(), EnvError> {
+        let Self { crew, block, steps, .. } = self;
+        let Some(begun) = &steps[group].begun else { return Ok(()) };
+        for (worker, loss) in crew.finish(group, begun, block)? {
+            self.replace(worker, loss)?;
         }
-        for row in 0..self.next.len() {
-            if self.block.active(row) && self.block.episode(t, row).is_over() {
+        let Stepping { begun, t } = &mut self.steps[group];
+        *begun = None;
+        for row in self.groups[group].clone() {
+            if self.block.active(row) && self.block.episode(*t, row).is_over() {
                 self.next[row] += 1;
             }
         }
         Ok(())
     }
 
-    /// Replaces a worker that was lost in the step of time `t`.
+    /// Replaces a worker that was lost in a step.
     ///
-    /// Whatever it did in that step counts for nothing: the running episodes of all its active rows end here,
-    /// truncated where they stood before. A resting row stands at the beginning of its episode and is put back there.
-    fn replace(&mut self, worker: usize, t: usize, loss: EnvError) -> Result<(), EnvError> {
-        let (block, next) = (&self.block, &self.next);
-        let rows = self.crew.members[worker].rows();
-        let active: Vec<usize> = rows.clone().filter(|&row| block.active(row)).collect();
-        let episode = |row| if block.active(row) { next[row] } else { next[row].saturating_sub(1) };
-        let episodes: Vec<u64> = rows.clone().map(episode).collect();
-        let begun: Vec<usize> = rows.filter(|&row| block.active(row) || next[row] > 0).collect();
-        self.respawn(worker, loss, &episodes, t + 1, &begun)?;
-        for row in active {
-            self.block.set_outcome(t, row, 0.0, Episode::Truncated);
-            self.block.keep_final_observation(t, t, row);
+    /// What it did in the steps that are not finished counts for nothing. The running episodes of all its active rows are
+    /// cut off where they stood last; a row that rests or has just begun an episode is put back to its beginning.
+    fn replace(&mut self, worker: usize, loss: EnvError) -> Result<(), EnvError> {
+        let share = self.crew.members[worker].share().clone();
+        let (mut episodes, mut begun, mut cut) = (Vec::new(), Vec::new(), Vec::new());
+        for (rows, Stepping { begun: step, t }) in share.groups().iter().zip(&self.steps) {
+            let mut beginning = Vec::new();
+            for row in rows.clone() {
+                let stepping = step.is_some();
+                let midway = self.block.active(row) && (stepping || !self.block.episode(*t, row).is_over());
+                if midway {
+                    cut.push((row, *t, stepping));
+                }
+                episodes.push(if midway { self.next[row] } else { self.next[row].saturating_sub(1) });
+                if midway || self.next[row] > 0 {
+                    beginning.push(row);
+                }
+            }
+            begun.push((t + 1, beginning));
         }
-        Ok(())
+        // Kept before the resets, which write over the observation after a finished step.
+        for &(row, t, stepping) in &cut {
+            if stepping {
+                self.block.set_outcome(t, row, 0.0, Episode::Truncated);
+                self.block.keep_final_observation(t, t, row);
+            } else {
+                self.block.set_outcome(
+                    t,
+                    row,
+                    self.block.reward()[t * self.next.len() + row],
+                    Episode::Truncated,
+                );
+                self.block.keep_final_observation(t + 1, t, row);
+                self.next[row] += 1;
+            }
+        }
+        self.respawn(worker, loss, &episodes, &begun)
     }
 
-    /// Hires a worker in the place of a lost one and resets `begun`, writing `observation[t]`, as often as allowed.
+    /// Hires a worker in the place of a lost one and resets rows, those of each entry of `begun` writing the observation of
+    /// its time, as often as allowed.
     fn respawn(
         &mut self,
         worker: usize,
         mut loss: EnvError,
         episodes: &[u64],
-        t: usize,
-        begun: &[usize],
+        begun: &[(usize, Vec<usize>)],
     ) -> Result<(), EnvError> {
         let OnWorkerLoss::Respawn { at_most } = self.on_loss else { return Err(loss) };
         loop {
@@ -172,7 +218,7 @@ impl WorkerBatch {
                 return Err(EnvError::TooManyLosses { at_most, last: Box::new(loss) });
             }
             self.losses.push(first_line(&loss));
-            match self.start_again(worker, episodes.to_vec(), t, begun.to_vec()) {
+            match self.start_again(worker, episodes.to_vec(), begun) {
                 Ok(()) => return Ok(()),
                 Err(Trouble::Failed(e)) => return Err(e),
                 Err(Trouble::Lost(e)) => loss = e,
@@ -184,8 +230,7 @@ impl WorkerBatch {
         &mut self,
         worker: usize,
         episodes: Vec<u64>,
-        t: usize,
-        rows: Vec<usize>,
+        begun: &[(usize, Vec<usize>)],
     ) -> Result<(), Trouble> {
         let Self { crew, block, region, .. } = self;
         let layout = block.layout();
@@ -194,7 +239,8 @@ impl WorkerBatch {
         let spaces = (layout.observation_space.clone(), layout.action_space.clone());
         same_spaces(&crew.members[worker], &spaces, &found).map_err(Trouble::Failed)?;
         let attach = Command::Attach { layout: layout.clone(), memory: region.share() };
-        for command in [attach, Command::Reset { t, rows }] {
+        let resets = begun.iter().map(|(t, rows)| Command::Reset { t: *t, rows: rows.clone() });
+        for command in std::iter::once(attach).chain(resets) {
             crew.command(vec![(worker, command)]).try_for_each(|(_, outcome)| outcome.map(|_| ()))?;
         }
         Ok(())
@@ -204,8 +250,8 @@ impl WorkerBatch {
         check_rows(&self.block, chosen)?;
         let mut commands = Vec::new();
         for (worker, member) in self.crew.members.iter().enumerate() {
-            let own = member.rows();
-            let rows: Vec<usize> = chosen.iter().copied().filter(|row| own.contains(row)).collect();
+            let own = member.share();
+            let rows: Vec<usize> = chosen.iter().copied().filter(|&row| own.contains(row)).collect();
             if !rows.is_empty() {
                 commands.push((worker, Command::Reset { t: 0, rows }));
             }
@@ -221,13 +267,13 @@ impl WorkerBatch {
         }
         failed.map_or(Ok(()), Err)?;
         for (worker, loss) in lost {
-            let rows = self.crew.members[worker].rows();
-            if !rows.clone().all(|row| chosen.contains(&row)) {
+            let rows: Vec<usize> = self.crew.members[worker].share().rows().collect();
+            if !rows.iter().all(|row| chosen.contains(row)) {
                 // Its other rows' episodes would end where no step can say so.
                 return Err(loss);
             }
-            let episodes = self.next[rows.clone()].to_vec();
-            self.respawn(worker, loss, &episodes, 0, &rows.collect::<Vec<_>>())?;
+            let episodes: Vec<u64> = rows.iter().map(|&row| self.next[row]).collect();
+            self.respawn(worker, loss, &episodes, &[(0, rows)])?;
         }
         for &row in chosen {
             self.next[row] += 1;
@@ -244,10 +290,10 @@ impl WorkerBatch {
                 self.next.len()
             )));
         }
-        let most = self.crew.members.iter().map(|member| member.rows().len()).max().unwrap_or(0);
+        let most = self.crew.members.iter().map(|member| member.share().len()).max().unwrap_or(0);
         for i in 0..most {
             let replay = |(worker, member): (usize, &Member)| {
-                let row = member.rows().nth(i)?;
+                let row = member.share().rows().nth(i)?;
                 Some((worker, Command::Replay { row, running: running[row].clone() }))
             };
             let commands = self.crew.members.iter().enumerate().filter_map(replay).collect();
@@ -263,7 +309,8 @@ impl WorkerBatch {
     }
 
     fn worker_of(&self, row: usize) -> usize {
-        self.crew.members.partition_point(|member| member.rows().end <= row)
+        let members = &self.crew.members;
+        members.iter().position(|member| member.share().contains(row)).expect("every row has a worker")
     }
 
     fn usable(&self) -> Result<(), EnvError> {
@@ -304,8 +351,18 @@ impl BatchEnv for WorkerBatch {
         })
     }
 
-    fn step(&mut self, t: usize) -> Result<(), EnvError> {
-        self.vital(|batch| batch.try_step(t))
+    fn groups(&self) -> &[Range<usize>] {
+        &self.groups
+    }
+
+    fn begin(&mut self, group: usize, t: usize) -> Result<(), EnvError> {
+        self.usable()?;
+        self.steps[group] = Stepping { begun: Some(self.crew.begin(group, t)), t };
+        Ok(())
+    }
+
+    fn finish(&mut self, group: usize) -> Result<(), EnvError> {
+        self.vital(|batch| batch.try_finish(group))
     }
 
     fn replay(&mut self, running: &[RunningEpisode]) -> Result<(), EnvError> {
@@ -357,7 +414,7 @@ fn same_spaces(member: &Member, all: &(Space, Space), found: &(Space, Space)) ->
         return Ok(());
     }
     Err(EnvError::Space {
-        what: format!("the worker of rows {:?}", member.rows()),
+        what: format!("the worker of {}", member.share()),
         space: format!("{} and {}", found.0, found.1),
         reason: format!("the others have {} and {}", all.0, all.1),
     })

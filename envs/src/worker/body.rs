@@ -4,6 +4,7 @@ use std::any::Any;
 use std::backtrace::Backtrace;
 use std::cell::RefCell;
 use std::mem::ManuallyDrop;
+use std::ops::Range;
 use std::panic::{self, AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use nix::unistd::Pid;
 
 use super::message::{Command, Event, Job};
 use super::os;
+use super::share::GROUPS;
 use super::shared::{Board, Region};
 use crate::batch::panic_message;
 use crate::{Block, EnvError, EnvSpec, Phase, Place, Registry, Rows, episode_seed, generator};
@@ -33,7 +35,7 @@ pub fn run(job: Job, registry: &Registry, zygote: Pid) -> i32 {
     if os::follow_parent(zygote).is_err() {
         return 0;
     }
-    os::name_process(&format!("phalanx-row-{}", job.first));
+    os::name_process(&format!("phalanx-row-{}", job.share.groups()[0].start));
     keep_panics();
     Worker::new(job, zygote).run(registry)
 }
@@ -55,7 +57,7 @@ impl Worker {
     }
 
     fn run(mut self, registry: &Registry) -> i32 {
-        let last_step = self.board.orders().last_step();
+        let last_steps = self.board.orders().last_steps();
         let mut rows = match self.construct(registry) {
             Ok(rows) => ManuallyDrop::new(rows),
             Err(event) => {
@@ -63,7 +65,7 @@ impl Worker {
                 return PANICKED;
             }
         };
-        let Stop(code) = self.serve(&mut rows, last_step);
+        let Stop(code) = self.serve(&mut rows, last_steps);
         if code == 0 {
             // After a panic an environment is in no state to be dropped.
             let _ = catch_unwind(AssertUnwindSafe(|| drop(ManuallyDrop::into_inner(rows))));
@@ -71,15 +73,21 @@ impl Worker {
         code
     }
 
-    fn construct(&self, registry: &Registry) -> Result<Rows, Event> {
-        let (board, worker) = (Rc::clone(&self.board), self.job.worker);
-        let watch: Box<dyn FnMut(Place)> = Box::new(move |place| board.slot(worker).set_place(place));
+    /// Makes the environments: one slice of rows for each group.
+    fn construct(&self, registry: &Registry) -> Result<Vec<Rows>, Event> {
         let rows = self.guard(0, || {
             let spec: EnvSpec = serde_json::from_str(&self.job.spec).map_err(EnvError::failed)?;
-            let rows =
-                Rows::new(registry, &spec, self.job.first, self.job.run_seed, &self.job.episodes, watch)?;
-            let spaces = rows.spaces()?;
-            Ok((rows, spaces))
+            let mut episodes = &self.job.episodes[..];
+            let slice = |rows: &Range<usize>| {
+                let (board, worker) = (Rc::clone(&self.board), self.job.worker);
+                let watch: Box<dyn FnMut(Place)> = Box::new(move |place| board.slot(worker).set_place(place));
+                let (own, rest) = episodes.split_at(rows.len());
+                episodes = rest;
+                Rows::new(registry, &spec, rows.start, self.job.run_seed, own, watch)
+            };
+            let slices = self.job.share.groups().iter().map(slice).collect::<Result<Vec<_>, _>>()?;
+            let spaces = Rows::common_spaces(&slices)?;
+            Ok((slices, spaces))
         });
         let (rows, (observation_space, action_space)) = rows?;
         self.board.slot(self.job.worker).set_idle();
@@ -87,18 +95,19 @@ impl Worker {
         Ok(rows)
     }
 
-    fn serve(&mut self, rows: &mut Rows, mut last_step: u32) -> Stop {
+    fn serve(&mut self, rows: &mut [Rows], mut last_steps: [u32; GROUPS]) -> Stop {
         let board = Rc::clone(&self.board);
         let slot = board.slot(self.job.worker);
-        let mut obeyed = 0;
+        let (mut obeyed, mut turn) = (0, 0);
         loop {
             let rung = board.orders().bell.get();
             let outcome = if slot.commands.load(Ordering::Acquire) != obeyed {
                 obeyed = obeyed.wrapping_add(1);
                 self.obey(rows)
-            } else if board.orders().last_step() != last_step {
-                last_step = board.orders().last_step();
-                self.step(rows, last_step)
+            } else if let Some(group) = next_group(board.orders().last_steps(), last_steps, turn) {
+                last_steps[group] = last_steps[group].wrapping_add(1);
+                turn = group + 1;
+                self.step(&mut rows[group], group, last_steps[group])
             } else {
                 let patience = Duration::from_secs(1);
                 let woken = board.orders().bell.wait(|now| now != rung, self.job.spins, patience);
@@ -110,10 +119,10 @@ impl Worker {
         }
     }
 
-    /// Takes one step of all rows. The event of a failure is sent before the learner is told to look for it.
-    fn step(&mut self, rows: &mut Rows, step: u32) -> Result<(), Stop> {
+    /// Takes one step of the rows of a group. The event of a failure is sent before the learner is told to look for it.
+    fn step(&mut self, rows: &mut Rows, group: usize, step: u32) -> Result<(), Stop> {
         let (slot, answers) = (self.board.slot(self.job.worker), self.board.answers());
-        let t = self.board.orders().time();
+        let t = self.board.orders().time(group);
         let block = self.block();
         let mut outcome = Ok(());
         if let Err(event) = self.guard(t, || rows.step(block, t)) {
@@ -126,13 +135,13 @@ impl Worker {
         }
         slot.set_idle();
         // In this order: a worker that is seen to have finished has also been counted.
-        answers.pending.count_down();
-        slot.finished.store(step, Ordering::Release);
+        answers.pending[group].count_down();
+        slot.finished[group].store(step, Ordering::Release);
         outcome
     }
 
     /// Receives one command and answers it.
-    fn obey(&mut self, rows: &mut Rows) -> Result<(), Stop> {
+    fn obey(&mut self, rows: &mut [Rows]) -> Result<(), Stop> {
         let command = loop {
             match self.job.commands.recv() {
                 Ok(command) => break command,
@@ -157,22 +166,23 @@ impl Worker {
         if panicked { Err(Stop(PANICKED)) } else { Ok(()) }
     }
 
-    fn answer(&self, rows: &mut Rows, command: Command) -> Result<Event, EnvError> {
+    fn answer(&self, rows: &mut [Rows], command: Command) -> Result<Event, EnvError> {
         match command {
             Command::Reset { t, rows: chosen } => {
-                chosen.iter().try_for_each(|&row| rows.reset(self.block(), t, row))?;
+                chosen.iter().try_for_each(|&row| slice_of(rows, row).reset(self.block(), t, row))?;
             }
-            Command::Replay { row, running } => rows.replay(self.block(), row, &running)?,
+            Command::Replay { row, running } => slice_of(rows, row).replay(self.block(), row, &running)?,
             Command::Call { row, name, arguments } => {
                 let arguments = serde_json::from_str(&arguments).map_err(EnvError::failed)?;
-                return Ok(Event::Value(rows.call(row, &name, &arguments)?.to_string()));
+                return Ok(Event::Value(slice_of(rows, row).call(row, &name, &arguments)?.to_string()));
             }
             Command::Render { row } => {
-                let frame = rows.render(row)?;
+                let frame = slice_of(rows, row).render(row)?;
                 return Ok(Event::Picture { width: frame.width, height: frame.height, pixels: frame.pixels });
             }
             Command::Time { seconds } => {
-                return time(rows, self.block(), Duration::from_secs_f64(seconds)).map(Event::Seconds);
+                return time(&mut rows[0], self.block(), Duration::from_secs_f64(seconds))
+                    .map(Event::Seconds);
             }
             Command::Attach { .. } | Command::Close => unreachable!("not for the environments"),
         }
@@ -208,6 +218,16 @@ impl Worker {
             backtrace,
         }
     }
+}
+
+/// The group whose step was asked for and not taken yet; when there are several, the one whose turn it is.
+fn next_group(asked: [u32; GROUPS], taken: [u32; GROUPS], turn: usize) -> Option<usize> {
+    (turn..turn + GROUPS).map(|group| group % GROUPS).find(|&group| asked[group] != taken[group])
+}
+
+/// The slice that `row` is in.
+fn slice_of(rows: &mut [Rows], row: usize) -> &mut Rows {
+    rows.iter_mut().find(|slice| slice.range().contains(&row)).expect("the learner knows whose row it is")
 }
 
 /// Keeps what a panic of this thread says for the learner, instead of printing it; other threads' panics print.

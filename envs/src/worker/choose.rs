@@ -59,7 +59,9 @@ pub fn batch(
     };
     let batch: Box<dyn BatchEnv> = match zygote {
         Some(zygote) if workers > 0 => {
-            Box::new(WorkerBatch::new(zygote, spec, rows, steps, run_seed, workers, options)?)
+            let pipelined = Some(options.pipelined.unwrap_or(true) && workers <= rows / 2);
+            let options = WorkerOptions { pipelined, ..options.clone() };
+            Box::new(WorkerBatch::new(zygote, spec, rows, steps, run_seed, workers, &options)?)
         }
         _ => Box::new(LocalBatch::new(registry, spec, rows, steps, run_seed)?),
     };

@@ -1,6 +1,5 @@
 //! The workers of a batch: hiring them, ordering a step or a command, and noticing when one is gone.
 
-use std::ops::Range;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -10,6 +9,7 @@ use super::link::{LAST_WORDS, Link};
 use super::message::{Command, Event, Job};
 use super::options::Patience;
 use super::os::{NAP, Process};
+use super::share::Share;
 use super::shared::Board;
 use super::{Silence, Zygote};
 use crate::{Block, EnvError, Phase, Space, episode_seed};
@@ -30,17 +30,27 @@ pub struct Crew {
 pub enum Member {
     Alive(Link),
     /// Gone for this reason, or not hired yet.
-    Lost(Range<usize>, EnvError),
+    Lost(Share, EnvError),
 }
 
 impl Member {
     /// Rows of this place.
-    pub fn rows(&self) -> Range<usize> {
+    pub fn share(&self) -> &Share {
         match self {
-            Self::Alive(link) => link.rows.clone(),
-            Self::Lost(rows, _) => rows.clone(),
+            Self::Alive(link) => &link.share,
+            Self::Lost(share, _) => share,
         }
     }
+}
+
+/// A step that was asked for.
+pub struct Begun {
+    /// Its number.
+    number: u32,
+    /// Time in the block.
+    pub t: usize,
+    /// When it was asked for.
+    at: Instant,
 }
 
 /// What makes an order fail.
@@ -64,14 +74,14 @@ impl Crew {
     /// Has a worker forked for the place `worker`, which nobody holds; its rows begin with these episodes.
     pub fn hire(&mut self, worker: usize, episodes: Vec<u64>) -> Result<(), EnvError> {
         let failed = |e: std::io::Error| EnvError::Workers(format!("cannot reach a new worker: {e}"));
-        let rows = self.members[worker].rows();
-        self.board.slot(worker).clear(self.board.orders().last_step());
+        let share = self.members[worker].share().clone();
+        self.board.slot(worker).clear(self.board.orders().last_steps());
         let (commands, inbox) = ipc::channel().map_err(failed)?;
         let (outbox, events) = ipc::channel().map_err(failed)?;
         // The job takes the worker's ends along; the learner keeps no copy, or it would never see them close.
         let pid = self.zygote.spawn(Job {
             spec: self.spec.clone(),
-            first: rows.start,
+            share: share.clone(),
             episodes,
             run_seed: self.run_seed,
             board: self.board.share(),
@@ -82,7 +92,7 @@ impl Crew {
             events: outbox,
         })?;
         let process = Process::open(pid).map_err(failed)?;
-        self.members[worker] = Member::Alive(Link::new(process, rows, commands, events));
+        self.members[worker] = Member::Alive(Link::new(process, share, commands, events));
         Ok(())
     }
 
@@ -122,22 +132,27 @@ impl Crew {
         asked.into_iter().map(move |worker| (worker, self.answer(worker, deadline, limit)))
     }
 
-    /// Steps the rows of all living workers with the actions of time `t`; the workers that are gone, with the reason.
-    pub fn step(&mut self, t: usize, block: &Block) -> Result<Vec<(usize, EnvError)>, EnvError> {
-        let start = Instant::now();
+    /// Has all living workers step their rows of a group with the actions of time `t`.
+    pub fn begin(&mut self, group: usize, t: usize) -> Begun {
         let alive = self.members.iter().filter(|member| matches!(member, Member::Alive(_))).count();
-        self.board.answers().pending.set(alive as u32);
-        let step = self.board.orders().ask_for_step(t);
-        let mut lost = Vec::new();
-        if alive < self.members.len() {
-            let gone = self.members.iter().enumerate().filter_map(|(worker, member)| match member {
-                Member::Lost(_, e) => Some((worker, e.clone())),
-                Member::Alive(_) => None,
-            });
-            lost.extend(gone);
-        }
-        if !self.board.answers().pending.wait(|n| n == 0, self.spins, NAP) {
-            self.wait_long(step, start, &|row| block.action(t, row).to_string(), &mut lost)?;
+        self.board.answers().pending[group].set(alive as u32);
+        Begun { number: self.board.orders().ask_for_step(group, t), t, at: Instant::now() }
+    }
+
+    /// Waits for the end of a group's step; the workers that are gone, with the reason.
+    pub fn finish(
+        &mut self,
+        group: usize,
+        begun: &Begun,
+        block: &Block,
+    ) -> Result<Vec<(usize, EnvError)>, EnvError> {
+        let gone = |(worker, member): (usize, &Member)| match member {
+            Member::Lost(_, e) => Some((worker, e.clone())),
+            Member::Alive(_) => None,
+        };
+        let mut lost: Vec<_> = self.members.iter().enumerate().filter_map(gone).collect();
+        if !self.board.answers().pending[group].wait(|n| n == 0, self.spins, NAP) {
+            self.wait_long(group, begun, &|row| block.action(begun.t, row).to_string(), &mut lost)?;
         }
         if self.board.answers().failures.load(Ordering::Relaxed) != 0 {
             self.ask_failures(&mut lost)?;
@@ -148,19 +163,19 @@ impl Crew {
     /// Waits for a step that takes longer than a nap, looking out for workers that died or are too late.
     fn wait_long(
         &mut self,
-        step: u32,
-        start: Instant,
+        group: usize,
+        begun: &Begun,
         action: &dyn Fn(usize) -> String,
         lost: &mut Vec<(usize, EnvError)>,
     ) -> Result<(), EnvError> {
         let limit = self.patience.step;
         loop {
-            let late = start.elapsed() >= limit;
+            let late = begun.at.elapsed() >= limit;
             let mut waiting = false;
             for worker in 0..self.members.len() {
                 let Member::Alive(link) = &self.members[worker] else { continue };
                 let dead = link.process.ended_within(Duration::ZERO);
-                if self.board.slot(worker).finished.load(Ordering::Acquire) == step {
+                if self.board.slot(worker).finished[group].load(Ordering::Acquire) == begun.number {
                     continue;
                 }
                 if dead || late {
@@ -173,7 +188,7 @@ impl Crew {
                     waiting = true;
                 }
             }
-            if !waiting || self.board.answers().pending.wait(|n| n == 0, 0, NAP) {
+            if !waiting || self.board.answers().pending[group].wait(|n| n == 0, 0, NAP) {
                 return Ok(());
             }
         }
@@ -220,7 +235,7 @@ impl Crew {
         if let Member::Alive(link) = &self.members[worker] {
             let _ = link.bury(&self.zygote, Silence::Gone, LAST_WORDS);
         }
-        self.members[worker] = Member::Lost(self.members[worker].rows(), why);
+        self.members[worker] = Member::Lost(self.members[worker].share().clone(), why);
     }
 
     /// Buries a worker that is dead or too late, and says all that is known about it.
@@ -232,12 +247,12 @@ impl Crew {
         action: &dyn Fn(usize) -> String,
     ) -> Trouble {
         let Member::Alive(link) = &self.members[worker] else { unreachable!("it was alive a moment ago") };
-        let (rows, pid) = (link.rows.clone(), link.process.pid());
+        let (share, pid) = (link.share.clone(), link.process.pid());
         // Read before the burial, after which nobody writes it any more.
         let place = self.board.slot(worker).place();
         let trouble = match link.bury(&self.zygote, silence, limit) {
             Ok(how) => Trouble::Lost(EnvError::Lost {
-                rows: rows.clone(),
+                share: share.clone(),
                 pid,
                 how,
                 place,
@@ -247,7 +262,7 @@ impl Crew {
             Err(zygote) => Trouble::Failed(zygote),
         };
         let (Trouble::Lost(e) | Trouble::Failed(e)) = &trouble;
-        self.members[worker] = Member::Lost(rows, e.clone());
+        self.members[worker] = Member::Lost(share, e.clone());
         trouble
     }
 

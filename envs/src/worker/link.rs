@@ -1,12 +1,12 @@
 //! The learner's ends of one worker.
 
-use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use ipc_channel::ipc::{IpcReceiver, IpcSender};
 
 use super::message::{Command, Event};
 use super::os::Process;
+use super::share::Share;
 use super::zygote::Zygote;
 use super::{Silence, receive};
 use crate::EnvError;
@@ -19,7 +19,7 @@ pub struct Link {
     /// Its process.
     pub process: Process,
     /// Its rows.
-    pub rows: Range<usize>,
+    pub share: Share,
     commands: IpcSender<Command>,
     events: IpcReceiver<Event>,
 }
@@ -28,11 +28,11 @@ impl Link {
     /// Holds a worker by its process and these ends.
     pub fn new(
         process: Process,
-        rows: Range<usize>,
+        share: Share,
         commands: IpcSender<Command>,
         events: IpcReceiver<Event>,
     ) -> Self {
-        Self { process, rows, commands, events }
+        Self { process, share, commands, events }
     }
 
     /// Sends a command; a worker that is gone is noticed when its answer fails to come.

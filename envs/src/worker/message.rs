@@ -5,6 +5,7 @@
 use ipc_channel::ipc::{IpcReceiver, IpcSender, IpcSharedMemory};
 use serde::{Deserialize, Serialize};
 
+use super::share::Share;
 use crate::{EnvError, Layout, RunningEpisode, Space};
 
 /// Learner to zygote.
@@ -34,9 +35,9 @@ pub enum Answer {
 pub struct Job {
     /// The environment, as JSON.
     pub spec: String,
-    /// First row.
-    pub first: usize,
-    /// Episode that each row begins with.
+    /// Its rows.
+    pub share: Share,
+    /// Episode that each of them begins with.
     pub episodes: Vec<u64>,
     /// Seed of the run.
     pub run_seed: u64,

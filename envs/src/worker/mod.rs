@@ -12,6 +12,7 @@ mod link;
 mod message;
 mod options;
 mod os;
+mod share;
 mod shared;
 mod sync;
 mod zygote;
@@ -27,6 +28,7 @@ use serde::de::DeserializeOwned;
 pub use batch::WorkerBatch;
 pub use choose::{Chosen, batch};
 pub use options::{OnWorkerLoss, WorkerOptions, Workers};
+pub use share::Share;
 pub use zygote::Zygote;
 
 /// Why nothing was received.

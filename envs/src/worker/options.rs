@@ -84,6 +84,10 @@ pub struct WorkerOptions {
     /// How many workers there are; a configuration says so beside these options, not among them.
     #[serde(skip)]
     pub workers: Workers,
+    /// Whether rows are stepped in two groups, so that the policy acts on one while workers step the other; `None` where
+    /// it pays. Values are the same bits. A configuration says so beside these options, too.
+    #[serde(skip)]
+    pub pipelined: Option<bool>,
     /// What to do when a worker is lost.
     pub on_worker_loss: OnWorkerLoss,
     /// Seconds that a worker may take to step its rows once.
@@ -101,6 +105,7 @@ impl Default for WorkerOptions {
     fn default() -> Self {
         Self {
             workers: Workers::default(),
+            pipelined: None,
             on_worker_loss: OnWorkerLoss::default(),
             step_deadline: 60.0,
             command_deadline: 60.0,

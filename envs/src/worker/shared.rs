@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use ipc_channel::ipc::IpcSharedMemory;
 
 use super::bell::Bell;
+use super::share::GROUPS;
 use crate::{Memory, Phase, Place};
 
 /// A region of memory that can be handed to other processes.
@@ -56,18 +57,18 @@ unsafe impl Sync for Region {}
 pub struct Orders {
     /// Rung for every step and command.
     pub bell: Bell,
-    /// Number of the last step asked for; a worker that has not taken it yet takes it now.
-    step: AtomicU32,
+    /// For each group of rows, the number of the last step asked for; a worker that has not taken it yet takes it now.
+    step: [AtomicU32; GROUPS],
     /// Time in the block that this step is about.
-    t: AtomicU32,
+    t: [AtomicU32; GROUPS],
 }
 
 /// Written by every worker, awaited by the learner.
 #[repr(C, align(64))]
 pub struct Answers {
-    /// Workers that have not finished the step.
-    pub pending: Bell,
-    /// Workers that failed in it and have sent an event that says how.
+    /// For each group of rows, the workers that have not finished its step.
+    pub pending: [Bell; GROUPS],
+    /// Workers that failed in a step and have sent an event that says how.
     pub failures: AtomicU32,
 }
 
@@ -76,8 +77,8 @@ pub struct Answers {
 pub struct Slot {
     /// Commands sent to this worker so far; the learner writes it.
     pub commands: AtomicU32,
-    /// Number of the last step it finished; the worker writes this and all below.
-    pub finished: AtomicU32,
+    /// For each group of rows, the number of the last step it finished; the worker writes this and all below.
+    pub finished: [AtomicU32; GROUPS],
     /// Whether it has sent an event instead of finishing a step well.
     pub failed: AtomicU32,
     phase: AtomicU32,
@@ -111,9 +112,11 @@ impl Slot {
     }
 
     /// As in a new board; for the successor of a worker that is gone.
-    pub fn clear(&self, last_step: u32) {
+    pub fn clear(&self, last_steps: [u32; GROUPS]) {
         self.commands.store(0, Ordering::Relaxed);
-        self.finished.store(last_step, Ordering::Relaxed);
+        for (finished, last) in self.finished.iter().zip(last_steps) {
+            finished.store(last, Ordering::Relaxed);
+        }
         self.failed.store(0, Ordering::Relaxed);
         self.set_place(Place::default());
     }
@@ -167,22 +170,23 @@ impl Board {
 }
 
 impl Orders {
-    /// Asks for the step of time `t`, and says which number it has. All workers have finished the one before.
-    pub fn ask_for_step(&self, t: usize) -> u32 {
-        let step = self.last_step().wrapping_add(1);
-        self.t.store(t as u32, Ordering::Relaxed);
-        self.step.store(step, Ordering::Release);
+    /// Asks for the step of time `t` of a group, and says which number it has. All workers have finished the group's one
+    /// before.
+    pub fn ask_for_step(&self, group: usize, t: usize) -> u32 {
+        let step = self.last_steps()[group].wrapping_add(1);
+        self.t[group].store(t as u32, Ordering::Relaxed);
+        self.step[group].store(step, Ordering::Release);
         self.bell.ring();
         step
     }
 
-    /// Number of the last step asked for.
-    pub fn last_step(&self) -> u32 {
-        self.step.load(Ordering::Acquire)
+    /// Numbers of the last steps asked for.
+    pub fn last_steps(&self) -> [u32; GROUPS] {
+        std::array::from_fn(|group| self.step[group].load(Ordering::Acquire))
     }
 
-    /// Time that the last step is about.
-    pub fn time(&self) -> usize {
-        self.t.load(Ordering::Relaxed) as usize
+    /// Time that the last step of a group is about.
+    pub fn time(&self, group: usize) -> usize {
+        self.t[group].load(Ordering::Relaxed) as usize
     }
 }

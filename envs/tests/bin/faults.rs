@@ -41,6 +41,7 @@ fn run(zygote: &Zygote, registry: &Registry, arguments: &[&str]) {
         ["respawn-killed"] => respawn::killed(zygote),
         ["respawn-at-most"] => respawn::at_most(zygote),
         ["respawn-reset"] => respawn::in_reset(zygote),
+        ["respawn-pipelined"] => respawn::pipelined(zygote),
         ["respawn-resting"] => respawn::resting_rows(zygote),
         ["same-bits"] => equal::same_bits(zygote, registry),
         ["replay"] => equal::replay(zygote, registry),

@@ -1,6 +1,8 @@
 //! Whatever the number of workers, a batch is the same batch.
 
-use phalanx_envs::{BatchEnv, Episode, LocalBatch, Registry, RunningEpisode, WorkerBatch, Zygote};
+use phalanx_envs::{
+    BatchEnv, Episode, LocalBatch, Registry, RunningEpisode, WorkerBatch, WorkerOptions, Zygote,
+};
 use serde_json::{Value, json};
 
 use crate::{act, final_observation, observation, spec, within};
@@ -17,6 +19,18 @@ fn make(zygote: &Zygote, registry: &Registry, params: &Value, workers: usize) ->
     }
 }
 
+/// A batch of two groups.
+pub fn pipelined(
+    zygote: &Zygote,
+    params: &Value,
+    rows: usize,
+    workers: usize,
+    options: &WorkerOptions,
+) -> WorkerBatch {
+    let options = WorkerOptions { pipelined: Some(true), ..options.clone() };
+    WorkerBatch::new(zygote, &spec(params), rows, STEPS, 7, workers, &options).unwrap()
+}
+
 /// Everything that three rollouts bring, as bits, with a reset of some rows and a resting row in between.
 fn bits(batch: &mut dyn BatchEnv) -> Vec<u32> {
     let mut bits = Vec::new();
@@ -30,8 +44,15 @@ fn bits(batch: &mut dyn BatchEnv) -> Vec<u32> {
         }
         for t in 0..STEPS {
             act(batch.block(), t, round);
-            batch.step(t).unwrap();
-            let block = batch.block();
+            // Groups in turn, as a training does: one is stepped while the other one's actions are chosen.
+            for group in 0..batch.groups().len() {
+                batch.finish(group).unwrap();
+                batch.begin(group, t).unwrap();
+            }
+        }
+        (0..batch.groups().len()).for_each(|group| batch.finish(group).unwrap());
+        let block = batch.block();
+        for t in 0..STEPS {
             for row in (0..ROWS).filter(|&row| block.active(row)) {
                 let episode = block.episode(t, row);
                 bits.push(episode as u32);
@@ -55,6 +76,10 @@ pub fn same_bits(zygote: &Zygote, registry: &Registry) {
         for workers in [1, 2, 8, ROWS] {
             let found = bits(&mut *make(zygote, registry, &params, workers));
             assert!(expected == found, "{workers} workers differ with limit {limit}");
+        }
+        for workers in [1, 2, 5] {
+            let found = bits(&mut pipelined(zygote, &params, ROWS, workers, &within(30.0)));
+            assert!(expected == found, "{workers} workers differ when pipelined with limit {limit}");
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Lost workers that are replaced.
 
-use phalanx_envs::{BatchEnv, Episode, Zygote, episode_seed};
+use phalanx_envs::{BatchEnv, Episode, WorkerBatch, Zygote, episode_seed};
 use serde_json::{Value, json};
 
 use crate::life::kill;
@@ -119,6 +119,55 @@ pub fn in_reset(zygote: &Zygote) {
             assert_eq!(observation(batch.block(), 2, row)[1..], [0.0, seed as f32]);
         }
     }
+}
+
+/// A worker is lost while its two groups of rows are at different times; then when one has finished its step and the other
+/// has not. Of four rows, 1 (group 0) and 3 (group 1) are its.
+pub fn pipelined(zygote: &Zygote) {
+    let mut batch = crate::equal::pipelined(zygote, &json!({}), 4, 2, &respawning(2));
+    batch.reset(None).unwrap();
+    let stop = |batch: &mut WorkerBatch| {
+        let worker = process(batch, 1);
+        kill(worker, "STOP");
+        worker
+    };
+    for t in 0..3 {
+        act(batch.block(), t, 0);
+    }
+    batch.step(0).unwrap();
+    batch.step(1).unwrap();
+    batch.begin(0, 2).unwrap();
+    batch.finish(0).unwrap();
+    let worker = stop(&mut batch);
+    act(batch.block(), 3, 0);
+    batch.begin(1, 2).unwrap();
+    batch.begin(0, 3).unwrap();
+    kill(worker, "KILL");
+    batch.finish(0).unwrap();
+    batch.finish(1).unwrap();
+    assert_cut_off(&batch, 3, 1, 1);
+    assert_cut_off(&batch, 2, 3, 1);
+    assert_eq!(batch.block().episode(2, 2), Episode::Running, "the other worker's row goes on");
+
+    batch.begin(1, 3).unwrap();
+    batch.finish(1).unwrap();
+    act(batch.block(), 4, 0);
+    batch.begin(0, 4).unwrap();
+    batch.finish(0).unwrap();
+    assert_eq!(observation(batch.block(), 5, 1)[1], 1.0, "row 1 goes on in its new episode");
+    let worker = stop(&mut batch);
+    batch.begin(1, 4).unwrap();
+    let (reached, reward) = (observation(batch.block(), 5, 1), batch.block().reward()[4 * 4 + 1]);
+    kill(worker, "KILL");
+    batch.finish(1).unwrap();
+    assert_cut_off(&batch, 4, 3, 2);
+    // The finished step counts, and is the last one of its episode.
+    assert_eq!(batch.block().episode(4, 1), Episode::Truncated);
+    assert_eq!(batch.block().reward()[4 * 4 + 1], reward);
+    assert_eq!(final_observation(batch.block(), 4, 1), reached);
+    let seed = episode_seed(7, 1, 2) % 1_000_000;
+    assert_eq!(observation(batch.block(), 5, 1)[1..], [0.0, seed as f32]);
+    println!("loss: {}", batch.losses()[1]);
 }
 
 /// A row that rests at the beginning of its episode is put back there, and no step is made up for it.
