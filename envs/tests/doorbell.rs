@@ -14,6 +14,7 @@ mod sync {
     pub use loom::hint::spin_loop;
     pub use loom::sync::atomic::{AtomicU32, Ordering};
     use loom::sync::{Condvar, Mutex};
+    pub use loom::thread::yield_now;
 
     loom::lazy_static! {
         static ref FUTEX: (Mutex<()>, Condvar) = (Mutex::new(()), Condvar::new());
@@ -40,7 +41,7 @@ use loom::sync::Arc;
 use loom::sync::atomic::{AtomicU32, Ordering, fence};
 use loom::thread;
 
-use bell::Bell;
+use bell::{Bell, Looks};
 
 /// One step of a batch after another, as `worker/crew.rs` and `worker/body.rs` take them.
 #[derive(Default)]
@@ -63,7 +64,7 @@ fn rounds(workers: usize, rounds: u32) {
                 let board = Arc::clone(&board);
                 thread::spawn(move || {
                     for round in 0..rounds {
-                        board.orders.wait(|now| now != round, 0, Duration::MAX);
+                        board.orders.wait(|now| now != round, Looks::Never, Duration::MAX);
                         // SAFETY: loom watches that nobody else is at this row.
                         board.rows[worker].with_mut(|row| unsafe { *row += 1 });
                         board.pending.count_down();
@@ -78,7 +79,7 @@ fn rounds(workers: usize, rounds: u32) {
             }
             board.pending.set(workers as u32);
             board.orders.ring();
-            board.pending.wait(|n| n == 0, 0, Duration::MAX);
+            board.pending.wait(|n| n == 0, Looks::Never, Duration::MAX);
             for row in &board.rows {
                 // SAFETY: as above.
                 row.with(|row| assert_eq!(unsafe { *row }, 10 * round + 1));

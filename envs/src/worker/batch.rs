@@ -6,6 +6,7 @@ use std::thread::available_parallelism;
 
 use serde_json::Value;
 
+use super::bell::Looks;
 use super::crew::{Begun, Crew, Member, Trouble};
 use super::message::{Command, Event};
 use super::os;
@@ -17,6 +18,9 @@ use crate::{BatchEnv, Block, EnvError, EnvSpec, Episode, Frame, Layout, RunningE
 
 /// Looks at a word before sleeping, about 50 µs, where there are cores to spare: waking a sleeper costs as much.
 const SPINS: u32 = 1000;
+
+/// Looks where there are none, with the core left to others in between: as long, when nobody takes it.
+const YIELDS: u32 = 200;
 
 /// N environments stepped by forked workers, each of which owns a contiguous slice of the rows.
 ///
@@ -76,7 +80,7 @@ impl WorkerBatch {
             spec: serde_json::to_string(spec).map_err(EnvError::failed)?,
             run_seed,
             patience: options.patience()?,
-            spins: if workers < cores { SPINS } else { 0 },
+            looks: if workers < cores { Looks::Spinning(SPINS) } else { Looks::Yielding(YIELDS) },
             board: Board::new(workers),
             members: (0..workers)
                 .map(|worker| Member::Lost(Share::new(&groups, worker, workers), unborn()))

@@ -7,9 +7,23 @@
 
 use std::time::Duration;
 
-use super::sync::{AtomicU32, Ordering, spin_loop, wait, wake};
+use serde::{Deserialize, Serialize};
+
+use super::sync::{AtomicU32, Ordering, spin_loop, wait, wake, yield_now};
 
 const ASLEEP: u32 = 1;
+
+/// How often a word is looked at before sleeping, because waking a sleeper costs more than a small step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Looks {
+    /// Not once.
+    Never,
+    /// So often, keeping the core: when there is one for every process.
+    Spinning(u32),
+    /// So often, leaving the core to others in between: when processes share cores. Who is awaited runs at once then, and
+    /// its core need not be woken.
+    Yielding(u32),
+}
 
 /// A value of 31 bits with its sleepers.
 #[derive(Default)]
@@ -43,13 +57,18 @@ impl Bell {
         }
     }
 
-    /// Looks at the value `spins` times, then sleeps until it is as awaited, for `timeout` at most: whether it is.
-    pub fn wait(&self, awaited: impl Fn(u32) -> bool, spins: u32, timeout: Duration) -> bool {
-        for _ in 0..spins {
+    /// Looks at the value for a while, then sleeps until it is as awaited, for `timeout` at most: whether it is.
+    pub fn wait(&self, awaited: impl Fn(u32) -> bool, looks: Looks, timeout: Duration) -> bool {
+        let (count, between): (u32, fn()) = match looks {
+            Looks::Never => (0, spin_loop),
+            Looks::Spinning(count) => (count, spin_loop),
+            Looks::Yielding(count) => (count, yield_now),
+        };
+        for _ in 0..count {
             if awaited(self.get()) {
                 return true;
             }
-            spin_loop();
+            between();
         }
         let mut time_is_up = false;
         loop {

@@ -110,7 +110,7 @@ impl Worker {
                 self.step(&mut rows[group], group, last_steps[group])
             } else {
                 let patience = Duration::from_secs(1);
-                let woken = board.orders().bell.wait(|now| now != rung, self.job.spins, patience);
+                let woken = board.orders().bell.wait(|now| now != rung, self.job.looks, patience);
                 if woken || os::follow_parent(self.zygote).is_ok() { Ok(()) } else { Err(Stop(0)) }
             };
             if let Err(stop) = outcome {

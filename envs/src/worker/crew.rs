@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use ipc_channel::ipc;
 
+use super::bell::Looks;
 use super::link::{LAST_WORDS, Link};
 use super::message::{Command, Event, Job};
 use super::options::Patience;
@@ -20,8 +21,8 @@ pub struct Crew {
     pub spec: String,
     pub run_seed: u64,
     pub patience: Patience,
-    /// Looks at a word before sleeping.
-    pub spins: u32,
+    /// How a word is looked at before sleeping.
+    pub looks: Looks,
     pub board: Board,
     pub members: Vec<Member>,
 }
@@ -87,7 +88,7 @@ impl Crew {
             board: self.board.share(),
             workers: self.members.len(),
             worker,
-            spins: self.spins,
+            looks: self.looks,
             commands: inbox,
             events: outbox,
         })?;
@@ -151,7 +152,7 @@ impl Crew {
             Member::Alive(_) => None,
         };
         let mut lost: Vec<_> = self.members.iter().enumerate().filter_map(gone).collect();
-        if !self.board.answers().pending[group].wait(|n| n == 0, self.spins, NAP) {
+        if !self.board.answers().pending[group].wait(|n| n == 0, self.looks, NAP) {
             self.wait_long(group, begun, &|row| block.action(begun.t, row).to_string(), &mut lost)?;
         }
         if self.board.answers().failures.load(Ordering::Relaxed) != 0 {
@@ -188,7 +189,7 @@ impl Crew {
                     waiting = true;
                 }
             }
-            if !waiting || self.board.answers().pending[group].wait(|n| n == 0, 0, NAP) {
+            if !waiting || self.board.answers().pending[group].wait(|n| n == 0, Looks::Never, NAP) {
                 return Ok(());
             }
         }

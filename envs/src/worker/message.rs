@@ -5,6 +5,7 @@
 use ipc_channel::ipc::{IpcReceiver, IpcSender, IpcSharedMemory};
 use serde::{Deserialize, Serialize};
 
+use super::bell::Looks;
 use super::share::Share;
 use crate::{EnvError, Layout, RunningEpisode, Space};
 
@@ -47,8 +48,8 @@ pub struct Job {
     pub workers: usize,
     /// This worker's line.
     pub worker: usize,
-    /// Looks at a bell before it sleeps.
-    pub spins: u32,
+    /// How it looks at a bell before it sleeps.
+    pub looks: Looks,
     /// Where commands come in.
     pub commands: IpcReceiver<Command>,
     /// Where events go out.

@@ -20,7 +20,9 @@ use phalanx_envs::{Block, EnvSpec, OnWorkerLoss, Registry, WorkerBatch, WorkerOp
 use serde_json::Value;
 
 fn main() {
-    let registry = Registry::new().with("faulty", |params| Ok(Box::new(env::Faulty::new(params)?)));
+    let registry = Registry::new()
+        .with("faulty", |params| Ok(Box::new(env::Faulty::new(params)?)))
+        .with("pixels", |_| Ok(Box::new(bench::Pixels::new())));
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     if arguments == ["threads"] {
@@ -52,9 +54,13 @@ fn run(zygote: &Zygote, registry: &Registry, arguments: &[&str]) {
         ["auto"] => life::auto(zygote, registry),
         ["refused"] => life::refused(zygote, registry),
         ["signals"] => life::signals(zygote),
-        ["bench", rows, workers, busy] => {
+        ["bench", rows, workers, "pixels"] => {
+            bench::pixels(zygote, registry, rows.parse().unwrap(), workers.parse().unwrap());
+        }
+        ["bench", rows, workers, busy, uneven @ ..] => {
             let [rows, workers] = [rows, workers].map(|text| text.parse().unwrap());
-            bench::steps(zygote, registry, rows, workers, busy.parse().unwrap());
+            let uneven = uneven == ["uneven"];
+            bench::steps(zygote, registry, rows, workers, busy.parse().unwrap(), uneven);
         }
         _ => panic!("no program {arguments:?}"),
     }

@@ -25,12 +25,23 @@ struct Faults {
     edge: Option<f32>,
     /// Microseconds that a step keeps its core busy.
     busy: f64,
+    /// Environments whose seed is even are busy four times as long.
+    uneven: bool,
 }
 
 impl Default for Faults {
     fn default() -> Self {
         let none = String::new();
-        Self { fault: none.clone(), phase: none, at: 0, once: None, limit: 0, edge: None, busy: 0.0 }
+        Self {
+            fault: none.clone(),
+            phase: none,
+            at: 0,
+            once: None,
+            limit: 0,
+            edge: None,
+            busy: 0.0,
+            uneven: false,
+        }
     }
 }
 
@@ -84,6 +95,11 @@ impl Faulty {
         }
     }
 
+    /// Microseconds of a step.
+    fn busy(&self) -> f64 {
+        self.faults.busy * if self.faults.uneven && self.seed.is_multiple_of(2) { 4.0 } else { 1.0 }
+    }
+
     fn show(&self, observation: Row<'_>) {
         observation.f32().copy_from_slice(&[self.position, self.step as f32, (self.seed % 1_000_000) as f32]);
     }
@@ -116,7 +132,7 @@ impl Env for Faulty {
         self.steps += 1;
         self.step += 1;
         let start = Instant::now();
-        while start.elapsed() < Duration::from_secs_f64(self.faults.busy * 1e-6) {}
+        while start.elapsed() < Duration::from_secs_f64(self.busy() * 1e-6) {}
         self.position += 0.1 * action.continuous()[0] + self.generator.random_range(-0.1..0.1);
         self.show(observation);
         let episode = if self.faults.edge.is_some_and(|edge| self.position.abs() > edge) {
@@ -137,6 +153,7 @@ impl Env for Faulty {
                     arguments["to"].as_f64().ok_or_else(|| EnvError::failed("needs `to`"))? as f32;
                 Ok(Value::Null)
             }
+            "busy" => Ok(json!(self.busy())),
             "pid" => Ok(json!(std::process::id())),
             "fall" => {
                 self.fail("call", 0)?;
