@@ -3,6 +3,9 @@
 //! Time is cut into slices, and the median slice is reported with the slowest and the fastest one: a neighbour that is busy
 //! for a moment spoils a slice, not the figure.
 
+pub mod limit;
+pub mod plot;
+
 use std::time::{Duration, Instant};
 
 use phalanx_agents::stream;

@@ -89,6 +89,20 @@ fn benchmarks_tell_their_figures_as_json() {
         "{report}"
     );
 
+    let limit = &report["limit"];
+    // Networks of 4·64, 64·64 and 64·2 or 64·1 weights; forwards and backwards in 4 epochs, forwards in the rollout.
+    let flop = 2.0 * f64::from(2 * (4 * 64 + 64 * 64) + 64 * 3) * 13.0;
+    assert_eq!(limit["flop_per_step"].as_f64(), Some(flop), "{report}");
+    assert!(limit["steps_per_second"].as_f64() > Some(0.0), "{report}");
+
+    let picture = tempfile::tempdir().unwrap().path().join("growth.png");
+    let vary =
+        ["--vary", "rows=4", "--vary", "rows=8", "--plot", picture.to_str().unwrap(), "--seconds", "0"];
+    let output = phalanx(&[&["bench", "train", smoke], &vary[..]].concat());
+    // The folder is gone already: what was measured is shown, and the picture's place is named.
+    assert!(text(&output.stdout).contains("rows=8\nCartPole-v1, 8 rows"), "{}", text(&output.stdout));
+    assert!(text(&output.stderr).contains("cannot write"), "{}", text(&output.stderr));
+
     for wrong in [&["--rows", "0"][..], &["--seconds", "-1"], &["--workers", "two"]] {
         let output = phalanx(&[&["bench", "envs", "CartPole-v1"], wrong].concat());
         assert_eq!(output.status.code(), Some(2), "{wrong:?}");

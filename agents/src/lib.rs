@@ -20,7 +20,7 @@ pub use adam::{Adam, AdamSettings};
 pub use agent::{Actor, Agent, Mode};
 pub use checkpoint::{Array, Checkpoint};
 pub use distribution::{Head, Terms};
-pub use engine::Pass;
+pub use engine::{Pass, product_speed};
 pub use error::AgentError;
 pub use network::ActorCritic;
 pub use normalizer::{Normalizer, RewardNormalizer};

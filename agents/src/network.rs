@@ -79,6 +79,12 @@ impl ActorCritic {
         &self.gradient
     }
 
+    /// Floating-point operations of one row's pass through actor and critic: two for each weight.
+    pub fn flop_per_row(&self) -> f64 {
+        let layers = [&self.plan.trunk, &self.plan.actor, &self.plan.critic].into_iter().flatten();
+        layers.map(|layer| 2.0 * layer.weight().len() as f64).sum()
+    }
+
     /// Log standard deviations `[A]` of a Gaussian policy; empty without one.
     pub fn log_std(&self) -> &[f32] {
         &self.parameters[self.plan.log_std.clone()]

@@ -11,6 +11,8 @@ use serde::Serialize;
 
 use super::Usage;
 use super::config::Overrides;
+use crate::bench::limit::{Limit, limit};
+use crate::bench::plot::{Series, plot as draw};
 use crate::bench::{Shares, Speed, stepping, training};
 use crate::{config, setup};
 
@@ -35,6 +37,9 @@ pub(super) enum Command {
         /// Print one JSON object a line instead of a table.
         #[arg(long)]
         json: bool,
+        /// Also draw them: steps a second over rows, a line for each number of workers.
+        #[arg(long, value_name = "FILE.png")]
+        plot: Option<PathBuf>,
     },
     /// Run whole iterations of a training: rollouts, updates and metrics, without evaluations and checkpoints.
     Train {
@@ -43,12 +48,18 @@ pub(super) enum Command {
         config: PathBuf,
         #[command(flatten)]
         overrides: Overrides,
+        /// Measure once for each of these settings, as in `--vary rows=8 --vary rows=64`.
+        #[arg(long, value_name = "KEY=VALUE")]
+        vary: Vec<String>,
         /// Of measuring, after a warm-up.
         #[arg(long, default_value_t = 5.0, value_parser = seconds)]
         seconds: f64,
-        /// Print one JSON object instead of text.
+        /// Print one JSON object a line instead of text.
         #[arg(long)]
         json: bool,
+        /// Also draw them: steps a second over the first number in the values of `--vary`.
+        #[arg(long, value_name = "FILE.png", requires = "vary")]
+        plot: Option<PathBuf>,
     },
 }
 
@@ -66,7 +77,7 @@ pub(super) fn run(
     out: &mut impl Write,
 ) -> anyhow::Result<()> {
     match command {
-        Command::Envs { name, rows, workers, seconds, json } => {
+        Command::Envs { name, rows, workers, seconds, json, plot } => {
             registry.info(&name)?;
             if rows.contains(&0) {
                 return Err(Usage("--rows: at least one row is needed".to_owned()).into());
@@ -74,8 +85,10 @@ pub(super) fn run(
             if !json {
                 writeln!(out, "{name}, random actions\n{:>6} {:>9}  steps/s", "rows", "workers")?;
             }
+            let line = |workers: &Workers| Series { name: format!("workers: {workers}"), points: Vec::new() };
+            let mut lines: Vec<Series> = workers.iter().map(line).collect();
             for &rows in &rows {
-                for &workers in &workers {
+                for (&workers, line) in workers.iter().zip(&mut lines) {
                     let report = envs(&name, rows, workers, seconds, registry, zygote)?;
                     if json {
                         writeln!(out, "{}", serde_json::to_string(&report)?)?;
@@ -87,30 +100,75 @@ pub(super) fn run(
                         writeln!(out, "{rows:>6} {asked:>9}  {}", text(&report.speed))?;
                     }
                     out.flush()?;
+                    line.points.push((rows as f64, report.speed.median));
                 }
             }
+            if let Some(file) = plot {
+                draw(&file, &format!("{name}, random actions"), "rows", &lines)?;
+            }
         }
-        Command::Train { config, overrides, seconds, json } => {
-            let report = train(&config, &overrides, seconds, registry, zygote)?;
-            if json {
-                writeln!(out, "{}", serde_json::to_string(&report)?)?;
-            } else {
-                let TrainReport { env, rows, workers, threads, .. } = &report;
-                writeln!(out, "{env}, {rows} rows, {workers} workers, {threads} threads")?;
-                writeln!(out, "{} steps/s", text(&report.speed))?;
-                let Shares { stepping, inference, advantage, update, logging } = report.shares;
-                writeln!(
-                    out,
-                    "stepping {:.1} %, inference {:.1} %, advantage {:.1} %, update {:.1} %, logging {:.1} %",
-                    stepping * 100.0,
-                    inference * 100.0,
-                    advantage * 100.0,
-                    update * 100.0,
-                    logging * 100.0
-                )?;
+        Command::Train { config, overrides, vary, seconds, json, plot } => {
+            let variations = if vary.is_empty() { vec![None] } else { vary.iter().map(Some).collect() };
+            let mut points = Vec::new();
+            for variation in variations {
+                let mut sets = overrides.sets.clone();
+                sets.extend(variation.cloned());
+                let report = train(&config, &sets, seconds, registry, zygote)?;
+                if json {
+                    writeln!(out, "{}", serde_json::to_string(&report)?)?;
+                } else {
+                    show(&report, variation, out)?;
+                }
+                out.flush()?;
+                if let (Some(variation), Some(_)) = (variation, &plot) {
+                    points.push((number(variation)?, report.speed.median));
+                }
+            }
+            if let Some(file) = plot {
+                let varied = vary[0].split('=').next().unwrap_or_default();
+                let name = config.display().to_string();
+                draw(&file, &format!("{name}, whole iterations"), varied, &[Series { name, points }])?;
             }
         }
     }
+    Ok(())
+}
+
+/// The first number in the value of `key=value`.
+fn number(variation: &str) -> Result<f64, Usage> {
+    let value = variation.split_once('=').map_or("", |(_, value)| value);
+    let digits = value.split(|c: char| !c.is_ascii_digit() && c != '.' && c != '_');
+    let number = digits.map(|digits| digits.replace('_', "")).find_map(|digits| digits.parse().ok());
+    number.ok_or_else(|| Usage(format!("--vary {variation}: its value has no number that could be drawn")))
+}
+
+fn show(report: &TrainReport, variation: Option<&String>, out: &mut impl Write) -> anyhow::Result<()> {
+    let TrainReport { env, rows, workers, threads, speed, shares, limit } = report;
+    if let Some(variation) = variation {
+        writeln!(out, "{variation}")?;
+    }
+    writeln!(out, "{env}, {rows} rows, {workers} workers, {threads} threads")?;
+    writeln!(out, "{} steps/s", text(speed))?;
+    let Shares { stepping, inference, advantage, update, logging } = shares;
+    writeln!(
+        out,
+        "stepping {:.1} %, inference {:.1} %, advantage {:.1} %, update {:.1} %, logging {:.1} %",
+        stepping * 100.0,
+        inference * 100.0,
+        advantage * 100.0,
+        update * 100.0,
+        logging * 100.0
+    )?;
+    writeln!(
+        out,
+        "{:.0} % of the limit of {:.0} steps/s: {:.0} kflop a step at {:.0} Gflop/s, and {:.2} µs in the environment on \
+         each core",
+        100.0 * speed.median / limit.steps_per_second,
+        limit.steps_per_second,
+        limit.flop_per_step / 1e3,
+        limit.flops / 1e9,
+        limit.environment * 1e6
+    )?;
     Ok(())
 }
 
@@ -155,16 +213,17 @@ struct TrainReport {
     #[serde(flatten)]
     speed: Speed,
     shares: Shares,
+    limit: Limit,
 }
 
 fn train(
     file: &std::path::Path,
-    overrides: &Overrides,
+    sets: &[String],
     seconds: f64,
     registry: &Registry,
     zygote: &Zygote,
 ) -> anyhow::Result<TrainReport> {
-    let mut config = config::load(file, &overrides.sets, registry)?;
+    let mut config = config::load(file, sets, registry)?;
     // Schedules stand at their start: no iteration is cheaper for a learning rate of 0 or a narrow clip range.
     config.steps = u64::MAX;
     config.evaluation.episodes = 0;
@@ -175,12 +234,7 @@ fn train(
         .with_context(|| format!("measuring {}", file.display()))?;
     trainer.close()?;
     let threads = rayon::current_num_threads();
-    Ok(TrainReport {
-        env: config.env.name,
-        rows: config.rows,
-        workers: workers.get(),
-        threads,
-        speed,
-        shares,
-    })
+    let workers = workers.get();
+    let limit = limit(&config, trainer.agent_mut().network(), workers, registry, zygote)?;
+    Ok(TrainReport { env: config.env.name, rows: config.rows, workers, threads, speed, shares, limit })
 }

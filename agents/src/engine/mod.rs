@@ -6,11 +6,13 @@
 
 mod cpu;
 mod matrix;
+mod peak;
 mod tensors;
 mod tile;
 mod vector;
 
 pub use cpu::Cpu;
+pub use peak::product_speed;
 pub use tensors::Tensors;
 pub use vector::{AdamStep, adam};
 

@@ -1,0 +1,76 @@
+//! Figures of a benchmark as a picture.
+
+use std::path::Path;
+
+use anyhow::{Context, Result, anyhow};
+use kuva::plot::LinePlot;
+use kuva::render::layout::{Layout, TickFormat};
+use kuva::render::plots::Plot;
+
+/// One line of the picture.
+pub struct Series {
+    /// As in the legend.
+    pub name: String,
+    /// What was varied, and steps a second.
+    pub points: Vec<(f64, f64)>,
+}
+
+/// Writes a PNG file of steps a second over what was varied, both axes logarithmic.
+///
+/// # Errors
+/// A series without a point, or a file that cannot be written.
+pub fn plot(file: &Path, title: &str, varied: &str, series: &[Series]) -> Result<()> {
+    let colours = ["#1f77b4", "#d62728", "#2ca02c", "#9467bd", "#ff7f0e", "#17becf", "#8c564b", "#7f7f7f"];
+    let line = |(series, colour): (&Series, &&str)| -> Plot {
+        LinePlot::new()
+            .with_data(series.points.iter().copied())
+            .with_color(*colour)
+            .with_stroke_width(2.0)
+            .with_legend(series.name.as_str())
+            .into()
+    };
+    let plots: Vec<Plot> = series.iter().zip(colours.iter().cycle()).map(line).collect();
+    anyhow::ensure!(series.iter().all(|series| !series.points.is_empty()), "there is nothing to draw");
+    let layout = Layout::auto_from_plots(&plots)
+        .with_title(title)
+        .with_x_label(varied)
+        .with_y_label("environment steps a second")
+        .with_log_scale()
+        .with_x_tick_format(TickFormat::Integer)
+        .with_y_tick_format(TickFormat::Custom(std::sync::Arc::new(short)));
+    let png = kuva::render_to_raster(plots, layout, 1.5).map_err(|e| anyhow!("cannot draw {title}: {e}"))?;
+    std::fs::write(file, png).with_context(|| format!("cannot write {}", file.display()))
+}
+
+/// A number of steps in few letters: 250 k, 3 M.
+fn short(number: f64) -> String {
+    match number {
+        n if n >= 1e6 => format!("{} M", n / 1e6),
+        n if n >= 1e3 => format!("{} k", n / 1e3),
+        n => n.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn numbers_are_short() {
+        assert_eq!([200.0, 250_000.0, 3e6].map(short), ["200", "250 k", "3 M"]);
+    }
+
+    #[test]
+    fn a_picture_is_a_png_file_and_nothing_cannot_be_drawn() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("growth.png");
+        let series = |points: &[(f64, f64)]| Series { name: "a".to_owned(), points: points.to_vec() };
+        plot(&file, "growth", "rows", &[series(&[(8.0, 1e5), (64.0, 4e5)])]).unwrap();
+        assert!(std::fs::read(&file).unwrap().starts_with(b"\x89PNG"));
+        assert!(plot(&file, "growth", "rows", &[series(&[])]).is_err());
+        let missing = folder.path().join("no/growth.png");
+        let error = plot(&missing, "growth", "rows", &[series(&[(1.0, 1.0)])]).unwrap_err();
+        assert!(error.to_string().contains("cannot write"), "{error}");
+    }
+}
