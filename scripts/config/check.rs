@@ -44,6 +44,9 @@ fn env(config: &Config, registry: &Registry) -> Option<Conflict> {
     if names.contains(&name) {
         return None;
     }
+    if let Some(remedy) = registry.remedy(name) {
+        return Some(conflict(&["env.name"], format!("{name} is not built in: {remedy}")));
+    }
     let help = match nearest(name, names.iter().copied()) {
         Some(near) => format!("did you mean `{near}`?"),
         None => format!("known are {}", list(&names, "and")),
