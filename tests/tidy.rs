@@ -8,7 +8,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-/// The only places where `unsafe` may live: matrix products, vector instructions, shared memory, processes, and a setting
+/// The only places where `unsafe` may live: matrix products, vector instructions, shared memory, processes, and settings
 /// of a C library.
 const UNSAFE: [&str; 8] = [
     "envs/tests/allocation.rs",

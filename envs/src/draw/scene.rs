@@ -84,6 +84,19 @@ pub(crate) struct Solid {
 }
 
 impl Solid {
+    /// How far it reaches from its place along x, y and z, in m.
+    pub(crate) fn reach(&self) -> Vector {
+        let (straight, round) = match self.shape {
+            Shape::Sphere { radius } => ([0.0; 3], radius),
+            Shape::Capsule { radius, half } => ([0.0, 0.0, half], radius),
+            Shape::Cylinder { radius, half } => ([radius, radius, half], 0.0),
+            Shape::Cuboid { halves } => (halves, 0.0),
+        };
+        let along =
+            |i: usize| self.axes.iter().zip(straight).map(|(axis, half)| axis[i].abs() * half).sum::<f64>();
+        [0, 1, 2].map(|i| round + along(i))
+    }
+
     /// Places whose hull it is, for this camera.
     fn outline(&self, camera: &Camera) -> Vec<Vector> {
         let [x, y, z] = self.axes;
@@ -239,6 +252,8 @@ mod tests {
             // 0.45 m above the middle both are there; 0.6 m above it only the round end.
             assert_eq!(at(&frame, 240, 175), [9, 90, 9]);
             assert_eq!(at(&frame, 240, 153) == [9, 90, 9], round);
+            // 0.2 m aside, 0.5 m up, and what is round.
+            assert_eq!(solid.reach(), [0.2, 0.2, if round { 0.7 } else { 0.5 }]);
         }
     }
 

@@ -1,10 +1,10 @@
 //! What `MuJoCo` says goes to stderr, and into no file.
-#![allow(unsafe_code)] // one setting of a C library
+#![allow(unsafe_code)] // settings of a C library
 
 use std::sync::Once;
 
 use mujoco_rs::logging::set_log_handler;
-use mujoco_rs::wrappers::mj_logging::MjLogMessage;
+use mujoco_rs::wrappers::mj_logging::{MjLogMessage, MjtLogLevel, log_config, set_log_config};
 
 /// Of an attribute in a model of Gymnasium's, which we leave as it is.
 const KNOWN: &str = "settotalmass";
@@ -13,15 +13,20 @@ const KNOWN: &str = "settotalmass";
 pub(super) fn to_stderr() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
+        let before = log_config();
         // SAFETY: it must not run beside other uses of MuJoCo. Every model of this crate is loaded after this call has
         // returned, on whichever thread, and without a model there is nothing to use.
         unsafe { set_log_handler(tell) }
+        // Whoever sets a handler asks for all that MuJoCo could tell about each step.
+        // SAFETY: as above.
+        unsafe { set_log_config(before) }
     });
 }
 
 fn tell(message: &MjLogMessage) {
+    let warns = matches!(message.level(), MjtLogLevel::mjLOG_WARNING | MjtLogLevel::mjLOG_ERROR);
     let subject = message.subject();
-    if !subject.contains(KNOWN) {
+    if warns && !subject.contains(KNOWN) {
         eprintln!("MuJoCo: {subject}");
     }
 }

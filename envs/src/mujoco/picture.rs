@@ -22,16 +22,19 @@ impl Picture {
     pub(super) fn new(simulator: &Simulator) -> Self {
         let (mut low, mut high) = ([f64::INFINITY; 3], [f64::NEG_INFINITY; 3]);
         for solid in solids(simulator) {
+            let reach = solid.reach();
             for axis in 0..3 {
-                low[axis] = low[axis].min(solid.place[axis]);
-                high[axis] = high[axis].max(solid.place[axis]);
+                low[axis] = low[axis].min(solid.place[axis] - reach[axis]);
+                high[axis] = high[axis].max(solid.place[axis] + reach[axis]);
             }
         }
         let [width, depth, height] = [0, 1, 2].map(|axis| (high[axis] - low[axis]).max(0.0));
-        let is_flat = height < 0.2 * width.max(depth);
+        let is_flat = height < 0.35 * width.max(depth);
+        // Of a model without anything to be seen, the origin.
+        let middle = |axis: usize| Some(f64::midpoint(low[axis], high[axis])).filter(|x| x.is_finite());
         let camera = Camera {
-            look_at: [0, 1, 2].map(|axis| f64::midpoint(low[axis], high[axis])),
-            distance: 2.5 * width.max(depth).max(height).max(0.1),
+            look_at: [0, 1, 2].map(|axis| middle(axis).unwrap_or(0.0)),
+            distance: 2.0 * width.max(depth).max(height).max(0.1),
             decline: if is_flat { 1.2 } else { 0.35 },
         };
         let model = simulator.model();
