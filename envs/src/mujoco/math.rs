@@ -22,7 +22,7 @@ pub(super) fn add_gaussian(numbers: &mut [f64], scale: f64, generator: &mut Gene
 
 /// The sum of the squares.
 ///
-/// Added up as NumPy does, in eight strands: the last bit of a 32-bit sum depends on it, and the reward shows it.
+/// Added up as `NumPy` does, in eight strands: the last bit of a 32-bit sum depends on it, and the reward shows it.
 pub(super) fn square_sum(numbers: &[f32]) -> f32 {
     let (eights, rest) = numbers.as_chunks::<8>();
     let mut strands = [0.0_f32; 8];
