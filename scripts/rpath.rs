@@ -17,6 +17,9 @@ fn mujoco() {
     // Whatever the features of this crate: the environments below may have been built with it.
     if let Ok(lib) = std::env::var("MUJOCO_DYNAMIC_LINK_DIR") {
         println!("cargo::rustc-link-arg=-Wl,-rpath,{lib}");
+    } else if std::env::var_os("CARGO_FEATURE_MUJOCO").is_some() {
+        // Static ones and those of pkg-config are found all the same; where there is none, mujoco-rs fails in its own words.
+        println!("cargo::warning=MUJOCO_DYNAMIC_LINK_DIR is not set: `cargo xtask setup --mujoco` installs MuJoCo");
     }
 }
 
