@@ -19,7 +19,9 @@ fn mujoco() {
         println!("cargo::rustc-link-arg=-Wl,-rpath,{lib}");
     } else if std::env::var_os("CARGO_FEATURE_MUJOCO").is_some() {
         // Static ones and those of pkg-config are found all the same; where there is none, mujoco-rs fails in its own words.
-        println!("cargo::warning=MUJOCO_DYNAMIC_LINK_DIR is not set: `cargo xtask setup --mujoco` installs MuJoCo");
+        println!(
+            "cargo::warning=MUJOCO_DYNAMIC_LINK_DIR is not set: `cargo xtask setup --mujoco` installs MuJoCo"
+        );
     }
 }
 
