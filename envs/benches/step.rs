@@ -29,7 +29,7 @@ fn main() -> Result<(), EnvError> {
             batch.block().carry_over(STEPS);
         }
         let nanoseconds = fastest.as_secs_f64() * 1e9 / (ROWS * STEPS) as f64;
-        println!("{name:26} {nanoseconds:7.1} ns a step {:7.1} M steps/s", 1e3 / nanoseconds);
+        println!("{name:26} {nanoseconds:9.1} ns a step {:8.3} M steps/s", 1e3 / nanoseconds);
     }
     Ok(())
 }

@@ -22,6 +22,14 @@ pub enum EnvError {
         /// The registered name that looks most like it.
         nearest: Option<String>,
     },
+    /// This program could have been built with the environment, and was not.
+    #[error("{name} is not built in: {remedy}")]
+    NotBuiltIn {
+        /// The name as asked for.
+        name: String,
+        /// What to type to have it.
+        remedy: String,
+    },
     /// The parameters of an environment or wrapper do not fit it.
     #[error("parameters of {name}: {message}")]
     Params {

@@ -12,6 +12,8 @@ mod env;
 mod error;
 #[cfg(feature = "gym-rs")]
 pub mod gym_rs;
+#[cfg(feature = "mujoco")]
+pub mod mujoco;
 pub mod native;
 mod probe;
 mod registry;

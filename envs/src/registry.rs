@@ -11,6 +11,20 @@ use crate::{Env, EnvError, EnvSpec, Params, Space, native};
 /// Names less alike than this are no suggestion, on Jaro and Winkler's scale from 0 to 1.
 const ALIKE: f64 = 0.75;
 
+/// Environments of the feature `mujoco`, known also where it is off.
+const MUJOCO: [&str; 10] = [
+    "Ant-v5",
+    "HalfCheetah-v5",
+    "Hopper-v5",
+    "Humanoid-v5",
+    "InvertedDoublePendulum-v5",
+    "InvertedPendulum-v5",
+    "Pusher-v5",
+    "Reacher-v5",
+    "Swimmer-v5",
+    "Walker2d-v5",
+];
+
 /// Makes one environment from its parameters and, if there is one, its time limit.
 type Constructor = Arc<dyn Fn(&Params, Option<u32>) -> Result<Box<dyn Env>, EnvError> + Send + Sync>;
 
@@ -125,6 +139,8 @@ impl Door {
 pub struct Registry {
     entries: BTreeMap<String, Entry>,
     doors: BTreeMap<String, Door>,
+    /// Environments that this program could have been built with, and how.
+    missing: BTreeMap<String, String>,
 }
 
 impl Registry {
@@ -135,9 +151,12 @@ impl Registry {
 
     /// The environments that Phalanx brings along.
     pub fn standard() -> Self {
-        let registry = native::register(Self::new());
+        let registry = native::register(Self::new())
+            .with_missing(&MUJOCO, "run `cargo xtask setup --mujoco`, then build with `--features mujoco`");
         #[cfg(feature = "gym-rs")]
         let registry = crate::gym_rs::register(registry);
+        #[cfg(feature = "mujoco")]
+        let registry = crate::mujoco::register(registry);
         registry
     }
 
@@ -178,6 +197,19 @@ impl Registry {
         self.entry(name).map(drop)
     }
 
+    /// Knows of environments that are not in this program, and what to do to have them.
+    #[must_use]
+    fn with_missing(mut self, names: &[&str], remedy: &str) -> Self {
+        self.missing.extend(names.iter().map(|&name| (name.to_owned(), remedy.to_owned())));
+        self
+    }
+
+    /// What to do to have an environment that this program could have been built with, and was not.
+    pub fn remedy(&self, name: &str) -> Option<&str> {
+        let remedy = self.missing.get(name).filter(|_| !self.entries.contains_key(name))?;
+        Some(remedy)
+    }
+
     /// All names, sorted; those behind doors are not among them.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.entries.keys().map(String::as_str)
@@ -186,7 +218,7 @@ impl Registry {
     /// Makes the environment that `spec` asks for: the constructor's, then the time limit, then the wrappers.
     ///
     /// # Errors
-    /// [`EnvError::UnknownName`], or what the constructor or a wrapper says.
+    /// [`EnvError::UnknownName`], [`EnvError::NotBuiltIn`], or what the constructor or a wrapper says.
     pub fn build(&self, spec: &EnvSpec) -> Result<Box<dyn Env>, EnvError> {
         let entry = self.entry(&spec.name)?;
         let limit = spec.time_limit.or(entry.time_limit).filter(|&limit| limit > 0);
@@ -197,7 +229,7 @@ impl Registry {
     /// What is to be known about an environment; makes one with its defaults to learn its spaces.
     ///
     /// # Errors
-    /// [`EnvError::UnknownName`], or what the constructor says.
+    /// [`EnvError::UnknownName`], [`EnvError::NotBuiltIn`], or what the constructor says.
     pub fn info(&self, name: &str) -> Result<EnvInfo, EnvError> {
         let Entry { summary, time_limit, params, .. } = self.entry(name)?;
         let env = self.build(&EnvSpec::named(name))?;
@@ -217,15 +249,19 @@ impl Registry {
         }
         let behind =
             name.split_once(':').and_then(|(prefix, rest)| Some(self.doors.get(prefix)?.entry(rest)));
-        behind.ok_or_else(|| EnvError::UnknownName { name: name.to_owned(), nearest: self.nearest(name) })
+        behind.ok_or_else(|| match self.remedy(name) {
+            Some(remedy) => EnvError::NotBuiltIn { name: name.to_owned(), remedy: remedy.to_owned() },
+            None => EnvError::UnknownName { name: name.to_owned(), nearest: self.nearest(name) },
+        })
     }
 
-    /// The registered name that looks most like `name`, if one does.
+    /// The known name that looks most like `name`, if one does.
     fn nearest(&self, name: &str) -> Option<String> {
         let name = name.to_lowercase();
         let likeness = |other: &str| strsim::jaro_winkler(&name, &other.to_lowercase());
+        let known = self.names().chain(self.missing.keys().map(String::as_str));
         let (best, nearest) =
-            self.names().map(|other| (likeness(other), other)).max_by(|(a, _), (b, _)| a.total_cmp(b))?;
+            known.map(|other| (likeness(other), other)).max_by(|(a, _), (b, _)| a.total_cmp(b))?;
         (best >= ALIKE).then(|| nearest.to_owned())
     }
 }
@@ -237,5 +273,31 @@ fn name_params(error: EnvError, env: &str) -> EnvError {
             EnvError::Params { name: env.to_owned(), message }
         }
         other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn environments_of_mujoco_are_there_or_say_how_to_get_them() {
+        let registry = Registry::standard();
+        for name in MUJOCO {
+            let outcome = registry.info(name).map(|info| info.name);
+            if cfg!(feature = "mujoco") {
+                assert_eq!(outcome.unwrap(), name);
+                assert_eq!(registry.remedy(name), None);
+            } else {
+                let message = outcome.unwrap_err().to_string();
+                assert!(
+                    message.contains(name) && message.contains("cargo xtask setup --mujoco"),
+                    "{message}"
+                );
+            }
+        }
+        let message = registry.info("HalfCheeta-v5").unwrap_err().to_string();
+        assert!(message.contains("did you mean \"HalfCheetah-v5\"?"), "{message}");
     }
 }

@@ -94,6 +94,14 @@ impl Space {
         self.len() == 0
     }
 
+    /// Whether every element has a finite lower and upper bound.
+    pub fn is_bounded(&self) -> bool {
+        match self {
+            Self::Box { low, high, .. } => low.iter().chain(high).all(|bound| bound.is_finite()),
+            Self::Discrete { .. } | Self::MultiDiscrete { .. } => true,
+        }
+    }
+
     /// Lengths of the axes of one element; empty for a scalar.
     pub fn shape(&self) -> &[usize] {
         match self {
@@ -205,6 +213,7 @@ mod tests {
         assert!(!space.contains(Action::MultiDiscrete(&[2, 2])));
         assert!(!space.contains(Action::MultiDiscrete(&[-1, 2])));
         assert!(!Space::Discrete { n: 2 }.contains(Action::Discrete(2)));
+        assert!(!Space::unbounded(1).is_bounded() && Space::boxed(&[-1.0], &[1.0]).is_bounded());
     }
 
     #[test]

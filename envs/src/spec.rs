@@ -26,6 +26,23 @@ impl Params {
             .map_err(|e| EnvError::Params { name: String::new(), message: e.to_string() })
     }
 
+    /// These parameters as a struct, which says itself what holds where they say nothing.
+    ///
+    /// # Errors
+    /// [`EnvError::Params`] as [`Self::parse`] has it; a parameter that the struct does not hold is one.
+    pub fn parse_over<T: Serialize + DeserializeOwned>(&self, defaults: &T) -> Result<T, EnvError> {
+        let mut merged = Self::of(defaults);
+        for (name, value) in &self.0 {
+            let Some(default) = merged.0.get_mut(name) else {
+                let known = merged.0.keys().map(|known| format!("`{known}`")).collect::<Vec<_>>().join(", ");
+                let message = format!("unknown field `{name}`, expected one of {known}");
+                return Err(EnvError::Params { name: String::new(), message });
+            };
+            default.clone_from(value);
+        }
+        merged.parse()
+    }
+
     /// The parameters that a struct holds; none when it is not a map.
     pub fn of(values: &impl Serialize) -> Self {
         match serde_json::to_value(values) {

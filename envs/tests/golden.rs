@@ -1,4 +1,4 @@
-//! The native environments against Gymnasium's recorded trajectories.
+//! The native environments, and those of `MuJoCo`, against Gymnasium's recorded trajectories.
 //!
 //! `PHALANX_GOLDEN` names another folder of recordings; `golden/README.md` describes their form.
 
@@ -29,9 +29,23 @@ struct RecordedEpisode {
 
 #[test]
 fn native_environments_follow_the_recordings() {
-    let folder = std::env::var_os("PHALANX_GOLDEN")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden"), PathBuf::from);
-    let recordings = recordings(&folder);
+    follow_all(&folder(), TOLERANCE, as_shown);
+}
+
+/// The same simulator takes the same steps: 64-bit numbers agree to rounding, and the rows are these numbers rounded.
+#[cfg(feature = "mujoco")]
+#[test]
+fn mujoco_environments_follow_the_recordings() {
+    follow_all(&folder().join("mujoco"), 1e-9, as_held);
+}
+
+fn folder() -> PathBuf {
+    std::env::var_os("PHALANX_GOLDEN")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden"), PathBuf::from)
+}
+
+fn follow_all(folder: &Path, tolerance: f64, exact: Exact) {
+    let recordings = recordings(folder);
     assert!(!recordings.is_empty(), "{} holds no recording (*.json)", folder.display());
     for path in recordings {
         let text = fs::read_to_string(&path).expect("a readable recording");
@@ -42,7 +56,8 @@ fn native_environments_follow_the_recordings() {
         let mut env = Registry::standard().build(&spec).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
         assert!(!recording.episodes.is_empty(), "{} holds no episode", path.display());
         for (number, episode) in recording.episodes.iter().enumerate() {
-            follow(&mut *env, episode, &format!("{}, episode {number}", path.display()));
+            let place = format!("{}, episode {number}", path.display());
+            follow(&mut *env, episode, &place, tolerance, exact);
         }
     }
 }
@@ -57,7 +72,8 @@ fn recordings(folder: &Path) -> Vec<PathBuf> {
     paths
 }
 
-fn follow(env: &mut dyn Env, recorded: &RecordedEpisode, place: &str) {
+/// Steps from the recorded start with the recorded actions.
+fn follow(env: &mut dyn Env, recorded: &RecordedEpisode, place: &str, tolerance: f64, exact: Exact) {
     let steps = recorded.actions.len();
     assert!(steps > 0, "{place} holds no step");
     assert_eq!(
@@ -65,8 +81,8 @@ fn follow(env: &mut dyn Env, recorded: &RecordedEpisode, place: &str) {
         [steps; 3],
         "{place}: lists of different lengths"
     );
-    let mut observation = vec![0.0; env.observation_space().len()];
-    env.reset(Some(0), Row::F32(&mut observation)).expect("a reset");
+    let mut row = vec![0.0; env.observation_space().len()];
+    env.reset(Some(0), Row::F32(&mut row)).expect("a reset");
     env.call("set_state", &json!(recorded.initial_state)).expect("a state that fits");
     for t in 0..steps {
         let numbers: Vec<f32>;
@@ -76,17 +92,18 @@ fn follow(env: &mut dyn Env, recorded: &RecordedEpisode, place: &str) {
             numbers = serde_json::from_value(recorded.actions[t].clone()).expect("numbers");
             Action::Box(&numbers)
         };
-        let step = env.step(action, Row::F32(&mut observation)).expect("a step");
-        for (i, (&ours, theirs)) in observation.iter().zip(&recorded.observations[t]).enumerate() {
-            let error = (f64::from(ours) - theirs).abs();
-            assert!(error <= TOLERANCE, "{place}, step {t}, observation {i}: {ours} is not {theirs}");
+        let step = env.step(action, Row::F32(&mut row)).expect("a step");
+        let (observation, reward) = exact(env, &row, step.reward);
+        assert_eq!(observation.len(), recorded.observations[t].len(), "{place}, step {t}");
+        for (i, (ours, theirs)) in observation.iter().zip(&recorded.observations[t]).enumerate() {
+            let error = (ours - theirs).abs();
+            assert!(error <= tolerance, "{place}, step {t}, observation {i}: {ours} is not {theirs}");
         }
-        let error = (f64::from(step.reward) - recorded.rewards[t]).abs();
+        let theirs = recorded.rewards[t];
+        let error = (reward - theirs).abs();
         assert!(
-            error <= TOLERANCE * recorded.rewards[t].abs().max(1.0),
-            "{place}, step {t}: reward {} is not {}",
-            step.reward,
-            recorded.rewards[t]
+            error <= tolerance * theirs.abs().max(1.0),
+            "{place}, step {t}: reward {reward} is not {theirs}"
         );
         assert_eq!(
             step.episode == Episode::Terminated,
@@ -94,4 +111,23 @@ fn follow(env: &mut dyn Env, recorded: &RecordedEpisode, place: &str) {
             "{place}, step {t}: terminated"
         );
     }
+}
+
+/// Observation and reward of the last step in 64 bits, from what the step showed.
+type Exact = fn(&mut dyn Env, &[f32], f32) -> (Vec<f64>, f64);
+
+/// Numbers as shown.
+fn as_shown(_env: &mut dyn Env, row: &[f32], reward: f32) -> (Vec<f64>, f64) {
+    (row.iter().copied().map(f64::from).collect(), f64::from(reward))
+}
+
+/// Numbers as the environment holds them; those shown are these, rounded.
+#[cfg(feature = "mujoco")]
+fn as_held(env: &mut dyn Env, row: &[f32], reward: f32) -> (Vec<f64>, f64) {
+    let mut ask = |name| env.call(name, &Value::Null).expect("an answer");
+    let observation: Vec<f64> = serde_json::from_value(ask("observation")).expect("numbers");
+    let exact = ask("reward").as_f64().expect("a number");
+    assert!(row.iter().eq(observation.iter().map(|&x| x as f32).collect::<Vec<_>>().iter()));
+    assert_eq!(reward, exact as f32);
+    (observation, exact)
 }

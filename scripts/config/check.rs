@@ -43,6 +43,9 @@ fn env(config: &Config, registry: &Registry) -> Option<Conflict> {
     if registry.check_name(name).is_ok() {
         return None;
     }
+    if let Some(remedy) = registry.remedy(name) {
+        return Some(conflict(&["env.name"], format!("{name} is not built in: {remedy}")));
+    }
     let doors: Vec<String> = registry.doors().map(|(prefix, _)| format!("{prefix}:…")).collect();
     let names: Vec<&str> = registry.names().chain(doors.iter().map(String::as_str)).collect();
     let help = match nearest(name, names.iter().copied()) {

@@ -238,11 +238,16 @@ fn random_actions(batch: &LocalBatch, t: usize, generator: &mut crate::Generator
     for row in 0..block.layout().rows {
         space.sample(generator, &mut discrete, &mut continuous);
         if block.layout().is_discrete() {
-            block.discrete_actions(t)[row] = discrete[0];
+            block.discrete_actions(t)[actions_of(row, space)].copy_from_slice(&discrete);
         } else {
-            block.continuous_actions(t)[row] = continuous[0];
+            block.continuous_actions(t)[actions_of(row, space)].copy_from_slice(&continuous);
         }
     }
+}
+
+/// Where the numbers of a row's action are.
+fn actions_of(row: usize, space: &Space) -> std::ops::Range<usize> {
+    row * space.len()..(row + 1) * space.len()
 }
 
 #[test]
@@ -267,10 +272,11 @@ fn a_replayed_episode_goes_on_as_it_would_have() {
             random_actions(&batch, t, &mut generator);
             batch.step(t).unwrap();
             for (row, running) in running.iter_mut().enumerate().filter(|_| t < cut) {
+                let actions = actions_of(row, batch.action_space());
                 if batch.block().layout().is_discrete() {
-                    running.discrete.push(batch.block().discrete_actions(t)[row]);
+                    running.discrete.extend(&batch.block().discrete_actions(t)[actions]);
                 } else {
-                    running.continuous.push(batch.block().continuous_actions(t)[row]);
+                    running.continuous.extend(&batch.block().continuous_actions(t)[actions]);
                 }
                 if batch.block().episode(t, row).is_over() {
                     *running = RunningEpisode { episode: running.episode + 1, ..RunningEpisode::default() };
@@ -283,7 +289,7 @@ fn a_replayed_episode_goes_on_as_it_would_have() {
         for t in cut..steps {
             for row in 0..rows {
                 assert_eq!(shown(again.block(), t - cut, row), shown(batch.block(), t, row), "{name}, {t}");
-                let actions = row..=row;
+                let actions = actions_of(row, batch.action_space());
                 if batch.block().layout().is_discrete() {
                     again.block().discrete_actions(t - cut)[actions.clone()]
                         .copy_from_slice(&batch.block().discrete_actions(t)[actions]);

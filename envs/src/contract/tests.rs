@@ -14,7 +14,8 @@ fn native_environments_keep_the_contract() {
         let report = check(&registry, &EnvSpec::named(name));
         assert_eq!(report.findings, [], "{report}");
         assert!(report.frame.is_some(), "{report}");
-        assert!(report.steps > 3 * STEPS && report.episodes > 6, "{report}");
+        // Four records and two tries of an action; an episode may last as long as a record.
+        assert!(report.steps > 3 * STEPS && report.episodes >= 6, "{report}");
     }
 }
 
@@ -30,10 +31,12 @@ fn probes_keep_the_contract() {
 #[test]
 fn wrapped_environments_keep_the_contract() {
     let registry = Registry::standard();
-    for name in registry.names() {
+    // Wrappers do not see what they wrap: of the costly environments of MuJoCo one is enough.
+    for name in registry.names().filter(|name| !name.ends_with("-v5") || *name == "Hopper-v5") {
+        let info = registry.info(name).unwrap();
+        let continuous = matches!(info.action_space, Space::Box { .. });
+        let bounded = info.observation_space.is_bounded();
         for wrapper in WrapperSpec::examples() {
-            let continuous = matches!(registry.info(name).unwrap().action_space, Space::Box { .. });
-            let bounded = !name.contains("CartPole");
             let fits = match wrapper {
                 WrapperSpec::ClipAction => continuous,
                 WrapperSpec::RangeNormalize { .. } => bounded,

@@ -9,6 +9,8 @@ mod canvas;
 mod cart_pole;
 mod mountain_car;
 mod pendulum;
+#[cfg(feature = "mujoco")]
+pub(crate) mod scene;
 
 pub use acrobot::acrobot;
 pub use cart_pole::cart_pole;

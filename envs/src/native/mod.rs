@@ -73,7 +73,7 @@ pub(crate) fn register(registry: Registry) -> Registry {
 }
 
 /// A number between `low` and `high`, every one as likely.
-fn uniform(generator: &mut Generator, low: f64, high: f64) -> f64 {
+pub(crate) fn uniform(generator: &mut Generator, low: f64, high: f64) -> f64 {
     low + (high - low) * generator.random::<f64>()
 }
 

@@ -1,4 +1,5 @@
-//! Installs libtorch from wheels that pip fetches, without Python's torch: pinned versions, hashes checked by pip.
+//! Installs native libraries from wheels that pip fetches, without the Python packages: pinned versions, hashes checked
+//! by pip.
 //!
 //! Everything happens beside the final folder, which appears by one rename when it is complete. What a killed run
 //! left behind is cleared by the next one; wheels that had arrived are kept.
@@ -10,21 +11,24 @@ use anyhow::{Context, Result, bail};
 
 use crate::process::{output, python, run};
 
-/// Which libtorch.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Variant {
-    /// CPU only: of the wheel just what a C++ program needs.
-    Cpu,
-    /// With the CUDA half and NVIDIA's libraries.
-    Cuda,
+/// What is installed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Library {
+    /// libtorch for the CPU only: of the wheel just what a C++ program needs.
+    LibtorchCpu,
+    /// libtorch with the CUDA half and NVIDIA's libraries.
+    LibtorchCuda,
+    /// The physics of the `MuJoCo` environments.
+    Mujoco,
 }
 
-impl Variant {
+impl Library {
     /// Name of its folder.
     pub fn name(self) -> &'static str {
         match self {
-            Self::Cpu => "libtorch-cpu",
-            Self::Cuda => "libtorch-cuda",
+            Self::LibtorchCpu => "libtorch-cpu",
+            Self::LibtorchCuda => "libtorch-cuda",
+            Self::Mujoco => "mujoco",
         }
     }
 
@@ -33,11 +37,36 @@ impl Variant {
         cache.join(self.name())
     }
 
+    /// What people call it.
+    fn called(self) -> &'static str {
+        match self {
+            Self::LibtorchCpu | Self::LibtorchCuda => "libtorch",
+            Self::Mujoco => "MuJoCo",
+        }
+    }
+
+    /// What to do where it cannot be installed.
+    fn instead(self) -> &'static str {
+        match self {
+            Self::LibtorchCpu | Self::LibtorchCuda => "set LIBTORCH to a libtorch 2.11.0 of your own",
+            Self::Mujoco => "set MUJOCO_DYNAMIC_LINK_DIR to the folder of a libmujoco 3.17.0 of your own",
+        }
+    }
+
     /// Free disk space in bytes that the wheels, pip's temporary copy and the unpacked files need together.
     fn space(self) -> u64 {
         match self {
-            Self::Cpu => 1_500_000_000,
-            Self::Cuda => 8_000_000_000,
+            Self::LibtorchCpu => 1_500_000_000,
+            Self::LibtorchCuda => 8_000_000_000,
+            Self::Mujoco => 100_000_000,
+        }
+    }
+
+    /// The Python script that unpacks its wheels; its arguments are a folder, `cpu`, `cuda` or `mujoco`, and the wheels.
+    fn unpacking(self) -> &'static str {
+        match self {
+            Self::LibtorchCpu | Self::LibtorchCuda => include_str!("unpack.py"),
+            Self::Mujoco => include_str!("unpack_mujoco.py"),
         }
     }
 }
@@ -48,14 +77,13 @@ struct Platform {
     tags: &'static [&'static str],
     cpu: &'static str,
     cuda: Option<&'static str>,
+    mujoco: &'static str,
 }
 
-/// Any wheel of torch 2.11 holds the same C++ libraries; this Python's is taken, whatever Python runs pip.
+/// The wheels of all Pythons hold the same native libraries; this one's are taken, whatever Python runs pip.
 const WHEEL_PYTHON: [&str; 6] = ["--implementation", "cp", "--python-version", "3.11", "--abi", "cp311"];
 
-const UNPACK: &str = include_str!("unpack.py");
-
-fn platform(os: &str, arch: &str) -> Result<Platform> {
+fn platform(os: &str, arch: &str, library: Library) -> Result<Platform> {
     Ok(match (os, arch) {
         ("linux", "x86_64") => Platform {
             tags: &[
@@ -69,6 +97,7 @@ fn platform(os: &str, arch: &str) -> Result<Platform> {
             ],
             cpu: include_str!("../wheels/linux-x86_64.txt"),
             cuda: Some(include_str!("../wheels/linux-x86_64-cuda.txt")),
+            mujoco: include_str!("../wheels/linux-x86_64-mujoco.txt"),
         },
         ("linux", "aarch64") => Platform {
             tags: &[
@@ -80,57 +109,58 @@ fn platform(os: &str, arch: &str) -> Result<Platform> {
             ],
             cpu: include_str!("../wheels/linux-aarch64.txt"),
             cuda: Some(include_str!("../wheels/linux-aarch64-cuda.txt")),
+            mujoco: include_str!("../wheels/linux-aarch64-mujoco.txt"),
         },
         ("macos", "aarch64") => Platform {
             tags: &["macosx_14_0_arm64", "macosx_11_0_arm64"],
             cpu: include_str!("../wheels/macos-aarch64.txt"),
             cuda: None,
+            mujoco: include_str!("../wheels/macos-aarch64-mujoco.txt"),
         },
-        _ => bail!(
-            "no libtorch is known for {os} on {arch}: install libtorch 2.11.0 yourself and set LIBTORCH to its folder"
-        ),
+        _ => bail!("no {} is known for {os} on {arch}: {}", library.called(), library.instead()),
     })
 }
 
-/// The requirements of a variant, without comments.
-fn requirements(platform: &Platform, variant: Variant) -> Result<Vec<&'static str>> {
-    let more = match (variant, platform.cuda) {
-        (Variant::Cpu, _) => "",
-        (Variant::Cuda, Some(more)) => more,
-        (Variant::Cuda, None) => bail!("there is no CUDA on this machine's platform"),
+/// The requirements of a library, without comments.
+fn requirements(platform: &Platform, library: Library) -> Result<Vec<&'static str>> {
+    let lists = match (library, platform.cuda) {
+        (Library::LibtorchCpu, _) => [platform.cpu, ""],
+        (Library::LibtorchCuda, Some(more)) => [platform.cpu, more],
+        (Library::LibtorchCuda, None) => bail!("there is no CUDA on this machine's platform"),
+        (Library::Mujoco, _) => [platform.mujoco, ""],
     };
-    let lines = platform.cpu.lines().chain(more.lines());
+    let lines = lists.into_iter().flat_map(str::lines);
     Ok(lines.filter(|line| !line.is_empty() && !line.starts_with('#')).collect())
 }
 
-/// Installs a variant into its folder of the cache, unless the same is there.
+/// Installs a library into its folder of the cache, unless the same is there.
 ///
 /// # Errors
 /// What is missing (Python, pip, space, network) and what to do about it.
-pub fn install(cache: &Path, variant: Variant) -> Result<()> {
-    let platform = platform(std::env::consts::OS, std::env::consts::ARCH)?;
-    let requirements = requirements(&platform, variant)?;
-    let folder = variant.folder(cache);
+pub fn install(cache: &Path, library: Library) -> Result<()> {
+    let platform = platform(std::env::consts::OS, std::env::consts::ARCH, library)?;
+    let requirements = requirements(&platform, library)?;
+    let folder = library.folder(cache);
     // Says what the folder was made of: any change of the wheels or of the unpacking makes it anew.
-    let recipe = format!("{}\n{UNPACK}", requirements.join("\n"));
+    let recipe = format!("{}\n{}", requirements.join("\n"), library.unpacking());
     let stamp = "recipe.txt";
     if fs::read_to_string(folder.join(stamp)).is_ok_and(|old| old == recipe) {
         return Ok(());
     }
-    eprintln!("Setting up libtorch in {} (once) ...", folder.display());
-    let draft = cache.join(format!("{}.part", variant.name()));
+    eprintln!("Setting up {} in {} (once) ...", library.called(), folder.display());
+    let draft = cache.join(format!("{}.part", library.name()));
     let wheels = cache.join("wheels");
     for leftover in [&folder, &draft] {
         remove(leftover)?;
     }
-    check_python(cache, variant)?;
+    check_python(cache, library)?;
     let arrived = download(&requirements, &platform, cache, &wheels)?;
-    unpack(&draft, variant, &arrived)?;
+    unpack(&draft, library, &arrived)?;
     fs::write(draft.join(stamp), recipe)
         .and_then(|()| fs::rename(&draft, &folder))
         .with_context(|| format!("cannot complete {}", folder.display()))?;
     remove(&wheels)?;
-    eprintln!("libtorch is ready: {}", folder.join("torch").display());
+    eprintln!("{} is ready: {}", library.called(), folder.display());
     Ok(())
 }
 
@@ -143,24 +173,29 @@ fn remove(folder: &Path) -> Result<()> {
     }
 }
 
-fn check_python(cache: &Path, variant: Variant) -> Result<()> {
+fn check_python(cache: &Path, library: Library) -> Result<()> {
+    let called = library.called();
     let script = "import shutil, sys, zlib; print(shutil.disk_usage(sys.argv[1]).free)";
-    let free = output(python(&["-c", script]).arg(cache)).context(
-        "no python3: it fetches libtorch; install it (Debian, Ubuntu: apt install python3 python3-pip), \
-         or set LIBTORCH to a libtorch 2.11.0 of your own",
-    )?;
-    output(&mut python(&["-m", "pip", "--version"])).context(
-        "python3 has no pip: it fetches libtorch; install it (Debian, Ubuntu: apt install python3-pip; \
-         elsewhere: python3 -m ensurepip)",
-    )?;
+    let free = output(python(&["-c", script]).arg(cache)).with_context(|| {
+        format!(
+            "no python3: it fetches {called}; install it (Debian, Ubuntu: apt install python3 python3-pip), or {}",
+            library.instead()
+        )
+    })?;
+    output(&mut python(&["-m", "pip", "--version"])).with_context(|| {
+        format!(
+            "python3 has no pip: it fetches {called}; install it (Debian, Ubuntu: apt install python3-pip; elsewhere: \
+             python3 -m ensurepip)"
+        )
+    })?;
     let free: u64 = free.trim().parse().context("python3 did not tell how much disk space is free")?;
-    if free < variant.space() {
+    if free < library.space() {
         let gigabytes = |bytes: u64| bytes as f64 / 1e9;
         bail!(
-            "the disk is too full for libtorch: {:.1} GB are free at {}, {:.1} GB are needed while it is unpacked",
+            "the disk is too full for {called}: {:.1} GB are free at {}, {:.1} GB are needed while it is unpacked",
             gigabytes(free),
             cache.display(),
-            gigabytes(variant.space())
+            gigabytes(library.space())
         );
     }
     Ok(())
@@ -199,11 +234,11 @@ fn download(requirements: &[&str], platform: &Platform, cache: &Path, wheels: &P
     Ok(arrived)
 }
 
-fn unpack(draft: &Path, variant: Variant, wheels: &[PathBuf]) -> Result<()> {
+fn unpack(draft: &Path, library: Library, wheels: &[PathBuf]) -> Result<()> {
     eprintln!("Unpacking ...");
-    let mode = if variant == Variant::Cuda { "cuda" } else { "cpu" };
-    run(python(&["-c", UNPACK]).arg(draft).arg(mode).args(wheels))
-        .with_context(|| format!("cannot unpack libtorch into {}", draft.display()))
+    let variant = library.name().trim_start_matches("libtorch-");
+    run(python(&["-c", library.unpacking()]).arg(draft).arg(variant).args(wheels))
+        .with_context(|| format!("cannot unpack {} into {}", library.called(), draft.display()))
 }
 
 #[cfg(test)]
@@ -217,22 +252,35 @@ mod tests {
     #[test]
     fn every_wheel_is_pinned_to_one_version_and_one_hash() {
         for (os, arch) in PLATFORMS {
-            let platform = platform(os, arch).unwrap();
-            let variant = if platform.cuda.is_some() { Variant::Cuda } else { Variant::Cpu };
-            let requirements = requirements(&platform, variant).unwrap();
-            assert!(requirements[0].starts_with("torch==2.11.0 "), "{os} {arch}");
-            for line in requirements {
-                let (name, hash) = line.split_once(" --hash=sha256:").unwrap();
-                assert!(name.contains("==") && !name.contains('*'), "{line}");
-                assert!(hash.len() == 64 && hash.chars().all(|c| c.is_ascii_hexdigit()), "{line}");
+            for (library, first) in [
+                (Library::LibtorchCpu, "torch==2.11.0 "),
+                (Library::LibtorchCuda, "torch==2.11.0 "),
+                (Library::Mujoco, "mujoco==3.17.0 "),
+            ] {
+                let platform = platform(os, arch, library).unwrap();
+                if library == Library::LibtorchCuda && platform.cuda.is_none() {
+                    continue;
+                }
+                let requirements = requirements(&platform, library).unwrap();
+                assert!(requirements[0].starts_with(first), "{os} {arch}");
+                for line in requirements {
+                    let (name, hash) = line.split_once(" --hash=sha256:").unwrap();
+                    assert!(name.contains("==") && !name.contains('*'), "{line}");
+                    assert!(hash.len() == 64 && hash.chars().all(|c| c.is_ascii_hexdigit()), "{line}");
+                }
             }
         }
     }
 
     #[test]
-    fn a_machine_without_a_known_wheel_is_told_about_libtorch() {
-        let error = platform("linux", "riscv64").err().unwrap().to_string();
-        assert!(error.contains("riscv64") && error.contains("set LIBTORCH"), "{error}");
+    fn a_machine_without_a_known_wheel_is_told_what_to_do() {
+        for (library, words) in [
+            (Library::LibtorchCpu, ["no libtorch is known", "set LIBTORCH"]),
+            (Library::Mujoco, ["no MuJoCo is known", "set MUJOCO_DYNAMIC_LINK_DIR"]),
+        ] {
+            let error = platform("linux", "riscv64", library).err().unwrap().to_string();
+            assert!(error.contains("riscv64") && words.iter().all(|word| error.contains(word)), "{error}");
+        }
     }
 
     /// A zip file with these members, one byte each.
@@ -261,7 +309,7 @@ mod tests {
         ];
         wheel(&archive, &[&kept[..], &left_out[..], &["torch/lib/libtorch.so"]].concat());
         let draft = folder.path().join("draft");
-        unpack(&draft, Variant::Cpu, &[archive]).unwrap();
+        unpack(&draft, Library::LibtorchCpu, &[archive]).unwrap();
         for file in kept {
             assert!(draft.join(file).exists(), "{file}");
         }
@@ -276,13 +324,34 @@ mod tests {
     }
 
     #[test]
+    fn of_mujoco_the_library_and_its_licences_are_unpacked() {
+        let folder = tempfile::tempdir().unwrap();
+        let archive = folder.path().join("mujoco.whl");
+        let file = if cfg!(target_os = "macos") { "libmujoco.3.17.0.dylib" } else { "libmujoco.so.3.17.0" };
+        wheel(
+            &archive,
+            &[
+                &format!("mujoco/{file}"),
+                "mujoco/plugin/libsensor.so",
+                "mujoco-3.17.0.dist-info/licenses/LICENSE",
+            ],
+        );
+        let draft = folder.path().join("draft");
+        unpack(&draft, Library::Mujoco, &[archive]).unwrap();
+        let linked = if cfg!(target_os = "macos") { "libmujoco.dylib" } else { "libmujoco.so" };
+        assert_eq!(fs::read_to_string(draft.join("lib").join(linked)).unwrap(), "x");
+        assert_eq!(fs::read_to_string(draft.join("LICENSE")).unwrap(), "x");
+        assert!(!draft.join("mujoco").exists());
+    }
+
+    #[test]
     fn a_wheel_with_another_hash_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         wheel(&folder.path().join("torch-2.11.0-cp311-cp311-manylinux_2_28_x86_64.whl"), &["torch/evil"]);
-        let platform = platform("linux", "x86_64").unwrap();
+        let platform = platform("linux", "x86_64", Library::LibtorchCpu).unwrap();
         let requirement = format!(
             "{}\n--no-index\n--find-links {}",
-            requirements(&platform, Variant::Cpu).unwrap()[0],
+            requirements(&platform, Library::LibtorchCpu).unwrap()[0],
             folder.path().display()
         );
         let wheels = folder.path().join("wheels");

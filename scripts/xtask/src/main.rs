@@ -4,6 +4,7 @@
 //! makes libtorch available to them.
 
 mod install;
+mod mujoco;
 mod peers;
 mod process;
 mod results;
@@ -20,7 +21,9 @@ Usage: cargo xtask COMMAND
 
   setup [--cuda]          install libtorch into .cache/ (nothing to do when it is there)
                           --cuda: with its CUDA libraries (Linux, about 8 GB of disk while it unpacks)
-  train CONFIG [ARGS]...  set-up if needed, release build, then `phalanx train CONFIG ARGS...`
+  setup --mujoco          install MuJoCo into .cache/ instead, for builds with `--features mujoco`
+  train CONFIG [ARGS]...  set-up if needed, release build, then `phalanx train CONFIG ARGS...`;
+                          with the environments of MuJoCo where it has been set up
   test [ARGS]...          set-up if needed, then the whole test suite; ARGS go to cargo nextest or cargo test
   results [--only CONFIG] [--seeds N]
                           train every task with 5 seeds, evaluate, write docs/results.md (about half an hour)
@@ -28,8 +31,9 @@ Usage: cargo xtask COMMAND
                           measure other libraries and us in turn, write docs/benchmarks.md (about half an hour;
                           installs them into .cache/, about 11 GB); --binary: measure this one and write nothing
 
-Environment: LIBTORCH (a libtorch 2.11 of your own) or LIBTORCH_USE_PYTORCH=1 (the one of an installed Python torch
-2.11) are used instead of installing one; CXX names the C++ compiler; the settings of pip (PIP_INDEX_URL, pip.conf) apply.
+Environment: LIBTORCH (a libtorch 2.11 of your own), LIBTORCH_USE_PYTORCH=1 (the one of an installed Python torch 2.11)
+and MUJOCO_DYNAMIC_LINK_DIR (the folder of a libmujoco 3.17.0) are used instead of installing one; CXX names the C++
+compiler; the settings of pip (PIP_INDEX_URL, pip.conf) apply.
 ";
 
 fn main() -> ExitCode {
@@ -38,6 +42,7 @@ fn main() -> ExitCode {
     let outcome = match words.as_slice() {
         ["setup"] => setup::ensure(false),
         ["setup", "--cuda"] => setup::ensure(true),
+        ["setup", "--mujoco"] => mujoco::ensure(),
         ["train", config, rest @ ..] if !config.starts_with('-') => train::run(config, rest),
         ["test", rest @ ..] => test::run_tests(rest),
         ["results", rest @ ..] => results::run(rest),

@@ -6,6 +6,8 @@ use std::process::{Command, Output, Stdio};
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
+use crate::mujoco;
+
 /// A program that ended with a failure; its exit code becomes ours.
 #[derive(Debug)]
 pub struct Failed {
@@ -31,22 +33,29 @@ pub fn cache() -> PathBuf {
     root().join(".cache")
 }
 
-/// `LIBTORCH` as the user set it.
+/// The folder that the user set `variable` to, `LIBTORCH` say.
 ///
-/// Cargo runs us with the `LIBTORCH` of `.cargo/libtorch.toml`, which is our own earlier answer and may be outdated.
-pub fn users_libtorch() -> Option<PathBuf> {
+/// Cargo runs us with the one of `.cargo/libtorch.toml`, which is our own earlier answer and may be outdated.
+pub fn users(variable: &str) -> Option<PathBuf> {
     let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
-    std::env::var_os("LIBTORCH").map(PathBuf::from).filter(|path| !real(path).starts_with(real(&cache())))
+    std::env::var_os(variable).map(PathBuf::from).filter(|path| !real(path).starts_with(real(&cache())))
 }
 
 /// Cargo in the root of the checkout.
 pub fn cargo(arguments: &[&str]) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.args(arguments).current_dir(root());
-    if users_libtorch().is_none() {
-        command.env_remove("LIBTORCH");
+    for variable in ["LIBTORCH", mujoco::FOLDER] {
+        if users(variable).is_none() {
+            command.env_remove(variable);
+        }
     }
     command
+}
+
+/// The features of a release build of phalanx: what has been set up.
+pub fn features() -> &'static [&'static str] {
+    if mujoco::is_set_up() { &["--features", "mujoco"] } else { &[] }
 }
 
 /// Python as torch-sys chooses it.
@@ -63,7 +72,7 @@ pub fn python(arguments: &[&str]) -> Command {
 /// A build that failed, with cargo's messages above.
 pub fn build() -> Result<PathBuf> {
     let mut command = cargo(&["build", "--release", "--bin", "phalanx", "--message-format"]);
-    let built = command.arg("json-render-diagnostics").stderr(Stdio::inherit()).output()?;
+    let built = command.arg("json-render-diagnostics").args(features()).stderr(Stdio::inherit()).output()?;
     ensure!(built.status.success(), "the release build failed");
     let messages = String::from_utf8_lossy(&built.stdout);
     let executable =

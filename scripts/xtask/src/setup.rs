@@ -9,8 +9,8 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::install::{self, Variant};
-use crate::process::{cache, output, python, root, users_libtorch};
+use crate::install::{self, Library};
+use crate::process::{cache, output, python, root, users};
 
 /// The one release that tch 0.24 is made for.
 pub const TORCH_VERSION: &str = "2.11.0";
@@ -23,7 +23,7 @@ pub const TORCH_VERSION: &str = "2.11.0";
 /// What is missing on this machine and how to get it.
 pub fn ensure(cuda: bool) -> Result<()> {
     check_compiler()?;
-    match (users_libtorch(), std::env::var_os("LIBTORCH_USE_PYTORCH")) {
+    match (users("LIBTORCH"), std::env::var_os("LIBTORCH_USE_PYTORCH")) {
         (Some(_), Some(_)) => bail!(
             "both LIBTORCH and LIBTORCH_USE_PYTORCH are set, and the build would take the second; unset one of them"
         ),
@@ -71,17 +71,17 @@ fn check_version(version: &str) -> Result<()> {
 
 fn install_in_cache(cuda: bool) -> Result<()> {
     let cache = cache();
-    fs::create_dir_all(&cache).with_context(|| format!("cannot create {}", cache.display()))?;
     let _lock = lock(&cache)?;
     // Who once chose CUDA keeps it, also when `train` or `test` sets up on the way.
-    let cuda = cuda || Variant::Cuda.folder(&cache).exists();
-    let variant = if cuda { Variant::Cuda } else { Variant::Cpu };
-    install::install(&cache, variant)?;
-    tell_cargo(variant)
+    let cuda = cuda || Library::LibtorchCuda.folder(&cache).exists();
+    let library = if cuda { Library::LibtorchCuda } else { Library::LibtorchCpu };
+    install::install(&cache, library)?;
+    tell_cargo("libtorch.toml", "LIBTORCH", &format!("{}/torch", library.name()))
 }
 
 /// Held until dropped: two set-ups in one checkout take turns. The system frees it when we are killed.
-fn lock(cache: &Path) -> Result<File> {
+pub fn lock(cache: &Path) -> Result<File> {
+    fs::create_dir_all(cache).with_context(|| format!("cannot create {}", cache.display()))?;
     let path = cache.join("setup.lock");
     let file = File::create(&path).with_context(|| format!("cannot create {}", path.display()))?;
     match file.try_lock() {
@@ -93,14 +93,17 @@ fn lock(cache: &Path) -> Result<File> {
     Ok(file)
 }
 
-fn tell_cargo(variant: Variant) -> Result<()> {
+/// Has cargo set an environment variable to a folder of the cache, by a file that `.cargo/config.toml` includes.
+///
+/// # Errors
+/// The file cannot be written.
+pub fn tell_cargo(file: &str, variable: &str, folder: &str) -> Result<()> {
     let text = format!(
         "# Written by `cargo xtask setup`, included by .cargo/config.toml.\n\
          [env]\n\
-         LIBTORCH = {{ value = \".cache/{}/torch\", relative = true }}\n",
-        variant.name()
+         {variable} = {{ value = \".cache/{folder}\", relative = true }}\n"
     );
-    let path = root().join(".cargo/libtorch.toml");
+    let path = root().join(".cargo").join(file);
     if fs::read_to_string(&path).is_ok_and(|old| old == text) {
         return Ok(());
     }

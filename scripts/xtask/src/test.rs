@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use crate::process::{cargo, output, run};
-use crate::setup;
+use crate::{mujoco, setup};
 
 /// Everything in the workspace with every feature, so that no second build of the same crates is needed.
 const WHOLE: [&str; 2] = ["--workspace", "--all-features"];
@@ -14,6 +14,7 @@ const WHOLE: [&str; 2] = ["--workspace", "--all-features"];
 /// The test command's failure with its exit code.
 pub fn run_tests(arguments: &[&str]) -> Result<()> {
     setup::ensure(false)?;
+    mujoco::ensure()?;
     if output(&mut cargo(&["nextest", "--version"])).is_err() {
         return run(cargo(&["test", "--no-fail-fast"]).args(WHOLE).args(arguments));
     }

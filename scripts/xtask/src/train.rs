@@ -4,7 +4,7 @@ use std::os::unix::process::CommandExt;
 
 use anyhow::{Context, Result};
 
-use crate::process::cargo;
+use crate::process::{cargo, features};
 use crate::setup;
 
 /// Becomes `phalanx train CONFIG ARGS...` of a release build, so that signals and the exit code are its own.
@@ -14,8 +14,8 @@ use crate::setup;
 pub fn run(config: &str, arguments: &[&str]) -> Result<()> {
     setup::ensure(false)?;
     let here = std::env::current_dir().context("the current folder is gone")?;
-    let mut command =
-        cargo(&["run", "--release", "--package", "phalanx", "--bin", "phalanx", "--", "train", config]);
+    let mut command = cargo(&["run", "--release", "--package", "phalanx", "--bin", "phalanx"]);
+    command.args(features()).args(["--", "train", config]);
     // CONFIG is relative to where the user stands; cargo finds the checkout from below.
     Err(command.args(arguments).current_dir(here).exec()).context("cannot start cargo")
 }
