@@ -9,6 +9,8 @@ mod bench;
 mod env;
 #[path = "faults/equal.rs"]
 mod equal;
+#[path = "faults/gymnasium.rs"]
+mod gymnasium;
 #[path = "faults/life.rs"]
 mod life;
 #[path = "faults/loss.rs"]
@@ -20,7 +22,7 @@ use phalanx_envs::{Block, EnvSpec, OnWorkerLoss, Registry, WorkerBatch, WorkerOp
 use serde_json::Value;
 
 fn main() {
-    let registry = Registry::new().with("faulty", |params| Ok(Box::new(env::Faulty::new(params)?)));
+    let registry = Registry::standard().with("faulty", |params| Ok(Box::new(env::Faulty::new(params)?)));
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     if arguments == ["threads"] {
@@ -54,6 +56,10 @@ fn run(zygote: &Zygote, registry: &Registry, arguments: &[&str]) {
         ["bench", rows, workers, busy] => {
             let [rows, workers] = [rows, workers].map(|text| text.parse().unwrap());
             bench::steps(zygote, registry, rows, workers, busy.parse().unwrap());
+        }
+        ["gymnasium-bench", name, rows, workers] => {
+            let [rows, workers] = [rows, workers].map(|text| text.parse().unwrap());
+            gymnasium::bench(zygote, registry, name, rows, workers);
         }
         _ => panic!("no program {arguments:?}"),
     }
