@@ -230,7 +230,9 @@ impl Host {
         } else {
             self.process.kill();
             os::reap(pid);
-            format!("the Python interpreter {python} (process {pid}) was killed, for it does not answer as it should: {why}")
+            format!(
+                "the Python interpreter {python} (process {pid}) was killed, for it does not answer as it should: {why}"
+            )
         });
     }
 }

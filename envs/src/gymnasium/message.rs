@@ -84,7 +84,12 @@ impl Bound {
 impl From<BoxSummary> for Space {
     fn from(BoxSummary { shape, low, high, dtype }: BoxSummary) -> Self {
         let len = shape.iter().product();
-        Self::Box { low: low.spread(len, f32::NEG_INFINITY), high: high.spread(len, f32::INFINITY), shape, dtype }
+        Self::Box {
+            low: low.spread(len, f32::NEG_INFINITY),
+            high: high.spread(len, f32::INFINITY),
+            shape,
+            dtype,
+        }
     }
 }
 

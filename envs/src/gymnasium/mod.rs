@@ -208,8 +208,10 @@ pub(crate) fn register(registry: Registry) -> Registry {
     let open = |name: &str, params: &Params| -> Result<Box<dyn Env>, EnvError> {
         Ok(Box::new(GymnasiumEnv::new(name, params)?))
     };
-    registry
-        .with_door("gymnasium", Door::new("environments of Python's Gymnasium, gymnasium:CartPole-v1 say", open))
+    registry.with_door(
+        "gymnasium",
+        Door::new("environments of Python's Gymnasium, gymnasium:CartPole-v1 say", open),
+    )
 }
 
 #[cfg(test)]

@@ -57,6 +57,11 @@ fn run(zygote: &Zygote, registry: &Registry, arguments: &[&str]) {
             let [rows, workers] = [rows, workers].map(|text| text.parse().unwrap());
             bench::steps(zygote, registry, rows, workers, busy.parse().unwrap());
         }
+        ["gymnasium-same-bits"] => gymnasium::same_bits(zygote, registry),
+        ["gymnasium-hang"] => gymnasium::hang(zygote, registry),
+        ["gymnasium-errors"] => gymnasium::errors(zygote, registry),
+        ["gymnasium-worker-killed"] => gymnasium::worker_killed(zygote, registry),
+        ["gymnasium-learner-killed"] => gymnasium::learner_killed(zygote, registry),
         ["gymnasium-bench", name, rows, workers] => {
             let [rows, workers] = [rows, workers].map(|text| text.parse().unwrap());
             gymnasium::bench(zygote, registry, name, rows, workers);
