@@ -225,7 +225,7 @@ class Row:
         self.write_observation = observation_writer(env.observation_space, view)
 
     def obey(self):
-        """Does what the memory says and notes that it was done."""
+        """Does what the memory says and notes that it did."""
         head = self.head
         if head[COMMAND] == STEP:
             observation, reward, terminated, truncated, self.info = self.step(self.read_action())

@@ -10,6 +10,7 @@ mod results;
 mod setup;
 mod test;
 mod train;
+mod venv;
 
 use std::process::ExitCode;
 
@@ -20,8 +21,9 @@ Usage: cargo xtask COMMAND
 
   setup [--cuda]          install libtorch into .cache/ (nothing to do when it is there)
                           --cuda: with its CUDA libraries (Linux, about 8 GB of disk while it unpacks)
+  setup --gymnasium       install a Python with Gymnasium into .cache/gymnasium/, which the tests use
   train CONFIG [ARGS]...  set-up if needed, release build, then `phalanx train CONFIG ARGS...`
-  test [ARGS]...          set-up if needed, then the whole test suite; ARGS go to cargo nextest or cargo test
+  test [ARGS]...          both set-ups if needed, then the whole test suite; ARGS go to cargo nextest or cargo test
   results [--only CONFIG] [--seeds N]
                           train every task with 5 seeds, evaluate, write docs/results.md (about half an hour)
   peers [--suite envs|train] [--only SETTING] [--rounds N] [--binary PHALANX]
@@ -29,7 +31,8 @@ Usage: cargo xtask COMMAND
                           installs them into .cache/, about 11 GB); --binary: measure this one and write nothing
 
 Environment: LIBTORCH (a libtorch 2.11 of your own) or LIBTORCH_USE_PYTORCH=1 (the one of an installed Python torch
-2.11) are used instead of installing one; CXX names the C++ compiler; the settings of pip (PIP_INDEX_URL, pip.conf) apply.
+2.11) are used instead of installing one; CXX names the C++ compiler; PHALANX_PYTHON
+names a Python with Gymnasium for the tests; the settings of pip (PIP_INDEX_URL, pip.conf) apply.
 ";
 
 fn main() -> ExitCode {
@@ -38,6 +41,7 @@ fn main() -> ExitCode {
     let outcome = match words.as_slice() {
         ["setup"] => setup::ensure(false),
         ["setup", "--cuda"] => setup::ensure(true),
+        ["setup", "--gymnasium"] => setup::gymnasium().map(|python| println!("{}", python.display())),
         ["train", config, rest @ ..] if !config.starts_with('-') => train::run(config, rest),
         ["test", rest @ ..] => test::run_tests(rest),
         ["results", rest @ ..] => results::run(rest),

@@ -14,6 +14,12 @@ const WHOLE: [&str; 2] = ["--workspace", "--all-features"];
 /// The test command's failure with its exit code.
 pub fn run_tests(arguments: &[&str]) -> Result<()> {
     setup::ensure(false)?;
+    let python = setup::gymnasium()?;
+    let cargo = |words: &[&str]| {
+        let mut command = cargo(words);
+        command.env(setup::TESTS_PYTHON, &python);
+        command
+    };
     if output(&mut cargo(&["nextest", "--version"])).is_err() {
         return run(cargo(&["test", "--no-fail-fast"]).args(WHOLE).args(arguments));
     }

@@ -33,13 +33,11 @@ unsafe impl Plain for f32 {}
 impl Mapping {
     /// Maps `len` bytes of `file` from `offset`, a multiple of the page size. The file is never made shorter.
     pub fn new(file: &File, offset: u64, len: usize) -> io::Result<Self> {
+        let length = NonZeroUsize::new(len).ok_or(io::ErrorKind::InvalidInput)?;
         let end = offset.checked_add(len as u64);
-        let length = NonZeroUsize::new(len).filter(|_| end.is_some_and(|end| end <= i64::MAX as u64));
-        let (Some(length), Some(end)) = (length, end) else {
-            return Err(io::Error::from(io::ErrorKind::InvalidInput));
-        };
-        if file.metadata()?.len() < end {
-            return Err(io::Error::from(io::ErrorKind::UnexpectedEof));
+        // Beyond the end of the file a read would end the process.
+        if end.is_none_or(|end| end > file.metadata().map_or(0, |file| file.len())) {
+            return Err(io::ErrorKind::UnexpectedEof.into());
         }
         let access = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
         // SAFETY: the system chooses a place where nothing lies.
