@@ -5,7 +5,8 @@
 //! standard error stream, so it meets no message.
 //!
 //! Nobody else holds an end of the pipes: both sides close them for programs that they start. So the interpreter's end is
-//! the end of the pipe, and a dead one is never waited for.
+//! the end of the pipe, and a dead one is not waited for. The exception is a child that Python forks without starting a program
+//! and that outlives it: then the worker's deadline ends the wait.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
@@ -25,7 +26,7 @@ use crate::worker::os::{self, Mapping, Process};
 use crate::{EnvError, Frame};
 
 /// What the interpreter runs.
-const PROGRAM: &str = include_str!("worker.py");
+const PROGRAM: &str = concat!(include_str!("spaces.py"), "\n", include_str!("worker.py"));
 
 /// How long an interpreter may take to end, before it is killed: less than a worker may take.
 const LAST_WORDS: Duration = Duration::from_secs(2);

@@ -8,8 +8,9 @@
 //! - `python`: the interpreter. Left out, it is `$VIRTUAL_ENV/bin/python`, or `python3` without a virtual environment. It
 //!   needs Gymnasium 1.0 or later; building and running Phalanx needs no Python otherwise.
 //!
-//! Each process that has rows of this kind starts one interpreter, which hosts them all ([`host`]; `worker.py` is what it
-//! runs). Every row has a piece of memory that both sides see, so a step is a byte in a pipe each way for all rows together:
+//! Each process that has rows of this kind starts one interpreter, which hosts them all: `host.rs` is our side of it,
+//! `spaces.py` and `worker.py` are what it runs. Every row has a piece of memory that both sides see, so a step is four bytes
+//! in a pipe each way for all rows together:
 //!
 //! ```text
 //! 0 seed u32 │ 4 reward f32 │ 8 command u8 │ 9 episode u8 │ 16 action [A] of 8 bytes each │ … observation [O] f32 or u8
