@@ -11,7 +11,8 @@ use crate::within;
 
 /// An environment in the Python that the tests are given.
 fn spec(name: &str, mut params: Value) -> EnvSpec {
-    let python = std::env::var("PHALANX_PYTHON").expect("PHALANX_PYTHON names a Python with Gymnasium");
+    let python = std::env::var("PHALANX_PYTHON")
+        .expect("PHALANX_PYTHON must name a Python with Gymnasium: `cargo xtask test` sets it");
     params["python"] = json!(python);
     let mut spec = EnvSpec::named(&format!("gymnasium:{name}"));
     spec.params = serde_json::from_value(params).unwrap();
