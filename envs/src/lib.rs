@@ -12,6 +12,7 @@ mod env;
 mod error;
 #[cfg(feature = "gym-rs")]
 pub mod gym_rs;
+pub mod gymnasium;
 #[cfg(feature = "mujoco")]
 pub mod mujoco;
 pub mod native;

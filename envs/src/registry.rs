@@ -151,7 +151,7 @@ impl Registry {
 
     /// The environments that Phalanx brings along.
     pub fn standard() -> Self {
-        let registry = native::register(Self::new())
+        let registry = crate::gymnasium::register(native::register(Self::new()))
             .with_missing(&MUJOCO, "run `cargo xtask setup --mujoco`, then build with `--features mujoco`");
         #[cfg(feature = "gym-rs")]
         let registry = crate::gym_rs::register(registry);

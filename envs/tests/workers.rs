@@ -140,13 +140,17 @@ fn a_killed_zygote_takes_its_workers_along_and_is_named() {
 
 #[test]
 fn no_worker_outlives_a_killed_learner() {
-    let mut learner = start(&["learner-killed"]);
+    assert_eq!(killed_learner("learner-killed"), 5, "a zygote and four workers");
+}
+
+/// Kills a program that has printed its processes and sees that all end with it; how many they were.
+fn killed_learner(program: &str) -> usize {
+    let mut learner = start(&[program]);
     let mut line = String::new();
     BufReader::new(learner.stdout.take().unwrap()).read_line(&mut line).unwrap();
     let processes: Vec<u32> = line.split_whitespace().map(|pid| pid.parse().unwrap()).collect();
-    assert_eq!(processes.len(), 5, "a zygote and four workers");
     let left = || processes.iter().filter(|&&pid| is_alive(pid)).count();
-    assert_eq!(left(), 5);
+    assert_eq!(left(), processes.len());
     learner.kill().unwrap();
     let killed = Instant::now();
     learner.wait().unwrap();
@@ -154,6 +158,7 @@ fn no_worker_outlives_a_killed_learner() {
         assert!(killed.elapsed() < Duration::from_secs(1), "{} processes live on", left());
         thread::sleep(Duration::from_millis(1));
     }
+    processes.len()
 }
 
 /// Whether a process runs; a zombie does not.
@@ -276,4 +281,41 @@ fn a_zygote_refuses_to_start_beside_other_threads() {
 #[test]
 fn signals_of_the_terminal_are_left_to_the_learner() {
     run(&["signals"]);
+}
+
+#[test]
+fn gymnasium_brings_the_same_bits_in_any_number_of_workers() {
+    run(&["gymnasium-same-bits"]);
+}
+
+#[test]
+fn an_endless_loop_in_python_meets_its_deadline() {
+    let output = run(&["gymnasium-hang"]);
+    assert!(output.contains("did not answer within its deadline of 500ms and was killed"), "{output}");
+}
+
+#[test]
+fn errors_of_python_come_through_a_worker() {
+    let output = run(&["gymnasium-errors"]);
+    for text in [
+        "row 0: step failed at step 0 of episode 0",
+        "last action 0: Traceback (most recent call last):",
+        "ValueError: the wheel came off",
+        "SystemExit: 3",
+        "row 0: reset failed",
+    ] {
+        assert!(output.contains(text), "{text:?} is missing in:\n{output}");
+    }
+    assert_eq!(output.matches(") ended: exit code 4").count(), 2, "{output}");
+}
+
+#[test]
+fn no_interpreter_outlives_a_killed_worker() {
+    let output = run(&["gymnasium-worker-killed"]);
+    assert!(output.contains("died (signal 9, SIGKILL)"), "{output}");
+}
+
+#[test]
+fn no_interpreter_outlives_a_killed_learner() {
+    assert_eq!(killed_learner("gymnasium-learner-killed"), 2, "a worker's and the learner's own");
 }

@@ -9,6 +9,8 @@ mod bench;
 mod env;
 #[path = "faults/equal.rs"]
 mod equal;
+#[path = "faults/gymnasium.rs"]
+mod gymnasium;
 #[path = "faults/life.rs"]
 mod life;
 #[path = "faults/loss.rs"]
@@ -20,7 +22,7 @@ use phalanx_envs::{Block, EnvSpec, OnWorkerLoss, Registry, WorkerBatch, WorkerOp
 use serde_json::Value;
 
 fn main() {
-    let registry = Registry::new()
+    let registry = Registry::standard()
         .with("faulty", |params| Ok(Box::new(env::Faulty::new(params)?)))
         .with("pixels", |_| Ok(Box::new(bench::Pixels::new())));
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -61,6 +63,15 @@ fn run(zygote: &Zygote, registry: &Registry, arguments: &[&str]) {
             let [rows, workers] = [rows, workers].map(|text| text.parse().unwrap());
             let uneven = uneven == ["uneven"];
             bench::steps(zygote, registry, rows, workers, busy.parse().unwrap(), uneven);
+        }
+        ["gymnasium-same-bits"] => gymnasium::same_bits(zygote, registry),
+        ["gymnasium-hang"] => gymnasium::hang(zygote, registry),
+        ["gymnasium-errors"] => gymnasium::errors(zygote, registry),
+        ["gymnasium-worker-killed"] => gymnasium::worker_killed(zygote, registry),
+        ["gymnasium-learner-killed"] => gymnasium::learner_killed(zygote, registry),
+        ["gymnasium-bench", name, rows, workers] => {
+            let [rows, workers] = [rows, workers].map(|text| text.parse().unwrap());
+            gymnasium::bench(zygote, registry, name, rows, workers);
         }
         _ => panic!("no program {arguments:?}"),
     }

@@ -11,6 +11,7 @@ mod results;
 mod setup;
 mod test;
 mod train;
+mod venv;
 
 use std::process::ExitCode;
 
@@ -22,18 +23,19 @@ Usage: cargo xtask COMMAND
   setup [--cuda]          install libtorch into .cache/ (nothing to do when it is there)
                           --cuda: with its CUDA libraries (Linux, about 8 GB of disk while it unpacks)
   setup --mujoco          install MuJoCo into .cache/ instead, for builds with `--features mujoco`
+  setup --gymnasium       install a Python with Gymnasium into .cache/gymnasium/, which the tests use
   train CONFIG [ARGS]...  set-up if needed, release build, then `phalanx train CONFIG ARGS...`;
                           with the environments of MuJoCo where it has been set up
-  test [ARGS]...          set-up if needed, then the whole test suite; ARGS go to cargo nextest or cargo test
+  test [ARGS]...          all set-ups if needed, then the whole test suite; ARGS go to cargo nextest or cargo test
   results [--only CONFIG] [--seeds N]
                           train every task with 5 seeds, evaluate, write docs/results.md (about half an hour)
   peers [--suite envs|train] [--only SETTING] [--rounds N] [--binary PHALANX]
                           measure other libraries and us in turn, write docs/benchmarks.md (about half an hour;
                           installs them into .cache/, about 11 GB); --binary: measure this one and write nothing
 
-Environment: LIBTORCH (a libtorch 2.11 of your own), LIBTORCH_USE_PYTORCH=1 (the one of an installed Python torch 2.11)
-and MUJOCO_DYNAMIC_LINK_DIR (the folder of a libmujoco 3.17.0) are used instead of installing one; CXX names the C++
-compiler; the settings of pip (PIP_INDEX_URL, pip.conf) apply.
+Environment: LIBTORCH (a libtorch 2.11 of your own), LIBTORCH_USE_PYTORCH=1 (the one of an installed Python torch 2.11),
+MUJOCO_DYNAMIC_LINK_DIR (the folder of a libmujoco 3.17.0) and PHALANX_PYTHON (a Python with Gymnasium, for the tests)
+are used instead of installing one; CXX names the C++ compiler; the settings of pip (PIP_INDEX_URL, pip.conf) apply.
 ";
 
 fn main() -> ExitCode {
@@ -43,6 +45,7 @@ fn main() -> ExitCode {
         ["setup"] => setup::ensure(false),
         ["setup", "--cuda"] => setup::ensure(true),
         ["setup", "--mujoco"] => mujoco::ensure(),
+        ["setup", "--gymnasium"] => setup::gymnasium().map(|python| println!("{}", python.display())),
         ["train", config, rest @ ..] if !config.starts_with('-') => train::run(config, rest),
         ["test", rest @ ..] => test::run_tests(rest),
         ["results", rest @ ..] => results::run(rest),

@@ -4,16 +4,22 @@
 //! `cargo test` work from then on. How the installing is done is in [`crate::install`].
 
 use std::fs::{self, File, TryLockError};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::install::{self, Library};
 use crate::process::{cache, output, python, root, users};
+use crate::venv::Recipe;
 
 /// The one release that tch 0.24 is made for.
 pub const TORCH_VERSION: &str = "2.11.0";
+
+/// Names the Python that tests of Gymnasium's environments use.
+pub const TESTS_PYTHON: &str = "PHALANX_PYTHON";
+
+const GYMNASIUM: Recipe = Recipe { folder: "gymnasium", requirements: "requirements.txt", script: None };
 
 /// Makes sure that a libtorch is there and that cargo knows where; does nothing when all is well.
 ///
@@ -31,6 +37,19 @@ pub fn ensure(cuda: bool) -> Result<()> {
         (None, Some(_)) => check_python_torch(),
         (None, None) => install_in_cache(cuda),
     }
+}
+
+/// A Python with Gymnasium, for the tests: the one that `PHALANX_PYTHON` names, or one in the cache, made if need be.
+///
+/// # Errors
+/// What python3 or pip says.
+pub fn gymnasium() -> Result<PathBuf> {
+    if let Some(python) = std::env::var_os(TESTS_PYTHON) {
+        return Ok(python.into());
+    }
+    let cache = cache();
+    let _lock = lock(&cache)?;
+    GYMNASIUM.install(&cache, &root().join("envs/tests/python"))
 }
 
 fn check_compiler() -> Result<()> {

@@ -15,6 +15,12 @@ const WHOLE: [&str; 2] = ["--workspace", "--all-features"];
 pub fn run_tests(arguments: &[&str]) -> Result<()> {
     setup::ensure(false)?;
     mujoco::ensure()?;
+    let python = setup::gymnasium()?;
+    let cargo = |words: &[&str]| {
+        let mut command = cargo(words);
+        command.env(setup::TESTS_PYTHON, &python);
+        command
+    };
     if output(&mut cargo(&["nextest", "--version"])).is_err() {
         return run(cargo(&["test", "--no-fail-fast"]).args(WHOLE).args(arguments));
     }

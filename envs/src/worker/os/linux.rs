@@ -1,7 +1,7 @@
 //! Linux: futex, pidfd, prctl.
 
 use std::ffi::CString;
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::sync::atomic::AtomicU32;
@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::prctl;
 use nix::sys::signal::Signal;
 use nix::unistd::{Pid, getppid};
@@ -44,7 +45,7 @@ pub fn wake(word: &AtomicU32) {
 pub fn follow_parent(parent: Pid) -> io::Result<()> {
     prctl::set_pdeathsig(Signal::SIGKILL)?;
     // The parent may have ended before the kernel was asked.
-    if getppid() == parent { Ok(()) } else { Err(io::Error::other("the parent has ended")) }
+    if getppid() == parent { Ok(()) } else { Err(Errno::ESRCH.into()) }
 }
 
 /// Nothing to do: whoever holds a process by descriptor sees its end before it is reaped.
@@ -55,6 +56,11 @@ pub fn name_process(name: &str) {
     if let Ok(name) = CString::new(name) {
         let _ = prctl::set_name(&name);
     }
+}
+
+/// An empty file in memory, without a name.
+pub fn memory_file() -> io::Result<File> {
+    Ok(memfd_create("phalanx", MFdFlags::MFD_CLOEXEC)?.into())
 }
 
 /// Another process, held by a descriptor: a number that is used again cannot be mistaken for it.

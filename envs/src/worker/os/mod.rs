@@ -13,16 +13,23 @@ mod other;
 #[cfg(not(target_os = "linux"))]
 use other as system;
 
+mod mapping;
+
 use std::io::{self, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
 use std::time::Duration;
 
 use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{SigHandler, Signal, signal};
 use nix::sys::wait::{WaitStatus, waitpid};
-use nix::unistd::{ForkResult, Pid};
+use nix::unistd::{ForkResult, Pid, getpid};
 
-pub use system::{Process, follow_parent, forget_children, name_process, threads, wait, wake};
+pub use mapping::Mapping;
+pub use system::{Process, follow_parent, forget_children, memory_file, name_process, threads, wait, wake};
 
 /// Which side of a fork this is.
 pub enum Fork {
@@ -54,6 +61,23 @@ pub fn ignore_signals() {
         // SAFETY: installs no handler.
         let _ = unsafe { signal(name, SigHandler::SigIgn) };
     }
+}
+
+/// Has the program of `command` end with the thread that starts it, leave signals to it, and inherit `descriptors`.
+///
+/// They keep their numbers there, and are closed here when `command` is dropped.
+pub fn adopt(command: &mut Command, descriptors: Vec<OwnedFd>) {
+    let parent = getpid();
+    let begin = move || {
+        follow_parent(parent)?;
+        ignore_signals();
+        for descriptor in &descriptors {
+            fcntl(descriptor, FcntlArg::F_SETFD(FdFlag::empty()))?;
+        }
+        Ok(())
+    };
+    // SAFETY: between fork and exec it makes system calls and nothing else; its errors are numbers.
+    unsafe { command.pre_exec(begin) };
 }
 
 /// Waits for a child that has ended and says how.

@@ -3,7 +3,9 @@
 //! The zygote notices the learner's end by its channel and ends its workers; a worker notices the zygote's end when it
 //! next waits, not inside an environment's endless loop. How a process ended stays unknown.
 
+use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::OpenOptionsExt;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -37,7 +39,7 @@ pub fn wake(_: &AtomicU32) {}
 
 /// Fails when the parent has ended already.
 pub fn follow_parent(parent: Pid) -> io::Result<()> {
-    if getppid() == parent { Ok(()) } else { Err(io::Error::other("the parent has ended")) }
+    if getppid() == parent { Ok(()) } else { Err(Errno::ESRCH.into()) }
 }
 
 /// Lets children that end vanish at once, so that others see it by their number; how they ended stays unknown.
@@ -48,6 +50,16 @@ pub fn forget_children() {
 
 /// Has no effect here.
 pub fn name_process(_: &str) {}
+
+/// An empty file whose name is gone.
+pub fn memory_file() -> io::Result<File> {
+    static MADE: AtomicU32 = AtomicU32::new(0);
+    let number = MADE.fetch_add(1, Ordering::Relaxed);
+    let path = std::env::temp_dir().join(format!("phalanx-{}-{number}", std::process::id()));
+    let file = File::options().read(true).write(true).create_new(true).mode(0o600).open(&path)?;
+    fs::remove_file(path)?;
+    Ok(file)
+}
 
 /// Another process, known by its number.
 pub struct Process {

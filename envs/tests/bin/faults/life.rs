@@ -37,7 +37,8 @@ pub fn assert_childless(pid: i32) {
     assert_eq!(children(pid), Vec::<i32>::new());
 }
 
-fn parent(pid: i32) -> Option<i32> {
+/// The parent of a process.
+pub fn parent(pid: i32) -> Option<i32> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     stat.rsplit(") ").next()?.split(' ').nth(1)?.parse().ok()
 }

@@ -101,6 +101,7 @@ fn state(pid: i32) -> Option<char> {
     stat.rsplit(") ").next()?.chars().next()
 }
 
-fn is_alive(pid: i32) -> bool {
+/// Whether a process runs; a zombie does not.
+pub fn is_alive(pid: i32) -> bool {
     state(pid).is_some_and(|state| state != 'Z')
 }

@@ -1,0 +1,250 @@
+//! The interpreter that hosts all rows of a process, and the pipes to it.
+//!
+//! A message is its length in four bytes, and JSON or pixels. An empty message is the bell: all rows with a command in their
+//! memory obey; the answer is empty, or has the tracebacks of those that failed. What an environment prints goes to the
+//! standard error stream, so it meets no message.
+//!
+//! Nobody else holds an end of the pipes: both sides close them for programs that they start. So the interpreter's end is
+//! the end of the pipe, and a dead one is not waited for. The exception is a child that Python forks without starting a program
+//! and that outlives it: then the worker's deadline ends the wait.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap};
+use std::fs::File;
+use std::io::{self, PipeReader, PipeWriter, Read, Write};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::rc::{Rc, Weak};
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::message::{Answer, Request};
+use crate::worker::os::{self, Mapping, Process};
+use crate::{EnvError, Frame};
+
+/// What the interpreter runs.
+const PROGRAM: &str = concat!(include_str!("spaces.py"), "\n", include_str!("worker.py"));
+
+/// How long an interpreter may take to end, before it is killed: less than a worker may take.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
+thread_local! {
+    /// Interpreters that have rows, by their paths.
+    static HOSTS: RefCell<HashMap<PathBuf, Weak<RefCell<Host>>>> = RefCell::default();
+}
+
+/// A running interpreter.
+pub struct Host {
+    interpreter: PathBuf,
+    process: Process,
+    commands: PipeWriter,
+    answers: PipeReader,
+    /// Holds the memory of all rows.
+    memory: File,
+    /// Whether a row has a command that the interpreter does not know of.
+    marked: bool,
+    /// Tracebacks of rows that failed, until they are asked for.
+    failures: BTreeMap<u32, String>,
+    /// How it ended, if it has.
+    ended: Option<String>,
+}
+
+impl Host {
+    /// The one of this thread that runs `interpreter`, started if need be. It ends with its last row.
+    pub fn shared(interpreter: &Path) -> Result<Rc<RefCell<Self>>, EnvError> {
+        HOSTS.with_borrow_mut(|hosts| {
+            if let Some(host) = hosts.get(interpreter).and_then(Weak::upgrade)
+                && host.borrow().ended.is_none()
+            {
+                return Ok(host);
+            }
+            let host = Rc::new(RefCell::new(Self::start(interpreter)?));
+            hosts.insert(interpreter.to_owned(), Rc::downgrade(&host));
+            Ok(host)
+        })
+    }
+
+    fn start(interpreter: &Path) -> Result<Self, EnvError> {
+        let mut host = Self::spawn(interpreter).map_err(|e| {
+            EnvError::failed(format!(
+                "the Python interpreter {} cannot be started: {e}; name one in the parameter `python`, or activate a \
+                 virtual environment",
+                interpreter.display()
+            ))
+        })?;
+        match host.answer()? {
+            Answer::Value(()) => Ok(host),
+            Answer::Failed(why) | Answer::Missing(why) => {
+                let python = interpreter.display();
+                Err(EnvError::failed(format!(
+                    "the Python interpreter {python} has no Gymnasium ({why}): run `{python} -m pip install gymnasium`, name \
+                     another interpreter in the parameter `python`, or activate a virtual environment that has it"
+                )))
+            }
+        }
+    }
+
+    fn spawn(interpreter: &Path) -> io::Result<Self> {
+        let memory = os::memory_file()?;
+        let (their_commands, commands) = io::pipe()?;
+        let (answers, their_answers) = io::pipe()?;
+        let theirs: [OwnedFd; 3] = [their_commands.into(), their_answers.into(), memory.try_clone()?.into()];
+        let mut command = Command::new(interpreter);
+        // Unbuffered, as what it prints would come late or never; `-` takes the program from the standard input.
+        command.args(["-u", "-"]).args(theirs.each_ref().map(|fd| fd.as_raw_fd().to_string()));
+        command.stdin(Stdio::piped()).stdout(io::stderr().as_fd().try_clone_to_owned()?);
+        os::adopt(&mut command, theirs.into());
+        let mut child = command.spawn()?;
+        let process = Process::open(child.id() as i32)?;
+        if let Some(mut input) = child.stdin.take() {
+            // One that ends at once is noticed when its first answer fails to come.
+            let _ = input.write_all(PROGRAM.as_bytes());
+        }
+        Ok(Self {
+            interpreter: interpreter.to_owned(),
+            process,
+            commands,
+            answers,
+            memory,
+            marked: false,
+            failures: BTreeMap::new(),
+            ended: None,
+        })
+    }
+
+    /// A piece of the memory.
+    pub fn map(&self, offset: u64, length: usize) -> Result<Mapping, EnvError> {
+        Mapping::new(&self.memory, offset, length).map_err(EnvError::failed)
+    }
+
+    /// Asks for something and waits for it.
+    ///
+    /// # Errors
+    /// Python's traceback, [`EnvError::NoMethod`], or how the interpreter ended.
+    pub fn request<T: DeserializeOwned>(&mut self, request: &Request<'_>) -> Result<T, EnvError> {
+        self.send(request)?;
+        match self.answer()? {
+            Answer::Value(value) => Ok(value),
+            Answer::Failed(traceback) => Err(EnvError::Failed(traceback)),
+            Answer::Missing(name) => Err(EnvError::NoMethod(name)),
+        }
+    }
+
+    /// Draws a row.
+    pub fn picture(&mut self, row: u32) -> Result<Option<Frame>, EnvError> {
+        let Some((width, height)) = self.request(&Request::Render { row })? else { return Ok(None) };
+        Ok(Some(Frame { width, height, pixels: self.receive()? }))
+    }
+
+    /// Ends a row; what its environment says to that is of no interest.
+    pub fn close(&mut self, row: u32) {
+        let _ = self.request::<Value>(&Request::Close { row });
+        self.failures.remove(&row);
+    }
+
+    /// Notes that a row has a command.
+    pub fn mark(&mut self) {
+        self.marked = true;
+    }
+
+    /// Has every row obey that has a command, if one has. How it went is seen in the row's memory.
+    pub fn ring(&mut self) {
+        if !self.marked || self.ended.is_some() {
+            return;
+        }
+        self.marked = false;
+        let answer = self.write(&[]).and_then(|()| self.receive());
+        if let Ok(answer) = answer
+            && !answer.is_empty()
+        {
+            match serde_json::from_slice::<BTreeMap<u32, String>>(&answer) {
+                Ok(failures) => self.failures.extend(failures),
+                Err(e) => self.lose(&e),
+            }
+        }
+    }
+
+    /// Why a row did not obey.
+    pub fn failure(&mut self, row: u32) -> EnvError {
+        let ended = self.ended.as_ref();
+        let why = self.failures.remove(&row).or_else(|| ended.cloned());
+        EnvError::Failed(why.unwrap_or_else(|| "it was not stepped".to_owned()))
+    }
+}
+
+impl Host {
+    fn send(&mut self, request: &Request<'_>) -> Result<(), EnvError> {
+        let json = serde_json::to_vec(request).map_err(EnvError::failed)?;
+        self.write(&json)
+    }
+
+    fn answer<T: DeserializeOwned>(&mut self) -> Result<Answer<T>, EnvError> {
+        let answer = self.receive()?;
+        serde_json::from_slice(&answer).map_err(|e| {
+            self.lose(&e);
+            self.end_error()
+        })
+    }
+
+    fn write(&mut self, message: &[u8]) -> Result<(), EnvError> {
+        if self.ended.is_some() {
+            return Err(self.end_error());
+        }
+        // In one piece: the other side reads four bytes first.
+        let whole = [&(message.len() as u32).to_ne_bytes(), message].concat();
+        self.commands.write_all(&whole).map_err(|e| {
+            self.lose(&e);
+            self.end_error()
+        })
+    }
+
+    fn receive(&mut self) -> Result<Vec<u8>, EnvError> {
+        let mut length = [0; 4];
+        let mut message = Vec::new();
+        let mut read = || {
+            self.answers.read_exact(&mut length)?;
+            message.resize(u32::from_ne_bytes(length) as usize, 0);
+            self.answers.read_exact(&mut message)
+        };
+        match read() {
+            Ok(()) => Ok(message),
+            Err(e) => {
+                self.lose(&e);
+                Err(self.end_error())
+            }
+        }
+    }
+
+    fn end_error(&self) -> EnvError {
+        EnvError::Failed(self.ended.clone().unwrap_or_default())
+    }
+
+    /// Notes how the interpreter ended; ends it if it talks nonsense or has closed its pipes.
+    #[cold]
+    fn lose(&mut self, why: &dyn std::fmt::Display) {
+        let (python, pid) = (self.interpreter.display(), self.process.pid());
+        self.ended = Some(if self.process.ended_within(LAST_WORDS) {
+            format!("the Python interpreter {python} (process {pid}) ended: {}", os::reap(pid))
+        } else {
+            self.process.kill();
+            os::reap(pid);
+            format!(
+                "the Python interpreter {python} (process {pid}) was killed, for it does not answer as it should: {why}"
+            )
+        });
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        if self.send(&Request::End {}).is_ok() {
+            if !self.process.ended_within(LAST_WORDS) {
+                self.process.kill();
+            }
+            os::reap(self.process.pid());
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! What goes over the pipes beside the bell, as JSON.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::{Dtype, Space};
+
+/// Asked of the interpreter.
+#[derive(Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Request<'a> {
+    /// Answered with [`Made`].
+    Make { name: &'a str, params: &'a Map<String, Value> },
+    /// Answered with what the method returned, or the attribute.
+    Call { row: u32, name: &'a str, arguments: &'a Value },
+    /// Answered with width and height and then, in a message of their own, the pixels; or with nothing.
+    Render { row: u32 },
+    /// Answered with nothing.
+    Close { row: u32 },
+    /// Not answered: the interpreter ends.
+    End {},
+}
+
+/// How a request went.
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer<T> {
+    /// Well.
+    Value(T),
+    /// A traceback.
+    Failed(String),
+    /// There is no method or attribute of this name.
+    Missing(String),
+}
+
+/// A row that was made.
+#[derive(Deserialize)]
+pub struct Made {
+    pub row: u32,
+    pub observation: BoxSummary,
+    pub action: ActionSummary,
+    /// Where its memory begins in the shared file, and how long it is.
+    pub offset: u64,
+    pub length: usize,
+    /// Where the observation stands in it.
+    pub observation_at: usize,
+    pub frames_per_second: f64,
+}
+
+/// A box whose bounds are written shortly.
+#[derive(Deserialize)]
+pub struct BoxSummary {
+    shape: Vec<usize>,
+    low: Bound,
+    high: Bound,
+    dtype: Dtype,
+}
+
+/// One bound for all elements, or one for each; `None` is infinite.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Bound {
+    Common(Option<f32>),
+    Each(Vec<Option<f32>>),
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ActionSummary {
+    Discrete(usize),
+    MultiDiscrete(Vec<usize>),
+    Box(BoxSummary),
+}
+
+impl Bound {
+    fn spread(self, len: usize, infinite: f32) -> Vec<f32> {
+        match self {
+            Self::Common(bound) => vec![bound.unwrap_or(infinite); len],
+            Self::Each(bounds) => bounds.into_iter().map(|bound| bound.unwrap_or(infinite)).collect(),
+        }
+    }
+}
+
+impl From<BoxSummary> for Space {
+    fn from(BoxSummary { shape, low, high, dtype }: BoxSummary) -> Self {
+        let len = shape.iter().product();
+        Self::Box {
+            low: low.spread(len, f32::NEG_INFINITY),
+            high: high.spread(len, f32::INFINITY),
+            shape,
+            dtype,
+        }
+    }
+}
+
+impl From<ActionSummary> for Space {
+    fn from(summary: ActionSummary) -> Self {
+        match summary {
+            ActionSummary::Discrete(n) => Self::Discrete { n },
+            ActionSummary::MultiDiscrete(n) => Self::MultiDiscrete { n },
+            ActionSummary::Box(summary) => summary.into(),
+        }
+    }
+}

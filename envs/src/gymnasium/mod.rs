@@ -1,0 +1,235 @@
+//! Environments of Python's Gymnasium, behind the door `gymnasium:`.
+//!
+//! `gymnasium:CartPole-v1`, `gymnasium:ALE/Breakout-v5` (needs `ale-py`) or, as Gymnasium itself writes it when a module
+//! has to be imported first, `gymnasium:mypackage:MyEnv-v0`. Modules are also found in the current folder. The parameters
+//! go to `gymnasium.make` as they are: the environment's own, and `max_episode_steps`, `disable_env_checker` and the
+//! like. One is ours:
+//!
+//! - `python`: the interpreter. Left out, it is `$VIRTUAL_ENV/bin/python`, or `python3` without a virtual environment. It
+//!   needs Gymnasium 1.0 or later; building and running Phalanx needs no Python otherwise.
+//!
+//! Each process that has rows of this kind starts one interpreter, which hosts them all: `host.rs` is our side of it,
+//! `spaces.py` and `worker.py` are what it runs. Every row has a piece of memory that both sides see, so a step is four bytes
+//! in a pipe each way for all rows together:
+//!
+//! ```text
+//! 0 seed u32 │ 4 reward f32 │ 8 command u8 │ 9 episode u8 │ 16 action [A] of 8 bytes each │ … observation [O] f32 or u8
+//! ```
+//!
+//! # Spaces
+//! | Gymnasium | observation | action |
+//! |---|---|---|
+//! | `Box` | a box of the same shape: u8 stays u8, all else is f32 | a box of f32, rounded when the dtype is an integer's |
+//! | `Discrete`, `MultiDiscrete` | one-hot, the components one after another | choices from 0; `start` is added |
+//! | `MultiBinary` | a box of zeros and ones | components of two choices |
+//! | `Dict`, `Tuple` | the parts as f32 one after another, in the order of `gymnasium.spaces.flatten` | its parts are all choices, or all boxes |
+//!
+//! # Seeds
+//! Many environments hand their seed to generators that take 32 bits. So a seed below 2³² is given as it is, and a longer one
+//! is folded: its upper half xor its lower half.
+//!
+//! # Not here
+//! - Vector environments, and Gymnasium's own autoreset: rows and resets are the batch's.
+//! - Deadlines: those of the workers hold, and the interpreter ends with its worker. With `workers: 0` an endless
+//!   loop of the environment is one of the learner, too.
+//! - Replacing an interpreter that ended: it is an error of its row and ends the batch.
+
+mod host;
+mod message;
+
+use std::cell::RefCell;
+use std::path::PathBuf;
+use std::rc::Rc;
+
+use serde_json::Value;
+
+use self::host::Host;
+use self::message::{Made, Request};
+use crate::worker::os::Mapping;
+use crate::{Action, Door, Env, EnvError, Episode, Frame, Params, Registry, Row, Space, Step};
+
+/// Places in the memory of a row.
+const SEED: usize = 0;
+const REWARD: usize = 4;
+const COMMAND: usize = 8;
+const EPISODE: usize = 9;
+const ACTION: usize = 16;
+
+/// What a row is to do; it notes `Rest` when that went well.
+#[derive(Clone, Copy, PartialEq)]
+#[repr(u8)]
+enum Command {
+    Rest = 0,
+    Step = 1,
+    Reset = 2,
+    ResetSeeded = 3,
+}
+
+/// One environment of Gymnasium.
+pub struct GymnasiumEnv {
+    host: Rc<RefCell<Host>>,
+    row: u32,
+    memory: Mapping,
+    /// Where the observation stands in the memory.
+    observation_at: usize,
+    observation_space: Space,
+    action_space: Space,
+    frames_per_second: f64,
+    /// Whether it has been told the action of its coming step.
+    prepared: bool,
+}
+
+impl GymnasiumEnv {
+    /// Makes the environment that `gymnasium.make(name, **params)` makes.
+    ///
+    /// # Errors
+    /// [`EnvError::Failed`] with Python's traceback, or with what is wrong with the interpreter; [`EnvError::Params`] when
+    /// `python` is not a path.
+    pub fn new(name: &str, params: &Params) -> Result<Self, EnvError> {
+        let mut params = params.0.clone();
+        let host = Host::shared(&interpreter(params.remove("python"))?)?;
+        let made: Made = host.borrow_mut().request(&Request::Make { name, params: &params })?;
+        let memory = host.borrow().map(made.offset, made.length)?;
+        Ok(Self {
+            row: made.row,
+            memory,
+            observation_at: made.observation_at,
+            observation_space: made.observation.into(),
+            action_space: made.action.into(),
+            frames_per_second: made.frames_per_second,
+            prepared: false,
+            host,
+        })
+    }
+
+    /// Has the row obey at the next ring.
+    fn mark(&mut self, command: Command) {
+        self.memory.write(COMMAND, &[command as u8]);
+        self.host.borrow_mut().mark();
+    }
+
+    /// Has all marked rows obey, this one among them, and reads its observation.
+    fn finish(&mut self, observation: Row<'_>) -> Result<(), EnvError> {
+        self.prepared = false;
+        let mut host = self.host.borrow_mut();
+        host.ring();
+        if self.memory.read_one::<u8>(COMMAND) != Command::Rest as u8 {
+            self.memory.write(COMMAND, &[Command::Rest as u8]);
+            return Err(host.failure(self.row));
+        }
+        match observation {
+            Row::F32(row) => self.memory.read(self.observation_at, row),
+            Row::U8(row) => self.memory.read(self.observation_at, row),
+        }
+        Ok(())
+    }
+}
+
+/// The interpreter that the parameter `python` names, or the usual one.
+fn interpreter(python: Option<Value>) -> Result<PathBuf, EnvError> {
+    match python {
+        Some(Value::String(path)) => Ok(path.into()),
+        Some(other) => {
+            let message = format!("`python` is {other}, and should be the path of an interpreter");
+            Err(EnvError::Params { name: String::new(), message })
+        }
+        None => Ok(std::env::var_os("VIRTUAL_ENV")
+            .map_or_else(|| "python3".into(), |folder| PathBuf::from(folder).join("bin/python"))),
+    }
+}
+
+/// `seed` in 32 bits.
+fn fold(seed: u64) -> u32 {
+    (seed ^ (seed >> 32)) as u32
+}
+
+impl Env for GymnasiumEnv {
+    fn observation_space(&self) -> &Space {
+        &self.observation_space
+    }
+
+    fn action_space(&self) -> &Space {
+        &self.action_space
+    }
+
+    fn reset(&mut self, seed: Option<u64>, observation: Row<'_>) -> Result<(), EnvError> {
+        self.memory.write(SEED, &[fold(seed.unwrap_or_default())]);
+        self.mark(if seed.is_some() { Command::ResetSeeded } else { Command::Reset });
+        self.finish(observation)
+    }
+
+    fn is_remote(&self) -> bool {
+        true
+    }
+
+    fn prepare(&mut self, action: Action<'_>) -> Result<(), EnvError> {
+        match action {
+            Action::Discrete(choice) => self.memory.write(ACTION, &[choice as i64]),
+            Action::MultiDiscrete(choices) => self.memory.write(ACTION, choices),
+            Action::Box(numbers) => self.memory.write(ACTION, numbers),
+        }
+        self.mark(Command::Step);
+        self.prepared = true;
+        Ok(())
+    }
+
+    fn step(&mut self, action: Action<'_>, observation: Row<'_>) -> Result<Step, EnvError> {
+        if !self.prepared {
+            self.prepare(action)?;
+        }
+        self.finish(observation)?;
+        let episode = Episode::from_byte(self.memory.read_one(EPISODE));
+        Ok(Step { reward: self.memory.read_one(REWARD), episode })
+    }
+
+    /// `env.render()` of environments that can draw an `rgb_array`; what kept one from drawing is printed once.
+    fn render(&mut self) -> Option<Frame> {
+        self.host.borrow_mut().picture(self.row).ok().flatten()
+    }
+
+    fn frames_per_second(&self) -> f64 {
+        self.frames_per_second
+    }
+
+    /// `info`: the numbers and arrays of numbers in the info of the latest reset or step. Any other name is a method or
+    /// attribute of the environment or of a wrapper around it; the arguments of a method are a list, or a map of names.
+    fn call(&mut self, name: &str, arguments: &Value) -> Result<Value, EnvError> {
+        self.host.borrow_mut().request(&Request::Call { row: self.row, name, arguments })
+    }
+}
+
+impl Drop for GymnasiumEnv {
+    fn drop(&mut self) {
+        self.host.borrow_mut().close(self.row);
+    }
+}
+
+/// Adds the door.
+pub(crate) fn register(registry: Registry) -> Registry {
+    let open = |name: &str, params: &Params| -> Result<Box<dyn Env>, EnvError> {
+        Ok(Box::new(GymnasiumEnv::new(name, params)?))
+    };
+    registry.with_door(
+        "gymnasium",
+        Door::new("environments of Python's Gymnasium, gymnasium:CartPole-v1 say", open),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_short_seed_stays_and_a_long_one_is_folded() {
+        assert_eq!(fold(0), 0);
+        assert_eq!(fold(u64::from(u32::MAX)), u32::MAX);
+        // 0x0000_0001_0000_0003: 1 xor 3 = 2.
+        assert_eq!(fold(0x1_0000_0003), 2);
+    }
+
+    #[test]
+    fn an_interpreter_is_a_path() {
+        assert_eq!(interpreter(Some("bin/python".into())).ok(), Some("bin/python".into()));
+        assert!(interpreter(Some(3.into())).is_err_and(|e| e.to_string().contains("`python` is 3")));
+    }
+}

@@ -1,0 +1,258 @@
+"""Hosts Gymnasium environments, each a row of a batch; `host.rs` starts it and `mod.rs` shows the memory of a row.
+
+The second half of the program, after `spaces.py`. Usage: python -u - COMMANDS ANSWERS MEMORY, three inherited
+descriptors. A message is its length in four bytes and JSON; an empty one is the bell: all rows with a command in their
+memory obey, and an empty answer says that all went well.
+"""
+
+import faulthandler
+import importlib
+import json
+import math
+import mmap
+import os
+import sys
+import traceback
+
+# The memory of a row: places in it, and what stands there.
+SEED, REWARD, COMMAND, EPISODE, ACTION = 0, 4, 8, 9, 16
+REST, STEP, RESET, RESET_SEEDED = 0, 1, 2, 3
+RUNNING, TERMINATED, TRUNCATED = 0, 1, 2
+BELL = bytes(4)
+
+# Modules that register a namespace which Gymnasium itself does not know.
+REGISTERED_BY = {"ALE": "ale_py"}
+
+
+def traceback_text():
+    """The exception being handled, without the frames of this script."""
+    error = sys.exc_info()[1]
+    frames = error.__traceback__
+    while frames is not None and frames.tb_frame.f_code.co_filename == traceback_text.__code__.co_filename:
+        frames = frames.tb_next
+    return "".join(traceback.format_exception(type(error), error, frames)).strip()
+
+
+class Memory:
+    """The shared file, handed out in whole pages."""
+
+    def __init__(self, file):
+        self.file, self.size, self.returned = file, 0, {}
+
+    def take(self, length):
+        """The offset of a piece that nobody else has, and its length."""
+        length = -(-length // mmap.ALLOCATIONGRANULARITY) * mmap.ALLOCATIONGRANULARITY
+        if offsets := self.returned.get(length):
+            return offsets.pop(), length
+        offset, self.size = self.size, self.size + length
+        os.ftruncate(self.file, self.size)
+        return offset, length
+
+    def give_back(self, offset, length):
+        self.returned.setdefault(length, []).append(offset)
+
+
+class Row:
+    """An environment and its memory."""
+
+    def __init__(self, env, memory):
+        self.env, self.info, self.drew_badly = env, {}, False
+        self.step, self.reset = env.step, env.reset
+        self.action, self.observation = action_summary(env.action_space), observation_summary(env.observation_space)
+        width = action_width(env.action_space)
+        self.observation_at = -(-(ACTION + 8 * width) // 64) * 64
+        numbers = math.prod(self.observation["shape"])
+        dtype = np.uint8 if self.observation["dtype"] == "U8" else np.float32
+        self.offset, self.length = memory.take(self.observation_at + numbers * np.dtype(dtype).itemsize)
+        region = mmap.mmap(memory.file, self.length, offset=self.offset)
+        self.head = memoryview(region)[:ACTION]
+        self.head[:] = bytes(ACTION)
+        self.seed, self.reward = self.head[SEED : SEED + 4].cast("I"), self.head[REWARD : REWARD + 4].cast("f")
+        action_dtype = np.float32 if "box" in self.action else np.int64
+        self.read_action = action_reader(env.action_space, np.frombuffer(region, action_dtype, width, ACTION))
+        view = np.frombuffer(region, dtype, numbers, self.observation_at)
+        self.write_observation = observation_writer(env.observation_space, view)
+
+    def obey(self):
+        """Does what the memory says and notes that it did."""
+        head = self.head
+        if head[COMMAND] == STEP:
+            observation, reward, terminated, truncated, self.info = self.step(self.read_action())
+            self.reward[0] = reward
+            head[EPISODE] = TERMINATED if terminated else TRUNCATED if truncated else RUNNING
+        else:
+            seed = self.seed[0] if head[COMMAND] == RESET_SEEDED else None
+            observation, self.info = self.reset(seed=seed)
+        self.write_observation(observation)
+        head[COMMAND] = REST
+
+
+class Host:
+    """All rows, and what can be asked of them."""
+
+    def __init__(self, memory):
+        self.rows, self.memory, self.made = {}, Memory(memory), 0
+
+    def answer_bell(self):
+        """Lets every row obey that has a command; tracebacks by row."""
+        failures = {}
+        for number, row in self.rows.items():
+            if row.head[COMMAND]:
+                try:
+                    row.obey()
+                except BaseException:
+                    failures[number] = traceback_text()
+        return failures
+
+    def make(self, name, params):
+        env = gymnasium.make(name, **render_mode(name, params), **params)
+        row = Row(env, self.memory)
+        self.made += 1
+        self.rows[self.made] = row
+        return {
+            "row": self.made,
+            "observation": row.observation,
+            "action": row.action,
+            "offset": row.offset,
+            "length": row.length,
+            "observation_at": row.observation_at,
+            "frames_per_second": float(env.metadata.get("render_fps") or 30),
+        }
+
+    def call(self, row, name, arguments):
+        row = self.rows[row]
+        if name == "info":
+            return {str(key): plain(value) for key, value in row.info.items() if is_numeric(value)}
+        value = row.env.get_wrapper_attr(name)
+        if not callable(value):
+            return plain(value)
+        if isinstance(arguments, dict):
+            return plain(value(**arguments))
+        return plain(value(*(arguments or [])))
+
+    def has(self, row, name):
+        """Whether there is a method or attribute of this name."""
+        return name == "info" or self.rows[row].env.has_wrapper_attr(name)
+
+    def render(self, row):
+        """Lines of pixels; None when there is no picture. What kept one from being drawn is printed once for each row."""
+        row = self.rows[row]
+        try:
+            picture = row.env.render() if row.env.render_mode == "rgb_array" else None
+        except Exception:
+            picture = None
+            if not row.drew_badly:
+                row.drew_badly = True
+                print(traceback_text(), file=sys.stderr)
+        return None if picture is None else np.ascontiguousarray(picture, np.uint8)
+
+    def close(self, row):
+        row = self.rows.pop(row)
+        self.memory.give_back(row.offset, row.length)
+        row.env.close()
+
+
+def render_mode(name, params):
+    """`rgb_array` for environments that can draw so, unless another one was asked for."""
+    module, _, name = name.rpartition(":")
+    module = module or REGISTERED_BY.get(name.split("/")[0])
+    if module:
+        importlib.import_module(module)
+    spec = gymnasium.registry.get(name)
+    if spec is None or "render_mode" in params or "render_mode" in spec.kwargs:
+        return {}
+    creator = spec.entry_point
+    if isinstance(creator, str):
+        creator = gymnasium.envs.registration.load_env_creator(creator)
+    metadata = getattr(creator, "metadata", None)
+    modes = metadata.get("render_modes", ()) if isinstance(metadata, dict) else ()
+    return {"render_mode": "rgb_array"} if "rgb_array" in modes else {}
+
+
+def is_numeric(value):
+    """Whether this is a number or an array of numbers."""
+    return isinstance(value, (bool, int, float, np.generic, np.ndarray)) and np.asarray(value).dtype.kind in "biuf"
+
+
+def plain(value):
+    """The value as JSON has it: arrays are lists, a number that is not finite is null."""
+    if isinstance(value, (np.generic, np.ndarray)):
+        value = value.tolist()
+    if isinstance(value, dict):
+        return {str(key): plain(part) for key, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(part) for part in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    raise TypeError(f"a {type(value).__name__} cannot be written as JSON")
+
+
+def read_exactly(file, length):
+    """So many bytes."""
+    message = b""
+    while len(message) < length:
+        part = os.read(file, length - len(message))
+        if not part:
+            raise EOFError
+        message += part
+    return message
+
+
+def send(file, message):
+    """Writes a message: nothing, JSON or, after JSON that announced them, pixels."""
+    content = message if isinstance(message, bytes) else json.dumps(message, allow_nan=False).encode()
+    content = memoryview(len(content).to_bytes(4, sys.byteorder) + content)
+    while content:
+        content = content[os.write(file, content) :]
+
+
+def serve(host, commands, answers):
+    """Answers the bell and requests until it is told to end."""
+    while header := os.read(commands, 4):
+        if header == BELL:
+            send(answers, host.answer_bell() or b"")
+            continue
+        request = json.loads(read_exactly(commands, int.from_bytes(header, sys.byteorder)))
+        (verb, fields), = request.items()
+        if verb == "end":
+            break
+        for message in replies(host, verb, fields):
+            send(answers, message)
+
+
+def replies(host, verb, fields):
+    """The messages that answer a request."""
+    try:
+        if verb == "call" and not host.has(fields["row"], fields["name"]):
+            return [{"missing": fields["name"]}]
+        value = getattr(host, verb)(**fields)
+    except BaseException:
+        return [{"failed": traceback_text()}]
+    if isinstance(value, np.ndarray):
+        height, width, _ = value.shape
+        return [{"value": [width, height]}, value.tobytes()]
+    return [{"value": value}]
+
+
+def main():
+    global gymnasium, np, spaces
+    commands, answers, memory = descriptors = [int(number) for number in sys.argv[1:]]
+    # Environments look at the arguments and start programs, too.
+    del sys.argv[1:]
+    for descriptor in descriptors:
+        os.set_inheritable(descriptor, False)
+    faulthandler.enable()
+    try:
+        import gymnasium
+        import numpy as np
+        from gymnasium import spaces
+    except ImportError as error:
+        send(answers, {"failed": f"{type(error).__name__}: {error}"})
+        return
+    send(answers, {"value": None})
+    serve(Host(memory), commands, answers)
+
+
+main()

@@ -1,0 +1,361 @@
+//! Environments of Gymnasium in this process: their bits, spaces, pictures, calls and errors.
+//!
+//! What concerns workers is in `workers.rs`. The environments are those of `python/fixtures.py` and Gymnasium's own.
+#![allow(clippy::unwrap_used)]
+
+use std::process::Command;
+
+use phalanx_envs::{
+    Action, BatchEnv, Dtype, Env, EnvError, EnvSpec, Episode, LocalBatch, Registry, Row, Space, contract,
+};
+use serde_json::{Value, json};
+
+/// The Python that all tests use.
+fn python() -> String {
+    std::env::var("PHALANX_PYTHON").expect(
+        "PHALANX_PYTHON must name a Python with Gymnasium: `cargo xtask test` sets it, `cargo xtask setup --gymnasium` installs one",
+    )
+}
+
+/// An environment with parameters of its own.
+fn spec(name: &str, params: &Value) -> EnvSpec {
+    let mut spec = EnvSpec::named(&format!("gymnasium:{name}"));
+    spec.params = serde_json::from_value(params.clone()).unwrap();
+    spec.params.0.entry("python").or_insert_with(|| json!(python()));
+    spec
+}
+
+fn make(name: &str, params: &Value) -> Result<Box<dyn Env>, EnvError> {
+    Registry::standard().build(&spec(name, params))
+}
+
+/// An environment of the fixtures.
+fn fixture(name: &str, params: &Value) -> Box<dyn Env> {
+    make(&format!("tests.python.fixtures:{name}"), params).unwrap()
+}
+
+/// An observation of floats, filled by `work`.
+fn shown<T>(env: &mut dyn Env, work: impl FnOnce(&mut dyn Env, Row<'_>) -> T) -> (Vec<f32>, T) {
+    let mut row = vec![f32::NAN; env.observation_space().len()];
+    let outcome = work(env, Row::F32(&mut row));
+    (row, outcome)
+}
+
+fn reset(env: &mut dyn Env, seed: Option<u64>) -> Vec<f32> {
+    let (row, outcome) = shown(env, |env, row| env.reset(seed, row));
+    outcome.unwrap();
+    row
+}
+
+/// The error of a first step with `action`.
+fn step_error(env: &mut dyn Env, action: Action<'_>) -> String {
+    shown(env, |env, row| env.step(action, row)).1.unwrap_err().to_string()
+}
+
+#[test]
+fn episodes_are_gymnasiums_own_bit_for_bit() {
+    let choices: Vec<i64> = (0..500).map(|i| (i * 7 / 3) % 2).collect();
+    let numbers: Vec<f32> = (0..200).map(|i| (i as f32 * 0.37).sin() * 2.0).collect();
+    let numbers: Vec<[f32; 1]> = numbers.into_iter().map(|x| [x]).collect();
+    for (name, actions) in
+        [("CartPole-v1", json!(choices)), ("FrozenLake-v1", json!(choices)), ("Pendulum-v1", json!(numbers))]
+    {
+        let seeds = json!([3, 0, u32::MAX]);
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/python/reference.py");
+        let mut command = Command::new(python());
+        let output =
+            command.args([script, name]).args([seeds.to_string(), actions.to_string()]).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let expected: Vec<(Vec<f32>, f32, u8)> = serde_json::from_slice(&output.stdout).unwrap();
+
+        let mut env = make(name, &json!({})).unwrap();
+        let mut found = Vec::new();
+        for seed in seeds.as_array().unwrap() {
+            found.push((reset(&mut *env, seed.as_u64()), 0.0, 0));
+            for i in 0..actions.as_array().unwrap().len() {
+                let action = match env.action_space() {
+                    Space::Discrete { .. } => Action::Discrete(choices[i] as usize),
+                    _ => Action::Box(&numbers[i]),
+                };
+                let (row, step) = shown(&mut *env, |env, row| env.step(action, row));
+                let step = step.unwrap();
+                found.push((row, step.reward, step.episode as u8));
+                if step.episode.is_over() {
+                    break;
+                }
+            }
+        }
+        assert!(found == expected, "{name} differs");
+        assert!(found.iter().any(|(_, _, episode)| *episode > 0), "{name}: an episode ends");
+    }
+}
+
+#[test]
+fn observations_of_every_space_are_flattened_as_gymnasium_does() {
+    // Choices are one-hot: 4 of `discrete`, 2 + 4 of `multi_discrete`; `dict` has 3 + 2 + (2 + 2 + 2).
+    for (name, shape) in [
+        ("box", vec![2, 3]),
+        ("scalar", vec![]),
+        ("integers", vec![2]),
+        ("unbounded", vec![2]),
+        ("discrete", vec![4]),
+        ("multi_discrete", vec![6]),
+        ("grid", vec![14]),
+        ("multi_binary", vec![2, 2]),
+        ("dict", vec![11]),
+        ("boxes", vec![3]),
+        ("mixed", vec![4]),
+    ] {
+        let mut env = fixture("Kinds-v0", &json!({ "observation": name }));
+        assert_eq!(env.observation_space().shape(), shape, "{name}");
+        for step in 0..20 {
+            let row = if step == 0 {
+                reset(&mut *env, Some(1))
+            } else {
+                shown(&mut *env, |env, row| env.step(Action::Discrete(0), row).unwrap()).0
+            };
+            let expected: Vec<f32> =
+                serde_json::from_value(env.call("flattened", &Value::Null).unwrap()).unwrap();
+            assert_eq!(row, expected, "{name}");
+            let Space::Box { low, high, .. } = env.observation_space() else { panic!("a box") };
+            assert!(
+                row.iter().zip(low.iter().zip(high)).all(|(x, (l, h))| l <= x && x <= h),
+                "{name}: {row:?}"
+            );
+        }
+    }
+    let env = fixture("Kinds-v0", &json!({ "observation": "unbounded" }));
+    assert_eq!(*env.observation_space(), Space::boxed(&[f32::NEG_INFINITY, 0.0], &[1.0, f32::INFINITY]));
+    let error = make("tests.python.fixtures:Kinds-v0", &json!({ "observation": "text" })).err().unwrap();
+    assert!(error.to_string().contains("nothing else is supported"), "{error}");
+}
+
+#[test]
+fn actions_of_every_space_arrive_as_gymnasium_has_them() {
+    for (name, action, expected) in [
+        ("discrete", Action::Discrete(3), "np.int64(2)"),
+        // 0 + 1 and 3 − 2.
+        ("multi_discrete", Action::MultiDiscrete(&[0, 3]), "array([1, 1])"),
+        ("grid", Action::MultiDiscrete(&[1, 2, 3, 4]), "array([[1, 2],\n       [3, 4]])"),
+        ("multi_binary", Action::MultiDiscrete(&[1, 0, 0, 1]), "array([[1, 0],\n       [0, 1]], dtype=int8)"),
+        (
+            "choices",
+            // Gymnasium sorts the keys of a Dict: [1, 0] and [1, 2], then 2 + 5.
+            Action::MultiDiscrete(&[1, 0, 1, 2, 2]),
+            "{'more': (array([1, 0], dtype=int8), array([1, 2])), 'turn': np.int64(7)}",
+        ),
+        (
+            "box",
+            Action::Box(&[0.0, 0.5, 1.0, -0.5, -1.0, 2.0]),
+            "array([[ 0. ,  0.5,  1. ],\n       [-0.5, -1. ,  2. ]])",
+        ),
+        ("scalar", Action::Box(&[0.5]), "array(0.5, dtype=float32)"),
+        ("integers", Action::Box(&[1.6, -2.4]), "array([ 2, -2], dtype=int32)"),
+        (
+            "boxes",
+            Action::Box(&[0.5, -0.5, 4.0]),
+            "(array([ 0.5, -0.5], dtype=float32), {'x': array([4.], dtype=float32)})",
+        ),
+    ] {
+        let mut env = fixture("Kinds-v0", &json!({ "action": name }));
+        assert!(env.action_space().contains(action), "{name}: {}", env.action_space());
+        reset(&mut *env, Some(1));
+        shown(&mut *env, |env, row| env.step(action, row)).1.unwrap();
+        assert_eq!(env.call("taken", &Value::Null).unwrap(), json!([expected, true]), "{name}");
+    }
+    // 0.1 as f32 is more than 0.1: the bounds lie inside those of the box.
+    let mut env = fixture("Kinds-v0", &json!({ "action": "tenth" }));
+    let Space::Box { low, high, .. } = env.action_space().clone() else { panic!("a box") };
+    assert!(f64::from(high[0]) < 0.1 && f64::from(low[0]) > -0.1);
+    reset(&mut *env, Some(1));
+    shown(&mut *env, |env, row| env.step(Action::Box(&[low[0], high[0]]), row)).1.unwrap();
+    assert_eq!(env.call("taken", &Value::Null).unwrap()[1], json!(true));
+
+    let error = make("tests.python.fixtures:Kinds-v0", &json!({ "action": "mixed" })).err().unwrap();
+    assert!(error.to_string().contains("asks for choices and numbers at once"), "{error}");
+}
+
+#[test]
+fn an_end_of_the_task_counts_more_than_a_time_limit() {
+    let mut batch = LocalBatch::new(
+        &Registry::standard(),
+        &spec("tests.python.fixtures:Walk-v0", &json!({ "max_episode_steps": 20 })),
+        2,
+        100,
+        7,
+    )
+    .unwrap();
+    batch.reset(None).unwrap();
+    let mut ends = [0; 3];
+    for t in 0..100 {
+        // Row 0 stays where it is, row 1 walks away.
+        batch.block().discrete_actions(t).copy_from_slice(&[1, 2]);
+        batch.step(t).unwrap();
+        for row in 0..2 {
+            let episode = batch.block().episode(t, row);
+            ends[episode as usize] += 1;
+            if episode.is_over() {
+                let last = batch.block().final_observation_row(t, row).f32().to_vec();
+                assert_eq!(last[0].abs() > 4.0, episode == Episode::Terminated, "{last:?}");
+                assert_eq!(last[1] == 20.0, episode == Episode::Truncated, "{last:?}");
+                assert_eq!(batch.block().observation_row(t + 1, row).f32()[1], 0.0, "begun anew");
+            }
+        }
+    }
+    assert!(ends[1] > 0 && ends[2] > 0, "{ends:?}");
+}
+
+#[test]
+fn pixels_stay_bytes_and_are_drawn() {
+    let mut env = fixture("Pixels-v0", &json!({}));
+    let Space::Box { shape, low, high, dtype } = env.observation_space() else { panic!("a box") };
+    assert_eq!((shape.as_slice(), low[59], high[59], *dtype), (&[5, 4, 3][..], 0.0, 255.0, Dtype::U8));
+    let mut row = [0; 60];
+    env.reset(Some(2), Row::U8(&mut row)).unwrap();
+    let frame = env.render().unwrap();
+    assert_eq!((frame.width, frame.height, frame.pixels), (4, 5, row.to_vec()));
+    assert_eq!(env.frames_per_second(), 12.0);
+    assert!(fixture("Pixels-v0", &json!({ "render_mode": null })).render().is_none());
+    assert!(fixture("Walk-v0", &json!({})).render().is_none());
+}
+
+#[test]
+fn methods_and_attributes_are_called_by_name() {
+    let mut env = fixture("Walk-v0", &json!({}));
+    let start = reset(&mut *env, Some(5))[0];
+    assert_eq!(env.call("info", &Value::Null).unwrap(), json!({ "seed": 5 }));
+    assert_eq!(env.call("steps", &Value::Null).unwrap(), json!(0));
+    let moved = env.call("shift", &json!({ "by": 2.0, "scale": 0.5 })).unwrap().as_f64().unwrap();
+    assert!((moved as f32 - (start + 1.0)).abs() < 1e-6);
+    env.call("shift", &json!([-1.0])).unwrap();
+    let position = shown(&mut *env, |env, row| env.step(Action::Discrete(1), row).unwrap()).0[0];
+    let info = env.call("info", &Value::Null).unwrap();
+    assert_eq!(info["pair"][0].as_f64().unwrap() as f32, position);
+    // Text is left out, and what is not finite is null.
+    assert_eq!((&info["steps"], &info["pair"][1], info.get("name")), (&json!(1), &Value::Null, None));
+    assert!(info["near"].is_boolean());
+    let error = env.call("wings", &Value::Null).unwrap_err();
+    assert_eq!(error.to_string(), "no method or attribute \"wings\"");
+    let error = env.call("shift", &Value::Null).unwrap_err().to_string();
+    assert!(error.contains("missing 1 required positional argument"), "{error}");
+    assert_eq!(env.call("steps", &Value::Null).unwrap(), json!(1), "the interpreter goes on");
+}
+
+#[test]
+fn rows_of_one_interpreter_share_it_until_the_last_is_dropped() {
+    let mut rows: Vec<_> = (0..3).map(|_| fixture("Walk-v0", &json!({}))).collect();
+    let process = |env: &mut Box<dyn Env>| env.call("pid", &Value::Null).unwrap().as_u64().unwrap();
+    let first = process(&mut rows[0]);
+    assert!(rows.iter_mut().all(|row| process(row) == first));
+    rows.truncate(1);
+    assert_eq!(process(&mut rows[0]), first);
+    let is_there = || std::path::Path::new(&format!("/proc/{first}")).exists();
+    assert!(is_there());
+    drop(rows);
+    assert!(!is_there());
+}
+
+#[test]
+fn what_is_printed_meets_no_message() {
+    let mut env = fixture("Walk-v0", &json!({ "fault": "print" }));
+    reset(&mut *env, Some(5));
+    for _ in 0..3 {
+        shown(&mut *env, |env, row| env.step(Action::Discrete(1), row)).1.unwrap();
+    }
+}
+
+#[test]
+fn exceptions_arrive_with_their_traceback() {
+    let name = "tests.python.fixtures:Walk-v0";
+    for (fault, last_line) in [("raise", "ValueError: the wheel came off"), ("exit", "SystemExit: 3")] {
+        for phase in ["new", "reset", "step"] {
+            let params = json!({ "fault": fault, "phase": phase });
+            let error = match make(name, &params) {
+                Err(error) => error.to_string(),
+                Ok(mut env) => match shown(&mut *env, |env, row| env.reset(Some(1), row)).1 {
+                    Err(error) => error.to_string(),
+                    Ok(()) => step_error(&mut *env, Action::Discrete(1)),
+                },
+            };
+            assert!(error.starts_with("Traceback (most recent call last):"), "{error}");
+            assert!(error.contains("fixtures.py\", line") && error.ends_with(last_line), "{error}");
+            assert!(!error.contains("<stdin>"), "the hosting script is of no interest: {error}");
+        }
+    }
+    let error = make("CartPole-v1", &json!({ "wheels": 3 })).err().unwrap().to_string();
+    assert!(error.contains("unexpected keyword argument 'wheels'"), "{error}");
+    let error = make("CartPoel-v1", &json!({})).err().unwrap().to_string();
+    assert!(error.contains("Environment `CartPoel` doesn't exist"), "{error}");
+}
+
+#[test]
+fn a_failing_row_is_named_and_the_others_are_stepped() {
+    let params = json!({ "fault": "raise", "phase": "step", "at": 1 });
+    let spec = spec("tests.python.fixtures:Walk-v0", &params);
+    let mut batch = LocalBatch::new(&Registry::standard(), &spec, 2, 2, 7).unwrap();
+    batch.reset(None).unwrap();
+    batch.block().set_active(0, false);
+    batch.block().discrete_actions(0).fill(2);
+    batch.step(0).unwrap();
+    batch.block().set_active(0, true);
+    batch.block().discrete_actions(1).fill(2);
+    let error = batch.step(1).unwrap_err().to_string();
+    assert!(error.starts_with("row 1: step failed at step 1 of episode 0"), "{error}");
+    assert!(error.ends_with("ValueError: the wheel came off"), "{error}");
+    assert_eq!(batch.block().observation_row(2, 0).f32()[1], 1.0, "row 0 took its first step");
+}
+
+#[test]
+fn an_interpreter_that_ends_is_named_with_its_row() {
+    for (fault, how) in [("os_exit", "ended: exit code 4"), ("abort", "ended: signal 6, SIGABRT")] {
+        let params = json!({ "fault": fault, "phase": "step", "at": 1 });
+        let mut batch =
+            LocalBatch::new(&Registry::standard(), &spec("tests.python.fixtures:Walk-v0", &params), 3, 4, 7)
+                .unwrap();
+        batch.reset(None).unwrap();
+        batch.block().discrete_actions(0).fill(2);
+        batch.step(0).unwrap();
+        // Row 0 rests, so that row 1 is the first to take its second step.
+        batch.block().set_active(0, false);
+        batch.block().discrete_actions(1).fill(2);
+        let error = batch.step(1).unwrap_err().to_string();
+        assert!(error.starts_with("row 1: step failed at step 1 of episode 0"), "{error}");
+        assert!(error.contains("last action 2: the Python interpreter") && error.contains(how), "{error}");
+        let error = batch.reset(None).unwrap_err().to_string();
+        assert!(error.contains(how), "{error}");
+        // A new one is started for new rows.
+        reset(&mut *fixture("Walk-v0", &json!({})), Some(1));
+    }
+}
+
+#[test]
+fn an_interpreter_that_will_not_do_is_named_with_the_remedy() {
+    let error = |python: &str| make("CartPole-v1", &json!({ "python": python })).err().unwrap().to_string();
+    let absent = error("/nowhere/python");
+    assert!(absent.contains("/nowhere/python cannot be started: No such file"), "{absent}");
+    assert!(error("false").contains("the Python interpreter false"), "{}", error("false"));
+
+    // An interpreter without site-packages: it has no Gymnasium.
+    let folder = std::env::temp_dir().join(format!("phalanx-python-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let bare = folder.join("python");
+    std::fs::write(&bare, format!("#!/bin/sh\nexec {} -I -S \"$@\"\n", python())).unwrap();
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o700);
+    std::fs::set_permissions(&bare, mode).unwrap();
+    let bare = bare.to_str().unwrap();
+    let message = error(bare);
+    assert!(message.contains("No module named 'gymnasium'"), "{message}");
+    assert!(message.contains(&format!("run `{bare} -m pip install gymnasium`")), "{message}");
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn environments_behind_the_door_keep_the_contract() {
+    for (name, frame) in
+        [("CartPole-v1", Some((600, 400))), ("tests.python.fixtures:Pixels-v0", Some((4, 5)))]
+    {
+        let report = contract::check(&Registry::standard(), &spec(name, &json!({})));
+        assert_eq!(report.findings, [], "{report}");
+        assert_eq!(report.frame, frame, "{report}");
+    }
+}

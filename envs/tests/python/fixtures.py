@@ -1,0 +1,133 @@
+"""Environments for the tests: of every kind of space, with pixels, and with faults."""
+
+import os
+import sys
+
+import gymnasium
+import numpy as np
+from gymnasium import spaces
+
+Discrete, MultiDiscrete, MultiBinary, Box = spaces.Discrete, spaces.MultiDiscrete, spaces.MultiBinary, spaces.Box
+
+SPACES = {
+    "box": Box(-2.0, 2.0, (2, 3), np.float64),
+    "scalar": Box(-1.0, 1.0, (), np.float32),
+    "integers": Box(-3, 3, (2,), np.int32),
+    "tenth": Box(-0.1, 0.1, (2,), np.float64),
+    "unbounded": Box(np.array([-np.inf, 0.0], np.float32), np.array([1.0, np.inf], np.float32)),
+    "discrete": Discrete(4, start=-1),
+    "multi_discrete": MultiDiscrete([2, 4], start=[1, -2]),
+    "grid": MultiDiscrete([[2, 3], [4, 5]]),
+    "multi_binary": MultiBinary([2, 2]),
+    "dict": spaces.Dict({"b": Box(-1.0, 1.0, (2,)), "a": Discrete(3), "c": spaces.Tuple([MultiBinary(2), MultiDiscrete([2, 2])])}),
+    "choices": spaces.Dict({"turn": Discrete(3, start=5), "more": spaces.Tuple([MultiBinary(2), MultiDiscrete([2, 3])])}),
+    "boxes": spaces.Tuple([Box(-1.0, 1.0, (2,)), spaces.Dict({"x": Box(0.0, 5.0, (1,))})]),
+    "mixed": spaces.Tuple([Box(-1.0, 1.0, (2,)), Discrete(2)]),
+    "text": spaces.Text(5),
+}
+
+
+class Kinds(gymnasium.Env):
+    """Shows samples of one space and takes actions of another."""
+
+    def __init__(self, observation="box", action="discrete"):
+        self.observation_space, self.action_space = SPACES[observation], SPACES[action]
+
+    def sample(self):
+        self.observation_space.seed(int(self.np_random.integers(1 << 31)))
+        self.shown = self.observation_space.sample()
+        return self.shown
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        return self.sample(), {}
+
+    def step(self, action):
+        self.action = action
+        return self.sample(), 0.0, False, False, {}
+
+    def flattened(self):
+        """What was shown last, as Gymnasium flattens it."""
+        return spaces.flatten(self.observation_space, self.shown)
+
+    def taken(self):
+        """The last action as text, and whether it lies in its space."""
+        return [repr(self.action), self.action_space.contains(self.action)]
+
+
+class Pixels(gymnasium.Env):
+    """A random picture of bytes, which it also draws."""
+
+    metadata = {"render_modes": ["rgb_array"], "render_fps": 12}
+    observation_space, action_space = Box(0, 255, (5, 4, 3), np.uint8), Discrete(2)
+
+    def __init__(self, render_mode=None):
+        self.render_mode = render_mode
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.picture = self.np_random.integers(0, 256, (5, 4, 3), np.uint8)
+        return self.picture, {}
+
+    def step(self, action):
+        self.picture = np.roll(self.picture, action, axis=1)
+        ends = bool(self.np_random.random() < 0.1)
+        return self.picture, float(self.picture[0, 0, 0]), ends, False, {}
+
+    def render(self):
+        return self.picture
+
+
+class Walk(gymnasium.Env):
+    """A random walk that fails in the given phase, at the given step of the episode, in the given way."""
+
+    observation_space, action_space = Box(-np.inf, np.inf, (2,), np.float64), Discrete(3, start=-1)
+
+    def __init__(self, fault="", phase="", at=0):
+        self.fault, self.phase, self.at = fault, phase, at
+        self.fail("new", 0)
+
+    def fail(self, phase, step):
+        if (phase, step) != (self.phase, self.at):
+            return
+        if self.fault == "raise":
+            raise ValueError("the wheel came off")
+        if self.fault == "exit":
+            sys.exit(3)
+        if self.fault == "os_exit":
+            os._exit(4)
+        if self.fault == "abort":
+            os.abort()
+        while self.fault == "hang":
+            pass
+
+    def observation(self):
+        return np.array([self.position, self.steps])
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.fail("reset", 0)
+        self.position, self.steps = 0.1 * self.np_random.normal(), 0
+        return self.observation(), {"seed": seed}
+
+    def step(self, action):
+        self.fail("step", self.steps)
+        if self.fault == "print":
+            print("a word on the standard output")
+        self.position += action + 0.1 * self.np_random.normal()
+        self.steps += 1
+        info = {"steps": self.steps, "pair": np.array([self.position, np.nan]), "name": "walk", "near": abs(self.position) < 1}
+        terminated = bool(abs(self.position) > 4)
+        # Both at once: the end of the task counts.
+        return self.observation(), -abs(self.position), terminated, terminated or self.steps == 30, info
+
+    def pid(self):
+        return os.getpid()
+
+    def shift(self, by, scale=1.0):
+        self.position += by * scale
+        return self.position
+
+
+for environment in (Kinds, Pixels, Walk):
+    gymnasium.register(f"{environment.__name__}-v0", environment)
