@@ -64,6 +64,7 @@ pub fn trainer(
     let settings = TrainSettings {
         rows: config.rows,
         steps: config.steps,
+        stop_at_return: config.stop_at_return,
         seed: config.seed,
         device,
         rollout: config.rollout,

@@ -237,6 +237,20 @@ fn a_damaged_checkpoint_is_passed_over_and_what_it_led_to_forgotten() {
 }
 
 #[test]
+fn a_run_ends_when_its_return_is_reached() {
+    let place = Place::new();
+    place.succeed(&["train", "small.yaml", "--set", "stop_at_return=15", "--set", "steps=1_000_000"]);
+    let run = &place.runs()[0];
+    let records = metrics(run);
+    let (last, before) = records.split_last().unwrap();
+    let reached = |record: &Map<String, Value>| {
+        record["episodes"].as_u64() >= Some(100) && record["episode_return_mean"].as_f64() >= Some(15.0)
+    };
+    assert!(reached(last) && !before.iter().any(reached), "{last:?}");
+    place.succeed(&["evaluate", run.to_str().unwrap(), "--json"]);
+}
+
+#[test]
 fn the_first_signal_saves_and_says_how_to_go_on() {
     for (name, code) in [("INT", 130), ("TERM", 143)] {
         let place = Place::new();

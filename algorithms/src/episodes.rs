@@ -47,6 +47,11 @@ impl EpisodeLog {
         (returns / n, lengths / n)
     }
 
+    /// Mean return of the latest 100 finished episodes; `None` before there are as many.
+    pub fn recent_return(&self) -> Option<f64> {
+        (self.recent.len() == RECENT).then(|| self.means().0)
+    }
+
     /// Every row was reset: its running episode is forgotten and the next one begins.
     pub fn restart(&mut self) {
         (0..self.running.len()).for_each(|row| self.begin_next(row));

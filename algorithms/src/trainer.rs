@@ -18,6 +18,8 @@ pub struct TrainSettings {
     pub rows: usize,
     /// Environment steps of the whole training.
     pub steps: u64,
+    /// Mean return of the latest 100 episodes that ends the training earlier.
+    pub stop_at_return: Option<f64>,
     /// Seed of every random number.
     pub seed: u64,
     /// Where the networks live.
@@ -42,7 +44,7 @@ pub type MakeBatch<'a> = dyn Fn(usize, usize, u64) -> Result<Box<dyn BatchEnv>, 
 /// How a training ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
-    /// All steps were taken.
+    /// All steps were taken, or the return was reached.
     Finished,
     /// It was asked to stop.
     Stopped,
@@ -167,6 +169,10 @@ impl Trainer {
                 self.try_out(&mut record, checkpoints)?;
             }
             log(&record)?;
+            let recent = self.collector.log().recent_return();
+            if self.settings.stop_at_return.is_some_and(|goal| recent.is_some_and(|mean| mean >= goal)) {
+                return Ok(Outcome::Finished);
+            }
             if stop() {
                 return Ok(Outcome::Stopped);
             }

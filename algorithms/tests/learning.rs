@@ -28,6 +28,7 @@ fn settings(rollout: RolloutSettings, objective: Objective) -> TrainSettings {
         },
         evaluation: EvaluationSettings { every: 0, episodes: 0 },
         checkpoint_every: 0,
+        stop_at_return: None,
     }
 }
 

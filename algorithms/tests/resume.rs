@@ -22,6 +22,7 @@ fn settings(rollout: RolloutSettings, objective: Objective) -> TrainSettings {
         ppo: PpoSettings { minibatch: Some(48), objective, ..PpoSettings::default() },
         evaluation: EvaluationSettings { every: 300, episodes: 3 },
         checkpoint_every: 0,
+        stop_at_return: None,
     }
 }
 

@@ -30,6 +30,9 @@ pub struct Config {
     #[serde(default = "defaults::steps")]
     #[schemars(range(min = 1))]
     pub steps: u64,
+    /// Ends the training as soon as the latest 100 episodes have this mean return; null takes all steps.
+    #[serde(default)]
+    pub stop_at_return: Option<f64>,
     /// Seed of every random number of the run.
     #[serde(default)]
     pub seed: u64,

@@ -35,6 +35,7 @@ class Policy(nn.Module):
         return nn.Sequential(first, nn.Tanh(), second, nn.Tanh(), layer_init(nn.Linear(64, outputs), gain))
 
     def forward(self, observations, state=None):
+        observations = observations.float()  # MuJoCo's are doubles
         out = self.actor(observations)
         policy = out if self.discrete else torch.distributions.Normal(out, self.log_std.expand_as(out).exp())
         return policy, self.critic(observations)

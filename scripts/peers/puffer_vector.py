@@ -14,7 +14,9 @@ def vectorised(args, statistics):
         return pufferlib.vector.make(Cartpole, env_kwargs={"num_envs": args.rows, "report_interval": 128})
 
     def creator(buf=None, seed=0):
-        env = gymnasium.make(args.env)
+        # Version 5 of MuJoCo's tasks came after this Gymnasium.
+        name = args.env if args.env in gymnasium.registry else args.env.replace("-v5", "-v4")
+        env = gymnasium.make(name)
         env = pufferlib.EpisodeStats(env) if statistics else env
         return pufferlib.emulation.GymnasiumPufferEnv(env=env, buf=buf, seed=seed)
 

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::process::{build, cache};
-use crate::setup;
+use crate::{mujoco, setup};
 use contender::{Contender, contenders};
 use install::Installed;
 use setting::{SETTINGS, Setting, Suite};
@@ -41,6 +41,8 @@ pub fn run(arguments: &[&str]) -> Result<()> {
         binary.canonicalize().with_context(|| format!("no {}", binary.display()))?
     } else {
         setup::ensure(false)?;
+        // Two settings are of its environments.
+        mujoco::ensure()?;
         build()?
     };
     for setting in options.settings() {
@@ -120,7 +122,10 @@ mod tests {
         let names = |arguments: &[&str]| {
             parse(arguments).unwrap().settings().map(ToString::to_string).collect::<Vec<_>>()
         };
-        assert_eq!(names(&["--suite", "train"]), ["train cartpole8", "train cartpole64", "train pendulum64"]);
+        assert_eq!(
+            names(&["--suite", "train"]),
+            ["train cartpole8", "train cartpole64", "train pendulum64", "train cheetah1", "train cheetah64"]
+        );
         assert_eq!(names(&["--only", "cartpole8"]), ["train cartpole8", "envs cartpole8"]);
         assert_eq!(names(&[]).len(), SETTINGS.len());
         assert_eq!(parse(&["--rounds", "5"]).unwrap().rounds, 5);

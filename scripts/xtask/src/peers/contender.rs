@@ -1,6 +1,5 @@
 //! Who is measured, and the ways to run each of them.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -8,7 +7,7 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 
 use super::install::{Installed, scripts};
-use super::setting::{CARTPOLE, EPOCHS, MINIBATCHES, Setting, Suite};
+use super::setting::{CARTPOLE, Setting, Suite};
 use crate::process::{output, root};
 
 /// A library; the fastest way to run it counts.
@@ -25,8 +24,8 @@ pub struct Variant {
     arguments: Vec<String>,
     /// Steps a second of every run so far, or why it cannot run.
     pub outcome: Result<Vec<f64>, String>,
-    /// Of the packages that were measured.
-    pub versions: BTreeMap<String, String>,
+    /// What its last run reported.
+    pub report: Value,
 }
 
 /// The runs of a library that differ in their arguments: label and arguments.
@@ -121,11 +120,8 @@ impl Peer {
             std::iter::once(script).chain(words.iter().chain(self.more).map(ToString::to_string)).collect();
         let mut numbers = vec![("--rows", setting.rows)];
         if setting.suite == Suite::Train {
-            numbers.extend([
-                ("--steps", setting.steps),
-                ("--epochs", EPOCHS),
-                ("--minibatches", MINIBATCHES),
-            ]);
+            let (steps, epochs, minibatches) = setting.update;
+            numbers.extend([("--steps", steps), ("--epochs", epochs), ("--minibatches", minibatches)]);
         }
         arguments.extend(numbers.iter().flat_map(|(name, number)| [(*name).to_owned(), number.to_string()]));
         let variants = self.ways.iter().map(|way| match python {
@@ -140,7 +136,7 @@ impl Variant {
     fn new(program: PathBuf, arguments: &[String], (label, more): &(&str, &[&str])) -> Self {
         let arguments = arguments.iter().cloned().chain(more.iter().map(ToString::to_string)).collect();
         let label = (*label).to_owned();
-        Self { label, program, arguments, outcome: Ok(Vec::new()), versions: BTreeMap::new() }
+        Self { label, program, arguments, outcome: Ok(Vec::new()), report: Value::Null }
     }
 
     /// Runs it once more in this folder, unless it has failed before.
@@ -149,9 +145,9 @@ impl Variant {
         let mut command = Command::new(&self.program);
         command.args(&self.arguments).current_dir(folder).env("PYTHONDONTWRITEBYTECODE", "1");
         match output(&mut command).and_then(|said| report(&said)) {
-            Ok((rate, versions)) => {
+            Ok((rate, report)) => {
                 rates.push(rate);
-                self.versions = versions;
+                self.report = report;
             }
             Err(error) => self.outcome = Err(format!("failed: {}", last_line(&format!("{error:#}")))),
         }
@@ -163,13 +159,11 @@ fn last_line(text: &str) -> &str {
     text.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default().trim()
 }
 
-/// Steps a second and versions in the last line of what a run printed.
-fn report(said: &str) -> Result<(f64, BTreeMap<String, String>)> {
+/// The last line of what a run printed, and the steps a second in it.
+fn report(said: &str) -> Result<(f64, Value)> {
     let value: Value = serde_json::from_str(last_line(said)).context("its last line is no JSON")?;
     let rate = value["steps_per_second"].as_f64().context("it told no steps_per_second")?;
-    let versions = value["versions"].as_object().into_iter().flatten();
-    let versions = versions.filter_map(|(name, version)| Some((name.clone(), version.as_str()?.to_owned())));
-    Ok((rate, versions.collect()))
+    Ok((rate, value))
 }
 
 #[cfg(test)]
@@ -202,8 +196,8 @@ mod tests {
     #[test]
     fn the_last_line_is_the_report() {
         let said = "a warning\n{\"steps_per_second\": 12.5, \"versions\": {\"torch\": \"2.11.0\"}}\n";
-        let (rate, versions) = report(said).unwrap();
-        assert_eq!((rate, versions["torch"].as_str()), (12.5, "2.11.0"));
+        let (rate, parsed) = report(said).unwrap();
+        assert_eq!((rate, parsed["versions"]["torch"].as_str()), (12.5, Some("2.11.0")));
         assert!(report("").is_err());
         assert!(report("{\"steps\": 1}").is_err());
     }

@@ -1,12 +1,13 @@
 //! The tables of docs/benchmarks.md, each between two markers; the text around them is written by hand.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::fs;
 use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use super::contender::Contender;
+use super::contender::{Contender, Variant};
 use super::setting::Setting;
 use crate::process::{output, root};
 
@@ -23,10 +24,11 @@ struct Figure<'a> {
 /// Everything between the markers of a setting.
 pub fn section(setting: &Setting, contenders: &[Contender], rounds: usize) -> String {
     format!(
-        "### {}: {}\n\n{}\n\n{}",
+        "### {}: {}\n\n{}\n\n{}{}",
         setting.name,
         setting.words(),
         table(contenders),
+        contenders.iter().find(|contender| contender.ours).and_then(spans).unwrap_or_default(),
         circumstances(setting, contenders, rounds)
     )
 }
@@ -70,6 +72,30 @@ fn table(contenders: &[Contender]) -> String {
     lines.join("\n")
 }
 
+/// Where our time goes in training, and what the machine could do at most, as the fastest way's last run told.
+fn spans(ours: &Contender) -> Option<String> {
+    let median =
+        |variant: &'_ Variant| figure("", variant.outcome.as_ref().ok()?).map(|figure| figure.median);
+    let best =
+        ours.variants.iter().max_by(|a, b| median(a).partial_cmp(&median(b)).unwrap_or(Ordering::Equal))?;
+    let (shares, limit) = (best.report["shares"].as_object()?, &best.report["limit"]);
+    let shares: Vec<_> = shares
+        .iter()
+        .map(|(name, share)| format!("{name} {:.1} %", 100.0 * share.as_f64().unwrap_or(f64::NAN)))
+        .collect();
+    let number = |name: &str| limit[name].as_f64().unwrap_or(f64::NAN);
+    Some(format!(
+        "Phalanx: {}. Limit of this machine: {} steps/s ({:.0} kflop a step at {:.0} Gflop/s of matrix products, and {:.2} µs in \
+         the environment on each core); reached is {:.0} % of it.\n\n",
+        shares.join(", "),
+        thousands(number("steps_per_second")),
+        number("flop_per_step") / 1e3,
+        number("flops") / 1e9,
+        number("environment") * 1e6,
+        100.0 * median(best)? / number("steps_per_second")
+    ))
+}
+
 /// The figures of every way that ran, the fastest first.
 fn figures(contender: &Contender) -> Vec<Figure<'_>> {
     let mut figures: Vec<Figure> = contender
@@ -107,11 +133,11 @@ pub fn thousands(number: f64) -> String {
 
 /// Machine, versions and command, without which the figures mean nothing.
 fn circumstances(setting: &Setting, contenders: &[Contender], rounds: usize) -> String {
-    let variants = contenders.iter().flat_map(|contender| &contender.variants);
+    let reports = contenders.iter().flat_map(|contender| &contender.variants).map(|variant| &variant.report);
     let mut versions: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for (name, version) in variants.flat_map(|variant| &variant.versions) {
-        let known = versions.entry(name).or_default();
-        if !known.contains(&version.as_str()) {
+    for (name, version) in reports.filter_map(|report| report["versions"].as_object()).flatten() {
+        let (known, version) = (versions.entry(name).or_default(), version.as_str().unwrap_or_default());
+        if !known.contains(&version) {
             known.push(version);
         }
     }
@@ -188,6 +214,24 @@ mod tests {
         assert_eq!(rows[0], "| **Phalanx** | 2,000 | 1,000 – 3,000 | 1 | 2: 5 |  |");
         assert_eq!(rows[1], "| peer | 800 | 700 – 900 | b | a: 400; c: failed | 2.50 × |");
         assert_eq!(rows[2], "| lost | not run | | | | |");
+    }
+
+    #[test]
+    fn our_shares_and_limit_are_told_of_the_fastest_way() {
+        let mut ours = Contender::of_rates("Phalanx", true, &[("1", &[10.0]), ("2", &[300.0])]);
+        assert_eq!(spans(&ours), None);
+        ours.variants[1].report = serde_json::json!({
+            "shares": { "stepping": 0.25, "update": 0.7 },
+            "limit": { "steps_per_second": 400.0, "flop_per_step": 2e3, "flops": 5e9, "environment": 3e-6 },
+        });
+        let told = spans(&ours).unwrap();
+        assert!(told.starts_with(
+            "Phalanx: stepping 25.0 %, update 70.0 %. Limit of this machine: 400 steps/s (2 kflop"
+        ));
+        assert!(
+            told.contains("at 5 Gflop/s") && told.contains("3.00 µs") && told.contains("reached is 75 %"),
+            "{told}"
+        );
     }
 
     #[test]

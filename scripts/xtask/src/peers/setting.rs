@@ -35,19 +35,16 @@ pub struct Setting {
     pub env: &'static str,
     /// Environments that are stepped together.
     pub rows: u32,
-    /// Steps of every row between two updates; 0 where nothing is learned.
-    pub steps: u32,
+    /// Steps of every row between two updates, epochs of an update and minibatches of an epoch; zeros where nothing is learned.
+    pub update: (u32, u32, u32),
 }
 
-/// Of all training settings.
-pub const EPOCHS: u32 = 4;
-/// Of one epoch, of all training settings.
-pub const MINIBATCHES: u32 = 4;
-
-pub const SETTINGS: [Setting; 8] = [
-    train("cartpole8", CARTPOLE, 8, 128),
-    train("cartpole64", CARTPOLE, 64, 128),
-    train("pendulum64", PENDULUM, 64, 200),
+pub const SETTINGS: [Setting; 10] = [
+    train("cartpole8", CARTPOLE, 8, (128, 4, 4)),
+    train("cartpole64", CARTPOLE, 64, (128, 4, 4)),
+    train("pendulum64", PENDULUM, 64, (200, 4, 4)),
+    train("cheetah1", HALF_CHEETAH, 1, (2048, 10, 32)),
+    train("cheetah64", HALF_CHEETAH, 64, (64, 4, 4)),
     envs("cartpole8", CARTPOLE, 8),
     envs("cartpole64", CARTPOLE, 64),
     envs("cartpole256", CARTPOLE, 256),
@@ -57,22 +54,23 @@ pub const SETTINGS: [Setting; 8] = [
 
 pub const CARTPOLE: &str = "CartPole-v1";
 const PENDULUM: &str = "Pendulum-v1";
+pub const HALF_CHEETAH: &str = "HalfCheetah-v5";
 
-const fn train(name: &'static str, env: &'static str, rows: u32, steps: u32) -> Setting {
-    Setting { suite: Suite::Train, name, env, rows, steps }
+const fn train(name: &'static str, env: &'static str, rows: u32, update: (u32, u32, u32)) -> Setting {
+    Setting { suite: Suite::Train, name, env, rows, update }
 }
 
 const fn envs(name: &'static str, env: &'static str, rows: u32) -> Setting {
-    Setting { suite: Suite::Envs, name, env, rows, steps: 0 }
+    Setting { suite: Suite::Envs, name, env, rows, update: (0, 0, 0) }
 }
 
 impl Setting {
     /// In words, as the heading of its table.
     pub fn words(&self) -> String {
-        let Self { env, rows, steps, .. } = self;
+        let Self { env, rows, update: (steps, epochs, minibatches), .. } = self;
         match self.suite {
             Suite::Train => {
-                format!("{env}, {rows} rows × {steps} steps, {EPOCHS} epochs, {MINIBATCHES} minibatches")
+                format!("{env}, {rows} rows × {steps} steps, {epochs} epochs, {minibatches} minibatches")
             }
             Suite::Envs => format!("{env}, {rows} rows"),
         }
