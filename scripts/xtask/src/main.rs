@@ -29,7 +29,7 @@ Usage: cargo xtask COMMAND
   test [ARGS]...          all set-ups if needed, then the whole test suite; ARGS go to cargo nextest or cargo test
   results [--only CONFIG] [--seeds N]
                           train every task with 5 seeds, evaluate, write docs/results.md (about half an hour)
-  peers [--suite envs|train] [--only SETTING] [--rounds N] [--binary PHALANX]
+  peers [--suite envs|train|learn] [--only SETTING] [--rounds N] [--binary PHALANX]
                           measure other libraries and us in turn, write docs/benchmarks.md (about half an hour;
                           installs them into .cache/, about 11 GB); --binary: measure this one and write nothing
 

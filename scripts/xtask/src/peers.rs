@@ -5,6 +5,7 @@
 
 mod contender;
 mod install;
+mod learn;
 mod page;
 mod setting;
 
@@ -18,10 +19,15 @@ use contender::{Contender, contenders};
 use install::Installed;
 use setting::{SETTINGS, Setting, Suite};
 
+/// Rounds, unless said otherwise.
+const ROUNDS: usize = 3;
+
 /// What was asked for.
 #[derive(Debug, PartialEq)]
 struct Options<'a> {
     suite: Option<Suite>,
+    /// How long learning takes, instead of a suite of speeds.
+    learn: bool,
     only: Option<&'a str>,
     rounds: usize,
     /// Measured instead of this checkout's release build; the tables are shown, not written.
@@ -45,6 +51,9 @@ pub fn run(arguments: &[&str]) -> Result<()> {
         mujoco::ensure()?;
         build()?
     };
+    if options.learn {
+        return learn::run(&phalanx, &installed);
+    }
     for setting in options.settings() {
         let mut measured = contenders(setting, &phalanx, &installed);
         for round in 1..=options.rounds {
@@ -57,7 +66,7 @@ pub fn run(arguments: &[&str]) -> Result<()> {
         println!("{section}\n");
         // The page tells the commit, which a binary from elsewhere need not be of.
         if options.binary.is_none() {
-            page::write(setting, &section)?;
+            page::write(&setting.to_string(), &section)?;
         }
     }
     Ok(())
@@ -81,21 +90,28 @@ fn measure_once(contenders: &mut [Contender], folder: &Path) -> Result<()> {
 }
 
 fn parse<'a>(arguments: &[&'a str]) -> Result<Options<'a>> {
-    let mut options = Options { suite: None, only: None, rounds: 3, binary: None };
+    let mut options = Options { suite: None, learn: false, only: None, rounds: ROUNDS, binary: None };
     for pair in arguments.chunks(2) {
         match *pair {
             ["--suite", "train"] => options.suite = Some(Suite::Train),
             ["--suite", "envs"] => options.suite = Some(Suite::Envs),
+            ["--suite", "learn"] => options.learn = true,
             ["--only", name] => options.only = Some(name),
             ["--rounds", number] => options.rounds = number.parse().context("--rounds takes a number")?,
             ["--binary", path] => options.binary = Some(path.into()),
             _ => bail!(
-                "usage: cargo xtask peers [--suite envs|train] [--only SETTING] [--rounds N] [--binary PHALANX]"
+                "usage: cargo xtask peers [--suite envs|train|learn] [--only SETTING] [--rounds N] [--binary PHALANX]"
             ),
         }
     }
     ensure!(options.rounds > 0, "--rounds must be at least 1");
-    if options.settings().next().is_none() {
+    if options.learn {
+        let plain = options.suite.is_none()
+            && options.only.is_none()
+            && options.rounds == ROUNDS
+            && options.binary.is_none();
+        ensure!(plain, "--suite learn takes no other argument");
+    } else if options.settings().next().is_none() {
         let known: Vec<_> = SETTINGS.iter().map(ToString::to_string).collect();
         bail!("no such setting; there are {}", known.join(", "));
     }
@@ -139,6 +155,7 @@ mod tests {
             &["--rounds"],
             &["--only", "chess"],
             &["--suite", "train", "--only", "cartpole1024"],
+            &["--suite", "learn", "--rounds", "5"],
         ];
         for arguments in wrong {
             assert!(parse(arguments).is_err(), "{arguments:?}");

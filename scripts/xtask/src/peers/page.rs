@@ -143,18 +143,22 @@ fn circumstances(setting: &Setting, contenders: &[Contender], rounds: usize) -> 
     }
     let versions: Vec<_> =
         versions.iter().map(|(name, versions)| format!("{name} {}", versions.join(" and "))).collect();
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
     format!(
-        "Median of {rounds} {} of {} s on {cores} cores ({}), all in turn. Phalanx {}; {}.\n\
+        "Median of {rounds} {} of {} s, all in turn, {}; {}.\n\
          `cargo xtask peers --suite {} --only {} --rounds {rounds}`",
         if rounds == 1 { "round" } else { "rounds" },
         setting.suite.seconds(),
-        processor(),
-        commit(),
+        machine(),
         versions.join(", "),
         setting.suite.name(),
         setting.name,
     )
+}
+
+/// Where it was measured, and what of ours.
+pub fn machine() -> String {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    format!("on {cores} cores ({}); Phalanx {}", processor(), commit())
 }
 
 /// The commit of the checkout, and whether more than this page and its like differs from it.
@@ -176,16 +180,15 @@ fn processor() -> String {
 ///
 /// # Errors
 /// A page that cannot be written.
-pub fn write(setting: &Setting, section: &str) -> Result<()> {
+pub fn write(name: &str, section: &str) -> Result<()> {
     let page = root().join("docs/benchmarks.md");
     let old = fs::read_to_string(&page).with_context(|| format!("cannot read {}", page.display()))?;
-    fs::write(&page, replace(&old, setting, section))
-        .with_context(|| format!("cannot write {}", page.display()))
+    fs::write(&page, replace(&old, name, section)).with_context(|| format!("cannot write {}", page.display()))
 }
 
 /// The page with this section between its markers, or at the end if the page has none for it.
-fn replace(page: &str, setting: &Setting, section: &str) -> String {
-    let begin = format!("<!-- peers {setting} -->");
+fn replace(page: &str, name: &str, section: &str) -> String {
+    let begin = format!("<!-- peers {name} -->");
     let block = format!("{begin}\n{section}\n{END}");
     let parts = page.split_once(&begin).and_then(|(before, rest)| Some((before, rest.split_once(END)?.1)));
     match parts {
@@ -198,7 +201,6 @@ fn replace(page: &str, setting: &Setting, section: &str) -> String {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use super::super::setting::SETTINGS;
     use super::*;
 
     #[test]
@@ -249,7 +251,7 @@ mod tests {
 
     #[test]
     fn the_text_around_a_section_stays() {
-        let [first, second] = [&SETTINGS[0], &SETTINGS[1]];
+        let [first, second] = ["train cartpole8", "train cartpole64"];
         let page = replace(&replace("# Page\n", first, "one"), second, "two");
         let page = replace(
             &page.replace("<!-- peers train cartpole64", "By hand.\n<!-- peers train cartpole64"),
