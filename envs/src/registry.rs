@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::wrappers::{Boxed, LimitDuration};
-use crate::{Env, EnvError, EnvSpec, Params, Space, native};
+use crate::{Env, EnvError, EnvSpec, Params, Space, doors, native};
 
 /// Names less alike than this are no suggestion, on Jaro and Winkler's scale from 0 to 1.
 const ALIKE: f64 = 0.75;
@@ -135,7 +135,7 @@ impl Registry {
 
     /// The environments that Phalanx brings along.
     pub fn standard() -> Self {
-        let registry = native::register(Self::new());
+        let registry = doors::register(native::register(Self::new()));
         #[cfg(feature = "gym-rs")]
         let registry = crate::gym_rs::register(registry);
         registry
