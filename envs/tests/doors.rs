@@ -7,6 +7,8 @@
 mod build;
 #[path = "doors/dylib.rs"]
 mod dylib;
+#[path = "doors/exec.rs"]
+mod exec;
 #[allow(dead_code)] // `start` is for other tests
 mod programs;
 

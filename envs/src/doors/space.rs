@@ -64,9 +64,9 @@ impl Described {
     }
 }
 
-/// The error about the space of `what`, which cannot be.
-pub fn none(what: &str, reason: &str) -> EnvError {
-    EnvError::failed(format!("the {what} space is none: {reason}"))
+/// The sentence about the space of `what`, which cannot be.
+pub fn none(what: &str, reason: &str) -> String {
+    format!("the {what} space is none: {reason}")
 }
 
 /// One bound for every element, where one for all was said, or none.

@@ -11,7 +11,7 @@ mod crew;
 mod link;
 mod message;
 mod options;
-mod os;
+pub(crate) mod os;
 mod shared;
 mod sync;
 mod zygote;

@@ -16,11 +16,12 @@ mod loss;
 #[path = "faults/respawn.rs"]
 mod respawn;
 
-use phalanx_envs::{Block, EnvSpec, OnWorkerLoss, Registry, WorkerBatch, WorkerOptions, Zygote};
+use phalanx_envs::{Block, EnvSpec, OnWorkerLoss, Registry, WorkerBatch, WorkerOptions, Zygote, doors};
 use serde_json::Value;
 
 fn main() {
     let registry = Registry::new().with("faulty", |params| Ok(Box::new(env::Faulty::new(params)?)));
+    let registry = doors::register(registry);
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     if arguments == ["threads"] {
@@ -34,6 +35,9 @@ fn main() {
 fn run(zygote: &Zygote, registry: &Registry, arguments: &[&str]) {
     match arguments {
         ["fault", params, deadline] => loss::fault(zygote, params, deadline.parse().unwrap()),
+        ["door", name, params, deadline] => {
+            loss::behind_a_door(zygote, name, params, deadline.parse().unwrap())
+        }
         ["worker-killed"] => loss::worker_killed(zygote),
         ["zygote-killed"] => loss::zygote_killed(zygote),
         ["learner-killed"] => loss::learner_killed(zygote),

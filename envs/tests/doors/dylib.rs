@@ -3,6 +3,7 @@
 use phalanx_envs::Registry;
 use serde_json::{Value, json};
 
+use crate::programs::run;
 use crate::{assert_keeps_the_contract, build, refusal, rollout, spec};
 
 /// A library behind its door.
@@ -111,4 +112,25 @@ fn errors_of_a_library_keep_their_words() {
     assert!(fails("torn").contains("the answer of \"torn\" is no JSON (EOF"));
     assert_eq!(fails("mute"), "`call` of \"mute\" stored no answer");
     assert_eq!(fails("other"), "no method or attribute \"other\"");
+}
+
+#[test]
+fn a_crash_of_a_library_is_the_loss_of_its_worker() {
+    let output = run(&["door", &faulty(""), r#"{"fault":"segfault"}"#, "30"]);
+    assert!(output.contains("error: row 0: worker "), "{output}");
+    let crash = "died (signal 11, SIGSEGV) at step 3 of episode 0 (seed 11241344834629033336), last action 0";
+    assert!(output.contains(crash), "{output}");
+}
+
+#[test]
+fn an_error_of_a_library_reaches_the_learner() {
+    let output = run(&["door", &faulty(""), r#"{"fault":"step"}"#, "30"]);
+    assert!(output.contains("row 0: step failed at step 3 of episode 0"), "{output}");
+    assert!(output.contains("last action 0: `step` returned 5: the belt slipped"), "{output}");
+}
+
+#[test]
+fn a_library_that_never_returns_meets_its_deadline() {
+    let output = run(&["door", &faulty(""), r#"{"fault":"hang"}"#, "0.5"]);
+    assert!(output.contains("did not answer within its deadline of 500ms and was killed"), "{output}");
 }

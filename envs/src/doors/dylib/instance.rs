@@ -51,11 +51,15 @@ impl Handle {
     fn spaces(&self) -> Result<(Space, Space), EnvError> {
         // SAFETY: `env` was made by `create` of the same library.
         let observation = described(unsafe { (self.functions.observation_space)(self.env) });
-        let observation =
-            observation.and_then(Described::observation).map_err(|e| none("observation", &e))?;
+        let observation = observation
+            .and_then(Described::observation)
+            .map_err(|e| EnvError::Failed(none("observation", &e)))?;
         // SAFETY: as above.
         let action = described(unsafe { (self.functions.action_space)(self.env) });
-        Ok((observation, action.and_then(Described::action).map_err(|e| none("action", &e))?))
+        Ok((
+            observation,
+            action.and_then(Described::action).map_err(|e| EnvError::Failed(none("action", &e)))?,
+        ))
     }
 
     fn check(&self, function: &str, status: i32) -> Result<(), EnvError> {

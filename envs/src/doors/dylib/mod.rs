@@ -50,7 +50,7 @@ impl Env for Dylib {
 
     fn step(&mut self, action: Action<'_>, observation: Row<'_>) -> Result<Step, EnvError> {
         let (reward, status) = self.instance.step(action, observation)?;
-        Ok(Step { reward, episode: episode(status.into())? })
+        Ok(Step { reward, episode: episode(status.into()).map_err(EnvError::Failed)? })
     }
 
     fn render(&mut self) -> Option<Frame> {

@@ -44,7 +44,7 @@ pub fn wake(word: &AtomicU32) {
 pub fn follow_parent(parent: Pid) -> io::Result<()> {
     prctl::set_pdeathsig(Signal::SIGKILL)?;
     // The parent may have ended before the kernel was asked.
-    if getppid() == parent { Ok(()) } else { Err(io::Error::other("the parent has ended")) }
+    if getppid() == parent { Ok(()) } else { Err(Errno::ESRCH.into()) }
 }
 
 /// Nothing to do: whoever holds a process by descriptor sees its end before it is reaped.

@@ -14,6 +14,9 @@ mod other;
 use other as system;
 
 use std::io::{self, Write};
+use std::os::fd::RawFd;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -39,6 +42,23 @@ pub fn fork() -> io::Result<Fork> {
         ForkResult::Parent { child } => Ok(Fork::Parent(child)),
         ForkResult::Child => Ok(Fork::Child),
     }
+}
+
+/// Prepares a program's start: it ends when this thread does, leads a process group of its own, which a terminal's signals do
+/// not reach, and inherits these descriptors under their numbers.
+pub fn attach(command: &mut Command, inherited: [RawFd; 2]) {
+    let parent = Pid::this();
+    command.process_group(0);
+    let prepare = move || {
+        follow_parent(parent)?;
+        for descriptor in inherited {
+            // SAFETY: takes numbers only.
+            Errno::result(unsafe { libc::fcntl(descriptor, libc::F_SETFD, 0) })?;
+        }
+        Ok(())
+    };
+    // SAFETY: between fork and exec it makes system calls and nothing else: it takes no lock and allocates nothing.
+    unsafe { command.pre_exec(prepare) };
 }
 
 /// Leaves without running what the parent has registered for its own exit.

@@ -37,7 +37,7 @@ pub fn wake(_: &AtomicU32) {}
 
 /// Fails when the parent has ended already.
 pub fn follow_parent(parent: Pid) -> io::Result<()> {
-    if getppid() == parent { Ok(()) } else { Err(io::Error::other("the parent has ended")) }
+    if getppid() == parent { Ok(()) } else { Err(Errno::ESRCH.into()) }
 }
 
 /// Lets children that end vanish at once, so that others see it by their number; how they ended stays unknown.
