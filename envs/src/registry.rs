@@ -194,13 +194,22 @@ impl Registry {
         spec.wrappers.iter().try_fold(env, |env, wrapper| wrapper.wrap(env))
     }
 
-    /// What is to be known about an environment; makes one with its defaults to learn its spaces.
+    /// What is to be known about an environment with its defaults; see [`Self::info_of`].
     ///
     /// # Errors
     /// [`EnvError::UnknownName`], or what the constructor says.
     pub fn info(&self, name: &str) -> Result<EnvInfo, EnvError> {
-        let Entry { summary, time_limit, params, .. } = self.entry(name)?;
-        let env = self.build(&EnvSpec::named(name))?;
+        self.info_of(name, &Params::default())
+    }
+
+    /// What is to be known about an environment with these parameters; makes one to learn its spaces.
+    ///
+    /// # Errors
+    /// [`EnvError::UnknownName`], or what the constructor says.
+    pub fn info_of(&self, name: &str, given: &Params) -> Result<EnvInfo, EnvError> {
+        let Entry { summary, time_limit, mut params, .. } = self.entry(name)?;
+        let env = self.build(&EnvSpec { params: given.clone(), ..EnvSpec::named(name) })?;
+        params.0.extend(given.0.clone());
         Ok(EnvInfo {
             name: name.to_owned(),
             summary,

@@ -46,7 +46,8 @@ impl Channel {
 
     /// Makes room for answers with bodies of so many bytes, so that receiving one allocates nothing.
     pub fn reserve(&mut self, body: usize) {
-        self.incoming.resize(HEADER + body, 0);
+        // One more, by which a second answer shows itself.
+        self.incoming.resize(HEADER + body + 1, 0);
     }
 
     /// Sends what is outgoing.

@@ -126,7 +126,7 @@ pub fn read_step(body: &[u8]) -> Result<(f32, u8, &[u8]), String> {
 pub fn read_picture(body: &[u8]) -> Result<Frame, String> {
     let mut reader = Reader(body);
     let (width, height) = (reader.u32()?, reader.u32()?);
-    if u64::from(width) * u64::from(height) * 3 != reader.0.len() as u64 {
+    if u128::from(width) * u128::from(height) * 3 != reader.0.len() as u128 {
         return Err(format!(
             "the simulator's picture of {width}×{height} pixels has {} bytes",
             reader.0.len()
@@ -161,5 +161,70 @@ impl Reader<'_> {
         let bounds = self.u32()?;
         let low = self.words(bounds, f32::from_le_bytes)?;
         Ok(Described { kind: kind.into(), sizes, low, high: self.words(bounds, f32::from_le_bytes)? })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::EnvError;
+
+    /// The bytes of the example in the document: a message for each arrow.
+    fn example() -> Vec<Vec<u8>> {
+        let document = include_str!("../../../../docs/protocol.md");
+        let example = document.split("```").find(|part| part.trim_start().starts_with('→')).unwrap();
+        let bytes = |part: &str| {
+            let words = part.split_whitespace().take_while(|word| word.len() == 2);
+            words.map_while(|word| u8::from_str_radix(word, 16).ok()).collect::<Vec<_>>()
+        };
+        let messages = example.trim().split(['→', '←']).skip(1);
+        messages.map(|message| message.lines().flat_map(bytes).collect()).collect()
+    }
+
+    #[test]
+    fn the_document_tells_the_bytes() {
+        let example = example();
+        let [ask, hello, begin, begun, act, outcome, end] = &example[..] else { panic!("{example:?}") };
+        for answer in [hello, begun, outcome] {
+            assert_eq!(answer[..4], (answer.len() as u32 - 4).to_le_bytes(), "{answer:?}");
+        }
+        let mut out = Vec::new();
+        create(&mut out, "{}");
+        assert_eq!(&out, ask);
+        reset(&mut out, Some(7));
+        assert_eq!(&out, begin);
+        step(&mut out, Action::Discrete(1));
+        assert_eq!(&out, act);
+        plain(&mut out, Kind::Close);
+        assert_eq!(&out, end);
+        let expected = Hello {
+            draws: false,
+            observation_space: Space::boxed(&[-5.0], &[5.0]),
+            action_space: Space::Discrete { n: 2 },
+        };
+        assert_eq!(read_hello(&hello[HEADER..]), Ok(expected));
+        let mut observation = [0.0];
+        read_observation(&begun[HEADER..], Row::F32(&mut observation));
+        assert_eq!(observation, [-2.5]);
+        let (reward, status, shown) = read_step(&outcome[HEADER..]).unwrap();
+        read_observation(shown, Row::F32(&mut observation));
+        assert_eq!((reward, status, observation), (-0.1, 0, [-1.5]));
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..64), kind in 0..5_u8) {
+            let _ = read_step(&bytes);
+            let _ = read_picture(&bytes);
+            // Past version and flag, so that the spaces are reached.
+            let body = [&[1, 0, 0, 0, 0, kind], &bytes[..]].concat();
+            if let Ok(hello) = read_hello(&body) {
+                let checks: [Result<(), EnvError>; 2] = [hello.observation_space.check(), hello.action_space.check()];
+                prop_assert!(checks.iter().all(Result::is_ok));
+            }
+        }
     }
 }

@@ -111,33 +111,39 @@ impl Simulator {
     /// The error to tell after a fault. A simulator that has ended says how; one that does not keep its word is ended.
     #[cold]
     pub fn fail(&mut self, fault: Fault) -> EnvError {
-        match fault {
-            Fault::Said(text) => EnvError::failed(text),
-            Fault::Ended => {
-                let status = self.end(PARTING);
-                let how =
-                    status.map_or_else(|| "closed the connection".to_owned(), |s| format!("ended ({s})"));
-                EnvError::failed(format!("the simulator {how}"))
-            }
-            Fault::Broken(what) => {
-                let killed = if self.end(Duration::ZERO).is_some() { "; it was killed" } else { "" };
-                EnvError::failed(format!("{what}{killed}"))
-            }
-        }
+        EnvError::Failed(match fault {
+            Fault::Said(text) => text,
+            Fault::Ended => match self.end(PARTING) {
+                None => "the simulator closed the connection".to_owned(),
+                Some(End::Itself(status)) => format!("the simulator ended ({status})"),
+                Some(End::Killed) => "the simulator closed PHALANX_OUT and went on; it was killed".to_owned(),
+            },
+            Fault::Broken(what) => match self.end(Duration::ZERO) {
+                None => what,
+                Some(End::Itself(status)) => format!("{what}; it ended ({status})"),
+                Some(End::Killed) => format!("{what}; it was killed"),
+            },
+        })
     }
 
-    /// Ends it: closes its ends, waits so long, kills it and all that it started. How it ended, if it was started here.
-    fn end(&mut self, patience: Duration) -> Option<ExitStatus> {
+    /// Closes its ends, waits so long, and kills what is left of it and of all that it started. How it ended, if it was started
+    /// here and was not known to have ended.
+    fn end(&mut self, patience: Duration) -> Option<End> {
         self.channel = None;
         let mut child = self.child.take()?;
         let pid = child.id() as i32;
-        // Held, not reaped: until it is, its number and its group's are nobody else's.
-        if let Ok(process) = os::Process::open(pid) {
-            process.ended_within(patience);
-        }
+        // Looked at, not reaped: until it is, its number and its group's are nobody else's.
+        let itself = os::Process::open(pid).is_ok_and(|process| process.ended_within(patience));
         let _ = killpg(Pid::from_raw(pid), Signal::SIGKILL);
-        child.wait().ok()
+        let status = child.wait().ok()?;
+        Some(if itself { End::Itself(status) } else { End::Killed })
     }
+}
+
+/// How a simulator ended.
+enum End {
+    Itself(ExitStatus),
+    Killed,
 }
 
 impl Drop for Simulator {
