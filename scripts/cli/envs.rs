@@ -35,7 +35,7 @@ pub(super) struct Named {
 
 impl Named {
     fn spec(self) -> Result<EnvSpec, ConfigError> {
-        Ok(EnvSpec { params: Params(config::settings_alone(&self.sets)?), ..EnvSpec::named(&self.name) })
+        Ok(EnvSpec { params: Params(config::from_sets(&self.sets)?), ..EnvSpec::named(&self.name) })
     }
 }
 

@@ -45,7 +45,7 @@ pub fn apply(root: &mut Node, argument: &str, source: usize) -> Result<(), Findi
 ///
 /// # Errors
 /// Everything that is wrong with them.
-pub fn alone(arguments: &[String]) -> Result<Map<String, serde_json::Value>, Problems> {
+pub fn from_sets(arguments: &[String]) -> Result<Map<String, serde_json::Value>, Problems> {
     let mut root = Node { value: Value::Mapping(Vec::new()), place: Place::whole(0) };
     let applied = arguments.iter().enumerate().map(|(i, argument)| apply(&mut root, argument, i));
     let findings: Vec<Finding> = applied.filter_map(Result::err).collect();

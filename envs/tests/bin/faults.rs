@@ -36,7 +36,7 @@ fn run(zygote: &Zygote, registry: &Registry, arguments: &[&str]) {
     match arguments {
         ["fault", params, deadline] => loss::fault(zygote, params, deadline.parse().unwrap()),
         ["door", name, params, deadline] => {
-            loss::behind_a_door(zygote, name, params, deadline.parse().unwrap())
+            loss::behind_a_door(zygote, name, params, deadline.parse().unwrap());
         }
         ["worker-killed"] => loss::worker_killed(zygote),
         ["zygote-killed"] => loss::zygote_killed(zygote),
