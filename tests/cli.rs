@@ -57,6 +57,12 @@ fn environments_are_listed_shown_and_suggested() {
     }
     let shown = text(&phalanx(&["envs", "show", "Pendulum-v1"]).stdout);
     assert!(shown.contains("time limit   200 steps") && shown.contains("g: 10.0"), "{shown}");
+    let shown = text(&phalanx(&["envs", "show", "Pendulum-v1", "--set", "g=9.81"]).stdout);
+    assert!(shown.contains("g: 9.81"), "{shown}");
+    let output = phalanx(&["envs", "check", "Pendulum-v1", "--set", "h=9.81"]);
+    assert!(text(&output.stderr).contains("parameters of Pendulum-v1: unknown field `h`"), "{output:?}");
+    let output = phalanx(&["envs", "check", "Pendulum-v1", "--set", "g"]);
+    assert!(text(&output.stderr).contains("an override has the form key.path=value"), "{output:?}");
     let output = phalanx(&["envs", "show", "Pendulm-v1"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(text(&output.stderr).contains("did you mean \"Pendulum-v1\"?"));

@@ -36,6 +36,9 @@ impl Evaluation {
     }
 }
 
+/// Steps after which an episode is cut off: without a time limit, a good or an idle policy may go on for ever.
+const LONGEST: u64 = 100_000;
+
 /// Rows and steps of the batch that [`evaluate`] needs for this many episodes.
 pub fn evaluation_shape(episodes: usize) -> (usize, usize) {
     (episodes.clamp(1, ROWS), 1)
@@ -43,7 +46,7 @@ pub fn evaluation_shape(episodes: usize) -> (usize, usize) {
 
 /// Plays `episodes` whole episodes, the most probable action each, or a drawn one with a generator.
 ///
-/// Every row plays its share, so that short episodes are not preferred; and every call plays the same episodes of the
+/// An episode that does not end is cut off after 100,000 steps. Every row plays its share, so that short episodes are not preferred; and every call plays the same episodes of the
 /// batch's seed, so that policies are compared on equal terms.
 ///
 /// # Errors
@@ -70,20 +73,28 @@ pub fn evaluate(
         actor.act(batch.block(), 0, 0..rows, mode, &mut log_prob)?;
         batch.step(0)?;
         let block = batch.block();
+        let mut cut = Vec::new();
         for row in 0..rows {
             if left[row] == 0 {
                 continue;
             }
             returns[row] += f64::from(block.reward()[row]);
             lengths[row] += 1;
-            if block.episode(0, row).is_over() {
+            let over = block.episode(0, row).is_over();
+            if over || lengths[row] == LONGEST {
                 evaluation.returns.push(std::mem::take(&mut returns[row]));
                 evaluation.lengths.push(std::mem::take(&mut lengths[row]));
                 left[row] -= 1;
                 block.set_active(row, left[row] > 0);
+                if !over && left[row] > 0 {
+                    cut.push(row);
+                }
             }
         }
         block.carry_over(1);
+        if !cut.is_empty() {
+            batch.reset(Some(&cut))?;
+        }
     }
     Ok(evaluation)
 }

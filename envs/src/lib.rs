@@ -7,6 +7,7 @@
 
 mod batch;
 pub mod contract;
+pub mod doors;
 pub mod draw;
 mod env;
 mod error;

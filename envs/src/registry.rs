@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::wrappers::{Boxed, LimitDuration};
-use crate::{Env, EnvError, EnvSpec, Params, Space, native};
+use crate::{Env, EnvError, EnvSpec, Params, Space, doors, native};
 
 /// Names less alike than this are no suggestion, on Jaro and Winkler's scale from 0 to 1.
 const ALIKE: f64 = 0.75;
@@ -151,7 +151,7 @@ impl Registry {
 
     /// The environments that Phalanx brings along.
     pub fn standard() -> Self {
-        let registry = crate::gymnasium::register(native::register(Self::new()))
+        let registry = doors::register(crate::gymnasium::register(native::register(Self::new())))
             .with_missing(&MUJOCO, "run `cargo xtask setup --mujoco`, then build with `--features mujoco`");
         #[cfg(feature = "gym-rs")]
         let registry = crate::gym_rs::register(registry);
@@ -226,13 +226,22 @@ impl Registry {
         spec.wrappers.iter().try_fold(env, |env, wrapper| wrapper.wrap(env))
     }
 
-    /// What is to be known about an environment; makes one with its defaults to learn its spaces.
+    /// What is to be known about an environment with its defaults; see [`Self::info_of`].
     ///
     /// # Errors
     /// [`EnvError::UnknownName`], [`EnvError::NotBuiltIn`], or what the constructor says.
     pub fn info(&self, name: &str) -> Result<EnvInfo, EnvError> {
-        let Entry { summary, time_limit, params, .. } = self.entry(name)?;
-        let env = self.build(&EnvSpec::named(name))?;
+        self.info_of(name, &Params::default())
+    }
+
+    /// What is to be known about an environment with these parameters; makes one to learn its spaces.
+    ///
+    /// # Errors
+    /// [`EnvError::UnknownName`], or what the constructor says.
+    pub fn info_of(&self, name: &str, given: &Params) -> Result<EnvInfo, EnvError> {
+        let Entry { summary, time_limit, mut params, .. } = self.entry(name)?;
+        let env = self.build(&EnvSpec { params: given.clone(), ..EnvSpec::named(name) })?;
+        params.0.extend(given.0.clone());
         Ok(EnvInfo {
             name: name.to_owned(),
             summary,

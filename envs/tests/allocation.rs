@@ -1,5 +1,8 @@
-//! Stepping allocates nothing: native environments, those of `MuJoCo`, time limits, wrappers and resets in a batch.
+//! Stepping allocates nothing: native environments, those of `MuJoCo`, time limits, wrappers, doors and resets in a batch.
 #![allow(unsafe_code, clippy::unwrap_used)] // an allocator that counts
+
+#[path = "doors/build.rs"]
+mod build;
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -67,6 +70,17 @@ fn stepping_allocates_nothing() {
             assert_eq!(allocations, 0, "{spec:?}");
             assert!(steps == 8 * STEPS * ROWS && (ends > 0 || lasts), "{spec:?}");
         }
+    }
+}
+
+#[test]
+fn doors_allocate_nothing() {
+    let registry = Registry::standard();
+    let library = build::example("envs/examples/c/walk.c");
+    let simulator = build::example("envs/examples/exec/pendulum.c");
+    for name in [format!("dylib:{}", library.display()), format!("exec:'{}'", simulator.display())] {
+        let (steps, ends, allocations) = run(&registry, &EnvSpec::named(&name));
+        assert!(steps == 8 * STEPS * ROWS && ends > 0 && allocations == 0, "{name}: {allocations}");
     }
 }
 

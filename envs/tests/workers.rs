@@ -1,52 +1,13 @@
 //! Faults of environments, workers, zygotes and learners. Each runs in a program of its own, `tests/bin/faults.rs`.
 #![allow(clippy::unwrap_used)]
 
-use std::io::{BufRead, BufReader, Read};
-use std::process::{Child, Command, Stdio};
+mod programs;
+
+use std::io::{BufRead, BufReader};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Nothing here takes longer, however busy the machine is.
-const PATIENCE: Duration = Duration::from_mins(1);
-
-/// Starts a program of `tests/bin/faults.rs`.
-fn start(arguments: &[&str]) -> Child {
-    Command::new(env!("CARGO_BIN_EXE_phalanx-envs-faults"))
-        .args(arguments)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap()
-}
-
-/// Runs one to its end and returns what it printed, having seen that it ended well.
-fn run(arguments: &[&str]) -> String {
-    let mut child = start(arguments);
-    let (mut out, mut err) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
-    let output = thread::spawn(move || {
-        let mut text = String::new();
-        out.read_to_string(&mut text).map(|_| text)
-    });
-    let errors = thread::spawn(move || {
-        let mut text = String::new();
-        err.read_to_string(&mut text).map(|_| text)
-    });
-    let start = Instant::now();
-    let status = loop {
-        if let Some(status) = child.try_wait().unwrap() {
-            break status;
-        }
-        if start.elapsed() > PATIENCE {
-            child.kill().unwrap();
-            panic!("{arguments:?} hangs");
-        }
-        thread::sleep(Duration::from_millis(5));
-    };
-    let (output, errors) = (output.join().unwrap().unwrap(), errors.join().unwrap().unwrap());
-    assert!(status.success(), "{arguments:?} ended with {status}:\n{output}\n{errors}");
-    assert_eq!(errors, "", "{arguments:?} made noise");
-    output
-}
+use programs::{run, start};
 
 /// Runs `fault` and sees that the batch reported what it should, refused to go on, and closed in order.
 fn fault(params: &str, deadline: &str, expected: &[&str]) {

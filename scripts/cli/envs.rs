@@ -2,8 +2,10 @@
 
 use std::io::Write;
 
-use clap::Subcommand;
-use phalanx_envs::{EnvError, EnvInfo, EnvSpec, Registry, contract};
+use clap::{Args, Subcommand};
+use phalanx_envs::{EnvError, EnvInfo, EnvSpec, Params, Registry, contract};
+
+use crate::config::{self, ConfigError};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -11,14 +13,30 @@ pub(super) enum Command {
     List,
     /// Use an environment and report where it breaks the contract of environments.
     Check {
-        /// As listed by `phalanx envs list`.
-        name: String,
+        #[command(flatten)]
+        named: Named,
     },
     /// Show an environment: its spaces, time limit and parameters with their defaults.
     Show {
-        /// As listed by `phalanx envs list`.
-        name: String,
+        #[command(flatten)]
+        named: Named,
     },
+}
+
+/// An environment and its parameters.
+#[derive(Debug, Args)]
+pub(super) struct Named {
+    /// As listed by `phalanx envs list`.
+    name: String,
+    /// Set a parameter, as in `--set g=9.81`; may be repeated. The value is YAML.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    sets: Vec<String>,
+}
+
+impl Named {
+    fn spec(self) -> Result<EnvSpec, ConfigError> {
+        Ok(EnvSpec { params: Params(config::from_sets(&self.sets)?), ..EnvSpec::named(&self.name) })
+    }
 }
 
 pub(super) fn run(command: Command, registry: &Registry, out: &mut impl Write) -> anyhow::Result<()> {
@@ -33,14 +51,18 @@ pub(super) fn run(command: Command, registry: &Registry, out: &mut impl Write) -
                 writeln!(out, "{name:width$}  {summary}")?;
             }
         }
-        Command::Check { name } => {
-            // An unknown name is the user's slip, not a finding.
-            registry.info(&name)?;
-            let report = contract::check(registry, &EnvSpec::named(&name));
+        Command::Check { named } => {
+            let spec = named.spec()?;
+            // An unknown name or parameter is the user's slip, not a finding.
+            registry.info_of(&spec.name, &spec.params)?;
+            let report = contract::check(registry, &spec);
             writeln!(out, "{report}")?;
-            anyhow::ensure!(report.passed(), "{name} breaks the contract of environments");
+            anyhow::ensure!(report.passed(), "{} breaks the contract of environments", spec.name);
         }
-        Command::Show { name } => show(&registry.info(&name)?, out)?,
+        Command::Show { named } => {
+            let EnvSpec { name, params, .. } = named.spec()?;
+            show(&registry.info_of(&name, &params)?, out)?;
+        }
     }
     Ok(())
 }

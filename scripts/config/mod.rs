@@ -20,6 +20,7 @@ mod settings;
 mod tree;
 
 pub use finding::{Finding, Place, Problems, Source};
+pub use overrides::from_sets;
 pub use read::{ConfigError, load, parse};
 pub use settings::{AlgorithmSettings, Config, DeviceSetting};
 

@@ -1,6 +1,8 @@
 //! `--set key.path=value`: settings of the command line, laid over those of the file.
 
-use super::finding::{Finding, Place};
+use serde_json::Map;
+
+use super::finding::{Finding, Place, Problems, Source};
 use super::tree::{self, Entry, Node, Value};
 
 /// Lays one `key.path=value` over a tree; its value is read as YAML.
@@ -37,6 +39,20 @@ pub fn apply(root: &mut Node, argument: &str, source: usize) -> Result<(), Findi
         value.place = whole;
     }
     put(root, &keys, value)
+}
+
+/// The settings that these arguments make on their own.
+///
+/// # Errors
+/// Everything that is wrong with them.
+pub fn from_sets(arguments: &[String]) -> Result<Map<String, serde_json::Value>, Problems> {
+    let mut root = Node { value: Value::Mapping(Vec::new()), place: Place::whole(0) };
+    let applied = arguments.iter().enumerate().map(|(i, argument)| apply(&mut root, argument, i));
+    let findings: Vec<Finding> = applied.filter_map(Result::err).collect();
+    match root.to_json() {
+        serde_json::Value::Object(settings) if findings.is_empty() => Ok(settings),
+        _ => Err(Problems::new(arguments.iter().cloned().map(Source::Set).collect(), findings)),
+    }
 }
 
 fn put(node: &mut Node, keys: &[(String, Place)], value: Node) -> Result<(), Finding> {

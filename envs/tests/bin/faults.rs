@@ -38,6 +38,9 @@ fn main() {
 fn run(zygote: &Zygote, registry: &Registry, arguments: &[&str]) {
     match arguments {
         ["fault", params, deadline] => loss::fault(zygote, params, deadline.parse().unwrap()),
+        ["door", name, params, deadline] => {
+            loss::behind_a_door(zygote, name, params, deadline.parse().unwrap());
+        }
         ["worker-killed"] => loss::worker_killed(zygote),
         ["zygote-killed"] => loss::zygote_killed(zygote),
         ["learner-killed"] => loss::learner_killed(zygote),

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use phalanx_envs::{BatchEnv, WorkerBatch, Zygote};
+use phalanx_envs::{BatchEnv, EnvSpec, WorkerBatch, Zygote};
 use serde_json::{Value, json};
 
 use crate::life::{assert_childless, kill, wait_until};
@@ -27,6 +27,20 @@ pub fn fault(zygote: &Zygote, params: &str, deadline: f64) {
     println!("error: {}", outcome.unwrap_err());
     println!("again: {}", batch.step(0).unwrap_err());
     batch.close().unwrap();
+    batch.close().unwrap();
+    assert_childless(zygote.pid());
+}
+
+/// As [`fault`], with an environment behind a door that has choices to make: always the first one.
+pub fn behind_a_door(zygote: &Zygote, name: &str, params: &str, deadline: f64) {
+    let spec = EnvSpec { params: serde_json::from_str(params).unwrap(), ..EnvSpec::named(name) };
+    let mut batch = WorkerBatch::new(zygote, &spec, 4, 10, 7, 2, &within(deadline)).unwrap();
+    let mut outcome = batch.reset(None);
+    for t in 0..10 {
+        batch.block().discrete_actions(t).fill(0);
+        outcome = outcome.and_then(|()| batch.step(t));
+    }
+    println!("error: {}", outcome.unwrap_err());
     batch.close().unwrap();
     assert_childless(zygote.pid());
 }

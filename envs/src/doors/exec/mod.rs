@@ -1,0 +1,177 @@
+//! `exec:./simulator --flag` and `tcp:host:port`: a program in any language, spoken to in the protocol of `docs/protocol.md`.
+//!
+//! Every row has a simulator of its own: a process, or a connection to one that listens. The simulators of all rows
+//! compute their steps at the same time. The parameters of [`Settings`] are read here, all others are the simulator's.
+
+mod channel;
+mod protocol;
+mod settings;
+mod simulator;
+
+use std::mem;
+use std::time::Duration;
+
+use self::channel::Fault;
+use self::protocol::{Hello, Kind, OUTCOME};
+use self::settings::Settings;
+use self::simulator::{Origin, Simulator};
+use super::episode;
+use crate::{Action, Door, Env, EnvError, Frame, Params, Row, Space, Step};
+
+/// The longest answer to a create message: bounds of a few million elements.
+const LONGEST_HELLO: usize = 1 << 26;
+/// The longest picture: 8 million pixels and its size.
+const LONGEST_PICTURE: usize = 3 * (1 << 23) + 8;
+
+/// The door to programs that are started.
+pub(super) fn exec() -> Door {
+    Door::new("a program in any language, one for each row: exec:./simulator --flag", |command, params| {
+        let words = shlex::split(command).filter(|words| !words.is_empty());
+        let words = words.ok_or_else(|| {
+            EnvError::failed(format!(
+                "exec: a program and its words are expected, quoted as in a shell: {command}"
+            ))
+        })?;
+        open(Origin::Command(words), params)
+    })
+}
+
+/// The door to programs that listen.
+pub(super) fn tcp() -> Door {
+    Door::new("a program that listens, one connection for each row: tcp:127.0.0.1:5555", |address, params| {
+        open(Origin::Address(address.to_owned()), params)
+    })
+}
+
+fn open(origin: Origin, params: &Params) -> Result<Box<dyn Env>, EnvError> {
+    Ok(Box::new(Remote::open(origin, params)?))
+}
+
+/// An environment that a simulator computes.
+struct Remote {
+    origin: Origin,
+    settings: Settings,
+    /// The simulator's own, as JSON.
+    params: String,
+    simulator: Simulator,
+    hello: Hello,
+    /// Whether a step has been sent whose answer has not been received.
+    pending: bool,
+}
+
+impl Remote {
+    fn open(origin: Origin, params: &Params) -> Result<Self, EnvError> {
+        let (settings, params) = Settings::take(params)?;
+        let (simulator, hello) = start(&origin, &params, settings.start_deadline)?;
+        Ok(Self { origin, settings, params, simulator, hello, pending: false })
+    }
+
+    /// Puts another simulator in the place of one that has ended.
+    fn restart(&mut self) -> Result<(), EnvError> {
+        let (simulator, hello) = start(&self.origin, &self.params, self.settings.start_deadline)?;
+        self.simulator = simulator;
+        if hello != self.hello {
+            return Err(EnvError::failed("the simulator was started again and has other spaces now"));
+        }
+        Ok(())
+    }
+
+    fn try_reset(&mut self, seed: Option<u64>, observation: Row<'_>) -> Result<(), Fault> {
+        let Settings { start_deadline, step_deadline, .. } = self.settings;
+        let bytes = self.hello.observation_bytes();
+        if mem::take(&mut self.pending) {
+            // Nobody has asked for its outcome, nor for its error.
+            let outcome =
+                self.simulator.receive(Kind::Step, OUTCOME + bytes..=OUTCOME + bytes, step_deadline);
+            if let Err(fault @ (Fault::Ended | Fault::Broken(_))) = outcome {
+                return Err(fault);
+            }
+        }
+        self.simulator.send(start_deadline, |out| protocol::reset(out, seed))?;
+        let body = self.simulator.receive(Kind::Reset, bytes..=bytes, start_deadline)?;
+        protocol::read_observation(body, observation);
+        Ok(())
+    }
+
+    fn try_prepare(&mut self, action: Action<'_>) -> Result<(), Fault> {
+        self.simulator.send(self.settings.step_deadline, |out| protocol::step(out, action))?;
+        self.pending = true;
+        Ok(())
+    }
+
+    fn try_step(&mut self, action: Action<'_>, observation: Row<'_>) -> Result<Step, Fault> {
+        if !self.pending {
+            self.try_prepare(action)?;
+        }
+        self.pending = false;
+        let bytes = OUTCOME + self.hello.observation_bytes();
+        let body = self.simulator.receive(Kind::Step, bytes..=bytes, self.settings.step_deadline)?;
+        let (reward, status, shown) = protocol::read_step(body).map_err(Fault::Broken)?;
+        protocol::read_observation(shown, observation);
+        Ok(Step { reward, episode: episode(status.into()).map_err(Fault::Broken)? })
+    }
+
+    fn try_render(&mut self) -> Result<Frame, Fault> {
+        let deadline = self.settings.step_deadline;
+        self.simulator.send(deadline, |out| protocol::plain(out, Kind::Render))?;
+        let body = self.simulator.receive(Kind::Render, 0..=LONGEST_PICTURE, deadline)?;
+        protocol::read_picture(body).map_err(Fault::Broken)
+    }
+}
+
+/// A simulator that has been asked for an environment.
+fn start(origin: &Origin, params: &str, deadline: Duration) -> Result<(Simulator, Hello), EnvError> {
+    let mut simulator = origin.open(deadline)?;
+    match greet(&mut simulator, params, deadline) {
+        Ok(hello) => {
+            simulator.reserve(OUTCOME + hello.observation_bytes());
+            Ok((simulator, hello))
+        }
+        Err(fault) => Err(simulator.fail(fault)),
+    }
+}
+
+fn greet(simulator: &mut Simulator, params: &str, deadline: Duration) -> Result<Hello, Fault> {
+    simulator.send(deadline, |out| protocol::create(out, params))?;
+    let body = simulator.receive(Kind::Create, 0..=LONGEST_HELLO, deadline)?;
+    protocol::read_hello(body).map_err(Fault::Broken)
+}
+
+impl Env for Remote {
+    fn observation_space(&self) -> &Space {
+        &self.hello.observation_space
+    }
+
+    fn action_space(&self) -> &Space {
+        &self.hello.action_space
+    }
+
+    fn reset(&mut self, seed: Option<u64>, mut observation: Row<'_>) -> Result<(), EnvError> {
+        let mut outcome = self.try_reset(seed, observation.again());
+        if matches!(outcome, Err(Fault::Ended)) && self.settings.restart {
+            self.restart()?;
+            outcome = self.try_reset(seed, observation);
+        }
+        outcome.map_err(|fault| self.simulator.fail(fault))
+    }
+
+    fn step(&mut self, action: Action<'_>, observation: Row<'_>) -> Result<Step, EnvError> {
+        self.try_step(action, observation).map_err(|fault| self.simulator.fail(fault))
+    }
+
+    fn is_remote(&self) -> bool {
+        true
+    }
+
+    fn prepare(&mut self, action: Action<'_>) -> Result<(), EnvError> {
+        self.try_prepare(action).map_err(|fault| self.simulator.fail(fault))
+    }
+
+    fn render(&mut self) -> Option<Frame> {
+        if !self.hello.draws {
+            return None;
+        }
+        // A simulator that cannot is told of by the next step: there is no room for the reason here.
+        self.try_render().map_err(|fault| self.simulator.fail(fault)).ok()
+    }
+}

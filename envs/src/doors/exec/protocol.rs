@@ -1,0 +1,230 @@
+//! The bytes of `docs/protocol.md`.
+//!
+//! Every message is a length, a kind and a body; an answer has the kind of its request, or is an error. All numbers are
+//! little-endian.
+
+use super::super::space::{Described, none};
+use crate::{Action, Frame, Row, Space};
+
+/// Version of the protocol, said by both sides.
+pub const VERSION: u32 = 1;
+/// Bytes before a body: a length of four, which counts what comes after it, and a kind.
+pub const HEADER: usize = 5;
+/// Bytes of a step's answer before the observation: reward, status.
+pub const OUTCOME: usize = 5;
+
+/// What a message is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Kind {
+    Create = 1,
+    Reset = 2,
+    Step = 3,
+    Render = 4,
+    Close = 5,
+    Error = 255,
+}
+
+/// Puts one message into `out`, in the place of what was there.
+fn message(out: &mut Vec<u8>, kind: Kind, body: impl FnOnce(&mut Vec<u8>)) {
+    out.clear();
+    out.extend([0, 0, 0, 0, kind as u8]);
+    body(out);
+    let length = (out.len() - 4) as u32;
+    out[..4].copy_from_slice(&length.to_le_bytes());
+}
+
+/// Asks for an environment with JSON parameters.
+pub fn create(out: &mut Vec<u8>, params: &str) {
+    message(out, Kind::Create, |out| {
+        out.extend(VERSION.to_le_bytes());
+        out.extend(params.as_bytes());
+    });
+}
+
+/// Asks for an episode.
+pub fn reset(out: &mut Vec<u8>, seed: Option<u64>) {
+    message(out, Kind::Reset, |out| {
+        out.push(seed.is_some().into());
+        out.extend(seed.unwrap_or_default().to_le_bytes());
+    });
+}
+
+/// Asks for a step.
+pub fn step(out: &mut Vec<u8>, action: Action<'_>) {
+    message(out, Kind::Step, |out| match action {
+        Action::Discrete(choice) => out.extend((choice as i64).to_le_bytes()),
+        Action::MultiDiscrete(choices) => out.extend(choices.iter().flat_map(|a| a.to_le_bytes())),
+        Action::Box(numbers) => out.extend(numbers.iter().flat_map(|a| a.to_le_bytes())),
+    });
+}
+
+/// Asks for something without saying more: [`Kind::Render`], [`Kind::Close`].
+pub fn plain(out: &mut Vec<u8>, kind: Kind) {
+    message(out, kind, |_| {});
+}
+
+/// Copies an observation into its row, which has as many bytes.
+pub fn read_observation(bytes: &[u8], row: Row<'_>) {
+    match row {
+        Row::F32(row) => {
+            for (number, bytes) in row.iter_mut().zip(bytes.as_chunks().0) {
+                *number = f32::from_le_bytes(*bytes);
+            }
+        }
+        Row::U8(row) => row.copy_from_slice(bytes),
+    }
+}
+
+/// What a simulator says of itself.
+#[derive(Debug, PartialEq)]
+pub struct Hello {
+    /// Whether it can draw.
+    pub draws: bool,
+    pub observation_space: Space,
+    pub action_space: Space,
+}
+
+impl Hello {
+    /// Bytes of an observation.
+    pub fn observation_bytes(&self) -> usize {
+        match &self.observation_space {
+            Space::Box { low, dtype, .. } => low.len() * dtype.size(),
+            _ => unreachable!("observations come from a box"),
+        }
+    }
+}
+
+/// Reads the answer to [`create`].
+///
+/// # Errors
+/// What is wrong with it, as a sentence.
+pub fn read_hello(body: &[u8]) -> Result<Hello, String> {
+    let mut reader = Reader(body);
+    let version = reader.u32()?;
+    if version != VERSION {
+        return Err(format!("the simulator speaks version {version} of the protocol; here it is {VERSION}"));
+    }
+    let draws = reader.take()? == [1];
+    let observation_space = reader.space()?.observation().map_err(|e| none("observation", &e))?;
+    let action_space = reader.space()?.action().map_err(|e| none("action", &e))?;
+    match reader.0.len() {
+        0 => Ok(Hello { draws, observation_space, action_space }),
+        extra => Err(format!("the simulator's spaces are followed by {extra} bytes too many")),
+    }
+}
+
+/// Reads the answer to [`step`]: reward, status, observation.
+pub fn read_step(body: &[u8]) -> Result<(f32, u8, &[u8]), String> {
+    let mut reader = Reader(body);
+    let reward = reader.take().map(f32::from_le_bytes)?;
+    let [status] = reader.take()?;
+    Ok((reward, status, reader.0))
+}
+
+/// Reads the answer to [`Kind::Render`].
+pub fn read_picture(body: &[u8]) -> Result<Frame, String> {
+    let mut reader = Reader(body);
+    let (width, height) = (reader.u32()?, reader.u32()?);
+    if u128::from(width) * u128::from(height) * 3 != reader.0.len() as u128 {
+        return Err(format!(
+            "the simulator's picture of {width}×{height} pixels has {} bytes",
+            reader.0.len()
+        ));
+    }
+    Ok(Frame { width, height, pixels: reader.0.to_vec() })
+}
+
+/// A body that is read from its beginning.
+struct Reader<'a>(&'a [u8]);
+
+impl Reader<'_> {
+    fn take<const N: usize>(&mut self) -> Result<[u8; N], String> {
+        let (taken, rest) = self.0.split_first_chunk().ok_or("an answer of the simulator ends too early")?;
+        self.0 = rest;
+        Ok(*taken)
+    }
+
+    fn u32(&mut self) -> Result<u32, String> {
+        self.take().map(u32::from_le_bytes)
+    }
+
+    /// So many words of four bytes. What is not there is not made room for.
+    fn words<T>(&mut self, count: u32, word: impl Fn([u8; 4]) -> T) -> Result<Vec<T>, String> {
+        (0..count).map(|_| self.take().map(&word)).collect()
+    }
+
+    fn space(&mut self) -> Result<Described, String> {
+        let [kind] = self.take()?;
+        let count = self.u32()?;
+        let sizes = self.words(count, u32::from_le_bytes)?;
+        let bounds = self.u32()?;
+        let low = self.words(bounds, f32::from_le_bytes)?;
+        Ok(Described { kind: kind.into(), sizes, low, high: self.words(bounds, f32::from_le_bytes)? })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::EnvError;
+
+    /// The bytes of the example in the document: a message for each arrow.
+    fn example() -> Vec<Vec<u8>> {
+        let document = include_str!("../../../../docs/protocol.md");
+        let example = document.split("```").find(|part| part.trim_start().starts_with('→')).unwrap();
+        let bytes = |part: &str| {
+            let words = part.split_whitespace().take_while(|word| word.len() == 2);
+            words.map_while(|word| u8::from_str_radix(word, 16).ok()).collect::<Vec<_>>()
+        };
+        let messages = example.trim().split(['→', '←']).skip(1);
+        messages.map(|message| message.lines().flat_map(bytes).collect()).collect()
+    }
+
+    #[test]
+    fn the_document_tells_the_bytes() {
+        let example = example();
+        let [ask, hello, begin, begun, act, outcome, end] = &example[..] else { panic!("{example:?}") };
+        for answer in [hello, begun, outcome] {
+            assert_eq!(answer[..4], (answer.len() as u32 - 4).to_le_bytes(), "{answer:?}");
+        }
+        let mut out = Vec::new();
+        create(&mut out, "{}");
+        assert_eq!(&out, ask);
+        reset(&mut out, Some(7));
+        assert_eq!(&out, begin);
+        step(&mut out, Action::Discrete(1));
+        assert_eq!(&out, act);
+        plain(&mut out, Kind::Close);
+        assert_eq!(&out, end);
+        let expected = Hello {
+            draws: false,
+            observation_space: Space::boxed(&[-5.0], &[5.0]),
+            action_space: Space::Discrete { n: 2 },
+        };
+        assert_eq!(read_hello(&hello[HEADER..]), Ok(expected));
+        let mut observation = [0.0];
+        read_observation(&begun[HEADER..], Row::F32(&mut observation));
+        assert_eq!(observation, [-2.5]);
+        let (reward, status, shown) = read_step(&outcome[HEADER..]).unwrap();
+        read_observation(shown, Row::F32(&mut observation));
+        assert_eq!((reward, status, observation), (-0.1, 0, [-1.5]));
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..64), kind in 0..5_u8) {
+            let _ = read_step(&bytes);
+            let _ = read_picture(&bytes);
+            // Past version and flag, so that the spaces are reached.
+            let body = [&[1, 0, 0, 0, 0, kind], &bytes[..]].concat();
+            if let Ok(hello) = read_hello(&body) {
+                let checks: [Result<(), EnvError>; 2] = [hello.observation_space.check(), hello.action_space.check()];
+                prop_assert!(checks.iter().all(Result::is_ok));
+            }
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! A simulator: a program that was started, or one that listens.
+
+use std::io;
+use std::net::{TcpStream, ToSocketAddrs};
+use std::ops::RangeInclusive;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+
+use super::channel::{Channel, Fault};
+use super::protocol::{self, Kind};
+use crate::EnvError;
+use crate::worker::os;
+
+/// How long a simulator may take to end after it was asked to.
+const PARTING: Duration = Duration::from_secs(2);
+/// Between two attempts to connect.
+const NAP: Duration = Duration::from_millis(50);
+
+/// Where a simulator comes from.
+#[derive(Debug, Clone)]
+pub enum Origin {
+    /// It is started with these words.
+    Command(Vec<String>),
+    /// It listens at this `host:port`.
+    Address(String),
+}
+
+impl Origin {
+    /// Starts the simulator or connects to it, trying again until the deadline while nobody listens.
+    pub fn open(&self, deadline: Duration) -> Result<Simulator, EnvError> {
+        match self {
+            Self::Command(words) => {
+                start(words).map_err(|e| EnvError::failed(format!("cannot start {:?}: {e}", words[0])))
+            }
+            Self::Address(address) => connect(address, deadline)
+                .map_err(|e| EnvError::failed(format!("cannot connect to {address}: {e}"))),
+        }
+    }
+}
+
+fn start(words: &[String]) -> io::Result<Simulator> {
+    let (its_in, to) = io::pipe()?;
+    let (from, its_out) = io::pipe()?;
+    let mut command = Command::new(&words[0]);
+    command
+        .args(&words[1..])
+        .env("PHALANX_IN", its_in.as_raw_fd().to_string())
+        .env("PHALANX_OUT", its_out.as_raw_fd().to_string())
+        .stdin(Stdio::null())
+        // What it prints is for a person; our own output may be for a program.
+        .stdout(Stdio::from(io::stderr()));
+    // A group of its own, so that what it starts is killed with it.
+    command.process_group(0);
+    os::adopt(&mut command, vec![its_in.into(), its_out.into()]);
+    let child = command.spawn()?;
+    let channel = Channel::new(from.into(), to.into())?;
+    Ok(Simulator { child: Some(child), channel: Some(channel) })
+}
+
+fn connect(address: &str, deadline: Duration) -> io::Result<Simulator> {
+    let started = Instant::now();
+    let addresses: Vec<_> = address.to_socket_addrs()?.collect();
+    let stream = loop {
+        let attempt = addresses.iter().find_map(|at| TcpStream::connect_timeout(at, deadline).ok());
+        match attempt {
+            Some(stream) => break stream,
+            None if started.elapsed() < deadline => sleep(NAP),
+            None => return Err(io::Error::other(format!("nobody listened within {deadline:?}"))),
+        }
+    };
+    stream.set_nodelay(true)?;
+    let channel = Channel::new(OwnedFd::from(stream.try_clone()?), stream.into())?;
+    Ok(Simulator { child: None, channel: Some(channel) })
+}
+
+/// A simulator that answers one environment.
+pub struct Simulator {
+    child: Option<Child>,
+    /// Empty once it is known to have ended.
+    channel: Option<Channel>,
+}
+
+impl Simulator {
+    /// Makes room for answers of so many bytes.
+    pub fn reserve(&mut self, body: usize) {
+        if let Some(channel) = &mut self.channel {
+            channel.reserve(body);
+        }
+    }
+
+    /// Sends the message that `write` puts into the buffer.
+    pub fn send(&mut self, deadline: Duration, write: impl FnOnce(&mut Vec<u8>)) -> Result<(), Fault> {
+        let Some(channel) = &mut self.channel else { return Err(Fault::Ended) };
+        write(&mut channel.outgoing);
+        channel.send(deadline)
+    }
+
+    /// Receives the body of an answer, whose length is one of these in bytes.
+    pub fn receive(
+        &mut self,
+        kind: Kind,
+        lengths: RangeInclusive<usize>,
+        deadline: Duration,
+    ) -> Result<&[u8], Fault> {
+        self.channel.as_mut().ok_or(Fault::Ended)?.receive(kind, lengths, deadline)
+    }
+
+    /// The error to tell after a fault. A simulator that has ended says how; one that does not keep its word is ended.
+    #[cold]
+    pub fn fail(&mut self, fault: Fault) -> EnvError {
+        EnvError::Failed(match fault {
+            Fault::Said(text) => text,
+            Fault::Ended => match self.end(PARTING) {
+                None => "the simulator closed the connection".to_owned(),
+                Some(End::Itself(status)) => format!("the simulator ended ({status})"),
+                Some(End::Killed) => "the simulator closed PHALANX_OUT and went on; it was killed".to_owned(),
+            },
+            Fault::Broken(what) => match self.end(Duration::ZERO) {
+                None => what,
+                Some(End::Itself(status)) => format!("{what}; it ended ({status})"),
+                Some(End::Killed) => format!("{what}; it was killed"),
+            },
+        })
+    }
+
+    /// Closes its ends, waits so long, and kills what is left of it and of all that it started. How it ended, if it was started
+    /// here and was not known to have ended.
+    fn end(&mut self, patience: Duration) -> Option<End> {
+        self.channel = None;
+        let mut child = self.child.take()?;
+        let pid = child.id() as i32;
+        // Looked at, not reaped: until it is, its number and its group's are nobody else's.
+        let itself = os::Process::open(pid).is_ok_and(|process| process.ended_within(patience));
+        let _ = killpg(Pid::from_raw(pid), Signal::SIGKILL);
+        let status = child.wait().ok()?;
+        Some(if itself { End::Itself(status) } else { End::Killed })
+    }
+}
+
+/// How a simulator ended.
+enum End {
+    Itself(ExitStatus),
+    Killed,
+}
+
+impl Drop for Simulator {
+    fn drop(&mut self) {
+        let _ = self.send(PARTING, |out| protocol::plain(out, Kind::Close));
+        self.end(PARTING);
+    }
+}

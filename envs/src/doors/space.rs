@@ -1,0 +1,79 @@
+//! Spaces as other languages describe them: the same numbers in the C interface and in the protocol.
+
+use crate::{Dtype, EnvError, Space};
+
+/// Most numbers in one element of a space: a gigabyte of floats.
+const MOST: usize = 1 << 28;
+
+/// A space as described, not believed yet.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Described {
+    /// 0 Discrete, 1 `MultiDiscrete`, 2 Box of f32, 3 Box of bytes.
+    pub kind: i64,
+    /// Numbers of choices, or lengths of axes.
+    pub sizes: Vec<u32>,
+    /// Lower bounds of a box: one for each element, one for all, or none.
+    pub low: Vec<f32>,
+    /// Upper bounds, as many.
+    pub high: Vec<f32>,
+}
+
+impl Described {
+    /// The space of observations, a box; or what is wrong with the description.
+    pub fn observation(self) -> Result<Space, String> {
+        match self.space()? {
+            space @ Space::Box { .. } => Ok(space),
+            space => Err(format!("it is {space}; it must be a Box")),
+        }
+    }
+
+    /// The space of actions, anything but a box of bytes; or what is wrong with the description.
+    pub fn action(self) -> Result<Space, String> {
+        match self.space()? {
+            space @ Space::Box { dtype: Dtype::U8, .. } => {
+                Err(format!("it is {space}; a box must have floats"))
+            }
+            space => Ok(space),
+        }
+    }
+
+    fn space(self) -> Result<Space, String> {
+        let sizes: Vec<usize> = self.sizes.iter().map(|&size| size as usize).collect();
+        let space = match (self.kind, sizes.as_slice()) {
+            (0, &[n]) => Space::Discrete { n },
+            (0, _) => return Err(format!("Discrete has one size, not {}", sizes.len())),
+            (1, _) => Space::MultiDiscrete { n: sizes },
+            (2, _) => self.boxed(sizes, Dtype::F32, f32::NEG_INFINITY, f32::INFINITY)?,
+            (3, _) => self.boxed(sizes, Dtype::U8, 0.0, 255.0)?,
+            (kind, _) => return Err(format!("its kind is {kind}; 0 to 3 are known")),
+        };
+        match space.check() {
+            Ok(()) => Ok(space),
+            Err(EnvError::Space { space, reason, .. }) => Err(format!("{space}: {reason}")),
+            Err(e) => Err(e.to_string()),
+        }
+    }
+
+    fn boxed(self, shape: Vec<usize>, dtype: Dtype, least: f32, most: f32) -> Result<Space, String> {
+        let len = shape.iter().try_fold(1_usize, |len, &axis| len.checked_mul(axis));
+        let Some(len) = len.filter(|&len| len <= MOST) else {
+            return Err(format!("a box of shape {shape:?} has more than {MOST} elements"));
+        };
+        let (low, high) = (spread(self.low, len, least), spread(self.high, len, most));
+        Ok(Space::Box { shape, low, high, dtype })
+    }
+}
+
+/// The sentence about the space of `what`, which cannot be.
+pub fn none(what: &str, reason: &str) -> String {
+    format!("the {what} space is none: {reason}")
+}
+
+/// One bound for every element, where one for all was said, or none.
+fn spread(bounds: Vec<f32>, len: usize, unbounded: f32) -> Vec<f32> {
+    match bounds[..] {
+        [] => vec![unbounded; len],
+        [bound] => vec![bound; len],
+        _ => bounds,
+    }
+}

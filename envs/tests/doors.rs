@@ -1,0 +1,59 @@
+//! Doors to other languages: the examples keep the contract, and each mistake of a library or a simulator is told.
+//!
+//! Examples and faulty ones are built with the C and C++ compilers that the project needs anyway.
+#![allow(clippy::unwrap_used)]
+
+#[path = "doors/build.rs"]
+mod build;
+#[path = "doors/dylib.rs"]
+mod dylib;
+#[path = "doors/exec.rs"]
+mod exec;
+#[allow(dead_code)] // `start` is for other tests
+mod programs;
+
+use phalanx_envs::{BatchEnv, EnvSpec, LocalBatch, Registry, contract, generator};
+use serde_json::Value;
+
+/// An environment behind a door, with parameters.
+fn spec(name: &str, params: &Value) -> EnvSpec {
+    EnvSpec { params: serde_json::from_value(params.clone()).unwrap(), ..EnvSpec::named(name) }
+}
+
+/// The error of making it.
+fn refusal(name: &str, params: &Value) -> String {
+    Registry::standard().build(&spec(name, params)).err().unwrap().to_string()
+}
+
+/// Sees that the checker has nothing to say.
+fn assert_keeps_the_contract(spec: &EnvSpec) -> contract::Report {
+    let report = contract::check(&Registry::standard(), spec);
+    assert_eq!(report.findings, [], "{report}");
+    report
+}
+
+/// Four rows, a hundred steps of random actions, everything that was seen and rewarded; episodes must end.
+fn rollout(spec: &EnvSpec) -> Vec<u32> {
+    let mut batch = LocalBatch::new(&Registry::standard(), spec, 4, 100, 1).unwrap();
+    let (space, mut generator) = (batch.action_space().clone(), generator(0));
+    batch.reset(None).unwrap();
+    let (mut seen, mut ends) = (Vec::new(), 0);
+    for t in 0..100 {
+        for row in 0..4 {
+            let part = row * space.len()..(row + 1) * space.len();
+            if batch.block().layout().is_discrete() {
+                space.sample(&mut generator, &mut batch.block().discrete_actions(t)[part], &mut []);
+            } else {
+                space.sample(&mut generator, &mut [], &mut batch.block().continuous_actions(t)[part]);
+            }
+        }
+        batch.step(t).unwrap();
+        for row in 0..4 {
+            seen.extend(batch.block().observation_row(t + 1, row).f32().iter().map(|x| x.to_bits()));
+            ends += usize::from(batch.block().episode(t, row).is_over());
+        }
+    }
+    assert!(ends > 0);
+    seen.extend(batch.block().reward().iter().map(|x| x.to_bits()));
+    seen
+}
