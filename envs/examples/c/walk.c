@@ -1,5 +1,6 @@
 /*
- * A walk along a line: -0.1 for each step, 1 for arriving at `length`. The parameter `length` is 5 unless said.
+ * A walk along a line: -0.1 for each step, 1 for arriving at `length`, truncated after 200 steps. The parameter `length` is 5
+ * unless said.
  *
  * cc -O2 -shared -fPIC -I envs/include envs/examples/c/walk.c -o libwalk.so
  */
@@ -12,6 +13,7 @@
 typedef struct {
     uint64_t random;
     float length, position;
+    int steps;
     float low[1], high[1];
     uint32_t one, choices;
     phalanx_space observation_space, action_space;
@@ -73,6 +75,7 @@ static int32_t reset(void *env, const uint64_t *seed, void *observation)
     /* A linear congruential generator; its upper bits are the good ones. */
     self->random = self->random * 6364136223846793005u + 1442695040888963407u;
     self->position = -self->length * (float)(self->random >> 40) / (1 << 24);
+    self->steps = 0;
     *(float *)observation = self->position;
     return 0;
 }
@@ -88,7 +91,9 @@ static int32_t step(void *env, const void *action, void *observation, float *rew
         self->position = self->length;
     *(float *)observation = self->position;
     *reward = arrived ? 1 : -0.1f;
-    *episode = arrived ? PHALANX_TERMINATED : PHALANX_RUNNING;
+    *episode = ++self->steps == 200 ? PHALANX_TRUNCATED : PHALANX_RUNNING;
+    if (arrived)
+        *episode = PHALANX_TERMINATED;
     return 0;
 }
 

@@ -1,4 +1,5 @@
-"""A walk along a line: -0.1 for each step, 1 for arriving at `length`. The parameter `length` is 5 unless said.
+"""A walk along a line: -0.1 for each step, 1 for arriving at `length`, truncated after 200 steps. The parameter `length` is 5
+unless said.
 
     phalanx envs check 'exec:python3 envs/examples/exec/walk.py'
 
@@ -10,7 +11,7 @@ or, with one program for all rows, `python3 envs/examples/exec/walk.py 5555` and
 import random
 import sys
 
-from phalanx_client import RUNNING, TERMINATED, box, discrete, listen, serve
+from phalanx_client import RUNNING, TERMINATED, TRUNCATED, box, discrete, listen, serve
 
 
 class Walk:
@@ -25,15 +26,16 @@ class Walk:
     def reset(self, seed):
         if seed is not None:
             self.random.seed(seed)
-        self.position = self.random.uniform(-self.length, 0)
+        self.position, self.steps = self.random.uniform(-self.length, 0), 0
         return [self.position]
 
     def step(self, action):
+        self.steps += 1
         self.position = max(self.position + (1 if action[0] == 1 else -1), -self.length)
         if self.position >= self.length:
             self.position = self.length
             return [self.position], 1, TERMINATED
-        return [self.position], -0.1, RUNNING
+        return [self.position], -0.1, TRUNCATED if self.steps == 200 else RUNNING
 
     def render(self):
         """A line of 64 pixels, four high, with a dot where it stands."""
