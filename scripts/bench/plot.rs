@@ -21,20 +21,18 @@ pub struct Series {
 /// A series without a point, or a file that cannot be written.
 pub fn plot(file: &Path, title: &str, varied: &str, series: &[Series]) -> Result<()> {
     let colours = ["#1f77b4", "#d62728", "#2ca02c", "#9467bd", "#ff7f0e", "#17becf", "#8c564b", "#7f7f7f"];
-    let line = |(series, colour): (&Series, &&str)| -> Plot {
-        LinePlot::new()
-            .with_data(series.points.iter().copied())
-            .with_color(*colour)
-            .with_stroke_width(2.0)
-            .with_legend(series.name.as_str())
-            .into()
+    let line = |(one, colour): (&Series, &&str)| -> Plot {
+        let line =
+            LinePlot::new().with_data(one.points.iter().copied()).with_color(*colour).with_stroke_width(2.0);
+        // The title says what a line alone is.
+        if series.len() > 1 { line.with_legend(one.name.as_str()).into() } else { line.into() }
     };
     let plots: Vec<Plot> = series.iter().zip(colours.iter().cycle()).map(line).collect();
     anyhow::ensure!(series.iter().all(|series| !series.points.is_empty()), "there is nothing to draw");
     let layout = Layout::auto_from_plots(&plots)
         .with_title(title)
         .with_x_label(varied)
-        .with_y_label("environment steps a second")
+        .with_y_label("steps/s")
         .with_log_scale()
         .with_x_tick_format(TickFormat::Integer)
         .with_y_tick_format(TickFormat::Custom(std::sync::Arc::new(short)));

@@ -31,6 +31,9 @@ const PROGRAM: &str = concat!(include_str!("spaces.py"), "\n", include_str!("wor
 /// How long an interpreter may take to end, before it is killed: less than a worker may take.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
+/// Looks at an answer before sleeping: some 100 µs when nobody else takes the core.
+const LOOKS: u32 = 200;
+
 thread_local! {
     /// Interpreters that have rows, by their paths.
     static HOSTS: RefCell<HashMap<PathBuf, Weak<RefCell<Host>>>> = RefCell::default();
@@ -91,6 +94,7 @@ impl Host {
         let memory = os::memory_file()?;
         let (their_commands, commands) = io::pipe()?;
         let (answers, their_answers) = io::pipe()?;
+        os::never_block(&answers)?;
         let theirs: [OwnedFd; 3] = [their_commands.into(), their_answers.into(), memory.try_clone()?.into()];
         let mut command = Command::new(interpreter);
         // Unbuffered, as what it prints would come late or never; `-` takes the program from the standard input.
@@ -205,9 +209,9 @@ impl Host {
         let mut length = [0; 4];
         let mut message = Vec::new();
         let mut read = || {
-            self.answers.read_exact(&mut length)?;
+            read_exactly(&mut self.answers, &mut length)?;
             message.resize(u32::from_ne_bytes(length) as usize, 0);
-            self.answers.read_exact(&mut message)
+            read_exactly(&mut self.answers, &mut message)
         };
         match read() {
             Ok(()) => Ok(message),
@@ -236,6 +240,31 @@ impl Host {
             )
         });
     }
+}
+
+/// Fills `bytes` from a pipe that does not block.
+///
+/// Waking a process that sleeps costs more than a small step: so this looks for a while before it sleeps, and leaves its core to
+/// whom it waits for.
+fn read_exactly(pipe: &mut PipeReader, mut bytes: &mut [u8]) -> io::Result<()> {
+    let mut looks = 0;
+    while !bytes.is_empty() {
+        match pipe.read(bytes) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(n) => bytes = &mut bytes[n..],
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
+                looks += 1;
+                if looks < LOOKS {
+                    std::thread::yield_now();
+                } else {
+                    os::await_input(&*pipe)?;
+                }
+            }
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(())
 }
 
 impl Drop for Host {

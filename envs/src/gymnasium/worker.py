@@ -11,6 +11,7 @@ import json
 import math
 import mmap
 import os
+import select
 import sys
 import traceback
 
@@ -19,6 +20,7 @@ SEED, REWARD, COMMAND, EPISODE, ACTION = 0, 4, 8, 9, 16
 REST, STEP, RESET, RESET_SEEDED = 0, 1, 2, 3
 RUNNING, TERMINATED, TRUNCATED = 0, 1, 2
 BELL = bytes(4)
+LOOKS = 200
 
 # Modules that register a namespace which Gymnasium itself does not know.
 REGISTERED_BY = {"ALE": "ale_py"}
@@ -189,11 +191,26 @@ def plain(value):
     raise TypeError(f"a {type(value).__name__} cannot be written as JSON")
 
 
+def read(file, length):
+    """At least one byte, at most so many; none at the end of the file.
+
+    Waking a process that sleeps costs more than a small step: so this looks for a while before it sleeps, and leaves its core
+    to whom it waits for.
+    """
+    for _ in range(LOOKS):
+        try:
+            return os.read(file, length)
+        except BlockingIOError:
+            os.sched_yield()
+    select.select([file], [], [])
+    return os.read(file, length)
+
+
 def read_exactly(file, length):
     """So many bytes."""
     message = b""
     while len(message) < length:
-        part = os.read(file, length - len(message))
+        part = read(file, length - len(message))
         if not part:
             raise EOFError
         message += part
@@ -210,7 +227,7 @@ def send(file, message):
 
 def serve(host, commands, answers):
     """Answers the bell and requests until it is told to end."""
-    while header := os.read(commands, 4):
+    while header := read(commands, 4):
         if header == BELL:
             send(answers, host.answer_bell() or b"")
             continue
@@ -243,6 +260,7 @@ def main():
     del sys.argv[1:]
     for descriptor in descriptors:
         os.set_inheritable(descriptor, False)
+    os.set_blocking(commands, False)
     faulthandler.enable()
     try:
         import gymnasium

@@ -16,13 +16,14 @@ use other as system;
 mod mapping;
 
 use std::io::{self, Write};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::time::Duration;
 
 use nix::errno::Errno;
-use nix::fcntl::{FcntlArg, FdFlag, fcntl};
+use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{SigHandler, Signal, signal};
 use nix::sys::wait::{WaitStatus, waitpid};
@@ -78,6 +79,21 @@ pub fn adopt(command: &mut Command, descriptors: Vec<OwnedFd>) {
     };
     // SAFETY: between fork and exec it makes system calls and nothing else; its errors are numbers.
     unsafe { command.pre_exec(begin) };
+}
+
+/// Has reads of a pipe's end fail rather than wait.
+pub fn never_block(pipe: impl AsFd) -> io::Result<()> {
+    let flags = OFlag::from_bits_retain(fcntl(pipe.as_fd(), FcntlArg::F_GETFL)?);
+    fcntl(pipe, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK))?;
+    Ok(())
+}
+
+/// Sleeps until there is something to read, or the other end is closed.
+pub fn await_input(pipe: impl AsFd) -> io::Result<()> {
+    match poll(&mut [PollFd::new(pipe.as_fd(), PollFlags::POLLIN)], PollTimeout::NONE) {
+        Ok(_) | Err(Errno::EINTR) => Ok(()),
+        Err(e) => Err(e.into()),
+    }
 }
 
 /// Waits for a child that has ended and says how.
