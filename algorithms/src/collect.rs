@@ -114,7 +114,7 @@ impl Collector {
                 self.count(&mut quota, capacity - 1, rows);
             }
         }
-        collected.stepping = started.elapsed() - collected.inferring;
+        collected.stepping = started.elapsed().saturating_sub(collected.inferring);
         if let Some(row) = quota.and_then(|q| q.left.iter().position(|&left| left > 0)) {
             return Err(AlgorithmError::Settings(format!(
                 "row {row}: an episode is longer than rollout.max_length; raise it to the environment's time limit"

@@ -20,7 +20,7 @@ pub struct LocalBatch {
     block: Block,
     rows: Rows<Seen>,
     /// All rows.
-    groups: [Range<usize>; 1],
+    group: Range<usize>,
     place: Seen,
 }
 
@@ -57,7 +57,7 @@ impl LocalBatch {
                 })?;
         let (observation_space, action_space) = Rows::common_spaces(std::slice::from_ref(&slice))?;
         let layout = Layout::new(rows, steps, observation_space, action_space)?;
-        Ok(Self { block: Block::local(layout), rows: slice, groups: [0..rows], place })
+        Ok(Self { block: Block::local(layout), rows: slice, group: 0..rows, place })
     }
 
     /// Runs environment code, with the actions of time `t`, and turns its panic into an error.
@@ -101,7 +101,7 @@ impl BatchEnv for LocalBatch {
     }
 
     fn groups(&self) -> &[Range<usize>] {
-        &self.groups
+        std::slice::from_ref(&self.group)
     }
 
     fn begin(&mut self, _group: usize, t: usize) -> Result<(), EnvError> {

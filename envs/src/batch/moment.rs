@@ -1,5 +1,6 @@
 //! One time of a block: what a step reads and writes, as addresses that are worked out once for all rows.
 #![allow(unsafe_code)]
+#![allow(clippy::cast_ptr_alignment)] // every part of a block begins at a cache line
 
 use std::slice;
 

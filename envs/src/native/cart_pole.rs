@@ -87,6 +87,7 @@ impl Env for CartPole {
     }
 
     #[inline(always)]
+    #[allow(clippy::inline_always)] // with its time limit it is one call
     fn step(&mut self, action: Action<'_>, observation: Row<'_>) -> Result<Step, EnvError> {
         let [x, x_dot, theta, theta_dot] = self.state;
         let force = if action.discrete() == 1 { FORCE } else { -FORCE };

@@ -10,7 +10,8 @@ pub const GROUPS: usize = 2;
 
 /// The groups of a batch: halves when it is pipelined, else one of all rows.
 pub fn groups(rows: usize, pipelined: bool) -> Vec<Range<usize>> {
-    if pipelined { vec![0..rows / 2, rows / 2..rows] } else { vec![0..rows] }
+    let middle = if pipelined { rows / 2 } else { 0 };
+    [0..middle, middle..rows].into_iter().filter(|group| !group.is_empty()).collect()
 }
 
 /// Rows of one worker: a slice of each group.
