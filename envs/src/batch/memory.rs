@@ -6,7 +6,7 @@ use std::ptr::NonNull;
 
 use super::layout::LINE;
 
-/// What keeps a block's bytes alive: at least [`Layout::bytes`] of them, aligned to 64, at one address for life.
+/// What keeps a block's bytes alive: at least [`Layout::bytes`](super::Layout::bytes) of them, aligned to 64, at one address for life.
 ///
 /// # Safety
 /// `base` must stay valid for reads and writes of `bytes` bytes until the value is dropped.
