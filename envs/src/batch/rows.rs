@@ -30,7 +30,7 @@ struct Slot {
 }
 
 impl Slot {
-    /// The environment, and the action as it sees it: P4, a number within its bounds.
+    /// The environment, and the action as it sees it.
     ///
     /// # Errors
     /// [`EnvError::Action`] when it is none of the space's.
@@ -43,6 +43,7 @@ impl Slot {
         space: &Space,
     ) -> Result<(&'a mut dyn Env, Action<'a>), EnvError> {
         let given = match (action, space) {
+            // P4: the environment sees a number within its bounds.
             (Action::Box(numbers), Space::Box { low, high, .. }) => {
                 for (((c, a), l), h) in self.clipped.iter_mut().zip(numbers).zip(low).zip(high) {
                     *c = a.clamp(*l, *h);
