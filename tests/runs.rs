@@ -244,7 +244,7 @@ fn a_run_ends_when_its_return_is_reached() {
     let records = metrics(run);
     let (last, before) = records.split_last().unwrap();
     let reached = |record: &Map<String, Value>| {
-        record["episodes"].as_u64() >= Some(100) && record["episode_return_mean"].as_f64() >= Some(15.0)
+        record["episodes"].as_f64() >= Some(100.0) && record["episode_return_mean"].as_f64() >= Some(15.0)
     };
     assert!(reached(last) && !before.iter().any(reached), "{last:?}");
     place.succeed(&["evaluate", run.to_str().unwrap(), "--json"]);
