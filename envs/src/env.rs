@@ -219,14 +219,6 @@ impl<'a> Row<'a> {
             Self::F32(_) => panic!("the observation space has f32 elements, not u8"),
         }
     }
-
-    /// The same row for a shorter while.
-    pub fn reborrow(&mut self) -> Row<'_> {
-        match self {
-            Self::F32(row) => Row::F32(row),
-            Self::U8(row) => Row::U8(row),
-        }
-    }
 }
 
 /// A picture: 8-bit RGB, row-major from the top left.
