@@ -5,7 +5,8 @@ use std::ops::Range;
 use phalanx_envs::{Block, Dtype, Elements, Generator, Space};
 use tch::Device;
 
-use crate::normalizer::{FrozenNormalizer, append};
+use crate::normalizer::FrozenNormalizer;
+use crate::observations::Observations;
 use crate::{
     ActorCritic, AgentError, Checkpoint, Head, NetworkSettings, NormalizeSettings, Normalizer, Rollout, Tower,
 };
@@ -43,12 +44,17 @@ impl Agent {
         let len = observation_space.len();
         if normalize.observation && !matches!(observation_space, Space::Box { dtype: Dtype::F32, .. }) {
             return Err(AgentError::Space {
-                space: observation_space.to_string(),
+                space: format!("observations of {observation_space}"),
                 reason: "normalize.observation is for f32 observations; bytes are divided by 255".into(),
             });
         }
         let normalizer = normalize.observation.then(|| Normalizer::new(len, normalize.observation_clip));
-        let network = ActorCritic::new(network, len, head.outputs(), head.is_gaussian(), generator, device)?;
+        let shape: &[usize] = match observation_space {
+            Space::Box { shape, .. } => shape,
+            _ => &[len],
+        };
+        let network =
+            ActorCritic::new(network, shape, head.outputs(), head.is_gaussian(), generator, device)?;
         Ok(Self { network, head, normalizer })
     }
 
@@ -81,13 +87,13 @@ impl Agent {
     pub fn actor(&mut self) -> Actor<'_> {
         // P5: frozen for as long as this actor lives.
         let normalizer = self.normalizer.as_ref().map(Normalizer::freeze);
-        Actor { agent: self, normalizer, input: Vec::new(), outputs: Vec::new() }
+        Actor { agent: self, normalizer, input: Observations::default(), outputs: Vec::new() }
     }
 
     /// Shows the networks the observations of a rollout, as they saw them when they acted.
     pub fn load(&mut self, block: &Block, rollout: &Rollout) {
         let normalizer = self.normalizer.as_ref().map(Normalizer::freeze);
-        self.network.load(|input| see(normalizer.as_ref(), rollout.observations(block), input));
+        self.network.load(rollout.observations(block), normalizer.as_ref());
     }
 
     /// Values of the final observations of the steps `index` (as t·N + row), in reward units.
@@ -95,14 +101,13 @@ impl Agent {
     /// # Errors
     /// [`AgentError::Torch`].
     pub fn final_values(&mut self, block: &Block, index: &[i64]) -> Result<Vec<f32>, AgentError> {
-        let (mut input, mut values, rows) = (Vec::new(), Vec::new(), block.layout().rows);
+        let (mut input, mut values, rows) = (Observations::default(), Vec::new(), block.layout().rows);
+        let normalizer = self.normalizer.as_ref().map(Normalizer::freeze);
         for &i in index {
-            append(block.final_observation_row(i as usize / rows, i as usize % rows).into(), &mut input);
+            let row = block.final_observation_row(i as usize / rows, i as usize % rows);
+            input.add(row.into(), normalizer.as_ref());
         }
-        if let Some(normalizer) = &self.normalizer {
-            normalizer.freeze().apply(&mut input);
-        }
-        self.network.infer(Tower::Critic, &input, &mut values)?;
+        self.network.infer(Tower::Critic, input.elements(), &mut values)?;
         Ok(values)
     }
 
@@ -127,7 +132,7 @@ impl Agent {
 pub struct Actor<'a> {
     agent: &'a mut Agent,
     normalizer: Option<FrozenNormalizer>,
-    input: Vec<f32>,
+    input: Observations,
     outputs: Vec<f32>,
 }
 
@@ -170,20 +175,12 @@ impl Actor<'_> {
     /// Parameters of the action distribution for observations `[B, O]`; filled are `[B, P]` numbers.
     fn infer(&mut self, observations: Elements<'_>) -> Result<(), AgentError> {
         let Self { agent, normalizer, input, outputs } = self;
-        if let (Elements::F32(x), None) = (observations, &normalizer) {
-            return agent.network.infer(Tower::Actor, x, outputs);
-        }
+        let Some(normalizer) = normalizer else {
+            return agent.network.infer(Tower::Actor, observations, outputs);
+        };
         input.clear();
-        see(normalizer.as_ref(), observations, input);
-        agent.network.infer(Tower::Actor, input, outputs)
-    }
-}
-
-/// Puts observations into the empty `input` as the networks are to see them: floats, normalised.
-fn see(normalizer: Option<&FrozenNormalizer>, observations: Elements<'_>, input: &mut Vec<f32>) {
-    append(observations, input);
-    if let Some(normalizer) = normalizer {
-        normalizer.apply(input);
+        input.add(observations, Some(normalizer));
+        agent.network.infer(Tower::Actor, input.elements(), outputs)
     }
 }
 

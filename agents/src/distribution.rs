@@ -46,7 +46,8 @@ impl Head {
     /// # Errors
     /// [`AgentError::Space`] for spaces that no distribution covers.
     pub fn new(space: &Space) -> Result<Self, AgentError> {
-        let refuse = |reason: &str| AgentError::Space { space: space.to_string(), reason: reason.into() };
+        let refuse =
+            |reason: &str| AgentError::Space { space: format!("actions of {space}"), reason: reason.into() };
         match space {
             Space::Discrete { n: 0 } => Err(refuse("there is nothing to choose from")),
             Space::MultiDiscrete { n } if n.is_empty() || n.contains(&0) => {

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 #[non_exhaustive]
 pub enum AgentError {
     /// A policy cannot be made for this space.
-    #[error("a policy for actions of {space}: {reason}")]
+    #[error("a policy for {space}: {reason}")]
     Space {
         /// The space as text.
         space: String,

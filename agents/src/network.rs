@@ -3,12 +3,14 @@
 //! All parameters lie in one buffer and all gradients in another, so that the optimiser, the norm of the gradient and
 //! checkpoints each are one pass, whatever the number of layers.
 
-use phalanx_envs::Generator;
+use phalanx_envs::{Elements, Generator};
 use rand::RngExt;
 use rand_distr::StandardNormal;
 use tch::{Device, Kind, Tensor};
 
 use crate::engine::{Cpu, Pass, Tensors};
+use crate::normalizer::FrozenNormalizer;
+use crate::observations::{self, Observations};
 use crate::plan::{Layer, Plan, Tower};
 use crate::{AgentError, NetworkSettings};
 
@@ -18,7 +20,7 @@ pub struct ActorCritic {
     parameters: Vec<f32>,
     gradient: Vec<f32>,
     /// Observations of the rollout that is learned from, `[M, inputs]`.
-    loaded: Vec<f32>,
+    loaded: Observations,
     engine: Engine,
 }
 
@@ -28,24 +30,25 @@ enum Engine {
 }
 
 impl ActorCritic {
-    /// Networks for `inputs` numbers an observation and `outputs` numbers an action distribution.
+    /// Networks for observations of `shape` and `outputs` numbers an action distribution.
     ///
     /// `gaussian` adds one log standard deviation for each output.
     ///
     /// # Errors
-    /// [`AgentError::Torch`] when the device refuses.
+    /// [`AgentError::Space`] when the observations are no pictures for the convolutions; [`AgentError::Torch`] when the
+    /// device refuses.
     ///
     /// # Source
     /// Orthogonal start: Saxe et al. 2014, arXiv:1312.6120; gains as in docs/ppo.md.
     pub fn new(
         settings: &NetworkSettings,
-        inputs: usize,
+        shape: &[usize],
         outputs: usize,
         gaussian: bool,
         generator: &mut Generator,
         device: Device,
     ) -> Result<Self, AgentError> {
-        let plan = Plan::new(settings, inputs, outputs, gaussian);
+        let plan = Plan::new(settings, shape, outputs, gaussian)?;
         let mut parameters = vec![0.0; plan.len()];
         let towers = [
             (&plan.trunk, std::f64::consts::SQRT_2),
@@ -64,7 +67,7 @@ impl ActorCritic {
             device => Engine::Tensors(Tensors::new(&plan, device)),
         };
         let gradient = vec![0.0; plan.len()];
-        let mut network = Self { plan, parameters, gradient, loaded: Vec::new(), engine };
+        let mut network = Self { plan, parameters, gradient, loaded: Observations::default(), engine };
         network.change(|_, _| Ok(()))?;
         Ok(network)
     }
@@ -79,10 +82,10 @@ impl ActorCritic {
         &self.gradient
     }
 
-    /// Floating-point operations of one row's pass through actor and critic: two for each weight.
+    /// Floating-point operations of one row's pass through actor and critic: two for each weight and window.
     pub fn flop_per_row(&self) -> f64 {
-        let layers = [&self.plan.trunk, &self.plan.actor, &self.plan.critic].into_iter().flatten();
-        layers.map(|layer| 2.0 * layer.weight().len() as f64).sum()
+        let windows = |layer: &Layer| layer.outputs / layer.filters;
+        self.plan.layers().map(|layer| 2.0 * (windows(layer) * layer.weight().len()) as f64).sum()
     }
 
     /// Log standard deviations `[A]` of a Gaussian policy; empty without one.
@@ -111,9 +114,9 @@ impl ActorCritic {
     /// `x [B, inputs]`; `out [B, …]` is made as long as it must be.
     /// # Errors
     /// [`AgentError::Torch`].
-    pub fn infer(&mut self, tower: Tower, x: &[f32], out: &mut Vec<f32>) -> Result<(), AgentError> {
+    pub fn infer(&mut self, tower: Tower, x: Elements<'_>, out: &mut Vec<f32>) -> Result<(), AgentError> {
         let Self { plan, parameters, engine, .. } = self;
-        out.resize(x.len() / plan.inputs * plan.outputs(tower), 0.0);
+        out.resize(observations::len(x) / plan.inputs * plan.outputs(tower), 0.0);
         match engine {
             Engine::Cpu(cpu) => {
                 cpu.infer(plan, parameters, tower, x, out);
@@ -123,15 +126,15 @@ impl ActorCritic {
         }
     }
 
-    /// Takes the observations of a rollout in, as the networks are to see them: `fill` puts them into the empty vector.
+    /// Takes the observations of a rollout in, normalised if need be.
     ///
     /// # Shapes
     /// `[M, inputs]`.
-    pub fn load(&mut self, fill: impl FnOnce(&mut Vec<f32>)) {
+    pub fn load(&mut self, observations: Elements<'_>, normalizer: Option<&FrozenNormalizer>) {
         self.loaded.clear();
-        fill(&mut self.loaded);
+        self.loaded.add(observations, normalizer);
         if let Engine::Tensors(tensors) = &mut self.engine {
-            tensors.load(&self.loaded, self.plan.inputs);
+            tensors.load(self.loaded.elements(), self.plan.inputs);
         }
     }
 
@@ -143,11 +146,14 @@ impl ActorCritic {
         let (mut out, width) = (Vec::new(), self.plan.inputs);
         let loaded = std::mem::take(&mut self.loaded);
         let result = match index {
-            None => self.infer(tower, &loaded, &mut out),
+            None => self.infer(tower, loaded.elements(), &mut out),
             Some(index) => {
-                let row = |&i: &i64| loaded[i as usize * width..][..width].iter().copied();
-                let rows: Vec<f32> = index.iter().flat_map(row).collect();
-                self.infer(tower, &rows, &mut out)
+                let mut rows = Observations::default();
+                for &i in index {
+                    let start = i as usize * width;
+                    rows.add(observations::part(loaded.elements(), start..start + width), None);
+                }
+                self.infer(tower, rows.elements(), &mut out)
             }
         };
         self.loaded = loaded;
@@ -168,7 +174,7 @@ impl ActorCritic {
     ) -> Result<Vec<S>, AgentError> {
         let Self { plan, parameters, gradient, loaded, engine } = self;
         match engine {
-            Engine::Cpu(cpu) => Ok(cpu.learn(plan, parameters, loaded, index, gradient, loss)),
+            Engine::Cpu(cpu) => Ok(cpu.learn(plan, parameters, loaded.elements(), index, gradient, loss)),
             Engine::Tensors(tensors) => Ok(vec![tensors.learn(plan, index, gradient, loss)?]),
         }
     }
@@ -176,7 +182,7 @@ impl ActorCritic {
 
 /// Fills the weight of `layer` with a matrix of orthonormal rows or columns, whichever are fewer, times `gain`.
 fn orthogonal(layer: &Layer, gain: f64, generator: &mut Generator, weight: &mut [f32]) {
-    let (rows, columns) = (layer.outputs, layer.inputs);
+    let (rows, columns) = (layer.filters, layer.width());
     let (long, short) = (rows.max(columns), rows.min(columns));
     let normal: Vec<f64> = (0..long * short).map(|_| generator.sample(StandardNormal)).collect();
     let (q, r) = Tensor::linalg_qr(&Tensor::from_slice(&normal).view([long as i64, short as i64]), "reduced");
@@ -190,13 +196,16 @@ fn orthogonal(layer: &Layer, gain: f64, generator: &mut Generator, weight: &mut 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Activation, stream};
+    use crate::{Activation, Convolution, stream};
+
+    fn with(shape: &[usize], settings: NetworkSettings) -> ActorCritic {
+        let settings = NetworkSettings { output_gain: 0.5, ..settings };
+        let generator = &mut stream(1, "initialisation");
+        ActorCritic::new(&settings, shape, 2, true, generator, Device::Cpu).expect("a CPU")
+    }
 
     fn network(shared: bool, activation: Activation) -> ActorCritic {
-        let settings =
-            NetworkSettings { hidden: vec![8, 6], shared, output_gain: 0.5, activation, initial_std: 1.0 };
-        let generator = &mut stream(1, "initialisation");
-        ActorCritic::new(&settings, 4, 2, true, generator, Device::Cpu).expect("a CPU")
+        with(&[4], NetworkSettings { hidden: vec![8, 6], shared, activation, ..NetworkSettings::default() })
     }
 
     #[test]
@@ -210,7 +219,7 @@ mod tests {
     fn starts_are_orthogonal_with_their_gain() {
         for (rows, columns) in [(6, 4), (4, 6)] {
             let settings = NetworkSettings { hidden: vec![], output_gain: 2.0, ..NetworkSettings::default() };
-            let plan = Plan::new(&settings, columns, rows, false);
+            let plan = Plan::new(&settings, &[columns], rows, false).expect("a plan");
             let mut weight = vec![0.0; 24];
             orthogonal(&plan.actor[0], 2.0, &mut stream(1, "x"), &mut weight);
             let w = Tensor::from_slice(&weight).view([rows as i64, columns as i64]);
@@ -220,7 +229,24 @@ mod tests {
         }
     }
 
-    /// The same perceptrons in libtorch's own operations, for its autograd: parameters, outputs `[B, 2]`, values `[B]`.
+    /// Pictures of 7 × 6 pixels of 2 channels, of which two convolutions make 2 × 1 of 3.
+    fn pictures(shared: bool, channels_first: bool, activation: Activation) -> ActorCritic {
+        let convolutions = vec![
+            Convolution { filters: 4, kernel: 3, stride: 2 },
+            Convolution { filters: 3, kernel: 2, stride: 1 },
+        ];
+        let shape = if channels_first { [2, 7, 6] } else { [7, 6, 2] };
+        let settings = NetworkSettings {
+            convolutions,
+            hidden: vec![8, 6],
+            shared,
+            activation,
+            ..NetworkSettings::default()
+        };
+        with(&shape, settings)
+    }
+
+    /// The same networks in libtorch's own operations, for its autograd: parameters, outputs `[B, 2]`, values `[B]`.
     fn reference(network: &ActorCritic, x: &Tensor) -> (Tensor, Tensor, Tensor) {
         let flat = Tensor::from_slice(network.parameters()).set_requires_grad(true);
         let mut start = 0;
@@ -234,19 +260,35 @@ mod tests {
             Activation::Relu => x.relu(),
             Activation::Elu => x.elu(),
         };
-        let mut linear = |x: &Tensor, o, i| x.linear(&take(&[o, i]), Some(&take(&[o])));
-        let (outputs, value) = if network.plan.trunk.is_empty() {
-            let mut tower = |last| {
-                let h = active(linear(x, 8, 4));
-                let h = active(linear(&h, 6, 8));
-                linear(&h, last, 6)
-            };
-            (tower(2), tower(1))
-        } else {
-            let h = active(linear(x, 8, 4));
-            let h = active(linear(&h, 6, 8));
-            (linear(&h, 2, 6), linear(&h, 1, 6))
+        let Plan { trunk, actor, .. } = &network.plan;
+        let first = if trunk.is_empty() { &actor[0] } else { &trunk[0] };
+        let channels_last = |x: Tensor| x.permute([0, 3, 1, 2]);
+        let convolve = |x: Tensor, kernel: Tensor, bias: Tensor, stride| {
+            active(x.conv2d(&kernel, Some(&bias), [stride; 2], [0; 2], [1; 2], 1))
         };
+        let hidden = |take: &mut dyn FnMut(&[i64]) -> Tensor| {
+            let (x, width) = match &first.window {
+                None => (x.shallow_clone(), 4),
+                Some(window) => {
+                    let (x, kernel) = if window.channels_first {
+                        (x.view([-1, 2, 7, 6]), take(&[4, 2, 3, 3]))
+                    } else {
+                        (channels_last(x.view([-1, 7, 6, 2])), channels_last(take(&[4, 3, 3, 2])))
+                    };
+                    let y = convolve(x, kernel, take(&[4]), 2);
+                    let kernel = channels_last(take(&[3, 2, 2, 4]));
+                    let y = convolve(y, kernel, take(&[3]), 1);
+                    (y.permute([0, 2, 3, 1]).flatten(1, -1), 6)
+                }
+            };
+            let h = active(x.linear(&take(&[8, width]), Some(&take(&[8]))));
+            active(h.linear(&take(&[6, 8]), Some(&take(&[6]))))
+        };
+        let actor = hidden(&mut take);
+        let shared = (!trunk.is_empty()).then(|| actor.shallow_clone());
+        let outputs = actor.linear(&take(&[2, 6]), Some(&take(&[2])));
+        let critic = shared.unwrap_or_else(|| hidden(&mut take));
+        let value = critic.linear(&take(&[1, 6]), Some(&take(&[1])));
         (flat, outputs, value.squeeze_dim(-1))
     }
 
@@ -276,39 +318,56 @@ mod tests {
     #[test]
     fn both_engines_agree_with_autograd() {
         let numbers: Vec<f32> = (0..ROWS * 4).map(|i| (i as f32).sin()).collect();
+        let x = Tensor::from_slice(&numbers).view([ROWS as i64, 4]);
+        for activation in [Activation::Tanh, Activation::Relu, Activation::Elu] {
+            for shared in [false, true] {
+                let what = format!("{activation:?}, shared {shared}");
+                agrees_with_autograd(|| network(shared, activation), Elements::F32(&numbers), &x, &what);
+            }
+        }
+    }
+
+    #[test]
+    fn convolutions_agree_with_autograd() {
+        let bytes: Vec<u8> = (0..ROWS * 84).map(|i| (i * i % 251) as u8).collect();
+        let x = Tensor::from_slice(&bytes).view([ROWS as i64, 84]).to_kind(Kind::Float) / 255.0;
+        for activation in [Activation::Tanh, Activation::Relu] {
+            for (shared, channels_first) in [(false, false), (true, false), (true, true)] {
+                let what = format!("pictures, {activation:?}, shared {shared}, first {channels_first}");
+                let make = || pictures(shared, channels_first, activation);
+                agrees_with_autograd(make, Elements::U8(&bytes), &x, &what);
+            }
+        }
+    }
+
+    fn agrees_with_autograd(make: impl Fn() -> ActorCritic, seen: Elements<'_>, x: &Tensor, what: &str) {
         // Every row once, the other way round.
         let index: Vec<i64> = (0..ROWS as i64).rev().collect();
-        for activation in [Activation::Tanh, Activation::Relu, Activation::Elu] {
-            for (shared, tensors) in [(false, false), (true, false), (false, true), (true, true)] {
-                let what = format!("{activation:?}, shared {shared}, tensors {tensors}");
-                let mut network = network(shared, activation);
-                if tensors {
-                    network.engine = Engine::Tensors(Tensors::new(&network.plan, Device::Cpu));
-                    network.change(|_, _| Ok(())).expect("libtorch");
-                }
-                let x = Tensor::from_slice(&numbers).view([ROWS as i64, 4]);
-                let (flat, outputs, value) = reference(&network, &x);
-                let total = (&outputs * 0.3).sin().sum(Kind::Float) + value.square().sum(Kind::Float);
-                let expected = Tensor::run_backward(&[total], &[&flat], false, false).remove(0);
-
-                network.load(|into| into.extend(&numbers));
-                assert_close(&network.infer_loaded(Tower::Actor, None).expect("outputs"), &outputs, &what);
-                assert_close(&network.infer_loaded(Tower::Critic, None).expect("values"), &value, &what);
-                let some = network.infer_loaded(Tower::Critic, Some(&[3, 1])).expect("values");
-                assert_close(&some, &value.index_select(0, &Tensor::from_slice(&[3i64, 1])), &what);
-                let sums = network.learn(&index, loss).expect("a gradient");
-                assert_eq!(sums.into_iter().sum::<usize>(), ROWS);
-                let (layers, log_std) = network.gradient().split_at(network.plan.log_std.start);
-                // Sums of 700 rows in two orders.
-                let scale = f64::try_from(expected.abs().max()).expect("a number") as f32;
-                let scaled: Vec<f32> = layers.iter().map(|g| g / scale).collect();
-                assert_close(
-                    &scaled,
-                    &(expected.narrow(0, 0, layers.len() as i64) / f64::from(scale)),
-                    &what,
-                );
-                assert_eq!(log_std, [0.25 * ROWS as f32, -0.5 * ROWS as f32]);
+        for tensors in [false, true] {
+            let what = format!("{what}, tensors {tensors}");
+            let mut network = make();
+            if tensors {
+                network.engine = Engine::Tensors(Tensors::new(&network.plan, Device::Cpu));
+                network.change(|_, _| Ok(())).expect("libtorch");
             }
+            let (flat, outputs, value) = reference(&network, x);
+            let total = (&outputs * 0.3).sin().sum(Kind::Float) + value.square().sum(Kind::Float);
+            let expected = Tensor::run_backward(&[total], &[&flat], false, false).remove(0);
+
+            network.load(seen, None);
+            assert_close(&network.infer_loaded(Tower::Actor, None).expect("outputs"), &outputs, &what);
+            assert_close(&network.infer_loaded(Tower::Critic, None).expect("values"), &value, &what);
+            let some = network.infer_loaded(Tower::Critic, Some(&[3, 1])).expect("values");
+            assert_close(&some, &value.index_select(0, &Tensor::from_slice(&[3i64, 1])), &what);
+            let sums = network.learn(&index, loss).expect("a gradient");
+            assert_eq!(sums.into_iter().sum::<usize>(), ROWS);
+            let (layers, log_std) = network.gradient().split_at(network.plan.log_std.start);
+            // Sums of 700 rows in two orders.
+            let scale = f64::try_from(expected.abs().max()).expect("a number") as f32;
+            let scaled: Vec<f32> = layers.iter().map(|g| g / scale).collect();
+            let wanted = expected.narrow(0, 0, layers.len() as i64) / f64::from(scale);
+            assert_close(&scaled, &wanted, &what);
+            assert_eq!(log_std, [0.25 * ROWS as f32, -0.5 * ROWS as f32]);
         }
     }
 
@@ -320,7 +379,7 @@ mod tests {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
             pool.install(|| {
                 let mut network = network(false, Activation::Tanh);
-                network.load(|into| into.extend(&numbers));
+                network.load(Elements::F32(&numbers), None);
                 network.learn(&index, loss).expect("a gradient");
                 network.gradient().to_vec()
             })

@@ -2,7 +2,7 @@
 //!
 //! They are frozen while a rollout is collected and used, so that old and new policy see the same numbers.
 
-use phalanx_envs::{Elements, Episode};
+use phalanx_envs::Episode;
 use serde::{Deserialize, Serialize};
 
 /// Added to a variance before its root is taken.
@@ -99,15 +99,6 @@ impl FrozenNormalizer {
                 *x = ((*x - mean) * scale).clamp(-self.clip, self.clip);
             }
         }
-    }
-}
-
-/// Appends observations as floats: bytes become fractions of 255.
-pub fn append(observations: Elements<'_>, into: &mut Vec<f32>) {
-    match observations {
-        Elements::F32(x) => into.extend_from_slice(x),
-        // P10
-        Elements::U8(x) => into.extend(x.iter().map(|&x| f32::from(x) / 255.0)),
     }
 }
 

@@ -2,28 +2,50 @@
 
 use std::ops::Range;
 
-use crate::{Activation, NetworkSettings};
+use crate::window::Window;
+use crate::{Activation, AgentError, Convolution, NetworkSettings};
 
-/// One fully connected layer: a weight `[outputs, inputs]`, then a bias `[outputs]`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// One layer: a weight `[filters, window]`, then a bias `[filters]`.
+///
+/// A fully connected layer has one window, which is all that it reads; a convolution has many, for all of which its
+/// parameters are the same. Its results lie as `[windows, filters]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Layer {
     /// Numbers that it reads of a row.
     pub inputs: usize,
     /// Numbers that it writes of a row.
     pub outputs: usize,
+    /// Numbers that it gives for a window.
+    pub filters: usize,
+    /// Where a convolution looks.
+    pub window: Option<Window>,
     start: usize,
 }
 
 impl Layer {
+    fn full(inputs: usize, outputs: usize, start: usize) -> Self {
+        Self { inputs, outputs, filters: outputs, window: None, start }
+    }
+
+    fn convolution(window: Window, filters: usize, start: usize) -> Self {
+        let (inputs, outputs) = (window.picture.iter().product(), window.count() * filters);
+        Self { inputs, outputs, filters, window: Some(window), start }
+    }
+
+    /// Numbers that it reads of a window.
+    pub fn width(&self) -> usize {
+        self.window.as_ref().map_or(self.inputs, Window::len)
+    }
+
     /// Where its weight lies, row-major.
     pub fn weight(&self) -> Range<usize> {
-        self.start..self.start + self.outputs * self.inputs
+        self.start..self.start + self.filters * self.width()
     }
 
     /// Where its bias lies.
     pub fn bias(&self) -> Range<usize> {
         let start = self.weight().end;
-        start..start + self.outputs
+        start..start + self.filters
     }
 }
 
@@ -54,26 +76,53 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// The layers that `settings` ask for.
-    pub fn new(settings: &NetworkSettings, inputs: usize, outputs: usize, gaussian: bool) -> Self {
-        let mut start = 0;
-        let mut tower = |mut width: usize, widths: &[usize]| -> Vec<Layer> {
-            let layer = |&outputs: &usize| {
-                let layer = Layer { inputs: width, outputs, start };
-                (width, start) = (outputs, layer.bias().end);
-                layer
-            };
-            widths.iter().map(layer).collect()
+    /// The layers that `settings` ask for, on observations of this shape.
+    ///
+    /// # Errors
+    /// [`AgentError::Space`] when these are no pictures for the convolutions.
+    pub fn new(
+        settings: &NetworkSettings,
+        shape: &[usize],
+        outputs: usize,
+        gaussian: bool,
+    ) -> Result<Self, AgentError> {
+        let inputs = shape.iter().product();
+        let hidden = |start| -> Result<Builder, AgentError> {
+            let mut tower = Builder { layers: Vec::new(), width: inputs, start };
+            tower.convolve(&settings.convolutions, shape)?;
+            tower.connect(&settings.hidden);
+            Ok(tower)
         };
         // P8: separate, or with a common trunk.
-        let (common, own): (&[usize], &[usize]) =
-            if settings.shared { (&settings.hidden, &[]) } else { (&[], &settings.hidden) };
-        let branch = common.last().copied().unwrap_or(inputs);
-        let trunk = tower(inputs, common);
-        let actor = tower(branch, &[own, &[outputs]].concat());
-        let critic = tower(branch, &[own, &[1]].concat());
-        let log_std = start..start + if gaussian { outputs } else { 0 };
-        Self { trunk, actor, critic, log_std, activation: settings.activation, inputs }
+        let (trunk, actor, critic) = if settings.shared {
+            let Builder { layers, width, start } = hidden(0)?;
+            let actor = Builder { layers: Vec::new(), width, start }.ending(outputs);
+            let critic = Builder { layers: Vec::new(), width, start: actor.start }.ending(1);
+            (layers, actor, critic)
+        } else {
+            let actor = hidden(0)?.ending(outputs);
+            let critic = hidden(actor.start)?.ending(1);
+            (Vec::new(), actor, critic)
+        };
+        let log_std = critic.start..critic.start + if gaussian { outputs } else { 0 };
+        Ok(Self {
+            trunk,
+            actor: actor.layers,
+            critic: critic.layers,
+            log_std,
+            activation: settings.activation,
+            inputs,
+        })
+    }
+
+    /// All layers: those of the trunk, the actor, the critic.
+    pub fn layers(&self) -> impl Iterator<Item = &Layer> {
+        self.trunk.iter().chain(&self.actor).chain(&self.critic)
+    }
+
+    /// Whether there are convolutions.
+    pub fn has_pictures(&self) -> bool {
+        self.layers().any(|layer| layer.window.is_some())
     }
 
     /// Number of parameters.
@@ -92,5 +141,63 @@ impl Plan {
     /// Numbers that a tower gives for a row.
     pub fn outputs(&self, tower: Tower) -> usize {
         self.tower(tower).last().map_or(self.inputs, |layer| layer.outputs)
+    }
+}
+
+/// Layers, one on top of the other.
+struct Builder {
+    layers: Vec<Layer>,
+    /// Numbers that the next layer reads.
+    width: usize,
+    /// Where its parameters begin.
+    start: usize,
+}
+
+impl Builder {
+    fn push(&mut self, layer: Layer) {
+        (self.width, self.start) = (layer.outputs, layer.bias().end);
+        self.layers.push(layer);
+    }
+
+    fn ending(mut self, outputs: usize) -> Self {
+        self.connect(&[outputs]);
+        self
+    }
+
+    fn connect(&mut self, widths: &[usize]) {
+        for &outputs in widths {
+            self.push(Layer::full(self.width, outputs, self.start));
+        }
+    }
+
+    fn convolve(&mut self, convolutions: &[Convolution], shape: &[usize]) -> Result<(), AgentError> {
+        if convolutions.is_empty() {
+            return Ok(());
+        }
+        let refuse =
+            |reason: String| AgentError::Space { space: format!("observations of shape {shape:?}"), reason };
+        let (mut picture, mut channels_first) = match *shape {
+            // As other libraries tell them: of the channels there are the fewest.
+            [channels, height, width] if channels < width => ([height, width, channels], true),
+            [height, width, channels] => ([height, width, channels], false),
+            [height, width] => ([height, width, 1], false),
+            _ => {
+                let reason = "network.convolutions need pictures: [height, width] with or without channels";
+                return Err(refuse(reason.to_owned()));
+            }
+        };
+        for &convolution in convolutions {
+            let window = Window::new(picture, channels_first, convolution).ok_or_else(|| {
+                let [height, width, _] = picture;
+                refuse(format!(
+                    "network.convolutions has a kernel of {} pixels for {height} × {width} pixels",
+                    convolution.kernel
+                ))
+            })?;
+            let [height, width] = window.result();
+            (picture, channels_first) = ([height, width, convolution.filters], false);
+            self.push(Layer::convolution(window, convolution.filters, self.start));
+        }
+        Ok(())
     }
 }

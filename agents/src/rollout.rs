@@ -4,7 +4,6 @@
 
 use phalanx_envs::{Block, Elements};
 
-use crate::normalizer::append;
 use crate::{Array, Checkpoint};
 
 /// One rollout of T steps in N rows.
@@ -50,8 +49,10 @@ impl Rollout {
     /// Puts the rollout over `block` into a checkpoint, to be looked at.
     pub fn save(&self, block: &Block, checkpoint: &mut Checkpoint) {
         let layout = block.layout();
-        let mut observation = Vec::new();
-        append(self.observations(block), &mut observation);
+        let observation = match self.observations(block) {
+            Elements::F32(x) => x.to_vec(),
+            Elements::U8(x) => x.iter().map(|&x| f32::from(x)).collect(),
+        };
         let shape = vec![self.len + 1, self.rows, layout.observation_space.len()];
         checkpoint.put_array("rollout.observation", Array::F32(shape, observation));
         let shape = vec![self.len, self.rows, layout.action_space.len()];

@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct NetworkSettings {
-    /// Widths of the hidden layers, from the observation on.
+    /// Convolutions that a picture goes through before the hidden layers, each followed by the activation; no padding.
+    pub convolutions: Vec<Convolution>,
+    /// Widths of the hidden layers, from the observation or the convolutions on.
     #[schemars(inner(range(min = 1)))]
     pub hidden: Vec<usize>,
     /// Function after each hidden layer.
@@ -25,6 +27,7 @@ pub struct NetworkSettings {
 impl Default for NetworkSettings {
     fn default() -> Self {
         Self {
+            convolutions: vec![],
             hidden: vec![64, 64],
             activation: Activation::Tanh,
             shared: false,
@@ -32,6 +35,21 @@ impl Default for NetworkSettings {
             initial_std: 1.0,
         }
     }
+}
+
+/// One convolution: square windows, moved over the picture in equal steps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Convolution {
+    /// Numbers that it gives for each window: the channels of its result.
+    #[schemars(range(min = 1))]
+    pub filters: usize,
+    /// Height and width of a window, in pixels.
+    #[schemars(range(min = 1))]
+    pub kernel: usize,
+    /// Pixels from one window to the next.
+    #[schemars(range(min = 1))]
+    pub stride: usize,
 }
 
 /// Function after a hidden layer.

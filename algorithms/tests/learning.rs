@@ -6,7 +6,7 @@ use phalanx_algorithms::{
     Checkpoints, EpisodesRollout, EvaluationSettings, KlPenaltySettings, Objective, Outcome, PpoSettings,
     RolloutSettings, Schedule, StepsRollout, TrainSettings, Trainer,
 };
-use phalanx_envs::{Action, BatchEnv, Block, EnvSpec, Layout, LocalBatch, Probe, Registry, Space};
+use phalanx_envs::{Action, BatchEnv, Block, Elements, EnvSpec, Layout, LocalBatch, Probe, Registry, Space};
 
 const DISCOUNT: f64 = 0.8;
 
@@ -48,7 +48,7 @@ fn trained(probe: Probe, rollout: RolloutSettings, objective: Objective) -> Trai
 
 fn value(agent: &mut Agent, observation: f32) -> f64 {
     let mut values = Vec::new();
-    agent.network_mut().infer(Tower::Critic, &[observation], &mut values).unwrap();
+    agent.network_mut().infer(Tower::Critic, Elements::F32(&[observation]), &mut values).unwrap();
     f64::from(values[0])
 }
 

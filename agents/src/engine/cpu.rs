@@ -5,10 +5,12 @@
 
 use std::ops::Range;
 
+use phalanx_envs::Elements;
 use rayon::prelude::*;
 
 use super::Pass;
-use super::tile::{ROWS, Tile};
+use super::tile::Tile;
+use crate::observations::{len, part};
 use crate::plan::{Plan, Tower};
 
 /// Shards of a pass at most: each has a gradient of its own.
@@ -33,29 +35,31 @@ impl Cpu {
         Self { shards: Vec::new() }
     }
 
-    fn shards(&mut self, plan: &Plan, rows: usize) -> &mut [Shard] {
-        let wanted = rows.div_ceil(ROWS).clamp(1, SHARDS);
+    fn shards(&mut self, plan: &Plan, wanted: usize) -> &mut [Shard] {
         let fresh = || Shard { tile: Tile::new(plan), gradient: Vec::new() };
         self.shards.resize_with(wanted.max(self.shards.len()), fresh);
         &mut self.shards[..wanted]
     }
 
     /// What `tower` gives for `x [B, inputs]`, into `out [B, …]`.
-    pub fn infer(&mut self, plan: &Plan, parameters: &[f32], tower: Tower, x: &[f32], out: &mut [f32]) {
-        let (inputs, outputs) = (plan.inputs, plan.outputs(tower));
-        let rows = x.len() / inputs;
-        let shards = self.shards(plan, rows);
-        let run = |shard: &mut Shard, x: &[f32], out: &mut [f32]| {
-            for (x, out) in x.chunks(ROWS * inputs).zip(out.chunks_mut(ROWS * outputs)) {
+    pub fn infer(&mut self, plan: &Plan, parameters: &[f32], tower: Tower, x: Elements<'_>, out: &mut [f32]) {
+        let (inputs, outputs, tile) = (plan.inputs, plan.outputs(tower), Tile::rows(plan));
+        let rows = len(x) / inputs;
+        let shards =
+            self.shards(plan, rows.div_ceil(Tile::least(plan)).clamp(1, rayon::current_num_threads()));
+        let run = |shard: &mut Shard, first: usize, out: &mut [f32]| {
+            for (i, out) in out.chunks_mut(tile * outputs).enumerate() {
+                let first = first + i * tile;
+                let x = part(x, first * inputs..(first + out.len() / outputs) * inputs);
                 out.copy_from_slice(shard.tile.infer(plan, parameters, tower, x));
             }
         };
         if let [shard] = shards {
-            return run(shard, x, out);
+            return run(shard, 0, out);
         }
         let rows = rows.div_ceil(shards.len());
-        let parts = x.par_chunks(rows * inputs).zip(out.par_chunks_mut(rows * outputs));
-        shards.par_iter_mut().zip(parts).for_each(|(shard, (x, out))| run(shard, x, out));
+        let parts = out.par_chunks_mut(rows * outputs).enumerate();
+        shards.par_iter_mut().zip(parts).for_each(|(shard, (i, out))| run(shard, i * rows, out));
     }
 
     /// Writes the gradient of the sum of `loss` over the rows `index` of `x [M, inputs]`. `loss` is called for some rows at
@@ -64,19 +68,20 @@ impl Cpu {
         &mut self,
         plan: &Plan,
         parameters: &[f32],
-        x: &[f32],
+        x: Elements<'_>,
         index: &[i64],
         gradient: &mut [f32],
         loss: impl Fn(&mut S, Pass<'_>) + Sync,
     ) -> Vec<S> {
-        let shards = self.shards(plan, index.len());
+        let tile = Tile::rows(plan);
+        let shards = self.shards(plan, index.len().div_ceil(tile).clamp(1, SHARDS));
         let count = shards.len();
         let part = |i: usize| -> Range<usize> { index.len() * i / count..index.len() * (i + 1) / count };
         let run = |(i, shard): (usize, &mut Shard)| {
             let mut sums = S::default();
             shard.gradient.clear();
             shard.gradient.resize(plan.len(), 0.0);
-            for index in index[part(i)].chunks(ROWS) {
+            for index in index[part(i)].chunks(tile) {
                 let loss = |pass: Pass<'_>| loss(&mut sums, pass);
                 shard.tile.learn(plan, parameters, x, index, &mut shard.gradient, loss);
             }

@@ -19,6 +19,11 @@ impl<'a> Matrix<'a> {
         Self { numbers: &numbers[..rows * columns], rows, columns, strides: (columns, 1) }
     }
 
+    /// How many rows it has.
+    pub fn rows(self) -> usize {
+        self.rows
+    }
+
     /// Its transpose, over the same numbers.
     pub fn turned(self) -> Self {
         let Self { numbers, rows, columns, strides: (row, column) } = self;

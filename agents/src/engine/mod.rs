@@ -7,6 +7,7 @@
 mod cpu;
 mod matrix;
 mod peak;
+mod pictures;
 mod tensors;
 mod tile;
 mod vector;

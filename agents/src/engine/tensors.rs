@@ -1,30 +1,48 @@
 //! The networks in tensor operations, on any device that libtorch knows.
 //!
 //! All parameters are views of one tensor and all gradients of another: they come and go in one copy each. The pass
-//! backwards is written out: a perceptron needs three operations a layer for it, without a graph to record and walk.
+//! backwards is written out: a perceptron needs three operations a layer for it, without a graph to record and walk. That of
+//! convolutions is left to autograd, which has the device's own kernels for it.
 
-use tch::{Device, Kind, Tensor, no_grad};
+use phalanx_envs::Elements;
+use tch::{Device, Kind, Tensor, no_grad, with_grad};
 
 use super::Pass;
-use crate::plan::{Plan, Tower};
+use super::pictures::{Convolutions, Pictures};
+use crate::plan::{Layer, Plan, Tower};
 use crate::{Activation, AgentError};
 
 /// Parameters, gradients and a rollout's observations on a device.
 pub struct Tensors {
     flat: Tensor,
     gradient: Tensor,
-    trunk: Vec<Layer>,
-    actor: Vec<Layer>,
-    critic: Vec<Layer>,
+    trunk: Layers,
+    actor: Layers,
+    critic: Layers,
     activation: Activation,
-    /// `[M, inputs]`.
+    /// `[M, inputs]`, floats or bytes.
     input: Tensor,
 }
 
-/// Views of weight `[out, in]` and bias `[out]` and of their gradients.
-struct Layer {
-    weight: (Tensor, Tensor),
-    bias: (Tensor, Tensor),
+/// Convolutions, then fully connected layers.
+struct Layers {
+    convolutions: Convolutions,
+    full: Vec<Views>,
+}
+
+/// Views of weight `[filters, width]` and bias `[filters]` and of their gradients.
+pub struct Views {
+    /// Weight and its gradient.
+    pub weight: (Tensor, Tensor),
+    /// Bias and its gradient.
+    pub bias: (Tensor, Tensor),
+}
+
+/// A pass through [`Layers`].
+struct Passed {
+    pictures: Option<Pictures>,
+    /// Input and results of every fully connected layer, each after its activation.
+    results: Vec<Tensor>,
 }
 
 impl Tensors {
@@ -32,19 +50,22 @@ impl Tensors {
     pub fn new(plan: &Plan, device: Device) -> Self {
         let zeros = || Tensor::zeros([plan.len() as i64], (Kind::Float, device));
         let (flat, gradient) = (zeros(), zeros());
-        let layers = |layers: &[crate::plan::Layer]| -> Vec<Layer> {
-            let layer = |layer: &crate::plan::Layer| {
-                let (inputs, outputs) = (layer.inputs as i64, layer.outputs as i64);
-                let view = |at: usize, shape: &[i64]| {
-                    let view = |of: &Tensor| of.narrow(0, at as i64, shape.iter().product()).view(shape);
-                    (view(&flat), view(&gradient))
-                };
-                Layer {
-                    weight: view(layer.weight().start, &[outputs, inputs]),
-                    bias: view(layer.bias().start, &[outputs]),
-                }
+        let views = |layer: &Layer| {
+            let view = |at: usize, shape: &[i64]| {
+                let view = |of: &Tensor| of.narrow(0, at as i64, shape.iter().product()).view(shape);
+                (view(&flat), view(&gradient))
             };
-            layers.iter().map(layer).collect()
+            let (width, filters) = (layer.width() as i64, layer.filters as i64);
+            Views {
+                weight: view(layer.weight().start, &[filters, width]),
+                bias: view(layer.bias().start, &[filters]),
+            }
+        };
+        let layers = |layers: &[Layer]| {
+            let (windows, full): (Vec<&Layer>, Vec<&Layer>) = layers.iter().partition(|l| l.window.is_some());
+            let windows = windows.into_iter().filter_map(|l| Some((l.window.clone()?, views(l))));
+            let convolutions = Convolutions::new(windows.collect(), plan.activation);
+            Layers { convolutions, full: full.into_iter().map(views).collect() }
         };
         Self {
             trunk: layers(&plan.trunk),
@@ -57,8 +78,12 @@ impl Tensors {
         }
     }
 
-    fn upload(&self, numbers: &[f32], width: usize) -> Tensor {
-        Tensor::from_slice(numbers).view([-1, width as i64]).to_device(self.flat.device())
+    fn upload(&self, x: Elements<'_>, width: usize) -> Tensor {
+        let tensor = match x {
+            Elements::F32(x) => Tensor::from_slice(x),
+            Elements::U8(x) => Tensor::from_slice(x),
+        };
+        tensor.view([-1, width as i64]).to_device(self.flat.device())
     }
 
     /// Takes the parameters `[P]` over.
@@ -72,7 +97,7 @@ impl Tensors {
     }
 
     /// Takes the observations `[M, inputs]` over that [`Self::learn`] reads.
-    pub fn load(&mut self, x: &[f32], inputs: usize) {
+    pub fn load(&mut self, x: Elements<'_>, inputs: usize) {
         self.input = self.upload(x, inputs);
     }
 
@@ -80,15 +105,21 @@ impl Tensors {
     ///
     /// # Errors
     /// What libtorch says.
-    pub fn infer(&self, plan: &Plan, tower: Tower, x: &[f32], out: &mut [f32]) -> Result<(), AgentError> {
+    pub fn infer(
+        &self,
+        plan: &Plan,
+        tower: Tower,
+        x: Elements<'_>,
+        out: &mut [f32],
+    ) -> Result<(), AgentError> {
+        let layers = match tower {
+            Tower::Actor => &self.actor,
+            Tower::Critic => &self.critic,
+        };
         no_grad(|| {
-            let trunk = forward(&self.trunk, self.upload(x, plan.inputs), self.activation, true);
-            let layers = match tower {
-                Tower::Actor => &self.actor,
-                Tower::Critic => &self.critic,
-            };
-            let results = forward(layers, last(&trunk).shallow_clone(), self.activation, false);
-            download(last(&results), out)
+            let trunk = self.trunk.forward(fractions(&self.upload(x, plan.inputs)), self.activation, true)?;
+            let passed = layers.forward(trunk.last().shallow_clone(), self.activation, false)?;
+            download(passed.last(), out)
         })
     }
 
@@ -103,17 +134,20 @@ impl Tensors {
         gradient: &mut [f32],
         loss: impl FnOnce(&mut S, Pass<'_>),
     ) -> Result<S, AgentError> {
-        let rows = index.len();
+        let (rows, activation) = (index.len(), self.activation);
         let at = Tensor::from_slice(index).to_device(self.flat.device());
-        let input = self.input.f_index_select(0, &at)?;
-        let activation = self.activation;
-        let trunk = no_grad(|| forward(&self.trunk, input, activation, true));
-        let actor = no_grad(|| forward(&self.actor, last(&trunk).shallow_clone(), activation, false));
-        let critic = no_grad(|| forward(&self.critic, last(&trunk).shallow_clone(), activation, false));
+        let input = fractions(&self.input.f_index_select(0, &at)?);
+        let (trunk, actor, critic) = with_grad(|| -> Result<_, AgentError> {
+            let trunk = self.trunk.forward(input, activation, true)?;
+            let branch = || trunk.last().detach();
+            let actor = self.actor.forward(branch(), activation, false)?;
+            let critic = self.critic.forward(branch(), activation, false)?;
+            Ok((trunk, actor, critic))
+        })?;
         let mut outputs = vec![0.0; rows * plan.outputs(Tower::Actor)];
         let mut value = vec![0.0; rows];
-        download(last(&actor), &mut outputs)?;
-        download(last(&critic), &mut value)?;
+        download(actor.last(), &mut outputs)?;
+        download(critic.last(), &mut value)?;
         let (mut d_outputs, mut d_value) = (vec![0.0; outputs.len()], vec![0.0; rows]);
         let mut d_log_std = vec![0.0; plan.log_std.len()];
         let mut sums = S::default();
@@ -126,45 +160,41 @@ impl Tensors {
             d_log_std: &mut d_log_std,
         };
         loss(&mut sums, pass);
-        no_grad(|| {
-            let shared = !self.trunk.is_empty();
-            let d_outputs = self.upload(&d_outputs, plan.outputs(Tower::Actor));
-            let from_actor = backward(&self.actor, &actor, d_outputs, activation, shared);
-            let from_critic = backward(&self.critic, &critic, self.upload(&d_value, 1), activation, shared);
-            if let (Some(a), Some(c)) = (from_actor, from_critic) {
-                let common = derivative(activation, &(a + c), last(&trunk));
-                backward(&self.trunk, &trunk, common, activation, false);
+        let shared = !plan.trunk.is_empty();
+        let d_outputs = self.upload(Elements::F32(&d_outputs), plan.outputs(Tower::Actor));
+        let from_actor = self.actor.backward(&actor, d_outputs, activation, shared)?;
+        let d_value = self.upload(Elements::F32(&d_value), 1);
+        let from_critic = self.critic.backward(&critic, d_value, activation, shared)?;
+        if let (Some(a), Some(c)) = (from_actor, from_critic) {
+            let mut common = a + c;
+            if !self.trunk.full.is_empty() {
+                common = derivative(activation, &common, trunk.last());
             }
-        });
+            self.trunk.backward(&trunk, common, activation, false)?;
+        }
         download(&self.gradient, gradient)?;
         gradient[plan.log_std.clone()].copy_from_slice(&d_log_std);
         Ok(sums)
     }
 }
 
+/// Bytes as fractions of 255, floats as they are.
+fn fractions(x: &Tensor) -> Tensor {
+    if x.kind() == Kind::Uint8 { x.to_kind(Kind::Float) / 255.0 } else { x.shallow_clone() }
+}
+
 /// The numbers of a tensor, in this process's memory.
 fn download(tensor: &Tensor, into: &mut [f32]) -> Result<(), AgentError> {
-    Ok(tensor.f_contiguous()?.f_copy_data(into, tensor.numel())?)
+    Ok(tensor.detach().f_contiguous()?.f_copy_data(into, tensor.numel())?)
 }
 
-/// Input and results of every layer, each after its activation.
-fn forward(layers: &[Layer], x: Tensor, activation: Activation, activate_last: bool) -> Vec<Tensor> {
-    let mut results = vec![x];
-    for (i, layer) in layers.iter().enumerate() {
-        let y = layer.bias.0.addmm(last(&results), &layer.weight.0.tr());
-        let active = activate_last || i + 1 < layers.len();
-        results.push(match activation {
-            _ if !active => y,
-            Activation::Tanh => y.tanh(),
-            Activation::Relu => y.relu(),
-            Activation::Elu => y.elu(),
-        });
+/// `f(x)`.
+pub fn activate(activation: Activation, x: &Tensor) -> Tensor {
+    match activation {
+        Activation::Tanh => x.tanh(),
+        Activation::Relu => x.relu(),
+        Activation::Elu => x.elu(),
     }
-    results
-}
-
-fn last(results: &[Tensor]) -> &Tensor {
-    &results[results.len() - 1]
 }
 
 /// `gradient · f'`, with f' read off the results `y` of f.
@@ -176,22 +206,52 @@ fn derivative(activation: Activation, gradient: &Tensor, y: &Tensor) -> Tensor {
     }
 }
 
-/// Writes the gradients of all layers, from that of the last one's result before its activation; returns that of the
-/// first one's input if `wanted`.
-fn backward(
-    layers: &[Layer],
-    results: &[Tensor],
-    mut gradient: Tensor,
-    activation: Activation,
-    wanted: bool,
-) -> Option<Tensor> {
-    for (i, layer) in layers.iter().enumerate().rev() {
-        let _ = gradient.tr().mm_out(&layer.weight.1, &results[i]);
-        let _ = gradient.sum_intlist_out(&layer.bias.1, [0i64].as_slice(), false, None::<Kind>);
-        if i == 0 {
-            return wanted.then(|| gradient.mm(&layer.weight.0));
-        }
-        gradient = derivative(activation, &gradient.mm(&layer.weight.0), &results[i]);
+impl Passed {
+    fn last(&self) -> &Tensor {
+        &self.results[self.results.len() - 1]
     }
-    None
+}
+
+impl Layers {
+    /// What every layer makes of `x`. The convolutions are recorded for autograd where it is on.
+    fn forward(&self, x: Tensor, activation: Activation, activate_last: bool) -> Result<Passed, AgentError> {
+        let pictures = self.convolutions.forward(&x)?;
+        let x = pictures.as_ref().map_or(x, |pictures| pictures.result.detach());
+        let results = no_grad(|| {
+            let mut results = vec![x];
+            for (i, layer) in self.full.iter().enumerate() {
+                let y = layer.bias.0.addmm(&results[i], &layer.weight.0.tr());
+                let active = activate_last || i + 1 < self.full.len();
+                results.push(if active { activate(activation, &y) } else { y });
+            }
+            results
+        });
+        Ok(Passed { pictures, results })
+    }
+
+    /// Writes the gradients of all layers, from that of the last fully connected one's result before its activation, or
+    /// that of the pictures without such a layer; returns that of the first fully connected one's input if `wanted`.
+    fn backward(
+        &self,
+        passed: &Passed,
+        mut gradient: Tensor,
+        activation: Activation,
+        wanted: bool,
+    ) -> Result<Option<Tensor>, AgentError> {
+        for (i, layer) in self.full.iter().enumerate().rev() {
+            let _ = gradient.tr().mm_out(&layer.weight.1, &passed.results[i]);
+            let _ = gradient.sum_intlist_out(&layer.bias.1, [0i64].as_slice(), false, None::<Kind>);
+            if i == 0 && passed.pictures.is_none() && !wanted {
+                return Ok(None);
+            }
+            gradient = gradient.mm(&layer.weight.0);
+            if i > 0 {
+                gradient = derivative(activation, &gradient, &passed.results[i]);
+            }
+        }
+        match &passed.pictures {
+            Some(pictures) => self.convolutions.backward(pictures, &gradient).map(|()| None),
+            None => Ok(wanted.then_some(gradient)),
+        }
+    }
 }

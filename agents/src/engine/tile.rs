@@ -1,15 +1,15 @@
 //! Some rows on their way through the networks and back, in memory that one core keeps in its cache.
 
+use phalanx_envs::Elements;
+
 use super::Pass;
 use super::matrix::{Matrix, Store, product};
-use super::vector::{activate, add_to_rows, deactivate, sum_rows};
+use super::vector::{activate, add_to_rows, deactivate, fractions, sum_rows};
 use crate::Activation;
+use crate::observations::len;
 use crate::plan::{Layer, Plan, Tower};
 
-/// Rows of a tile: the activations of two 64-64 networks take 128 KiB.
-pub const ROWS: usize = 128;
-
-/// The memory of a pass over at most [`ROWS`] rows.
+/// The memory of a pass over at most [`Self::rows`] rows.
 pub struct Tile {
     input: Vec<f32>,
     /// Results of every layer, after its activation.
@@ -17,85 +17,122 @@ pub struct Tile {
     actor: Vec<Vec<f32>>,
     critic: Vec<Vec<f32>>,
     /// Gradients over the results of the layers at hand, before their activation.
-    gradient: Vec<f32>,
-    earlier: Vec<f32>,
+    spare: Spare,
     value_gradient: Vec<f32>,
     trunk_gradient: Vec<f32>,
 }
 
+/// Buffers that gradients and the windows of convolutions pass through.
+struct Spare {
+    gradient: Vec<f32>,
+    earlier: Vec<f32>,
+    /// Numbers of all windows of one picture.
+    windows: Vec<f32>,
+}
+
 impl Tile {
+    /// Rows of a tile: the activations of two 64-64 networks take 128 KiB for 128 rows. Those of pictures are larger than
+    /// a cache however few there are; and the fewer rows, the more often are large weights read.
+    pub fn rows(plan: &Plan) -> usize {
+        if plan.has_pictures() { 64 } else { 128 }
+    }
+
+    /// Rows whose way forwards is worth a thread: fewer cost less than the start of another one.
+    pub fn least(plan: &Plan) -> usize {
+        if plan.has_pictures() { 2 } else { 128 }
+    }
+
     /// Memory for the networks of `plan`.
     pub fn new(plan: &Plan) -> Self {
-        let results = |layers: &[Layer]| layers.iter().map(|l| vec![0.0; ROWS * l.outputs]).collect();
-        let layers = || plan.trunk.iter().chain(&plan.actor).chain(&plan.critic);
-        let widest = layers().map(|l| l.outputs.max(l.inputs)).max().unwrap_or(0);
+        let rows = Self::rows(plan);
+        let results = |layers: &[Layer]| layers.iter().map(|l| vec![0.0; rows * l.outputs]).collect();
+        let widest = plan.layers().map(|l| l.outputs).max().unwrap_or(0);
+        let windows = plan.layers().filter_map(|l| l.window.as_ref()).map(|w| w.count() * w.len()).max();
         Self {
-            input: vec![0.0; ROWS * plan.inputs],
+            input: vec![0.0; rows * plan.inputs],
             trunk: results(&plan.trunk),
             actor: results(&plan.actor),
             critic: results(&plan.critic),
-            gradient: vec![0.0; ROWS * widest],
-            earlier: vec![0.0; ROWS * widest],
-            value_gradient: vec![0.0; ROWS],
-            trunk_gradient: vec![0.0; ROWS * plan.trunk.last().map_or(0, |l| l.outputs)],
+            spare: Spare {
+                gradient: vec![0.0; rows * widest],
+                earlier: vec![0.0; rows * widest],
+                windows: vec![0.0; windows.unwrap_or(0)],
+            },
+            value_gradient: vec![0.0; rows],
+            trunk_gradient: vec![0.0; rows * plan.trunk.last().map_or(0, |l| l.outputs)],
         }
     }
 
-    /// What `tower` gives for `x [B, inputs]`, B ≤ [`ROWS`].
-    pub fn infer<'a>(&'a mut self, plan: &Plan, parameters: &[f32], tower: Tower, x: &'a [f32]) -> &'a [f32] {
-        let rows = x.len() / plan.inputs;
+    /// What `tower` gives for `x [B, inputs]`, B ≤ [`Self::rows`].
+    pub fn infer<'a>(
+        &'a mut self,
+        plan: &Plan,
+        parameters: &[f32],
+        tower: Tower,
+        x: Elements<'a>,
+    ) -> &'a [f32] {
+        let rows = len(x) / plan.inputs;
+        let x = match x {
+            Elements::F32(x) => x,
+            Elements::U8(x) => {
+                fractions(x, &mut self.input);
+                &self.input[..x.len()]
+            }
+        };
         let network = Network { parameters, activation: plan.activation, rows };
-        network.forward(&plan.trunk, x, &mut self.trunk, true);
+        network.forward(&plan.trunk, x, &mut self.trunk, true, &mut self.spare);
         let common = last(&plan.trunk, &self.trunk, rows, x);
         let results = match tower {
             Tower::Actor => &mut self.actor,
             Tower::Critic => &mut self.critic,
         };
-        network.forward(plan.tower(tower), common, results, false);
+        network.forward(plan.tower(tower), common, results, false, &mut self.spare);
         last(plan.tower(tower), results, rows, common)
     }
 
-    /// Adds the gradient of `loss` over the rows `index` of `x [M, inputs]` to `gradient`, at most [`ROWS`] of them.
+    /// Adds the gradient of `loss` over the rows `index` of `x [M, inputs]` to `gradient`, at most [`Self::rows`] of them.
     pub fn learn(
         &mut self,
         plan: &Plan,
         parameters: &[f32],
-        x: &[f32],
+        x: Elements<'_>,
         index: &[i64],
         gradient: &mut [f32],
         loss: impl FnOnce(Pass<'_>),
     ) {
         let (rows, width) = (index.len(), plan.inputs);
         for (row, &i) in self.input.chunks_exact_mut(width).zip(index) {
-            row.copy_from_slice(&x[i as usize * width..][..width]);
+            let at = i as usize * width..(i as usize + 1) * width;
+            match x {
+                Elements::F32(x) => row.copy_from_slice(&x[at]),
+                Elements::U8(x) => fractions(&x[at], row),
+            }
         }
+        let Self { trunk, actor, critic, spare, value_gradient, trunk_gradient, .. } = self;
         let network = Network { parameters, activation: plan.activation, rows };
         let input = &self.input[..rows * width];
-        network.forward(&plan.trunk, input, &mut self.trunk, true);
-        let common = last(&plan.trunk, &self.trunk, rows, input);
-        network.forward(&plan.actor, common, &mut self.actor, false);
-        network.forward(&plan.critic, common, &mut self.critic, false);
-        let outputs = last(&plan.actor, &self.actor, rows, common);
-        let value = last(&plan.critic, &self.critic, rows, common);
-        let d_value = &mut self.value_gradient[..rows];
+        network.forward(&plan.trunk, input, trunk, true, spare);
+        let common = last(&plan.trunk, trunk, rows, input);
+        network.forward(&plan.actor, common, actor, false, spare);
+        network.forward(&plan.critic, common, critic, false, spare);
+        let outputs = last(&plan.actor, actor, rows, common);
+        let value = last(&plan.critic, critic, rows, common);
         loss(Pass {
             index,
             outputs,
             value,
-            d_outputs: &mut self.gradient[..outputs.len()],
-            d_value,
+            d_outputs: &mut spare.gradient[..outputs.len()],
+            d_value: &mut value_gradient[..rows],
             d_log_std: &mut gradient[plan.log_std.clone()],
         });
-        let mut spare = Spare { gradient: &mut self.gradient, earlier: &mut self.earlier };
-        let to_trunk = &mut self.trunk_gradient[..];
-        network.backward(&plan.actor, common, &self.actor, gradient, &mut spare, (to_trunk, Store::Set));
-        spare.gradient[..rows].copy_from_slice(&self.value_gradient[..rows]);
-        network.backward(&plan.critic, common, &self.critic, gradient, &mut spare, (to_trunk, Store::Add));
-        if let Some(last) = self.trunk.last() {
+        network.backward(&plan.actor, common, actor, gradient, spare, (trunk_gradient, Store::Set));
+        spare.gradient[..rows].copy_from_slice(&value_gradient[..rows]);
+        network.backward(&plan.critic, common, critic, gradient, spare, (trunk_gradient, Store::Add));
+        if let Some(last) = trunk.last() {
             let len = common.len();
-            deactivate(&mut to_trunk[..len], &last[..len], plan.activation);
-            spare.gradient[..len].copy_from_slice(&to_trunk[..len]);
-            network.backward(&plan.trunk, input, &self.trunk, gradient, &mut spare, (&mut [], Store::Set));
+            deactivate(&mut trunk_gradient[..len], &last[..len], plan.activation);
+            spare.gradient[..len].copy_from_slice(&trunk_gradient[..len]);
+            network.backward(&plan.trunk, input, trunk, gradient, spare, (&mut [], Store::Set));
         }
     }
 }
@@ -108,12 +145,6 @@ fn last<'a>(layers: &[Layer], results: &'a [Vec<f32>], rows: usize, x: &'a [f32]
     }
 }
 
-/// Two buffers that gradients pass through.
-struct Spare<'a> {
-    gradient: &'a mut Vec<f32>,
-    earlier: &'a mut Vec<f32>,
-}
-
 /// Layers at work on B rows.
 struct Network<'a> {
     parameters: &'a [f32],
@@ -123,13 +154,22 @@ struct Network<'a> {
 
 impl Network<'_> {
     /// Fills the results of `layers` from `x`.
-    fn forward(&self, layers: &[Layer], x: &[f32], results: &mut [Vec<f32>], activate_last: bool) {
+    fn forward(
+        &self,
+        layers: &[Layer],
+        x: &[f32],
+        results: &mut [Vec<f32>],
+        activate_last: bool,
+        spare: &mut Spare,
+    ) {
         for (i, layer) in layers.iter().enumerate() {
             let (before, after) = results.split_at_mut(i);
             let x = before.last().map_or(x, |x| &x[..]);
             let y = &mut after[0][..self.rows * layer.outputs];
-            let weight = Matrix::new(&self.parameters[layer.weight()], layer.outputs, layer.inputs);
-            product(y, Matrix::new(x, self.rows, layer.inputs), weight.turned(), Store::Set);
+            let weight = self.weight(layer).turned();
+            self.each_product(layer, x, &mut spare.windows, |x, at| {
+                product(&mut y[at..], x, weight, Store::Set);
+            });
             let bias = &self.parameters[layer.bias()];
             if activate_last || i + 1 < layers.len() {
                 activate(y, bias, self.activation);
@@ -147,24 +187,64 @@ impl Network<'_> {
         x: &[f32],
         results: &[Vec<f32>],
         sum: &mut [f32],
-        spare: &mut Spare<'_>,
+        spare: &mut Spare,
         (below, store): (&mut [f32], Store),
     ) {
         for (i, layer) in layers.iter().enumerate().rev() {
             let x = if i == 0 { x } else { &results[i - 1] };
-            let gradient = &spare.gradient[..self.rows * layer.outputs];
-            let turned = Matrix::new(gradient, self.rows, layer.outputs).turned();
-            product(&mut sum[layer.weight()], turned, Matrix::new(x, self.rows, layer.inputs), Store::Add);
-            sum_rows(&mut sum[layer.bias()], gradient);
-            let weight = Matrix::new(&self.parameters[layer.weight()], layer.outputs, layer.inputs);
-            let len = self.rows * layer.inputs;
+            let Spare { gradient, earlier, windows } = spare;
+            let gradient_at = |at: usize, rows: usize| Matrix::new(&gradient[at..], rows, layer.filters);
+            let into = &mut sum[layer.weight()];
+            self.each_product(layer, x, windows, |x, at| {
+                product(into, gradient_at(at, x.rows()).turned(), x, Store::Add);
+            });
+            sum_rows(&mut sum[layer.bias()], &gradient[..self.rows * layer.outputs]);
             if i > 0 {
-                product(spare.earlier, turned.turned(), weight, Store::Set);
-                deactivate(&mut spare.earlier[..len], &x[..len], self.activation);
-                std::mem::swap(spare.gradient, spare.earlier);
+                let earlier = &mut earlier[..self.rows * layer.inputs];
+                self.descend(layer, gradient, earlier, Store::Set, windows);
+                deactivate(earlier, &x[..earlier.len()], self.activation);
+                std::mem::swap(&mut spare.gradient, &mut spare.earlier);
             } else if !below.is_empty() {
-                product(below, turned.turned(), weight, store);
+                self.descend(layer, gradient, below, store, windows);
             }
+        }
+    }
+
+    fn weight(&self, layer: &Layer) -> Matrix<'_> {
+        Matrix::new(&self.parameters[layer.weight()], layer.filters, layer.width())
+    }
+
+    /// Calls `each` with the windows of `x` as rows of a matrix, and where their results lie: all rows at once for a
+    /// fully connected layer, picture by picture for a convolution.
+    fn each_product(
+        &self,
+        layer: &Layer,
+        x: &[f32],
+        windows: &mut [f32],
+        mut each: impl FnMut(Matrix<'_>, usize),
+    ) {
+        let Some(window) = &layer.window else {
+            return each(Matrix::new(x, self.rows, layer.inputs), 0);
+        };
+        for (i, x) in x.chunks_exact(layer.inputs).take(self.rows).enumerate() {
+            window.gather(x, windows);
+            each(Matrix::new(windows, window.count(), window.len()), i * layer.outputs);
+        }
+    }
+
+    /// The gradient of a layer's input from that of its result.
+    fn descend(&self, layer: &Layer, gradient: &[f32], below: &mut [f32], store: Store, windows: &mut [f32]) {
+        let weight = self.weight(layer);
+        let Some(window) = &layer.window else {
+            return product(below, Matrix::new(gradient, self.rows, layer.outputs), weight, store);
+        };
+        if store == Store::Set {
+            below.fill(0.0);
+        }
+        let pictures = below.chunks_exact_mut(layer.inputs).take(self.rows);
+        for (picture, gradient) in pictures.zip(gradient.chunks_exact(layer.outputs)) {
+            product(windows, Matrix::new(gradient, window.count(), layer.filters), weight, Store::Set);
+            window.scatter(windows, picture);
         }
     }
 }

@@ -31,6 +31,16 @@ macro_rules! vectorised {
 }
 
 vectorised! {
+    /// Bytes as fractions of 255.
+    pub fn fractions(bytes: &[u8], into: &mut [f32]) {
+        // P10
+        for (x, byte) in into.iter_mut().zip(bytes) {
+            *x = f32::from(*byte) / 255.0;
+        }
+    }
+}
+
+vectorised! {
     /// `x[i] += row` for every row of `x [B, row]`.
     pub fn add_to_rows(x: &mut [f32], row: &[f32]) {
         for x in x.chunks_exact_mut(row.len()) {
