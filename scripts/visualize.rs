@@ -209,7 +209,7 @@ impl Stage {
             block.carry_over(1);
             video.push(&self.picture(episode, length, total)?)?;
             match ended {
-                Episode::Running => {}
+                Episode::Running | Episode::LifeLost => {}
                 Episode::Terminated => break "terminated",
                 Episode::Truncated => break "truncated",
             }

@@ -106,7 +106,7 @@ impl FrozenNormalizer {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RewardNormalizer {
     moments: Moments,
-    /// Discounted return of each row since its episode began.
+    /// Discounted return of each row since its episode began or a life was lost, as the learner counts it.
     returns: Vec<f32>,
     discount: f64,
     clip: f64,
@@ -125,7 +125,7 @@ impl RewardNormalizer {
             let Some(episode) = episode(row) else { continue };
             self.returns[row] = (self.discount * f64::from(self.returns[row])) as f32 + reward;
             seen.push(self.returns[row]);
-            if episode.is_over() {
+            if episode != Episode::Running {
                 self.returns[row] = 0.0;
             }
         }
@@ -176,15 +176,17 @@ mod tests {
 
     #[test]
     fn rewards_are_scaled_by_the_deviation_of_discounted_returns() {
-        let mut normalizer = RewardNormalizer::new(1, 0.5, 10.0);
-        // Returns 4, then 2 + 4 = 6 and the episode ends, then 1 alone: mean 11/3, variance 38/9.
-        let steps = [(4.0, Episode::Running), (4.0, Episode::Terminated), (1.0, Episode::Running)];
-        for (reward, episode) in steps {
-            normalizer.update(&[reward], |_| Some(episode));
+        // A lost life counts as an end: what the learner sums up begins anew after it.
+        for end in [Episode::Terminated, Episode::LifeLost] {
+            let mut normalizer = RewardNormalizer::new(1, 0.5, 10.0);
+            // Returns 4, then 2 + 4 = 6 and the end, then 1 alone: mean 11/3, variance 38/9.
+            for (reward, episode) in [(4.0, Episode::Running), (4.0, end), (1.0, Episode::Running)] {
+                normalizer.update(&[reward], |_| Some(episode));
+            }
+            let mut reward = [2.0f32];
+            normalizer.apply(&mut reward);
+            assert!((f64::from(reward[0]) - 2.0 / (38.0f64 / 9.0).sqrt()).abs() < 1e-6);
         }
-        let mut reward = [2.0f32];
-        normalizer.apply(&mut reward);
-        assert!((f64::from(reward[0]) - 2.0 / (38.0f64 / 9.0).sqrt()).abs() < 1e-6);
     }
 
     proptest! {

@@ -331,7 +331,7 @@ fn next_values(
     for (i, episode) in episode.iter().enumerate() {
         match episode {
             // P12
-            Some(Episode::Terminated) => next_value[i] = 0.0,
+            Some(Episode::Terminated | Episode::LifeLost) => next_value[i] = 0.0,
             Some(Episode::Truncated) => truncated.push(i as i64),
             _ => {}
         }

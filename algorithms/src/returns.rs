@@ -10,8 +10,8 @@ pub struct Transitions<'a> {
     pub reward: &'a [f32],
     /// Value of the observation that each action answered.
     pub value: &'a [f32],
-    /// Value after each step: 0 where it terminated, that of the final observation where it was truncated,
-    /// otherwise that of the next observation.
+    /// Value after each step: 0 where it terminated or a life was lost, that of the final observation where it was
+    /// truncated, otherwise that of the next observation.
     pub next_value: &'a [f32],
     /// How each step left its episode; `None` where the row rested.
     pub episode: &'a [Option<Episode>],
@@ -67,7 +67,8 @@ pub fn advantages(
     let mut later = vec![0.0f32; rows];
     for i in (0..reward.len()).rev() {
         let Some(episode) = episode[i] else { continue };
-        let running = f32::from(u8::from(!episode.is_over()));
+        // P30: nothing flows back over a lost life either, though the episode goes on.
+        let running = f32::from(u8::from(episode == Episode::Running));
         let delta = reward[i] + discount * next_value[i] - value[i];
         // P14
         let estimate = delta + decay * running * later[i % rows];
@@ -81,7 +82,7 @@ pub fn advantages(
 
 #[cfg(test)]
 mod tests {
-    use Episode::{Running, Terminated, Truncated};
+    use Episode::{LifeLost, Running, Terminated, Truncated};
     use proptest::prelude::*;
 
     use super::*;
@@ -108,8 +109,27 @@ mod tests {
 
     #[test]
     fn nothing_flows_back_over_the_end_of_an_episode() {
-        let (advantage, _) = column(&[1.0, 100.0], &[0.0, 0.0], &[0.0, 0.0], &[Terminated, Running], 0.95);
-        assert_eq!(advantage[0], 1.0);
+        for end in [Terminated, Truncated, LifeLost] {
+            let (advantage, _) = column(&[1.0, 100.0], &[0.0, 0.0], &[0.0, 0.0], &[end, Running], 0.95);
+            assert_eq!(advantage[0], 1.0);
+        }
+    }
+
+    #[test]
+    fn a_lost_life_cuts_one_episode_in_two() {
+        // λ = 1, γ = 0.9: A₃ = 4 − 2, A₂ = 3 + 0.9·2 − 1 + 0.9·A₃; A₁ = 2 − 0.5 knows nothing of them, A₀ = 1 + 0.9·2.
+        let (advantage, returns) = column(
+            &[1.0, 2.0, 3.0, 4.0],
+            &[0.0, 0.5, 1.0, 2.0],
+            &[0.5, 0.0, 2.0, 0.0],
+            &[Running, LifeLost, Running, Terminated],
+            1.0,
+        );
+        for (found, expected) in advantage.iter().zip([2.8, 1.5, 5.6, 2.0]) {
+            assert!((found - expected).abs() < 1e-5, "{advantage:?}");
+        }
+        // The returns are those of two episodes: 1 + 0.9·2 and 3 + 0.9·4.
+        assert!((returns[0] - 2.8).abs() < 1e-5 && (returns[2] - 6.6).abs() < 1e-5, "{returns:?}");
     }
 
     #[test]
@@ -158,7 +178,7 @@ mod tests {
 
         #[test]
         fn permuting_rows_permutes_results(
-            cells in prop::collection::vec((-1.0f32..1.0, -1.0f32..1.0, 0u8..3), 12),
+            cells in prop::collection::vec((-1.0f32..1.0, -1.0f32..1.0, 0u8..4), 12),
         ) {
             let pick = |order: [usize; 3]| {
                 let at = |i: usize| cells[i / 3 * 3 + order[i % 3]];

@@ -88,12 +88,14 @@ pub enum Episode {
     Terminated = 1,
     /// It was cut off, by a time limit say: the value after it is that of the final observation.
     Truncated = 2,
+    /// It goes on, but the step cost one of several lives: the learner counts nothing after it, as if it had terminated.
+    LifeLost = 3,
 }
 
 impl Episode {
     /// Whether this step was the last of its episode.
     pub fn is_over(self) -> bool {
-        self != Self::Running
+        matches!(self, Self::Terminated | Self::Truncated)
     }
 
     /// The status that a byte of the block stands for.
@@ -101,6 +103,7 @@ impl Episode {
         match byte {
             0 => Self::Running,
             1 => Self::Terminated,
+            3 => Self::LifeLost,
             _ => Self::Truncated,
         }
     }

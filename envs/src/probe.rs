@@ -8,7 +8,8 @@ use rand::RngExt;
 
 use crate::{Action, Env, EnvError, Episode, Generator, Registry, Row, Space, Step, generator};
 
-/// A task with known value. Observations are one number; every episode lasts one step, but for [`Self::DelayedReward`].
+/// A task with known value. Observations are one number; every episode lasts one step, but for [`Self::DelayedReward`]
+/// and [`Self::LostLife`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Probe {
     /// Observation 0, reward 1. A learner whose value does not come to 1 has a wrong value loss or optimiser.
@@ -24,19 +25,22 @@ pub enum Probe {
     /// Observation −1 or 1, reward 1. Episodes at −1 terminate, those at 1 are truncated and would go on at 1 for ever:
     /// their values are 1 and 1/(1 − discount).
     TruncationValue,
+    /// Observation 0, then 1, then the end; both steps are rewarded with 1, and the first costs a life: both values are 1.
+    LostLife,
     /// Observation −1 or 1; reward −(action − observation/2)² for an action in [−1, 1].
     ContinuousAction,
 }
 
 impl Probe {
     /// Every probe, the simplest first.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::ConstantReward,
         Self::ObservationReward,
         Self::DelayedReward,
         Self::ActionReward,
         Self::MatchingReward,
         Self::TruncationValue,
+        Self::LostLife,
         Self::ContinuousAction,
     ];
 
@@ -49,6 +53,7 @@ impl Probe {
             Self::ActionReward => "probe/action-reward",
             Self::MatchingReward => "probe/matching-reward",
             Self::TruncationValue => "probe/truncation-value",
+            Self::LostLife => "probe/lost-life",
             Self::ContinuousAction => "probe/continuous-action",
         }
     }
@@ -57,7 +62,7 @@ impl Probe {
     pub fn observations(self) -> &'static [f32] {
         match self {
             Self::ConstantReward | Self::ActionReward => &[0.0],
-            Self::DelayedReward => &[0.0, 1.0],
+            Self::DelayedReward | Self::LostLife => &[0.0, 1.0],
             Self::ObservationReward
             | Self::MatchingReward
             | Self::TruncationValue
@@ -79,9 +84,11 @@ impl Probe {
     /// The best action at `observation`, a choice as its number; `None` where all are as good.
     pub fn best_action(self, observation: f32) -> Option<f32> {
         match self {
-            Self::ConstantReward | Self::ObservationReward | Self::DelayedReward | Self::TruncationValue => {
-                None
-            }
+            Self::ConstantReward
+            | Self::ObservationReward
+            | Self::DelayedReward
+            | Self::TruncationValue
+            | Self::LostLife => None,
             Self::ActionReward => Some(1.0),
             Self::MatchingReward => Some(if observation > 0.0 { 1.0 } else { 0.0 }),
             Self::ContinuousAction => Some(observation / 2.0),
@@ -91,7 +98,7 @@ impl Probe {
     fn reward(self, observation: f32, action: Action<'_>) -> f32 {
         let sign = |right: bool| if right { 1.0 } else { -1.0 };
         match self {
-            Self::ConstantReward | Self::TruncationValue => 1.0,
+            Self::ConstantReward | Self::TruncationValue | Self::LostLife => 1.0,
             Self::ObservationReward | Self::DelayedReward => observation,
             Self::ActionReward => sign(action.discrete() == 1),
             Self::MatchingReward => sign((action.discrete() == 1) == (observation > 0.0)),
@@ -103,6 +110,7 @@ impl Probe {
         match self {
             Self::DelayedReward if observation == 0.0 => Episode::Running,
             Self::TruncationValue if observation > 0.0 => Episode::Truncated,
+            Self::LostLife if observation == 0.0 => Episode::LifeLost,
             _ => Episode::Terminated,
         }
     }
@@ -147,7 +155,7 @@ impl Env for ProbeEnv {
             self.generator = generator(seed);
         }
         self.observation = match (self.probe, self.probe.observations()) {
-            (Probe::DelayedReward, _) | (_, [_]) => 0.0,
+            (Probe::DelayedReward | Probe::LostLife, _) | (_, [_]) => 0.0,
             (_, seen) => seen[self.generator.random_range(0..seen.len())],
         };
         observation.f32()[0] = self.observation;
@@ -157,7 +165,7 @@ impl Env for ProbeEnv {
     fn step(&mut self, action: Action<'_>, observation: Row<'_>) -> Result<Step, EnvError> {
         let before = self.observation;
         let step = Step { reward: self.probe.reward(before, action), episode: self.probe.episode(before) };
-        if self.probe == Probe::DelayedReward {
+        if !step.episode.is_over() {
             self.observation = 1.0;
         }
         observation.f32()[0] = self.observation;
@@ -198,7 +206,7 @@ mod tests {
             weight *= discount;
             match step.episode {
                 Episode::Running => {}
-                Episode::Terminated => return (start, total),
+                Episode::Terminated | Episode::LifeLost => return (start, total),
                 Episode::Truncated => return (start, total + weight * probe.value(row[0], discount)),
             }
         }

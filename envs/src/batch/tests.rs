@@ -30,7 +30,7 @@ fn every_part_of_a_block_has_its_own_place() {
         }
         for row in 0..3 {
             block.keep_final_observation(t + 1, t, row);
-            block.set_outcome(t, row, (t * 3 + row) as f32 + 0.5, Episode::from_byte((t + row) as u8 % 3));
+            block.set_outcome(t, row, (t * 3 + row) as f32 + 0.5, Episode::from_byte((t + row) as u8 % 4));
             block.set_active(row, row != 1);
         }
     }
@@ -46,7 +46,7 @@ fn every_part_of_a_block_has_its_own_place() {
             let first = (1000 * (t + 1) + 2 * row) as i64;
             assert_eq!(block.action(t, row), Action::MultiDiscrete(&[first, first + 1]));
             assert_eq!(block.reward()[t * 3 + row], (t * 3 + row) as f32 + 0.5);
-            assert_eq!(block.episode(t, row), Episode::from_byte((t + row) as u8 % 3));
+            assert_eq!(block.episode(t, row), Episode::from_byte((t + row) as u8 % 4));
             assert_eq!(block.active(row), row != 1);
         }
     }
@@ -319,7 +319,7 @@ fn a_replay_that_does_not_fit_is_an_error() {
 fn time_limits_truncate_within_all_wrappers() {
     let spec = EnvSpec {
         time_limit: Some(5),
-        wrappers: vec![WrapperSpec::ActionRepeat { times: 2 }],
+        wrappers: vec![WrapperSpec::ActionRepeat { times: 2, max_pool: false }],
         ..EnvSpec::named("Pendulum-v1")
     };
     let mut batch = LocalBatch::new(&Registry::standard(), &spec, 2, 6, 0).unwrap();

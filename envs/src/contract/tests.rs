@@ -40,6 +40,12 @@ fn wrapped_environments_keep_the_contract() {
             let fits = match wrapper {
                 WrapperSpec::ClipAction => continuous,
                 WrapperSpec::RangeNormalize { .. } => bounded,
+                WrapperSpec::FireStart { .. } => !continuous,
+                // These need pixels, or lives.
+                WrapperSpec::Grayscale
+                | WrapperSpec::Resize { .. }
+                | WrapperSpec::EpisodicLife
+                | WrapperSpec::Atari(_) => false,
                 _ => true,
             };
             if fits {

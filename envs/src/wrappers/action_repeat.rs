@@ -1,14 +1,18 @@
 //! Repeats every action: fewer decisions a second for tasks whose simulator runs faster than a policy need think.
 
 use super::Wrapper;
-use crate::{Action, Env, EnvError, Row, Step};
+use super::frames::Frames;
+use crate::{Action, Env, EnvError, Episode, Row, Step};
 
-/// Takes each action several times and adds up the rewards; ends with the episode if that ends sooner.
+/// Takes each action several times and adds up the rewards; ends sooner with the episode, or with a life lost inside.
 ///
-/// The observation is that of the last step taken; those between are not shown.
+/// The observation is that of the last step taken, or with `max_pool` the larger of each element in the last two: what
+/// flickers, as sprites of the Atari 2600 do in every other frame, is always seen. Those before are not shown.
 pub struct ActionRepeat {
     inner: Box<dyn Env>,
     times: u32,
+    /// The observation before the last, where it is needed.
+    before: Option<Frames>,
 }
 
 impl ActionRepeat {
@@ -16,12 +20,13 @@ impl ActionRepeat {
     ///
     /// # Errors
     /// [`EnvError::Params`] when `times` is 0.
-    pub fn new(inner: Box<dyn Env>, times: u32) -> Result<Self, EnvError> {
+    pub fn new(inner: Box<dyn Env>, times: u32, max_pool: bool) -> Result<Self, EnvError> {
         if times == 0 {
             let message = "times must be at least 1".to_owned();
             return Err(EnvError::Params { name: "action_repeat".to_owned(), message });
         }
-        Ok(Self { inner, times })
+        let before = max_pool.then(|| Frames::new(inner.observation_space(), 1));
+        Ok(Self { inner, times, before })
     }
 }
 
@@ -36,12 +41,17 @@ impl Wrapper for ActionRepeat {
 
     fn on_step(&mut self, action: Action<'_>, mut observation: Row<'_>) -> Result<Step, EnvError> {
         let mut total = self.inner.step(action, observation.again())?;
-        for _ in 1..self.times {
-            if total.episode.is_over() {
-                break;
+        let mut taken = 1;
+        while taken < self.times && total.episode == Episode::Running {
+            if let Some(before) = &mut self.before {
+                before.keep(&observation);
             }
             let step = self.inner.step(action, observation.again())?;
             total = Step { reward: total.reward + step.reward, ..step };
+            taken += 1;
+        }
+        if let Some(before) = self.before.as_ref().filter(|_| taken > 1) {
+            before.maximum(&mut observation);
         }
         Ok(total)
     }

@@ -1,7 +1,8 @@
 //! Shows past observations beside the present one: enough to tell velocities from positions.
 
 use super::Wrapper;
-use crate::{Action, Dtype, Env, EnvError, Row, Space, Step};
+use super::frames::Frames;
+use crate::{Action, Env, EnvError, Row, Space, Step};
 
 /// The oldest observation that can be shown, in steps.
 const OLDEST: usize = 10_000;
@@ -48,7 +49,7 @@ impl FrameHistory {
         };
         let observation_space =
             Space::Box { shape, low: low.repeat(past.len()), high: high.repeat(past.len()), dtype: *dtype };
-        let frames = Frames::new(*dtype, oldest + 1, space.len());
+        let frames = Frames::new(space, oldest + 1);
         Ok(Self { past: past.to_vec(), observation_space, frames, now: 0, inner })
     }
 
@@ -86,55 +87,5 @@ impl Wrapper for FrameHistory {
         let step = self.inner.step(action, self.frames.row(self.now))?;
         self.show(observation);
         Ok(step)
-    }
-}
-
-/// Observations of either element type, one after the other.
-struct Frames {
-    numbers: Numbers,
-    count: usize,
-    len: usize,
-}
-
-enum Numbers {
-    F32(Vec<f32>),
-    U8(Vec<u8>),
-}
-
-impl Frames {
-    fn new(dtype: Dtype, count: usize, len: usize) -> Self {
-        let numbers = match dtype {
-            Dtype::F32 => Numbers::F32(vec![0.0; count * len]),
-            Dtype::U8 => Numbers::U8(vec![0; count * len]),
-        };
-        Self { numbers, count, len }
-    }
-
-    fn row(&mut self, frame: usize) -> Row<'_> {
-        let range = frame * self.len..(frame + 1) * self.len;
-        match &mut self.numbers {
-            Numbers::F32(numbers) => Row::F32(&mut numbers[range]),
-            Numbers::U8(numbers) => Row::U8(&mut numbers[range]),
-        }
-    }
-
-    fn repeat_first(&mut self) {
-        for frame in 1..self.count {
-            match &mut self.numbers {
-                Numbers::F32(numbers) => numbers.copy_within(..self.len, frame * self.len),
-                Numbers::U8(numbers) => numbers.copy_within(..self.len, frame * self.len),
-            }
-        }
-    }
-
-    /// Copies a frame to the `place`th of a row.
-    fn copy(&self, frame: usize, place: usize, row: &mut Row<'_>) {
-        let from = frame * self.len..(frame + 1) * self.len;
-        let to = place * self.len..(place + 1) * self.len;
-        match (&self.numbers, row) {
-            (Numbers::F32(numbers), Row::F32(row)) => row[to].copy_from_slice(&numbers[from]),
-            (Numbers::U8(numbers), Row::U8(row)) => row[to].copy_from_slice(&numbers[from]),
-            _ => panic!("the row's elements are not those of the observation space"),
-        }
     }
 }

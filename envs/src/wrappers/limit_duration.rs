@@ -55,10 +55,10 @@ impl<E: Env> Wrapper for LimitDuration<E> {
         }
         let mut step = self.inner.step(action, observation)?;
         self.elapsed += 1;
-        if step.episode == Episode::Running && self.elapsed >= self.limit {
+        if !step.episode.is_over() && self.elapsed >= self.limit {
             step.episode = Episode::Truncated;
         }
-        self.running = step.episode == Episode::Running;
+        self.running = !step.episode.is_over();
         Ok(step)
     }
 

@@ -1,28 +1,42 @@
 //! Environments around environments.
 //!
 //! A [`Wrapper`] changes what it must of the environment inside and passes the rest on. Users name wrappers in the
-//! order of their application, innermost first; [`WrapperSpec`] is that list's entry. None allocates while stepping.
+//! order of their application, innermost first; [`WrapperSpec`] is that list's entry. None allocates while stepping, but for
+//! the answer to the call that [`EpisodicLife`] makes.
 
 mod action_repeat;
+mod atari;
 mod clip_action;
+mod clip_reward;
+mod episodic_life;
 mod finite_check;
+mod fire_start;
 mod frame_delta;
 mod frame_history;
+mod frames;
+mod grayscale;
 mod limit_duration;
 mod random_start;
 mod range_normalize;
+mod resize;
 mod spec;
 #[cfg(test)]
 mod tests;
 
 pub use action_repeat::ActionRepeat;
+pub use atari::AtariSettings;
 pub use clip_action::ClipAction;
+pub use clip_reward::ClipReward;
+pub use episodic_life::EpisodicLife;
 pub use finite_check::FiniteCheck;
+pub use fire_start::FireStart;
 pub use frame_delta::FrameDelta;
 pub use frame_history::FrameHistory;
+pub use grayscale::Grayscale;
 pub use limit_duration::LimitDuration;
 pub use random_start::RandomStart;
 pub use range_normalize::RangeNormalize;
+pub use resize::Resize;
 pub use spec::WrapperSpec;
 
 use serde_json::Value;
@@ -143,6 +157,16 @@ fn float_bounds<'a>(space: &'a Space, wrapper: &str) -> Result<(&'a [f32], &'a [
         Space::Box { low, high, dtype: Dtype::F32, .. } => return Ok((low, high)),
         Space::Box { .. } => "its elements are bytes, and f32 are needed",
         _ => "it is a choice, and a box of f32 is needed",
+    };
+    Err(EnvError::Space { what: wrapper.to_owned(), space: space.to_string(), reason: reason.to_owned() })
+}
+
+/// Axes of a box of bytes, which `wrapper` asks for.
+fn pixels<'a>(space: &'a Space, wrapper: &str) -> Result<&'a [usize], EnvError> {
+    space.check()?;
+    let reason = match space {
+        Space::Box { shape, dtype: Dtype::U8, .. } => return Ok(shape),
+        _ => "a box of bytes is needed",
     };
     Err(EnvError::Space { what: wrapper.to_owned(), space: space.to_string(), reason: reason.to_owned() })
 }

@@ -4,8 +4,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ActionRepeat, Boxed, ClipAction, FiniteCheck, FrameDelta, FrameHistory, LimitDuration, RandomStart,
-    RangeNormalize,
+    ActionRepeat, AtariSettings, Boxed, ClipAction, ClipReward, EpisodicLife, FiniteCheck, FireStart,
+    FrameDelta, FrameHistory, Grayscale, LimitDuration, RandomStart, RangeNormalize, Resize,
 };
 use crate::{Env, EnvError};
 
@@ -17,6 +17,9 @@ pub enum WrapperSpec {
     ActionRepeat {
         /// Times, at least 1.
         times: u32,
+        /// Shows the larger of each element in the last two observations, instead of the last one.
+        #[serde(default)]
+        max_pool: bool,
     },
     /// Takes random actions after every reset.
     RandomStart {
@@ -51,6 +54,29 @@ pub enum WrapperSpec {
     },
     /// Fails when a reward or observation is not finite, and says which.
     FiniteCheck,
+    /// Shows pixels in shades of grey.
+    Grayscale,
+    /// Shows pixels in another size: means over areas.
+    Resize {
+        /// Lines, at least 1.
+        height: usize,
+        /// Pixels in a line, at least 1.
+        width: usize,
+    },
+    /// Has the learner count a lost life as an end, while the game goes on; needs `lives` in the environment's info.
+    EpisodicLife,
+    /// Takes an action at the start of each episode and after each lost life.
+    FireStart {
+        /// The action, counted from 0.
+        action: usize,
+    },
+    /// Clips rewards.
+    ClipReward {
+        /// Largest reward and largest penalty, in reward units.
+        limit: f32,
+    },
+    /// The usual set-up of Atari games, made of other wrappers; needs `params: {frameskip: 1}`.
+    Atari(AtariSettings),
 }
 
 impl WrapperSpec {
@@ -60,7 +86,7 @@ impl WrapperSpec {
     /// [`EnvError::Space`] or [`EnvError::Params`] when it does not fit.
     pub fn wrap(&self, env: Box<dyn Env>) -> Result<Box<dyn Env>, EnvError> {
         Ok(match self {
-            Self::ActionRepeat { times } => Box::new(ActionRepeat::new(env, *times)?),
+            Self::ActionRepeat { times, max_pool } => Box::new(ActionRepeat::new(env, *times, *max_pool)?),
             Self::RandomStart { max_steps } => Box::new(RandomStart::new(env, *max_steps)?),
             Self::FrameHistory { past, flatten } => Box::new(FrameHistory::new(env, past, *flatten)?),
             Self::FrameDelta => Box::new(FrameDelta::new(env)?),
@@ -70,6 +96,12 @@ impl WrapperSpec {
             Self::ClipAction => Box::new(ClipAction::new(env)?),
             Self::LimitDuration { steps } => Box::new(LimitDuration::new(Boxed(env), *steps)?),
             Self::FiniteCheck => Box::new(FiniteCheck::new(env)),
+            Self::Grayscale => Box::new(Grayscale::new(env)?),
+            Self::Resize { height, width } => Box::new(Resize::new(env, *height, *width)?),
+            Self::EpisodicLife => Box::new(EpisodicLife::new(env)),
+            Self::FireStart { action } => Box::new(FireStart::new(env, *action)?),
+            Self::ClipReward { limit } => Box::new(ClipReward::new(env, *limit)?),
+            Self::Atari(settings) => settings.wrap(env)?,
         })
     }
 
@@ -77,7 +109,7 @@ impl WrapperSpec {
     #[cfg(test)]
     pub(crate) fn examples() -> Vec<Self> {
         vec![
-            Self::ActionRepeat { times: 2 },
+            Self::ActionRepeat { times: 2, max_pool: true },
             Self::RandomStart { max_steps: 3 },
             Self::FrameHistory { past: vec![0, 2], flatten: true },
             Self::FrameDelta,
@@ -85,6 +117,12 @@ impl WrapperSpec {
             Self::ClipAction,
             Self::LimitDuration { steps: 7 },
             Self::FiniteCheck,
+            Self::Grayscale,
+            Self::Resize { height: 3, width: 4 },
+            Self::EpisodicLife,
+            Self::FireStart { action: 1 },
+            Self::ClipReward { limit: 0.5 },
+            Self::Atari(AtariSettings { size: 5, stack: 2, ..AtariSettings::default() }),
         ]
     }
 }

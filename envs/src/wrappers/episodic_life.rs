@@ -1,0 +1,61 @@
+//! Tells the learner of lost lives, so that it need not wait for the end of the game to feel the loss.
+
+use serde_json::Value;
+
+use super::Wrapper;
+use crate::{Action, Env, EnvError, Episode, Row, Step};
+
+/// Leaves the episode with [`Episode::LifeLost`] when a step costs a life; the game goes on.
+///
+/// The number of lives is `lives` of what the environment answers to `call("info", null)`.
+pub struct EpisodicLife {
+    inner: Box<dyn Env>,
+    lives: u64,
+}
+
+impl EpisodicLife {
+    /// `inner`, whose lives are counted.
+    pub fn new(inner: Box<dyn Env>) -> Self {
+        Self { inner, lives: 0 }
+    }
+
+    fn count(&mut self) -> Result<u64, EnvError> {
+        let info = match self.inner.call("info", &Value::Null) {
+            Err(EnvError::NoMethod(_)) => Value::Null,
+            info => info?,
+        };
+        info["lives"].as_u64().ok_or_else(|| {
+            EnvError::failed(
+                "episodic_life: the environment has no `lives` in its info: take this wrapper out",
+            )
+        })
+    }
+}
+
+impl Wrapper for EpisodicLife {
+    fn inner(&self) -> &dyn Env {
+        &*self.inner
+    }
+
+    fn inner_mut(&mut self) -> &mut dyn Env {
+        &mut *self.inner
+    }
+
+    fn on_reset(&mut self, seed: Option<u64>, observation: Row<'_>) -> Result<(), EnvError> {
+        self.inner.reset(seed, observation)?;
+        self.lives = self.count()?;
+        Ok(())
+    }
+
+    fn on_step(&mut self, action: Action<'_>, observation: Row<'_>) -> Result<Step, EnvError> {
+        let mut step = self.inner.step(action, observation)?;
+        if step.episode == Episode::Running {
+            let lives = self.count()?;
+            if lives < self.lives {
+                step.episode = Episode::LifeLost;
+            }
+            self.lives = lives;
+        }
+        Ok(step)
+    }
+}
