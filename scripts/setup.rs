@@ -4,7 +4,7 @@ use std::thread::available_parallelism;
 
 use phalanx_agents::{Agent, AgentError, Checkpoint, Device, stream};
 use phalanx_algorithms::{AlgorithmError, TrainSettings, Trainer};
-use phalanx_envs::{Chosen, EnvError, Registry, Space, Zygote};
+use phalanx_envs::{Chosen, EnvError, EnvSpec, Registry, Space, Zygote};
 
 use crate::config::{AlgorithmSettings, Config, DeviceSetting};
 
@@ -35,17 +35,18 @@ pub fn device(config: &Config) -> Result<Device, NoDevice> {
     }
 }
 
-/// A batch of the configured environments: `rows` of them, over a block of `steps` steps.
+/// A batch of environments `env`, stepped as configured: `rows` of them, over a block of `steps` steps.
 ///
 /// # Errors
 /// What the environments and workers say.
 pub fn batch(
     config: &Config,
+    env: &EnvSpec,
     registry: &Registry,
     zygote: &Zygote,
     (rows, steps, seed): (usize, usize, u64),
 ) -> Result<Chosen, EnvError> {
-    phalanx_envs::batch(Some(zygote), registry, &config.env, rows, steps, seed, &config.worker_options())
+    phalanx_envs::batch(Some(zygote), registry, env, rows, steps, seed, &config.worker_options())
 }
 
 /// The configured training at its start; `note` is told the rows of each batch and how
@@ -74,8 +75,9 @@ pub fn trainer(
         evaluation: config.evaluation.clone(),
         checkpoint_every: config.checkpoint.every,
     };
-    Trainer::new(settings, &|rows, steps, seed| {
-        let chosen = self::batch(config, registry, zygote, (rows, steps, seed))?;
+    Trainer::new(settings, &|env, rows, steps, seed| {
+        let env = env.unwrap_or(&config.env);
+        let chosen = self::batch(config, env, registry, zygote, (rows, steps, seed))?;
         note(rows, &chosen);
         Ok(chosen.batch)
     })

@@ -76,6 +76,26 @@ fn numbers_may_be_written_for_people() {
 }
 
 #[test]
+fn a_choice_whose_settings_have_defaults_is_written_by_its_name() {
+    let bare = "env: {name: CartPole-v1, wrappers: [atari, range_normalize]}\nalgorithm: {ppo: {objective: kl_penalty}}";
+    let full = "env: {name: CartPole-v1, wrappers: [atari: {}, range_normalize: {}]}\n\
+                algorithm: {ppo: {objective: {kl_penalty: {}}}}";
+    assert_eq!(good(bare, &[]), good(full, &[]));
+    assert_eq!(good("env: CartPole-v1\nalgorithm: ppo", &[]), good("env: CartPole-v1", &[]));
+}
+
+#[test]
+fn evaluations_play_in_an_environment_of_their_own() {
+    let yaml = "env: CartPole-v1\nevaluation: {env: Acrobot-v1}";
+    assert_eq!(good(yaml, &["evaluation.env.time_limit=5"]).evaluation_env().time_limit, Some(5));
+    assert_eq!(good(yaml, &[]).evaluation_env().name, "Acrobot-v1");
+    assert_eq!(good("env: CartPole-v1", &[]).evaluation_env().name, "CartPole-v1");
+    let messages =
+        parse("env: CartPole-v1\nevaluation: {env: {name: Acrobat-v1}}", &[]).unwrap_err().to_string();
+    assert!(messages.contains("config.yaml:2:26: no environment is called `Acrobat-v1`"), "{messages}");
+}
+
+#[test]
 fn overrides_reach_everything() {
     let config = good(
         "env: Pendulum-v1\nfaults: {on_worker_loss: fail}",
@@ -93,7 +113,10 @@ fn overrides_reach_everything() {
     assert_eq!(config.env.time_limit, Some(50));
     assert_eq!(serde_json::to_value(&config.env.params).unwrap(), serde_json::json!({"g": 9.81}));
     let wrappers = serde_json::to_value(&config.env.wrappers).unwrap();
-    assert_eq!(wrappers, serde_json::json!(["clip_action", {"action_repeat": {"times": 4}}]));
+    assert_eq!(
+        wrappers,
+        serde_json::json!(["clip_action", {"action_repeat": {"times": 4, "max_pool": false}}])
+    );
     assert_eq!(config.faults.on_worker_loss, OnWorkerLoss::Respawn { at_most: 3 });
     assert_eq!(config.workers, Workers::Count(0));
 }

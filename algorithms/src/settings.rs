@@ -1,5 +1,6 @@
 //! Settings of the algorithm and of the training loop, as they stand in a config.
 
+use phalanx_envs::EnvSpec;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -206,18 +207,21 @@ impl RolloutSettings {
 }
 
 /// When and how long the policy is tried out greedily while it trains.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct EvaluationSettings {
     /// Environment steps of the training between two evaluations; 0 evaluates only at the end.
     pub every: u64,
     /// Episodes of one evaluation; 0 never evaluates.
     pub episodes: usize,
+    /// The environment that policies are tried out on, `phalanx evaluate` and `phalanx visualize` included, with the
+    /// spaces of the training's; null: the training's.
+    pub env: Option<EnvSpec>,
 }
 
 impl Default for EvaluationSettings {
     fn default() -> Self {
-        Self { every: 25_000, episodes: 20 }
+        Self { every: 25_000, episodes: 20, env: None }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use phalanx_agents::{Agent, Checkpoint, Device, NetworkSettings, NormalizeSettings, stream};
-use phalanx_envs::{BatchEnv, EnvError, Generator};
+use phalanx_envs::{BatchEnv, EnvError, EnvSpec, Generator};
 
 use crate::episodes::EpisodeLog;
 use crate::{
@@ -38,8 +38,9 @@ pub struct TrainSettings {
     pub checkpoint_every: u64,
 }
 
-/// Makes a batch of (rows, steps, seed).
-pub type MakeBatch<'a> = dyn Fn(usize, usize, u64) -> Result<Box<dyn BatchEnv>, EnvError> + 'a;
+/// Makes a batch of (rows, steps, seed), of the training's environments or of those named first.
+pub type MakeBatch<'a> =
+    dyn Fn(Option<&EnvSpec>, usize, usize, u64) -> Result<Box<dyn BatchEnv>, EnvError> + 'a;
 
 /// How a training ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,7 +85,7 @@ impl Trainer {
     /// What the environments, their spaces or the settings say.
     pub fn new(settings: TrainSettings, make_batch: &MakeBatch<'_>) -> Result<Self, AlgorithmError> {
         let (rows, seed) = (settings.rows, settings.seed);
-        let batch = make_batch(rows, settings.rollout.steps(rows), seed)?;
+        let batch = make_batch(None, rows, settings.rollout.steps(rows), seed)?;
         let agent = Agent::new(
             batch.observation_space(),
             batch.action_space(),
@@ -97,7 +98,10 @@ impl Trainer {
             0 => None,
             episodes => {
                 let (rows, steps) = evaluation_shape(episodes);
-                Some(make_batch(rows, steps, evaluation_seed(seed))?)
+                let env = settings.evaluation.env.as_ref();
+                let tried = make_batch(env, rows, steps, evaluation_seed(seed))?;
+                same_spaces(&*batch, &*tried)?;
+                Some(tried)
             }
         };
         Ok(Self {
@@ -304,6 +308,22 @@ impl Trainer {
         self.collector.batch_mut().close()?;
         Ok(evaluation?)
     }
+}
+
+/// That a policy that learns on one batch can be tried out on the other.
+fn same_spaces(learns: &dyn BatchEnv, tried: &dyn BatchEnv) -> Result<(), AlgorithmError> {
+    for (what, own, other) in [
+        ("observation", learns.observation_space(), tried.observation_space()),
+        ("action", learns.action_space(), tried.action_space()),
+    ] {
+        if own != other {
+            return Err(AlgorithmError::Settings(format!(
+                "evaluation.env has the {what} space {other}, the training's environment {own}: they must be the same, \
+                 bounds included"
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// Steps taken before `checkpoint` was written.

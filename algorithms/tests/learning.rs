@@ -26,7 +26,7 @@ fn settings(rollout: RolloutSettings, objective: Objective) -> TrainSettings {
             objective,
             ..PpoSettings::default()
         },
-        evaluation: EvaluationSettings { every: 0, episodes: 0 },
+        evaluation: EvaluationSettings { every: 0, episodes: 0, env: None },
         checkpoint_every: 0,
         stop_at_return: None,
     }
@@ -34,7 +34,7 @@ fn settings(rollout: RolloutSettings, objective: Objective) -> TrainSettings {
 
 fn trained(probe: Probe, rollout: RolloutSettings, objective: Objective) -> Trainer {
     let registry = Registry::probes();
-    let make = |rows, steps, seed| {
+    let make = |_: Option<&EnvSpec>, rows, steps, seed| {
         let batch = LocalBatch::new(&registry, &EnvSpec::named(probe.name()), rows, steps, seed)?;
         Ok(Box::new(batch) as Box<dyn BatchEnv>)
     };

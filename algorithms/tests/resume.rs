@@ -20,17 +20,26 @@ fn settings(rollout: RolloutSettings, objective: Objective) -> TrainSettings {
         network: NetworkSettings { hidden: vec![8], ..NetworkSettings::default() },
         normalize: NormalizeSettings { observation: true, reward: true, ..NormalizeSettings::default() },
         ppo: PpoSettings { minibatch: Some(48), objective, ..PpoSettings::default() },
-        evaluation: EvaluationSettings { every: 300, episodes: 3 },
+        evaluation: EvaluationSettings { every: 300, episodes: 3, env: None },
         checkpoint_every: 0,
         stop_at_return: None,
     }
 }
 
 fn trainer(registry: &Registry, spec: &EnvSpec, settings: &TrainSettings) -> Trainer {
-    let make = |rows, steps, seed| {
-        Ok(Box::new(LocalBatch::new(registry, spec, rows, steps, seed)?) as Box<dyn BatchEnv>)
+    try_trainer(registry, spec, settings).unwrap()
+}
+
+fn try_trainer(
+    registry: &Registry,
+    spec: &EnvSpec,
+    settings: &TrainSettings,
+) -> Result<Trainer, AlgorithmError> {
+    let make = |other: Option<&EnvSpec>, rows, steps, seed| {
+        let batch = LocalBatch::new(registry, other.unwrap_or(spec), rows, steps, seed)?;
+        Ok(Box::new(batch) as Box<dyn BatchEnv>)
     };
-    Trainer::new(settings.clone(), &make).unwrap()
+    Trainer::new(settings.clone(), &make)
 }
 
 /// The record without what depends on the clock.
@@ -112,6 +121,21 @@ fn another_configurations_checkpoint_is_refused() {
     let mut other = trainer(&registry, &EnvSpec::named("Acrobot-v1"), &settings);
     let error = other.restore(&checkpoint).unwrap_err().to_string();
     assert!(error.contains("\"parameters\"") && error.contains("shape"), "{error}");
+}
+
+#[test]
+fn a_policy_is_tried_out_on_an_environment_of_the_same_spaces() {
+    let registry = Registry::standard();
+    let rollout = RolloutSettings::Steps(StepsRollout { steps: 32 });
+    let mut settings = settings(rollout, Objective::default());
+    let spec = EnvSpec::named("CartPole-v1");
+    // Whatever the policy does, an episode of 5 steps has a return of 5.
+    settings.evaluation.env = Some(EnvSpec { time_limit: Some(5), ..spec.clone() });
+    let evaluation = trainer(&registry, &spec, &settings).evaluate().unwrap().unwrap();
+    assert_eq!(evaluation.returns, [5.0; 3]);
+    settings.evaluation.env = Some(EnvSpec::named("Acrobot-v1"));
+    let error = try_trainer(&registry, &spec, &settings).err().unwrap().to_string();
+    assert!(error.starts_with("evaluation.env has the observation space Box([6]"), "{error}");
 }
 
 /// Rewards 1 until the `at`-th step of its life, then `reward`, or fails if that is `None`.

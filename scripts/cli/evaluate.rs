@@ -43,14 +43,16 @@ pub(super) fn run(
     let device = setup::device(&config)?;
     let episodes = arguments.episodes as usize;
     let (rows, steps) = evaluation_shape(episodes);
-    let mut batch = setup::batch(&config, registry, zygote, (rows, steps, setup::trial_seed(seed)))?.batch;
+    let env = config.evaluation_env();
+    let shape = (rows, steps, setup::trial_seed(seed));
+    let mut batch = setup::batch(&config, env, registry, zygote, shape)?.batch;
     let spaces = (batch.observation_space(), batch.action_space());
     let mut agent = setup::agent(&config, spaces.0, spaces.1, device, &found.checkpoint)?;
     let mut generator = stream(seed, "evaluation");
     let evaluation = evaluate(&mut agent, &mut *batch, episodes, stochastic.then_some(&mut generator))?;
     batch.close()?;
     let result = Report {
-        env: &config.env.name,
+        env: &env.name,
         episodes,
         return_mean: evaluation.return_mean(),
         return_std: evaluation.return_std(),

@@ -32,7 +32,7 @@ pub(super) fn run(arguments: &Arguments, registry: &Registry, out: &mut impl Wri
     let Played { seed, stochastic, .. } = arguments.played;
     let (run, config, found) = arguments.played.open(registry)?;
     let device = setup::device(&config)?;
-    let mut stage = Stage::new(registry, &config.env, setup::trial_seed(seed))?;
+    let mut stage = Stage::new(registry, config.evaluation_env(), setup::trial_seed(seed))?;
     let mut agent =
         setup::agent(&config, stage.observation_space(), stage.action_space(), device, &found.checkpoint)?;
     let options = VisualizeOptions {

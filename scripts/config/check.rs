@@ -3,7 +3,7 @@
 //! Nothing is constructed here: environments are made in workers only.
 
 use phalanx_algorithms::{EpisodesRollout, RolloutSettings, StepsRollout};
-use phalanx_envs::{Registry, Workers};
+use phalanx_envs::{EnvSpec, Registry, Workers};
 
 use super::expect::{list, nearest};
 use super::{AlgorithmSettings, Config};
@@ -23,7 +23,8 @@ pub struct Conflict {
 /// Everything about `config` that cannot work.
 pub fn check(config: &Config, registry: &Registry) -> Vec<Conflict> {
     let conflicts = [
-        env(config, registry),
+        env("env.name", &config.env, registry),
+        config.evaluation.env.as_ref().and_then(|env| self::env("evaluation.env.name", env, registry)),
         workers(config),
         episodes(config),
         memory(config),
@@ -38,13 +39,13 @@ fn conflict(paths: &[&'static str], message: String) -> Conflict {
     Conflict { paths: paths.to_vec(), message }
 }
 
-fn env(config: &Config, registry: &Registry) -> Option<Conflict> {
-    let name = config.env.name.as_str();
+fn env(path: &'static str, env: &EnvSpec, registry: &Registry) -> Option<Conflict> {
+    let name = env.name.as_str();
     if registry.check_name(name).is_ok() {
         return None;
     }
     if let Some(remedy) = registry.remedy(name) {
-        return Some(conflict(&["env.name"], format!("{name} is not built in: {remedy}")));
+        return Some(conflict(&[path], format!("{name} is not built in: {remedy}")));
     }
     let doors: Vec<String> = registry.doors().map(|(prefix, _)| format!("{prefix}:…")).collect();
     let names: Vec<&str> = registry.names().chain(doors.iter().map(String::as_str)).collect();
@@ -52,7 +53,7 @@ fn env(config: &Config, registry: &Registry) -> Option<Conflict> {
         Some(near) => format!("did you mean `{near}`?"),
         None => format!("known are {}", list(&names, "and")),
     };
-    Some(conflict(&["env.name"], format!("no environment is called `{name}`; {help}")))
+    Some(conflict(&[path], format!("no environment is called `{name}`; {help}")))
 }
 
 fn workers(config: &Config) -> Option<Conflict> {

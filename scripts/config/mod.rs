@@ -26,7 +26,10 @@ pub use settings::{AlgorithmSettings, Config, DeviceSetting};
 
 /// The JSON schema of [`Config`], for editors and for the checker.
 pub fn json_schema() -> serde_json::Value {
-    schemars::schema_for!(Config).to_value()
+    let plain = schemars::schema_for!(Config).to_value();
+    let mut schema = plain.clone();
+    schema::allow_names(&plain, &mut schema);
+    schema
 }
 
 impl Config {

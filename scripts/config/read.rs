@@ -63,6 +63,9 @@ fn settle(
     findings: &mut Vec<Finding>,
 ) -> Option<Config> {
     spell_out_env(&mut root);
+    if let Some(entry) = entry(&mut root, "evaluation") {
+        spell_out_env(&mut entry.value);
+    }
     for (i, set) in sets.iter().enumerate() {
         findings.extend(overrides::apply(&mut root, set, i + 1).err());
     }
@@ -84,13 +87,20 @@ fn settle(
 }
 
 /// `env: NAME` as `env: {name: NAME}`, so that overrides can reach into it.
-fn spell_out_env(root: &mut Node) {
-    let Value::Mapping(entries) = &mut root.value else { return };
-    let Some(Entry { key_place, value, .. }) = entries.iter_mut().find(|e| e.key == "env") else { return };
+fn spell_out_env(parent: &mut Node) {
+    let Some(Entry { key_place, value, .. }) = entry(parent, "env") else { return };
     if matches!(value.value, Value::Text { .. }) {
         let place = value.place;
         let name = Entry { key: "name".to_owned(), key_place: *key_place, value: value.clone() };
         *value = Node { value: Value::Mapping(vec![name]), place };
+    }
+}
+
+/// What a mapping has at this key.
+fn entry<'n>(mapping: &'n mut Node, key: &str) -> Option<&'n mut Entry> {
+    match &mut mapping.value {
+        Value::Mapping(entries) => entries.iter_mut().find(|entry| entry.key == key),
+        _ => None,
     }
 }
 

@@ -5,7 +5,7 @@
 
 use std::slice;
 
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
 use super::expect::{any_of, expected, found, list, nearest};
 use super::finding::{Finding, Place};
@@ -23,6 +23,31 @@ pub fn check(schema: &Json, root: &mut Node) -> (Vec<Finding>, Vec<Path>) {
         walker.pruned.push(Vec::new());
     }
     (walker.findings, walker.pruned)
+}
+
+/// Lets a choice whose settings all have defaults be written as its name alone, anywhere in `schema`, a part of `root`.
+pub fn allow_names(root: &Json, schema: &mut Json) {
+    let needs_nothing = |choice: &Json| match properties(choice)[..] {
+        [(name, settings)] => {
+            let settings = resolve(root, settings);
+            let free = settings["type"] == "object" && strings(settings.get("required")).is_empty();
+            free.then(|| json!({ "type": "string", "const": name }))
+        }
+        _ => None,
+    };
+    match schema {
+        Json::Object(keys) => {
+            for (key, inner) in keys.iter_mut() {
+                allow_names(root, inner);
+                if let (true, Json::Array(choices)) = (key == "oneOf" || key == "anyOf", inner) {
+                    let names: Vec<Json> = choices.iter().filter_map(needs_nothing).collect();
+                    choices.extend(names);
+                }
+            }
+        }
+        Json::Array(items) => items.iter_mut().for_each(|item| allow_names(root, item)),
+        _ => {}
+    }
 }
 
 struct Walker<'s> {
@@ -141,6 +166,7 @@ impl<'s> Walker<'s> {
 
     /// Picks the alternative that `node` means: by its type, its words or, for a mapping, its keys.
     fn choose(&mut self, alternatives: &[&'s Json], node: &mut Node, at: Place) -> bool {
+        spell_out(alternatives, node);
         let Value::Mapping(entries) = &mut node.value else {
             return match alternatives.iter().find(|a| fits(a, &node.value)) {
                 Some(schema) => self.node(schema, node, at),
@@ -200,7 +226,7 @@ impl<'s> Walker<'s> {
         if let Value::Text { text, .. } = &node.value {
             let variants = alternatives.iter().flat_map(|a| properties(a)).map(|(name, _)| name);
             if variants.clone().any(|name| name == text) {
-                message = format!("`{text}` has settings of its own; write `{text}: {{}}` for its defaults");
+                message = format!("`{text}` needs settings of its own; write `{text}: …`");
             } else if let Some(word) =
                 nearest(text, alternatives.iter().flat_map(|a| words(a)).chain(variants))
             {
@@ -213,6 +239,18 @@ impl<'s> Walker<'s> {
     fn note(&mut self, place: Place, message: String) -> bool {
         self.findings.push(Finding { place, message });
         false
+    }
+}
+
+/// `NAME` as `NAME: {}` where it is a choice with settings.
+fn spell_out(alternatives: &[&Json], node: &mut Node) {
+    let place = node.place;
+    if let Value::Text { text, .. } = &node.value
+        && alternatives.iter().any(|a| words(a).contains(&text.as_str()))
+        && alternatives.iter().any(|a| matches!(properties(a)[..], [(name, _)] if name == text))
+    {
+        let settings = Node { value: Value::Mapping(Vec::new()), place };
+        node.value = Value::Mapping(vec![Entry { key: text.clone(), key_place: place, value: settings }]);
     }
 }
 

@@ -55,7 +55,7 @@ pub struct Config {
     /// How the policy learns.
     #[serde(default)]
     pub algorithm: AlgorithmSettings,
-    /// When and how long the policy is tried out greedily while it trains.
+    /// When, how long and on which environment the policy is tried out greedily while it trains.
     #[serde(default)]
     pub evaluation: EvaluationSettings,
     /// When checkpoints are written and how many stay.
@@ -67,6 +67,11 @@ pub struct Config {
 }
 
 impl Config {
+    /// The environment that policies are tried out on.
+    pub fn evaluation_env(&self) -> &EnvSpec {
+        self.evaluation.env.as_ref().unwrap_or(&self.env)
+    }
+
     /// How the environments are spread over workers, and what happens when one is lost.
     pub fn worker_options(&self) -> WorkerOptions {
         WorkerOptions { workers: self.workers, pipelined: self.pipelined, ..self.faults.clone() }

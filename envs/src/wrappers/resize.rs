@@ -5,7 +5,7 @@ use crate::{Action, Dtype, Env, EnvError, Row, Space, Step};
 
 /// Shows bytes `[H, W]` or `[H, W, C]` with another height and width.
 ///
-/// Each pixel shown is the mean over the area that it covers, as with OpenCV's `INTER_AREA` when it shrinks.
+/// Each pixel shown is the mean over the area that it covers, as with `INTER_AREA` of `OpenCV` when it shrinks.
 pub struct Resize {
     inner: Box<dyn Env>,
     observation_space: Space,
@@ -28,9 +28,9 @@ impl Resize {
             return Err(EnvError::Params { name: "resize".to_owned(), message });
         }
         let space = inner.observation_space();
-        let (lines, columns, rest) = match pixels(space, "resize")? {
-            &[lines, columns] => (lines, columns, None),
-            &[lines, columns, channels] => (lines, columns, Some(channels)),
+        let (lines, columns, rest) = match *pixels(space, "resize")? {
+            [lines, columns] => (lines, columns, None),
+            [lines, columns, channels] => (lines, columns, Some(channels)),
             _ => {
                 return Err(EnvError::Space {
                     what: "resize".to_owned(),
