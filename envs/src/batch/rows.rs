@@ -137,16 +137,8 @@ impl<W: Watch> Rows<W> {
     /// # Errors
     /// [`EnvError::Row`].
     pub fn reset(&mut self, block: &Block, t: usize, row: usize) -> Result<(), EnvError> {
-        let run_seed = self.run_seed;
-        let slot = self.slot(row);
-        slot.seed = episode_seed(run_seed, row, slot.episode);
-        slot.episode += 1;
-        slot.step = 0;
-        self.watch(row, Phase::Reset);
-        let slot = self.slot(row);
-        slot.env
-            .reset(Some(slot.seed), block.observation_row(t, row))
-            .map_err(|e| self.at_row(row, Phase::Reset, "none", &e))
+        self.count_episode(row);
+        self.reset_row(block, t, row)
     }
 
     /// Steps every active row of this slice with `action[t]`.
@@ -164,10 +156,47 @@ impl<W: Watch> Rows<W> {
             if moment.active(row) && self.step_row(moment, row)?.is_over() {
                 // P3: the final observation is kept, the row starts anew.
                 moment.keep_final_observation(row);
-                self.reset(block, t + 1, row)?;
+                self.count_episode(row);
+                if self.remote {
+                    self.prepare_reset(row)?;
+                } else {
+                    self.reset_row(block, t + 1, row)?;
+                }
+            }
+        }
+        if self.remote {
+            for row in self.range() {
+                if moment.active(row) && block.episode(t, row).is_over() {
+                    self.reset_row(block, t + 1, row)?;
+                }
             }
         }
         Ok(())
+    }
+
+    /// Goes on to the next episode of `row`.
+    fn count_episode(&mut self, row: usize) {
+        let run_seed = self.run_seed;
+        let slot = self.slot(row);
+        slot.seed = episode_seed(run_seed, row, slot.episode);
+        slot.episode += 1;
+        slot.step = 0;
+    }
+
+    /// Starts the episode that `row` has gone on to, and writes `observation[t]`.
+    fn reset_row(&mut self, block: &Block, t: usize, row: usize) -> Result<(), EnvError> {
+        self.watch(row, Phase::Reset);
+        let slot = self.slot(row);
+        slot.env
+            .reset(Some(slot.seed), block.observation_row(t, row))
+            .map_err(|e| self.at_row(row, Phase::Reset, "none", &e))
+    }
+
+    /// Lets the reset of a remote environment begin.
+    fn prepare_reset(&mut self, row: usize) -> Result<(), EnvError> {
+        self.watch(row, Phase::Reset);
+        let slot = self.slot(row);
+        slot.env.prepare_reset(Some(slot.seed)).map_err(|e| self.at_row(row, Phase::Reset, "none", &e))
     }
 
     /// Lets the step of a remote environment begin.

@@ -16,7 +16,7 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::rc::{Rc, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -31,8 +31,8 @@ const PROGRAM: &str = concat!(include_str!("spaces.py"), "\n", include_str!("wor
 /// How long an interpreter may take to end, before it is killed: less than a worker may take.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
-/// Looks at an answer before sleeping: some 100 µs when nobody else takes the core.
-const LOOKS: u32 = 200;
+/// How long an answer is looked for before sleeping.
+const LOOKING: Duration = Duration::from_millis(1);
 
 thread_local! {
     /// Interpreters that have rows, by their paths.
@@ -47,8 +47,6 @@ pub struct Host {
     answers: PipeReader,
     /// Holds the memory of all rows.
     memory: File,
-    /// Whether a row has a command that the interpreter does not know of.
-    marked: bool,
     /// Tracebacks of rows that failed, until they are asked for.
     failures: BTreeMap<u32, String>,
     /// How it ended, if it has.
@@ -113,7 +111,6 @@ impl Host {
             commands,
             answers,
             memory,
-            marked: false,
             failures: BTreeMap::new(),
             ended: None,
         })
@@ -149,17 +146,8 @@ impl Host {
         self.failures.remove(&row);
     }
 
-    /// Notes that a row has a command.
-    pub fn mark(&mut self) {
-        self.marked = true;
-    }
-
-    /// Has every row obey that has a command, if one has. How it went is seen in the row's memory.
+    /// Has every row obey that has a command. How it went is seen in the row's memory.
     pub fn ring(&mut self) {
-        if !self.marked || self.ended.is_some() {
-            return;
-        }
-        self.marked = false;
         let answer = self.write(&[]).and_then(|()| self.receive());
         if let Ok(answer) = answer
             && !answer.is_empty()
@@ -245,17 +233,16 @@ impl Host {
 /// Fills `bytes` from a pipe that does not block.
 ///
 /// Waking a process that sleeps costs more than a small step: so this looks for a while before it sleeps, and leaves its core to
-/// whom it waits for.
+/// whom it waits for. Where that takes long, others want the core, and who sleeps has the better claim.
 fn read_exactly(pipe: &mut PipeReader, mut bytes: &mut [u8]) -> io::Result<()> {
-    let mut looks = 0;
+    let begun = Instant::now();
     while !bytes.is_empty() {
         match pipe.read(bytes) {
             Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
             Ok(n) => bytes = &mut bytes[n..],
             Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
-                looks += 1;
-                if looks < LOOKS {
+                if begun.elapsed() < LOOKING {
                     std::thread::yield_now();
                 } else {
                     os::await_input(&*pipe)?;
