@@ -69,21 +69,12 @@ impl Host {
     }
 
     fn start(interpreter: &Path) -> Result<Self, EnvError> {
-        let mut host = Self::spawn(interpreter).map_err(|e| {
-            EnvError::failed(format!(
-                "the Python interpreter {} cannot be started: {e}; name one in the parameter `python`, or activate a \
-                 virtual environment",
-                interpreter.display()
-            ))
-        })?;
+        let mut host =
+            Self::spawn(interpreter).map_err(|e| EnvError::Failed(cannot_start(interpreter, &e)))?;
         match host.answer()? {
             Answer::Value(()) => Ok(host),
             Answer::Failed(why) | Answer::Missing(why) => {
-                let python = interpreter.display();
-                Err(EnvError::failed(format!(
-                    "the Python interpreter {python} has no Gymnasium ({why}): run `{python} -m pip install gymnasium`, name \
-                     another interpreter in the parameter `python`, or activate a virtual environment that has it"
-                )))
+                Err(EnvError::Failed(no_gymnasium(interpreter, &format!(" ({why})"))))
             }
         }
     }
@@ -228,6 +219,34 @@ impl Host {
             )
         });
     }
+}
+
+/// Why `interpreter` cannot host environments, and what to do. Gymnasium is looked for, not imported, which takes longer.
+pub fn remedy(interpreter: &Path) -> Option<String> {
+    let look = "import importlib.util, sys; sys.exit(importlib.util.find_spec('gymnasium') is None)";
+    let mut command = Command::new(interpreter);
+    command.args(["-c", look]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    match command.status() {
+        Ok(status) if status.success() => None,
+        Ok(_) => Some(no_gymnasium(interpreter, "")),
+        Err(e) => Some(cannot_start(interpreter, &e)),
+    }
+}
+
+fn cannot_start(interpreter: &Path, why: &io::Error) -> String {
+    format!(
+        "the Python interpreter {} cannot be started: {why}; name one in the parameter `python`, or activate a virtual \
+         environment",
+        interpreter.display()
+    )
+}
+
+fn no_gymnasium(interpreter: &Path, why: &str) -> String {
+    let python = interpreter.display();
+    format!(
+        "the Python interpreter {python} has no Gymnasium{why}: run `{python} -m pip install gymnasium`, name another \
+         interpreter in the parameter `python`, or activate a virtual environment that has it"
+    )
 }
 
 /// Fills `bytes` from a pipe that does not block.

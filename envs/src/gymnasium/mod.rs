@@ -135,9 +135,13 @@ fn interpreter(python: Option<Value>) -> Result<PathBuf, EnvError> {
             let message = format!("`python` is {other}, and should be the path of an interpreter");
             Err(EnvError::Params { name: String::new(), message })
         }
-        None => Ok(std::env::var_os("VIRTUAL_ENV")
-            .map_or_else(|| "python3".into(), |folder| PathBuf::from(folder).join("bin/python"))),
+        None => Ok(usual_interpreter()),
     }
+}
+
+fn usual_interpreter() -> PathBuf {
+    std::env::var_os("VIRTUAL_ENV")
+        .map_or_else(|| "python3".into(), |folder| PathBuf::from(folder).join("bin/python"))
 }
 
 /// `seed` in 32 bits.
@@ -217,10 +221,8 @@ pub(crate) fn register(registry: Registry) -> Registry {
     let open = |name: &str, params: &Params| -> Result<Box<dyn Env>, EnvError> {
         Ok(Box::new(GymnasiumEnv::new(name, params)?))
     };
-    registry.with_door(
-        "gymnasium",
-        Door::new("environments of Python's Gymnasium, gymnasium:CartPole-v1 say", open),
-    )
+    let door = Door::new("environments of Python's Gymnasium, gymnasium:CartPole-v1 say", open);
+    registry.with_door("gymnasium", door.needs(|| host::remedy(&usual_interpreter())))
 }
 
 #[cfg(test)]
