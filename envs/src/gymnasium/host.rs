@@ -47,8 +47,8 @@ pub struct Host {
     answers: PipeReader,
     /// Holds the memory of all rows.
     memory: File,
-    /// Tracebacks of rows that failed, until they are asked for.
-    failures: BTreeMap<u32, String>,
+    /// Why rows failed, until they are asked for.
+    failures: BTreeMap<u32, EnvError>,
     /// How it ended, if it has.
     ended: Option<String>,
 }
@@ -71,11 +71,9 @@ impl Host {
     fn start(interpreter: &Path) -> Result<Self, EnvError> {
         let mut host =
             Self::spawn(interpreter).map_err(|e| EnvError::Failed(cannot_start(interpreter, &e)))?;
-        match host.answer()? {
-            Answer::Value(()) => Ok(host),
-            Answer::Failed(why) | Answer::Missing(why) => {
-                Err(EnvError::Failed(no_gymnasium(interpreter, &format!(" ({why})"))))
-            }
+        match host.answer::<()>()?.into_result() {
+            Ok(()) => Ok(host),
+            Err(why) => Err(EnvError::Failed(no_gymnasium(interpreter, &format!(" ({why})")))),
         }
     }
 
@@ -115,14 +113,10 @@ impl Host {
     /// Asks for something and waits for it.
     ///
     /// # Errors
-    /// Python's traceback, [`EnvError::NoMethod`], or how the interpreter ended.
+    /// Python's traceback, [`EnvError::NoMethod`], or [`EnvError::Died`] with how the interpreter ended.
     pub fn request<T: DeserializeOwned>(&mut self, request: &Request<'_>) -> Result<T, EnvError> {
         self.send(request)?;
-        match self.answer()? {
-            Answer::Value(value) => Ok(value),
-            Answer::Failed(traceback) => Err(EnvError::Failed(traceback)),
-            Answer::Missing(name) => Err(EnvError::NoMethod(name)),
-        }
+        self.answer()?.into_result()
     }
 
     /// Draws a row.
@@ -143,8 +137,13 @@ impl Host {
         if let Ok(answer) = answer
             && !answer.is_empty()
         {
-            match serde_json::from_slice::<BTreeMap<u32, String>>(&answer) {
-                Ok(failures) => self.failures.extend(failures),
+            match serde_json::from_slice::<BTreeMap<u32, Answer<()>>>(&answer) {
+                Ok(answers) => {
+                    let failures = answers.into_iter();
+                    self.failures.extend(
+                        failures.filter_map(|(row, answer)| Some((row, answer.into_result().err()?))),
+                    );
+                }
                 Err(e) => self.lose(&e),
             }
         }
@@ -152,9 +151,7 @@ impl Host {
 
     /// Why a row did not obey.
     pub fn failure(&mut self, row: u32) -> EnvError {
-        let ended = self.ended.as_ref();
-        let why = self.failures.remove(&row).or_else(|| ended.cloned());
-        EnvError::Failed(why.unwrap_or_else(|| "it was not stepped".to_owned()))
+        self.failures.remove(&row).unwrap_or_else(|| self.end_error())
     }
 }
 
@@ -202,7 +199,7 @@ impl Host {
     }
 
     fn end_error(&self) -> EnvError {
-        EnvError::Failed(self.ended.clone().unwrap_or_default())
+        EnvError::Died(self.ended.clone().unwrap_or_else(|| "it did not answer".to_owned()))
     }
 
     /// Notes how the interpreter ended; ends it if it talks nonsense or has closed its pipes.

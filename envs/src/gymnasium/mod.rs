@@ -32,7 +32,8 @@
 //! - Vector environments, and Gymnasium's own autoreset: rows and resets are the batch's.
 //! - Deadlines: those of the workers hold, and the interpreter ends with its worker. With `workers: 0` an endless
 //!   loop of the environment is one of the learner, too.
-//! - Replacing an interpreter that ended: it is an error of its row and ends the batch.
+//! - Replacing an interpreter that ended, or an environment that called `sys.exit`: that is the death of the row, which a batch
+//!   takes for the loss of its worker.
 
 mod host;
 mod message;

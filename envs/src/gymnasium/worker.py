@@ -36,6 +36,11 @@ def traceback_text():
     return "".join(traceback.format_exception(type(error), error, frames)).strip()
 
 
+def failure():
+    """The exception being handled as an answer. One that means the end of the whole process is told apart."""
+    return {"exited" if isinstance(sys.exc_info()[1], SystemExit) else "failed": traceback_text()}
+
+
 class Memory:
     """The shared file, handed out in whole pages."""
 
@@ -98,14 +103,14 @@ class Host:
         self.rows, self.memory, self.made = {}, Memory(memory), 0
 
     def answer_bell(self):
-        """Lets every row obey that has a command; tracebacks by row."""
+        """Lets every row obey that has a command; the failures by row."""
         failures = {}
         for number, row in self.rows.items():
             try:
                 row.obey()
             except BaseException:
                 row.head[COMMAND] = FAILED
-                failures[number] = traceback_text()
+                failures[number] = failure()
         return failures
 
     def make(self, name, params):
@@ -252,7 +257,7 @@ def replies(host, verb, fields):
             return [{"missing": fields["name"]}]
         value = getattr(host, verb)(**fields)
     except BaseException:
-        return [{"failed": traceback_text()}]
+        return [failure()]
     if isinstance(value, np.ndarray):
         height, width, _ = value.shape
         return [{"value": [width, height]}, value.tobytes()]
