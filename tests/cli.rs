@@ -69,6 +69,42 @@ fn environments_are_listed_shown_and_suggested() {
 }
 
 #[test]
+fn what_is_missing_is_listed_with_what_to_type() {
+    let folder = tempfile::tempdir().unwrap();
+    let list = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_phalanx"));
+        let output = command.args(["envs", "list"]).env("VIRTUAL_ENV", folder.path()).output().unwrap();
+        assert!(output.status.success());
+        text(&output.stdout)
+    };
+    let said = list();
+    let python = folder.path().join("bin/python");
+    assert!(said.contains("\nmissing: gymnasium:…\n"), "{said}");
+    assert!(said.contains(&format!("{} cannot be started: No such file", python.display())), "{said}");
+    // Instead of Python: one that does not find Gymnasium, and one that does.
+    std::fs::create_dir(folder.path().join("bin")).unwrap();
+    for (program, installed) in [("/usr/bin/false", false), ("/usr/bin/true", true)] {
+        let _ = std::fs::remove_file(&python);
+        std::os::unix::fs::symlink(program, &python).unwrap();
+        let said = list();
+        let command = format!("run `{} -m pip install gymnasium`", python.display());
+        assert_eq!(said.contains(&command), !installed, "{said}");
+        assert_eq!(said.contains("\ngymnasium:…"), installed, "{said}");
+    }
+    for (is_built_in, name, command) in [
+        (
+            cfg!(feature = "mujoco"),
+            "HalfCheetah-v5",
+            "run `cargo xtask setup --mujoco`, then build with `--features mujoco`",
+        ),
+        (cfg!(feature = "gym-rs"), "gym-rs/CartPole", "build with `--features gym-rs`"),
+    ] {
+        assert_eq!(said.contains(command), !is_built_in, "{said}");
+        assert_eq!(said.lines().any(|line| line.starts_with(name)), is_built_in, "{said}");
+    }
+}
+
+#[test]
 fn benchmarks_tell_their_figures_as_json() {
     let arguments =
         ["bench", "envs", "CartPole-v1", "--rows", "2,3", "--workers", "0,1", "--seconds", "0", "--json"];

@@ -48,6 +48,15 @@ pub trait Env {
         Ok(())
     }
 
+    /// As [`Self::prepare`], for a coming reset with this seed.
+    ///
+    /// # Errors
+    /// Whatever keeps the reset from beginning.
+    fn prepare_reset(&mut self, seed: Option<u64>) -> Result<(), EnvError> {
+        let _ = seed;
+        Ok(())
+    }
+
     /// Draws the present state; `None` when the environment has no picture.
     fn render(&mut self) -> Option<Frame> {
         None
@@ -66,6 +75,15 @@ pub trait Env {
         let _ = arguments;
         Err(EnvError::NoMethod(name.to_owned()))
     }
+}
+
+/// What a remote environment was told to begin.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Coming {
+    /// A step, with the action that it was told.
+    Step,
+    /// A reset with this seed.
+    Reset(Option<u64>),
 }
 
 /// What one step brought.

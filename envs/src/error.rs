@@ -14,6 +14,9 @@ pub enum EnvError {
     /// The environment itself reported a problem, in its own words.
     #[error("{0}")]
     Failed(String),
+    /// What computes the environment has ended; nothing but a new one can be used.
+    #[error("{0}")]
+    Died(String),
     /// No environment has this name.
     #[error("no environment is called {name:?}{}", suggestion(.nearest.as_deref()))]
     UnknownName {
@@ -60,7 +63,7 @@ pub enum EnvError {
     },
     /// An environment of a batch failed, with all that is known about it.
     #[error(
-        "row {row}: {phase} failed at step {step} of episode {episode} (seed {seed}), last action {action}: {message}{}",
+        "row {row}: {phase} failed at step {step} of episode {episode} (seed {seed}), last action {action}: {cause}{}",
         backtrace_text(.backtrace)
     )]
     Row {
@@ -76,8 +79,8 @@ pub enum EnvError {
         seed: u64,
         /// Last action as text.
         action: String,
-        /// Message of the error or panic.
-        message: String,
+        /// The environment's error, or the message of its panic.
+        cause: Box<EnvError>,
         /// Backtrace of a panic; empty for an error that was returned.
         backtrace: String,
     },
@@ -126,6 +129,15 @@ impl EnvError {
     /// An environment's own message.
     pub fn failed(message: impl std::fmt::Display) -> Self {
         Self::Failed(message.to_string())
+    }
+
+    /// Whether the environment cannot be used any more.
+    pub fn is_death(&self) -> bool {
+        match self {
+            Self::Died(_) => true,
+            Self::Row { cause, .. } => cause.is_death(),
+            _ => false,
+        }
     }
 }
 

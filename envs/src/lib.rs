@@ -28,6 +28,7 @@ pub mod wrappers;
 pub use batch::{
     BatchEnv, Block, Layout, LocalBatch, Memory, Moment, Phase, Place, Rows, RunningEpisode, Watch,
 };
+pub(crate) use env::Coming;
 pub use env::{Action, Elements, Env, Episode, Frame, Row, Step};
 pub use error::EnvError;
 pub use probe::Probe;

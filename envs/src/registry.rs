@@ -11,7 +11,7 @@ use crate::{Env, EnvError, EnvSpec, Params, Space, doors, native};
 /// Names less alike than this are no suggestion, on Jaro and Winkler's scale from 0 to 1.
 const ALIKE: f64 = 0.75;
 
-/// Environments of the feature `mujoco`, known also where it is off.
+/// Environments of the features `mujoco` and `gym-rs`, known also where these are off.
 const MUJOCO: [&str; 10] = [
     "Ant-v5",
     "HalfCheetah-v5",
@@ -24,6 +24,8 @@ const MUJOCO: [&str; 10] = [
     "Swimmer-v5",
     "Walker2d-v5",
 ];
+
+const GYM_RS: [&str; 2] = ["gym-rs/CartPole", "gym-rs/MountainCar"];
 
 /// Makes one environment from its parameters and, if there is one, its time limit.
 type Constructor = Arc<dyn Fn(&Params, Option<u32>) -> Result<Box<dyn Env>, EnvError> + Send + Sync>;
@@ -108,6 +110,7 @@ pub struct EnvInfo {
 pub struct Door {
     summary: String,
     open: Arc<Open>,
+    remedy: Arc<dyn Fn() -> Option<String> + Send + Sync>,
 }
 
 /// Makes one environment from what follows the colon, and its parameters.
@@ -119,7 +122,19 @@ impl Door {
         summary: &str,
         open: impl Fn(&str, &Params) -> Result<Box<dyn Env>, EnvError> + Send + Sync + 'static,
     ) -> Self {
-        Self { summary: summary.to_owned(), open: Arc::new(open) }
+        Self { summary: summary.to_owned(), open: Arc::new(open), remedy: Arc::new(|| None) }
+    }
+
+    /// Says what this machine lacks for it, if anything, and what to do; it is asked when somebody wants to know.
+    #[must_use]
+    pub fn needs(mut self, remedy: impl Fn() -> Option<String> + Send + Sync + 'static) -> Self {
+        self.remedy = Arc::new(remedy);
+        self
+    }
+
+    /// What this machine lacks for it, and what to do; it is looked for, which takes some time.
+    pub fn remedy(&self) -> Option<String> {
+        (self.remedy)()
     }
 
     /// What is behind it, in one line.
@@ -152,7 +167,8 @@ impl Registry {
     /// The environments that Phalanx brings along.
     pub fn standard() -> Self {
         let registry = doors::register(crate::gymnasium::register(native::register(Self::new())))
-            .with_missing(&MUJOCO, "run `cargo xtask setup --mujoco`, then build with `--features mujoco`");
+            .with_missing(&MUJOCO, "run `cargo xtask setup --mujoco`, then build with `--features mujoco`")
+            .with_missing(&GYM_RS, "build with `--features gym-rs`");
         #[cfg(feature = "gym-rs")]
         let registry = crate::gym_rs::register(registry);
         #[cfg(feature = "mujoco")]
@@ -202,6 +218,11 @@ impl Registry {
     fn with_missing(mut self, names: &[&str], remedy: &str) -> Self {
         self.missing.extend(names.iter().map(|&name| (name.to_owned(), remedy.to_owned())));
         self
+    }
+
+    /// Environments that this program could have been built with and was not, each with what to do to have it; sorted.
+    pub fn missing(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.missing.keys().filter_map(|name| Some((name.as_str(), self.remedy(name)?)))
     }
 
     /// What to do to have an environment that this program could have been built with, and was not.

@@ -271,6 +271,19 @@ fn errors_of_python_come_through_a_worker() {
 }
 
 #[test]
+fn a_worker_whose_interpreter_is_lost_is_replaced() {
+    for (fault, words) in [
+        ("exit", "Traceback (most recent call last):"),
+        ("os_exit", "ended: exit code 4"),
+        ("segfault", "ended: signal 11, SIGSEGV"),
+    ] {
+        let output = run(&["gymnasium-respawn", fault]);
+        assert!(output.contains("step failed at step 3 of episode 0"), "{output}");
+        assert!(output.contains(words), "{output}");
+    }
+}
+
+#[test]
 fn no_interpreter_outlives_a_killed_worker() {
     let output = run(&["gymnasium-worker-killed"]);
     assert!(output.contains("died (signal 9, SIGKILL)"), "{output}");

@@ -1,15 +1,16 @@
 //! `phalanx envs`: the known environments.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 
 use clap::{Args, Subcommand};
-use phalanx_envs::{EnvError, EnvInfo, EnvSpec, Params, Registry, contract};
+use phalanx_envs::{EnvInfo, EnvSpec, Params, Registry, contract};
 
 use crate::config::{self, ConfigError};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// List all environments.
+    /// List all environments, and what is missing to have more.
     List,
     /// Use an environment and report where it breaks the contract of environments.
     Check {
@@ -41,16 +42,7 @@ impl Named {
 
 pub(super) fn run(command: Command, registry: &Registry, out: &mut impl Write) -> anyhow::Result<()> {
     match command {
-        Command::List => {
-            let doors =
-                registry.doors().map(|(prefix, door)| (format!("{prefix}:…"), door.summary().to_owned()));
-            let named = registry.names().map(|name| Ok((name.to_owned(), registry.info(name)?.summary)));
-            let lines = named.chain(doors.map(Ok)).collect::<Result<Vec<_>, EnvError>>()?;
-            let width = lines.iter().map(|(name, _)| name.chars().count()).max().unwrap_or_default();
-            for (name, summary) in lines {
-                writeln!(out, "{name:width$}  {summary}")?;
-            }
-        }
+        Command::List => list(registry, out)?,
         Command::Check { named } => {
             let spec = named.spec()?;
             // An unknown name or parameter is the user's slip, not a finding.
@@ -63,6 +55,32 @@ pub(super) fn run(command: Command, registry: &Registry, out: &mut impl Write) -
             let EnvSpec { name, params, .. } = named.spec()?;
             show(&registry.info_of(&name, &params)?, out)?;
         }
+    }
+    Ok(())
+}
+
+fn list(registry: &Registry, out: &mut impl Write) -> anyhow::Result<()> {
+    let mut lines = Vec::new();
+    for name in registry.names() {
+        lines.push((name.to_owned(), registry.info(name)?.summary));
+    }
+    let mut missing: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (name, remedy) in registry.missing() {
+        missing.entry(remedy.to_owned()).or_default().push(name.to_owned());
+    }
+    for (prefix, door) in registry.doors() {
+        let name = format!("{prefix}:…");
+        match door.remedy() {
+            None => lines.push((name, door.summary().to_owned())),
+            Some(remedy) => missing.entry(remedy).or_default().push(name),
+        }
+    }
+    let width = lines.iter().map(|(name, _)| name.chars().count()).max().unwrap_or_default();
+    for (name, summary) in lines {
+        writeln!(out, "{name:width$}  {summary}")?;
+    }
+    for (remedy, names) in missing {
+        writeln!(out, "\nmissing: {}\n  {remedy}", names.join(", "))?;
     }
     Ok(())
 }

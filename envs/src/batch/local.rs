@@ -73,8 +73,8 @@ impl LocalBatch {
                 Phase::Step => block.action(t, row).to_string(),
                 _ => "none".to_owned(),
             };
-            let message = format!("panicked: {}", panic_message(&*panic));
-            Err(rows.at_row(row, phase, &action, &message))
+            let cause = EnvError::Failed(format!("panicked: {}", panic_message(&*panic)));
+            Err(rows.at_row(row, phase, &action, cause))
         })
     }
 }

@@ -137,16 +137,8 @@ impl<W: Watch> Rows<W> {
     /// # Errors
     /// [`EnvError::Row`].
     pub fn reset(&mut self, block: &Block, t: usize, row: usize) -> Result<(), EnvError> {
-        let run_seed = self.run_seed;
-        let slot = self.slot(row);
-        slot.seed = episode_seed(run_seed, row, slot.episode);
-        slot.episode += 1;
-        slot.step = 0;
-        self.watch(row, Phase::Reset);
-        let slot = self.slot(row);
-        slot.env
-            .reset(Some(slot.seed), block.observation_row(t, row))
-            .map_err(|e| self.at_row(row, Phase::Reset, "none", &e))
+        self.count_episode(row);
+        self.reset_row(block, t, row)
     }
 
     /// Steps every active row of this slice with `action[t]`.
@@ -164,10 +156,47 @@ impl<W: Watch> Rows<W> {
             if moment.active(row) && self.step_row(moment, row)?.is_over() {
                 // P3: the final observation is kept, the row starts anew.
                 moment.keep_final_observation(row);
-                self.reset(block, t + 1, row)?;
+                self.count_episode(row);
+                if self.remote {
+                    self.prepare_reset(row)?;
+                } else {
+                    self.reset_row(block, t + 1, row)?;
+                }
+            }
+        }
+        if self.remote {
+            for row in self.range() {
+                if moment.active(row) && block.episode(t, row).is_over() {
+                    self.reset_row(block, t + 1, row)?;
+                }
             }
         }
         Ok(())
+    }
+
+    /// Goes on to the next episode of `row`.
+    fn count_episode(&mut self, row: usize) {
+        let run_seed = self.run_seed;
+        let slot = self.slot(row);
+        slot.seed = episode_seed(run_seed, row, slot.episode);
+        slot.episode += 1;
+        slot.step = 0;
+    }
+
+    /// Starts the episode that `row` has gone on to, and writes `observation[t]`.
+    fn reset_row(&mut self, block: &Block, t: usize, row: usize) -> Result<(), EnvError> {
+        self.watch(row, Phase::Reset);
+        let slot = self.slot(row);
+        slot.env
+            .reset(Some(slot.seed), block.observation_row(t, row))
+            .map_err(|e| self.at_row(row, Phase::Reset, "none", e))
+    }
+
+    /// Lets the reset of a remote environment begin.
+    fn prepare_reset(&mut self, row: usize) -> Result<(), EnvError> {
+        self.watch(row, Phase::Reset);
+        let slot = self.slot(row);
+        slot.env.prepare_reset(Some(slot.seed)).map_err(|e| self.at_row(row, Phase::Reset, "none", e))
     }
 
     /// Lets the step of a remote environment begin.
@@ -175,7 +204,7 @@ impl<W: Watch> Rows<W> {
         self.watch(row, Phase::Step);
         let action = moment.action(row);
         let (env, given) = self.slot(row).given(row, action, moment.action_space())?;
-        env.prepare(given).map_err(|e| self.at_row(row, Phase::Step, &action.to_string(), &e))
+        env.prepare(given).map_err(|e| self.at_row(row, Phase::Step, &action.to_string(), e))
     }
 
     /// Steps one row, without the reset that may have to follow.
@@ -191,7 +220,7 @@ impl<W: Watch> Rows<W> {
                 moment.set_outcome(row, reward, episode);
                 Ok(episode)
             }
-            Err(e) => Err(self.at_row(row, Phase::Step, &action.to_string(), &e)),
+            Err(e) => Err(self.at_row(row, Phase::Step, &action.to_string(), e)),
         }
     }
 
@@ -247,7 +276,7 @@ impl<W: Watch> Rows<W> {
     /// [`EnvError::Row`] around what the environment says.
     pub fn call(&mut self, row: usize, name: &str, arguments: &Value) -> Result<Value, EnvError> {
         self.watch(row, Phase::Call);
-        self.slot(row).env.call(name, arguments).map_err(|e| self.at_row(row, Phase::Call, "none", &e))
+        self.slot(row).env.call(name, arguments).map_err(|e| self.at_row(row, Phase::Call, "none", e))
     }
 
     /// Draws `row`.
@@ -257,7 +286,7 @@ impl<W: Watch> Rows<W> {
     pub fn render(&mut self, row: usize) -> Result<Frame, EnvError> {
         self.watch(row, Phase::Render);
         self.slot(row).env.render().ok_or_else(|| {
-            self.at_row(row, Phase::Render, "none", &EnvError::NoRender("this environment".to_owned()))
+            self.at_row(row, Phase::Render, "none", EnvError::NoRender("this environment".to_owned()))
         })
     }
 
@@ -267,9 +296,9 @@ impl<W: Watch> Rows<W> {
         (slot.episode.saturating_sub(1), slot.step)
     }
 
-    /// `error` with all that is known about `row`.
+    /// `cause` with all that is known about `row`.
     #[cold]
-    pub fn at_row(&self, row: usize, phase: Phase, action: &str, error: &dyn std::fmt::Display) -> EnvError {
+    pub fn at_row(&self, row: usize, phase: Phase, action: &str, cause: EnvError) -> EnvError {
         let slot = &self.slots[row - self.first];
         EnvError::Row {
             row,
@@ -278,7 +307,7 @@ impl<W: Watch> Rows<W> {
             episode: slot.episode.saturating_sub(1),
             seed: slot.seed,
             action: action.to_owned(),
-            message: error.to_string(),
+            cause: Box::new(cause),
             backtrace: String::new(),
         }
     }

@@ -381,9 +381,8 @@ fn a_wrong_name_or_parameter_says_what_would_be_right() {
     assert_eq!((info.time_limit, info.params), (Some(200), params(r#"{"g": 10.0}"#)));
 }
 
-/// Notes the calls that it gets, as if it computed elsewhere.
+/// Notes the calls that it gets, as if it computed elsewhere; every step is its episode's last.
 struct Remote {
-    number: usize,
     calls: std::rc::Rc<std::cell::RefCell<Vec<String>>>,
     spaces: [Space; 2],
 }
@@ -397,7 +396,8 @@ impl Env for Remote {
         &self.spaces[1]
     }
 
-    fn reset(&mut self, _seed: Option<u64>, _observation: Row<'_>) -> Result<(), EnvError> {
+    fn reset(&mut self, seed: Option<u64>, _observation: Row<'_>) -> Result<(), EnvError> {
+        self.calls.borrow_mut().push(format!("reset {}", seed.unwrap()));
         Ok(())
     }
 
@@ -406,13 +406,18 @@ impl Env for Remote {
     }
 
     fn prepare(&mut self, action: Action<'_>) -> Result<(), EnvError> {
-        self.calls.borrow_mut().push(format!("prepare {} {action}", self.number));
+        self.calls.borrow_mut().push(format!("prepare {action}"));
+        Ok(())
+    }
+
+    fn prepare_reset(&mut self, seed: Option<u64>) -> Result<(), EnvError> {
+        self.calls.borrow_mut().push(format!("prepare {}", seed.unwrap()));
         Ok(())
     }
 
     fn step(&mut self, action: Action<'_>, _observation: Row<'_>) -> Result<Step, EnvError> {
-        self.calls.borrow_mut().push(format!("step {} {action}", self.number));
-        Ok(Step { reward: 0.0, episode: Episode::Running })
+        self.calls.borrow_mut().push(format!("step {action}"));
+        Ok(Step { reward: 0.0, episode: Episode::Terminated })
     }
 }
 
@@ -421,11 +426,11 @@ thread_local! {
 }
 
 #[test]
-fn remote_rows_are_told_before_the_first_is_stepped() {
-    let door = crate::Door::new("environments elsewhere", |name, _| {
+fn remote_rows_are_told_before_the_first_is_waited_for() {
+    let door = crate::Door::new("environments elsewhere", |_, _| {
         let calls = CALLS.with(std::rc::Rc::clone);
         let spaces = [Space::unbounded(1), Space::boxed(&[-2.0], &[2.0])];
-        Ok(Box::new(Remote { number: name.len(), calls, spaces }))
+        Ok(Box::new(Remote { calls, spaces }))
     });
     let registry = Registry::new().with_door("far", door);
     assert!(registry.check_name("far").is_err() && registry.check_name("near:x").is_err());
@@ -437,7 +442,11 @@ fn remote_rows_are_told_before_the_first_is_stepped() {
     batch.reset(None).unwrap();
     batch.block().set_active(1, false);
     batch.block().continuous_actions(0).copy_from_slice(&[0.5, 0.0, 7.0]);
+    CALLS.with(|calls| calls.borrow_mut().clear());
     batch.step(0).unwrap();
-    let calls = CALLS.with(|calls| calls.borrow().join(", "));
-    assert_eq!(calls, "prepare 3 [1.0], prepare 3 [2.0], step 3 [1.0], step 3 [2.0]");
+    let [first, last] = [0, 2].map(|row| episode_seed(0, row, 1));
+    let expected = format!(
+        "prepare [1.0], prepare [2.0], step [1.0], prepare {first}, step [2.0], prepare {last}, reset {first}, reset {last}"
+    );
+    assert_eq!(CALLS.with(|calls| calls.borrow().join(", ")), expected);
 }

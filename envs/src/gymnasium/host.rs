@@ -16,7 +16,7 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::rc::{Rc, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -31,8 +31,8 @@ const PROGRAM: &str = concat!(include_str!("spaces.py"), "\n", include_str!("wor
 /// How long an interpreter may take to end, before it is killed: less than a worker may take.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
-/// Looks at an answer before sleeping: some 100 µs when nobody else takes the core.
-const LOOKS: u32 = 200;
+/// How long an answer is looked for before sleeping.
+const LOOKING: Duration = Duration::from_millis(1);
 
 thread_local! {
     /// Interpreters that have rows, by their paths.
@@ -47,10 +47,8 @@ pub struct Host {
     answers: PipeReader,
     /// Holds the memory of all rows.
     memory: File,
-    /// Whether a row has a command that the interpreter does not know of.
-    marked: bool,
-    /// Tracebacks of rows that failed, until they are asked for.
-    failures: BTreeMap<u32, String>,
+    /// Why rows failed, until they are asked for.
+    failures: BTreeMap<u32, EnvError>,
     /// How it ended, if it has.
     ended: Option<String>,
 }
@@ -71,22 +69,11 @@ impl Host {
     }
 
     fn start(interpreter: &Path) -> Result<Self, EnvError> {
-        let mut host = Self::spawn(interpreter).map_err(|e| {
-            EnvError::failed(format!(
-                "the Python interpreter {} cannot be started: {e}; name one in the parameter `python`, or activate a \
-                 virtual environment",
-                interpreter.display()
-            ))
-        })?;
-        match host.answer()? {
-            Answer::Value(()) => Ok(host),
-            Answer::Failed(why) | Answer::Missing(why) => {
-                let python = interpreter.display();
-                Err(EnvError::failed(format!(
-                    "the Python interpreter {python} has no Gymnasium ({why}): run `{python} -m pip install gymnasium`, name \
-                     another interpreter in the parameter `python`, or activate a virtual environment that has it"
-                )))
-            }
+        let mut host =
+            Self::spawn(interpreter).map_err(|e| EnvError::Failed(cannot_start(interpreter, &e)))?;
+        match host.answer::<()>()?.into_result() {
+            Ok(()) => Ok(host),
+            Err(why) => Err(EnvError::Failed(no_gymnasium(interpreter, &format!(" ({why})")))),
         }
     }
 
@@ -113,7 +100,6 @@ impl Host {
             commands,
             answers,
             memory,
-            marked: false,
             failures: BTreeMap::new(),
             ended: None,
         })
@@ -127,14 +113,10 @@ impl Host {
     /// Asks for something and waits for it.
     ///
     /// # Errors
-    /// Python's traceback, [`EnvError::NoMethod`], or how the interpreter ended.
+    /// Python's traceback, [`EnvError::NoMethod`], or [`EnvError::Died`] with how the interpreter ended.
     pub fn request<T: DeserializeOwned>(&mut self, request: &Request<'_>) -> Result<T, EnvError> {
         self.send(request)?;
-        match self.answer()? {
-            Answer::Value(value) => Ok(value),
-            Answer::Failed(traceback) => Err(EnvError::Failed(traceback)),
-            Answer::Missing(name) => Err(EnvError::NoMethod(name)),
-        }
+        self.answer()?.into_result()
     }
 
     /// Draws a row.
@@ -149,23 +131,19 @@ impl Host {
         self.failures.remove(&row);
     }
 
-    /// Notes that a row has a command.
-    pub fn mark(&mut self) {
-        self.marked = true;
-    }
-
-    /// Has every row obey that has a command, if one has. How it went is seen in the row's memory.
+    /// Has every row obey that has a command. How it went is seen in the row's memory.
     pub fn ring(&mut self) {
-        if !self.marked || self.ended.is_some() {
-            return;
-        }
-        self.marked = false;
         let answer = self.write(&[]).and_then(|()| self.receive());
         if let Ok(answer) = answer
             && !answer.is_empty()
         {
-            match serde_json::from_slice::<BTreeMap<u32, String>>(&answer) {
-                Ok(failures) => self.failures.extend(failures),
+            match serde_json::from_slice::<BTreeMap<u32, Answer<()>>>(&answer) {
+                Ok(answers) => {
+                    let failures = answers.into_iter();
+                    self.failures.extend(
+                        failures.filter_map(|(row, answer)| Some((row, answer.into_result().err()?))),
+                    );
+                }
                 Err(e) => self.lose(&e),
             }
         }
@@ -173,9 +151,7 @@ impl Host {
 
     /// Why a row did not obey.
     pub fn failure(&mut self, row: u32) -> EnvError {
-        let ended = self.ended.as_ref();
-        let why = self.failures.remove(&row).or_else(|| ended.cloned());
-        EnvError::Failed(why.unwrap_or_else(|| "it was not stepped".to_owned()))
+        self.failures.remove(&row).unwrap_or_else(|| self.end_error())
     }
 }
 
@@ -223,7 +199,7 @@ impl Host {
     }
 
     fn end_error(&self) -> EnvError {
-        EnvError::Failed(self.ended.clone().unwrap_or_default())
+        EnvError::Died(self.ended.clone().unwrap_or_else(|| "it did not answer".to_owned()))
     }
 
     /// Notes how the interpreter ended; ends it if it talks nonsense or has closed its pipes.
@@ -242,20 +218,47 @@ impl Host {
     }
 }
 
+/// Why `interpreter` cannot host environments, and what to do. Gymnasium is looked for, not imported, which takes longer.
+pub fn remedy(interpreter: &Path) -> Option<String> {
+    let look = "import importlib.util, sys; sys.exit(importlib.util.find_spec('gymnasium') is None)";
+    let mut command = Command::new(interpreter);
+    command.args(["-c", look]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    match command.status() {
+        Ok(status) if status.success() => None,
+        Ok(_) => Some(no_gymnasium(interpreter, "")),
+        Err(e) => Some(cannot_start(interpreter, &e)),
+    }
+}
+
+fn cannot_start(interpreter: &Path, why: &io::Error) -> String {
+    format!(
+        "the Python interpreter {} cannot be started: {why}; name one in the parameter `python`, or activate a virtual \
+         environment",
+        interpreter.display()
+    )
+}
+
+fn no_gymnasium(interpreter: &Path, why: &str) -> String {
+    let python = interpreter.display();
+    format!(
+        "the Python interpreter {python} has no Gymnasium{why}: run `{python} -m pip install gymnasium`, name another \
+         interpreter in the parameter `python`, or activate a virtual environment that has it"
+    )
+}
+
 /// Fills `bytes` from a pipe that does not block.
 ///
 /// Waking a process that sleeps costs more than a small step: so this looks for a while before it sleeps, and leaves its core to
-/// whom it waits for.
+/// whom it waits for. Where that takes long, others want the core, and who sleeps has the better claim.
 fn read_exactly(pipe: &mut PipeReader, mut bytes: &mut [u8]) -> io::Result<()> {
-    let mut looks = 0;
+    let begun = Instant::now();
     while !bytes.is_empty() {
         match pipe.read(bytes) {
             Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
             Ok(n) => bytes = &mut bytes[n..],
             Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
-                looks += 1;
-                if looks < LOOKS {
+                if begun.elapsed() < LOOKING {
                     std::thread::yield_now();
                 } else {
                     os::await_input(&*pipe)?;

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::{Dtype, Space};
+use crate::{Dtype, EnvError, Space};
 
 /// Asked of the interpreter.
 #[derive(Serialize)]
@@ -29,8 +29,21 @@ pub enum Answer<T> {
     Value(T),
     /// A traceback.
     Failed(String),
+    /// The traceback of what asked the interpreter to exit, which it did not: its rows are not to be used any more.
+    Exited(String),
     /// There is no method or attribute of this name.
     Missing(String),
+}
+
+impl<T> Answer<T> {
+    pub fn into_result(self) -> Result<T, EnvError> {
+        match self {
+            Self::Value(value) => Ok(value),
+            Self::Failed(traceback) => Err(EnvError::Failed(traceback)),
+            Self::Exited(traceback) => Err(EnvError::Died(traceback)),
+            Self::Missing(name) => Err(EnvError::NoMethod(name)),
+        }
+    }
 }
 
 /// A row that was made.

@@ -32,7 +32,8 @@
 //! - Vector environments, and Gymnasium's own autoreset: rows and resets are the batch's.
 //! - Deadlines: those of the workers hold, and the interpreter ends with its worker. With `workers: 0` an endless
 //!   loop of the environment is one of the learner, too.
-//! - Replacing an interpreter that ended: it is an error of its row and ends the batch.
+//! - Replacing an interpreter that ended, or an environment that called `sys.exit`: that is the death of the row, which a batch
+//!   takes for the loss of its worker.
 
 mod host;
 mod message;
@@ -46,7 +47,7 @@ use serde_json::Value;
 use self::host::Host;
 use self::message::{Made, Request};
 use crate::worker::os::Mapping;
-use crate::{Action, Door, Env, EnvError, Episode, Frame, Params, Registry, Row, Space, Step};
+use crate::{Action, Coming, Door, Env, EnvError, Episode, Frame, Params, Registry, Row, Space, Step};
 
 /// Places in the memory of a row.
 const SEED: usize = 0;
@@ -55,14 +56,15 @@ const COMMAND: usize = 8;
 const EPISODE: usize = 9;
 const ACTION: usize = 16;
 
-/// What a row is to do; it notes `Rest` when that went well.
+/// What a row is to do; it notes `Rest` when that went well and `Failed` when it did not.
 #[derive(Clone, Copy, PartialEq)]
 #[repr(u8)]
 enum Command {
     Rest = 0,
-    Step = 1,
-    Reset = 2,
-    ResetSeeded = 3,
+    Failed = 1,
+    Step = 2,
+    Reset = 3,
+    ResetSeeded = 4,
 }
 
 /// One environment of Gymnasium.
@@ -75,8 +77,8 @@ pub struct GymnasiumEnv {
     observation_space: Space,
     action_space: Space,
     frames_per_second: f64,
-    /// Whether it has been told the action of its coming step.
-    prepared: bool,
+    /// What it was told to do.
+    prepared: Option<Coming>,
 }
 
 impl GymnasiumEnv {
@@ -97,25 +99,26 @@ impl GymnasiumEnv {
             observation_space: made.observation.into(),
             action_space: made.action.into(),
             frames_per_second: made.frames_per_second,
-            prepared: false,
+            prepared: None,
             host,
         })
     }
 
     /// Has the row obey at the next ring.
-    fn mark(&mut self, command: Command) {
+    fn tell(&mut self, coming: Coming, command: Command) {
         self.memory.write(COMMAND, &[command as u8]);
-        self.host.borrow_mut().mark();
+        self.prepared = Some(coming);
     }
 
-    /// Has all marked rows obey, this one among them, and reads its observation.
+    /// Has all rows obey that were told to, unless this one has obeyed already, and reads its observation.
     fn finish(&mut self, observation: Row<'_>) -> Result<(), EnvError> {
-        self.prepared = false;
-        let mut host = self.host.borrow_mut();
-        host.ring();
+        self.prepared = None;
+        if self.memory.read_one::<u8>(COMMAND) > Command::Failed as u8 {
+            self.host.borrow_mut().ring();
+        }
         if self.memory.read_one::<u8>(COMMAND) != Command::Rest as u8 {
             self.memory.write(COMMAND, &[Command::Rest as u8]);
-            return Err(host.failure(self.row));
+            return Err(self.host.borrow_mut().failure(self.row));
         }
         match observation {
             Row::F32(row) => self.memory.read(self.observation_at, row),
@@ -133,9 +136,13 @@ fn interpreter(python: Option<Value>) -> Result<PathBuf, EnvError> {
             let message = format!("`python` is {other}, and should be the path of an interpreter");
             Err(EnvError::Params { name: String::new(), message })
         }
-        None => Ok(std::env::var_os("VIRTUAL_ENV")
-            .map_or_else(|| "python3".into(), |folder| PathBuf::from(folder).join("bin/python"))),
+        None => Ok(usual_interpreter()),
     }
+}
+
+fn usual_interpreter() -> PathBuf {
+    std::env::var_os("VIRTUAL_ENV")
+        .map_or_else(|| "python3".into(), |folder| PathBuf::from(folder).join("bin/python"))
 }
 
 /// `seed` in 32 bits.
@@ -153,8 +160,9 @@ impl Env for GymnasiumEnv {
     }
 
     fn reset(&mut self, seed: Option<u64>, observation: Row<'_>) -> Result<(), EnvError> {
-        self.memory.write(SEED, &[fold(seed.unwrap_or_default())]);
-        self.mark(if seed.is_some() { Command::ResetSeeded } else { Command::Reset });
+        if self.prepared != Some(Coming::Reset(seed)) {
+            self.prepare_reset(seed)?;
+        }
         self.finish(observation)
     }
 
@@ -168,13 +176,18 @@ impl Env for GymnasiumEnv {
             Action::MultiDiscrete(choices) => self.memory.write(ACTION, choices),
             Action::Box(numbers) => self.memory.write(ACTION, numbers),
         }
-        self.mark(Command::Step);
-        self.prepared = true;
+        self.tell(Coming::Step, Command::Step);
+        Ok(())
+    }
+
+    fn prepare_reset(&mut self, seed: Option<u64>) -> Result<(), EnvError> {
+        self.memory.write(SEED, &[fold(seed.unwrap_or_default())]);
+        self.tell(Coming::Reset(seed), if seed.is_some() { Command::ResetSeeded } else { Command::Reset });
         Ok(())
     }
 
     fn step(&mut self, action: Action<'_>, observation: Row<'_>) -> Result<Step, EnvError> {
-        if !self.prepared {
+        if self.prepared != Some(Coming::Step) {
             self.prepare(action)?;
         }
         self.finish(observation)?;
@@ -209,10 +222,8 @@ pub(crate) fn register(registry: Registry) -> Registry {
     let open = |name: &str, params: &Params| -> Result<Box<dyn Env>, EnvError> {
         Ok(Box::new(GymnasiumEnv::new(name, params)?))
     };
-    registry.with_door(
-        "gymnasium",
-        Door::new("environments of Python's Gymnasium, gymnasium:CartPole-v1 say", open),
-    )
+    let door = Door::new("environments of Python's Gymnasium, gymnasium:CartPole-v1 say", open);
+    registry.with_door("gymnasium", door.needs(|| host::remedy(&usual_interpreter())))
 }
 
 #[cfg(test)]

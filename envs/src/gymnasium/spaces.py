@@ -145,12 +145,25 @@ def observation_writer(space, view):
                 view[first + chosen - start] = 1
 
     else:
-        view, shape = view.reshape(space.shape), space.shape
-
-        def write(observation):
-            # An array of another shape might be repeated until it fits. The first look is the cheap one.
-            if getattr(observation, "shape", None) != shape and np.shape(observation) != shape:
-                raise ValueError(f"an observation of shape {np.shape(observation)}, where the space has {shape}")
-            view[...] = observation
-
+        return array_writer(view.reshape(space.shape), space.dtype)
     return write
+
+
+def array_writer(view, dtype):
+    """A function that writes an array, usually of this dtype, into `view`."""
+
+    def write(observation):
+        # An array of another shape might be repeated until it fits. The first look is the cheap one.
+        if getattr(observation, "shape", None) != shape and np.shape(observation) != shape:
+            raise ValueError(f"an observation of shape {np.shape(observation)}, where the space has {shape}")
+        view[...] = observation
+
+    def write_same(observation):
+        try:
+            # Refuses another shape or dtype by itself.
+            memory[:] = observation
+        except (TypeError, ValueError):
+            write(observation)
+
+    memory, shape = memoryview(view), view.shape
+    return write_same if view.ndim == 1 and view.dtype == dtype else write

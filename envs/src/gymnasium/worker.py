@@ -13,14 +13,15 @@ import mmap
 import os
 import select
 import sys
+import time
 import traceback
 
 # The memory of a row: places in it, and what stands there.
 SEED, REWARD, COMMAND, EPISODE, ACTION = 0, 4, 8, 9, 16
-REST, STEP, RESET, RESET_SEEDED = 0, 1, 2, 3
+REST, FAILED, STEP, RESET, RESET_SEEDED = 0, 1, 2, 3, 4
 RUNNING, TERMINATED, TRUNCATED = 0, 1, 2
 BELL = bytes(4)
-LOOKS = 200
+LOOKING = 1e-3  # seconds
 
 # Modules that register a namespace which Gymnasium itself does not know.
 REGISTERED_BY = {"ALE": "ale_py"}
@@ -33,6 +34,11 @@ def traceback_text():
     while frames is not None and frames.tb_frame.f_code.co_filename == traceback_text.__code__.co_filename:
         frames = frames.tb_next
     return "".join(traceback.format_exception(type(error), error, frames)).strip()
+
+
+def failure():
+    """The exception being handled as an answer. One that means the end of the whole process is told apart."""
+    return {"exited" if isinstance(sys.exc_info()[1], SystemExit) else "failed": traceback_text()}
 
 
 class Memory:
@@ -76,15 +82,16 @@ class Row:
         self.write_observation = observation_writer(env.observation_space, view)
 
     def obey(self):
-        """Does what the memory says and notes that it did."""
+        """Does what the memory says, if anything, and notes that it did."""
         head = self.head
-        if head[COMMAND] == STEP:
-            observation, reward, terminated, truncated, self.info = self.step(self.read_action())
-            self.reward[0] = reward
+        command = head[COMMAND]
+        if command == STEP:
+            observation, self.reward[0], terminated, truncated, self.info = self.step(self.read_action())
             head[EPISODE] = TERMINATED if terminated else TRUNCATED if truncated else RUNNING
+        elif command > FAILED:
+            observation, self.info = self.reset(seed=self.seed[0] if command == RESET_SEEDED else None)
         else:
-            seed = self.seed[0] if head[COMMAND] == RESET_SEEDED else None
-            observation, self.info = self.reset(seed=seed)
+            return
         self.write_observation(observation)
         head[COMMAND] = REST
 
@@ -96,14 +103,14 @@ class Host:
         self.rows, self.memory, self.made = {}, Memory(memory), 0
 
     def answer_bell(self):
-        """Lets every row obey that has a command; tracebacks by row."""
+        """Lets every row obey that has a command; the failures by row."""
         failures = {}
         for number, row in self.rows.items():
-            if row.head[COMMAND]:
-                try:
-                    row.obey()
-                except BaseException:
-                    failures[number] = traceback_text()
+            try:
+                row.obey()
+            except BaseException:
+                row.head[COMMAND] = FAILED
+                failures[number] = failure()
         return failures
 
     def make(self, name, params):
@@ -195,9 +202,10 @@ def read(file, length):
     """At least one byte, at most so many; none at the end of the file.
 
     Waking a process that sleeps costs more than a small step: so this looks for a while before it sleeps, and leaves its core
-    to whom it waits for.
+    to whom it waits for. Where that takes long, others want the core, and who sleeps has the better claim.
     """
-    for _ in range(LOOKS):
+    until = time.perf_counter() + LOOKING
+    while time.perf_counter() < until:
         try:
             return os.read(file, length)
         except BlockingIOError:
@@ -218,7 +226,7 @@ def read_exactly(file, length):
 
 
 def send(file, message):
-    """Writes a message: nothing, JSON or, after JSON that announced them, pixels."""
+    """Writes a message: JSON or, after JSON that announced them, pixels."""
     content = message if isinstance(message, bytes) else json.dumps(message, allow_nan=False).encode()
     content = memoryview(len(content).to_bytes(4, sys.byteorder) + content)
     while content:
@@ -229,7 +237,10 @@ def serve(host, commands, answers):
     """Answers the bell and requests until it is told to end."""
     while header := read(commands, 4):
         if header == BELL:
-            send(answers, host.answer_bell() or b"")
+            if failures := host.answer_bell():
+                send(answers, failures)
+            else:
+                os.write(answers, BELL)
             continue
         request = json.loads(read_exactly(commands, int.from_bytes(header, sys.byteorder)))
         (verb, fields), = request.items()
@@ -246,7 +257,7 @@ def replies(host, verb, fields):
             return [{"missing": fields["name"]}]
         value = getattr(host, verb)(**fields)
     except BaseException:
-        return [{"failed": traceback_text()}]
+        return [failure()]
     if isinstance(value, np.ndarray):
         height, width, _ = value.shape
         return [{"value": [width, height]}, value.tobytes()]

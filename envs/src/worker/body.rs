@@ -22,7 +22,7 @@ use super::shared::{Board, Region};
 use crate::batch::panic_message;
 use crate::{Block, EnvError, EnvSpec, Phase, Place, Registry, Rows, episode_seed, generator};
 
-/// Exit code after a panic of an environment, as Rust's own.
+/// Exit code after a panic or the death of an environment, as Rust's own after a panic.
 const PANICKED: i32 = 101;
 
 thread_local! {
@@ -126,7 +126,7 @@ impl Worker {
         let block = self.block();
         let mut outcome = Ok(());
         if let Err(event) = self.guard(t, || rows.step(block, t)) {
-            if matches!(event, Event::Panicked(_)) {
+            if matches!(event, Event::Lost(_)) {
                 outcome = Err(Stop(PANICKED));
             }
             let _ = self.job.events.send(event);
@@ -159,11 +159,11 @@ impl Worker {
         };
         self.board.slot(self.job.worker).set_idle();
         let event = answer.unwrap_or_else(|failure| failure);
-        let panicked = matches!(event, Event::Panicked(_));
+        let lost = matches!(event, Event::Lost(_));
         if self.job.events.send(event).is_err() {
             return Err(Stop(0));
         }
-        if panicked { Err(Stop(PANICKED)) } else { Ok(()) }
+        if lost { Err(Stop(PANICKED)) } else { Ok(()) }
     }
 
     fn answer(&self, rows: &mut [Rows], command: Command) -> Result<Event, EnvError> {
@@ -196,8 +196,8 @@ impl Worker {
     /// Runs environment code, with the actions of time `t`, and turns its error or panic into an event.
     fn guard<T>(&self, t: usize, work: impl FnOnce() -> Result<T, EnvError>) -> Result<T, Event> {
         match catch_unwind(AssertUnwindSafe(work)) {
-            Ok(outcome) => outcome.map_err(Event::Failed),
-            Err(panic) => Err(Event::Panicked(self.panicked(t, &*panic))),
+            Ok(outcome) => outcome.map_err(|e| if e.is_death() { Event::Lost(e) } else { Event::Failed(e) }),
+            Err(panic) => Err(Event::Lost(self.panicked(t, &*panic))),
         }
     }
 
@@ -214,7 +214,7 @@ impl Worker {
                 Phase::Step => self.block().action(t, row).to_string(),
                 _ => "none".to_owned(),
             },
-            message: format!("panicked{at}: {}", panic_message(panic)),
+            cause: Box::new(EnvError::Failed(format!("panicked{at}: {}", panic_message(panic)))),
             backtrace,
         }
     }

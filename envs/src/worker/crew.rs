@@ -222,7 +222,7 @@ impl Crew {
         };
         match link.receive(deadline) {
             Ok(Event::Failed(e)) => Err(Trouble::Failed(e)),
-            Ok(Event::Panicked(e)) => {
+            Ok(Event::Lost(e)) => {
                 self.dismiss(worker, e.clone());
                 Err(Trouble::Lost(e))
             }

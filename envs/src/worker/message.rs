@@ -90,6 +90,6 @@ pub enum Event {
     Seconds(f64),
     /// An environment returned an error; the worker lives on.
     Failed(EnvError),
-    /// An environment panicked; the worker is ending.
-    Panicked(EnvError),
+    /// An environment panicked or died; the worker is ending.
+    Lost(EnvError),
 }

@@ -85,6 +85,14 @@ pub trait Wrapper {
         self.inner_mut().prepare(action)
     }
 
+    /// [`Env::prepare_reset`] as seen from outside: a wrapper that changes seeds tells the changed one.
+    ///
+    /// # Errors
+    /// Those of the environment inside.
+    fn on_prepare_reset(&mut self, seed: Option<u64>) -> Result<(), EnvError> {
+        self.inner_mut().prepare_reset(seed)
+    }
+
     /// [`Env::frames_per_second`] as seen from outside.
     fn outer_frames_per_second(&self) -> f64 {
         self.inner().frames_per_second()
@@ -122,6 +130,10 @@ impl<W: Wrapper> Env for W {
 
     fn prepare(&mut self, action: Action<'_>) -> Result<(), EnvError> {
         self.on_prepare(action)
+    }
+
+    fn prepare_reset(&mut self, seed: Option<u64>) -> Result<(), EnvError> {
+        self.on_prepare_reset(seed)
     }
 
     fn render(&mut self) -> Option<Frame> {

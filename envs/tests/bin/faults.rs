@@ -70,6 +70,7 @@ fn run(zygote: &Zygote, registry: &Registry, arguments: &[&str]) {
         ["gymnasium-same-bits"] => gymnasium::same_bits(zygote, registry),
         ["gymnasium-hang"] => gymnasium::hang(zygote, registry),
         ["gymnasium-errors"] => gymnasium::errors(zygote, registry),
+        ["gymnasium-respawn", fault] => gymnasium::respawn(zygote, registry, fault),
         ["gymnasium-worker-killed"] => gymnasium::worker_killed(zygote, registry),
         ["gymnasium-learner-killed"] => gymnasium::learner_killed(zygote, registry),
         ["gymnasium-bench", name, rows, workers] => {

@@ -1,5 +1,7 @@
 """Environments for the tests: of every kind of space, with pixels, and with faults."""
 
+import ctypes
+import faulthandler
 import os
 import sys
 
@@ -79,17 +81,22 @@ class Pixels(gymnasium.Env):
 
 
 class Walk(gymnasium.Env):
-    """A random walk that fails in the given phase, at the given step of the episode, in the given way."""
+    """A random walk that fails in the given phase, at the given step of the episode, in the given way; only if it can remove `once`."""
 
     observation_space, action_space = Box(-np.inf, np.inf, (2,), np.float64), Discrete(3, start=-1)
 
-    def __init__(self, fault="", phase="", at=0):
-        self.fault, self.phase, self.at = fault, phase, at
+    def __init__(self, fault="", phase="", at=0, once=None):
+        self.fault, self.phase, self.at, self.once = fault, phase, at, once
         self.fail("new", 0)
 
     def fail(self, phase, step):
         if (phase, step) != (self.phase, self.at):
             return
+        if self.once:
+            try:
+                os.remove(self.once)
+            except FileNotFoundError:
+                return
         if self.fault == "raise":
             raise ValueError("the wheel came off")
         if self.fault == "exit":
@@ -98,6 +105,10 @@ class Walk(gymnasium.Env):
             os._exit(4)
         if self.fault == "abort":
             os.abort()
+        if self.fault == "segfault":
+            # What it prints is noise to the tests.
+            faulthandler.disable()
+            ctypes.string_at(0)
         while self.fault == "hang":
             pass
 

@@ -95,12 +95,13 @@ fn parse<'a>(arguments: &[&'a str]) -> Result<Options<'a>> {
         match *pair {
             ["--suite", "train"] => options.suite = Some(Suite::Train),
             ["--suite", "envs"] => options.suite = Some(Suite::Envs),
+            ["--suite", "gymnasium"] => options.suite = Some(Suite::Gymnasium),
             ["--suite", "learn"] => options.learn = true,
             ["--only", name] => options.only = Some(name),
             ["--rounds", number] => options.rounds = number.parse().context("--rounds takes a number")?,
             ["--binary", path] => options.binary = Some(path.into()),
             _ => bail!(
-                "usage: cargo xtask peers [--suite envs|train|learn] [--only SETTING] [--rounds N] [--binary PHALANX]"
+                "usage: cargo xtask peers [--suite envs|gymnasium|train|learn] [--only SETTING] [--rounds N] [--binary PHALANX]"
             ),
         }
     }

@@ -8,7 +8,6 @@ mod protocol;
 mod settings;
 mod simulator;
 
-use std::mem;
 use std::time::Duration;
 
 use self::channel::Fault;
@@ -16,7 +15,7 @@ use self::protocol::{Hello, Kind, OUTCOME};
 use self::settings::Settings;
 use self::simulator::{Origin, Simulator};
 use super::episode;
-use crate::{Action, Door, Env, EnvError, Frame, Params, Row, Space, Step};
+use crate::{Action, Coming, Door, Env, EnvError, Frame, Params, Row, Space, Step};
 
 /// The longest answer to a create message: bounds of a few million elements.
 const LONGEST_HELLO: usize = 1 << 26;
@@ -55,15 +54,15 @@ struct Remote {
     params: String,
     simulator: Simulator,
     hello: Hello,
-    /// Whether a step has been sent whose answer has not been received.
-    pending: bool,
+    /// What has been sent and whose answer has not been received.
+    pending: Option<Coming>,
 }
 
 impl Remote {
     fn open(origin: Origin, params: &Params) -> Result<Self, EnvError> {
         let (settings, params) = Settings::take(params)?;
         let (simulator, hello) = start(&origin, &params, settings.start_deadline)?;
-        Ok(Self { origin, settings, params, simulator, hello, pending: false })
+        Ok(Self { origin, settings, params, simulator, hello, pending: None })
     }
 
     /// Puts another simulator in the place of one that has ended.
@@ -76,36 +75,54 @@ impl Remote {
         Ok(())
     }
 
-    fn try_reset(&mut self, seed: Option<u64>, observation: Row<'_>) -> Result<(), Fault> {
-        let Settings { start_deadline, step_deadline, .. } = self.settings;
-        let bytes = self.hello.observation_bytes();
-        if mem::take(&mut self.pending) {
+    /// Receives the answer to what was sent last, unless it has been received.
+    fn catch_up(&mut self) -> Result<(), Fault> {
+        match self.pending.map(|coming| self.receive(coming).map(drop)) {
+            Some(Err(fault @ (Fault::Ended | Fault::Broken(_)))) => Err(fault),
             // Nobody has asked for its outcome, nor for its error.
-            let outcome =
-                self.simulator.receive(Kind::Step, OUTCOME + bytes..=OUTCOME + bytes, step_deadline);
-            if let Err(fault @ (Fault::Ended | Fault::Broken(_))) = outcome {
-                return Err(fault);
-            }
+            _ => Ok(()),
         }
-        self.simulator.send(start_deadline, |out| protocol::reset(out, seed))?;
-        let body = self.simulator.receive(Kind::Reset, bytes..=bytes, start_deadline)?;
-        protocol::read_observation(body, observation);
+    }
+
+    /// The answer to what was sent last.
+    fn receive(&mut self, coming: Coming) -> Result<&[u8], Fault> {
+        self.pending = None;
+        let observation = self.hello.observation_bytes();
+        let (kind, bytes, deadline) = match coming {
+            Coming::Step => (Kind::Step, OUTCOME + observation, self.settings.step_deadline),
+            Coming::Reset(_) => (Kind::Reset, observation, self.settings.start_deadline),
+        };
+        self.simulator.receive(kind, bytes..=bytes, deadline)
+    }
+
+    fn try_prepare_reset(&mut self, seed: Option<u64>) -> Result<(), Fault> {
+        self.catch_up()?;
+        self.simulator.send(self.settings.start_deadline, |out| protocol::reset(out, seed))?;
+        self.pending = Some(Coming::Reset(seed));
+        Ok(())
+    }
+
+    fn try_reset(&mut self, seed: Option<u64>, observation: Row<'_>) -> Result<(), Fault> {
+        let coming = Coming::Reset(seed);
+        if self.pending != Some(coming) {
+            self.try_prepare_reset(seed)?;
+        }
+        protocol::read_observation(self.receive(coming)?, observation);
         Ok(())
     }
 
     fn try_prepare(&mut self, action: Action<'_>) -> Result<(), Fault> {
+        self.catch_up()?;
         self.simulator.send(self.settings.step_deadline, |out| protocol::step(out, action))?;
-        self.pending = true;
+        self.pending = Some(Coming::Step);
         Ok(())
     }
 
     fn try_step(&mut self, action: Action<'_>, observation: Row<'_>) -> Result<Step, Fault> {
-        if !self.pending {
+        if self.pending != Some(Coming::Step) {
             self.try_prepare(action)?;
         }
-        self.pending = false;
-        let bytes = OUTCOME + self.hello.observation_bytes();
-        let body = self.simulator.receive(Kind::Step, bytes..=bytes, self.settings.step_deadline)?;
+        let body = self.receive(Coming::Step)?;
         let (reward, status, shown) = protocol::read_step(body).map_err(Fault::Broken)?;
         protocol::read_observation(shown, observation);
         Ok(Step { reward, episode: episode(status.into()).map_err(Fault::Broken)? })
@@ -165,6 +182,14 @@ impl Env for Remote {
 
     fn prepare(&mut self, action: Action<'_>) -> Result<(), EnvError> {
         self.try_prepare(action).map_err(|fault| self.simulator.fail(fault))
+    }
+
+    fn prepare_reset(&mut self, seed: Option<u64>) -> Result<(), EnvError> {
+        match self.try_prepare_reset(seed) {
+            // The reset tells of a simulator that has ended, or starts another one.
+            Ok(()) | Err(Fault::Ended) => Ok(()),
+            Err(fault) => Err(self.simulator.fail(fault)),
+        }
     }
 
     fn render(&mut self) -> Option<Frame> {

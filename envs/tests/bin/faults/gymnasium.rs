@@ -2,12 +2,13 @@
 
 use std::time::Instant;
 
-use phalanx_envs::{BatchEnv, EnvSpec, Registry, WorkerOptions, Workers, Zygote, generator};
+use phalanx_envs::{BatchEnv, EnvSpec, Episode, Registry, WorkerOptions, Workers, Zygote, generator};
 use serde_json::{Value, json};
 
 use crate::life::{assert_childless, kill, parent, wait_until};
-use crate::loss::{is_alive, process};
-use crate::within;
+use crate::loss::{is_alive, once, process};
+use crate::respawn::assert_truncated;
+use crate::{observation, respawning, within};
 
 /// An environment in the Python that the tests are given.
 fn spec(name: &str, mut params: Value) -> EnvSpec {
@@ -85,6 +86,33 @@ pub fn errors(zygote: &Zygote, registry: &Registry) {
         let mut batch = make(zygote, registry, &faulty, 2, 1, &within(60.0));
         let outcome = batch.reset(None).and_then(|()| batch.step(0));
         println!("error: {}", outcome.unwrap_err());
+    }
+}
+
+/// The interpreter of one of two workers is lost in step 3: the worker is replaced with it, and steps go on.
+pub fn respawn(zygote: &Zygote, registry: &Registry, fault: &str) {
+    let faulty = walk(json!({ "fault": fault, "phase": "step", "at": 3, "once": once() }));
+    let options = WorkerOptions { pipelined: Some(false), ..respawning(1) };
+    let mut batch = make(zygote, registry, &faulty, 4, 2, &options);
+    batch.reset(None).unwrap();
+    let pythons = [0, 2].map(|row| process(&mut *batch, row));
+    for t in 0..8 {
+        batch.block().discrete_actions(t).fill(1);
+        batch.step(t).unwrap();
+    }
+    assert_eq!(batch.losses().len(), 1, "{:?}", batch.losses());
+    println!("loss: {}", batch.losses()[0]);
+    // Whichever worker removed the file first was the one.
+    let lost = if batch.block().episode(3, 0) == Episode::Truncated { 0 } else { 1 };
+    wait_until(|| !is_alive(pythons[lost]));
+    for row in 0..4 {
+        let steps = observation(batch.block(), 8, row)[1];
+        if row / 2 == lost {
+            assert_truncated(batch.block(), 3, row);
+            assert_eq!(steps, 4.0, "row {row} goes on in its new episode");
+        } else {
+            assert_eq!(steps, 8.0, "row {row} notices nothing");
+        }
     }
 }
 

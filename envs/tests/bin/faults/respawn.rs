@@ -1,18 +1,23 @@
 //! Lost workers that are replaced.
 
-use phalanx_envs::{BatchEnv, Episode, WorkerBatch, Zygote, episode_seed};
+use phalanx_envs::{BatchEnv, Block, Episode, WorkerBatch, Zygote, episode_seed};
 use serde_json::{Value, json};
 
 use crate::life::kill;
 use crate::loss::{once, process};
 use crate::{act, batch, final_observation, observation, respawning};
 
-/// Checks that the episodes of `row` were cut off at time `t`, and that its episode `next` began.
-fn assert_cut_off(batch: &dyn BatchEnv, t: usize, row: usize, next: u64) {
-    let block = batch.block();
+/// Checks that the episode of `row` was cut off at time `t`.
+pub fn assert_truncated(block: &Block, t: usize, row: usize) {
     assert_eq!(block.episode(t, row), Episode::Truncated, "row {row}");
     assert_eq!(block.reward()[t * block.layout().rows + row], 0.0, "row {row}");
     assert_eq!(final_observation(block, t, row), observation(block, t, row), "row {row}");
+}
+
+/// Checks that the episodes of `row` were cut off at time `t`, and that its episode `next` began.
+fn assert_cut_off(batch: &dyn BatchEnv, t: usize, row: usize, next: u64) {
+    let block = batch.block();
+    assert_truncated(block, t, row);
     let seed = episode_seed(7, row, next) % 1_000_000;
     assert_eq!(observation(block, t + 1, row)[1..], [0.0, seed as f32], "row {row} begins episode {next}");
 }

@@ -6,9 +6,9 @@ use std::process::Command;
 use anyhow::{Context, Result};
 use serde_json::Value;
 
-use super::install::{Installed, scripts};
+use super::install::{COMMON, Installed, scripts};
 use super::setting::{CARTPOLE, Setting, Suite};
-use crate::process::{output, root};
+use crate::process::{cache, output, root};
 
 /// A library; the fastest way to run it counts.
 pub struct Contender {
@@ -34,12 +34,15 @@ type Ways = &'static [(&'static str, &'static [&'static str])];
 const THREADS: Ways = &[("1 torch thread", &["--threads", "1"]), ("2 torch threads", &["--threads", "2"])];
 const OUR_THREADS: Ways = &[("1 thread", &["--set", "threads=1"]), ("2 threads", &["--set", "threads=2"])];
 const ONE_WAY: Ways = &[("one thread", &[])];
+const A_PROCESS_EACH: Ways = &[("a process for each row", &[])];
 const OUR_WORKERS: Ways = &[
     ("workers: 0", &["--workers", "0"]),
     ("workers: 1", &["--workers", "1"]),
     ("workers: 2", &["--workers", "2"]),
     ("workers: auto", &["--workers", "auto"]),
 ];
+/// One interpreter for all rows is nothing to compare with a process for each.
+const OUR_PYTHONS: Ways = &[("workers: 2", &["--workers", "2"]), ("workers: auto", &["--workers", "auto"])];
 const ENVPOOL_TRAIN: Ways = &[
     ("1 torch thread, 1 of its own", &["--threads", "1", "--env-threads", "1"]),
     ("1 torch thread, 2 of its own", &["--threads", "1", "--env-threads", "2"]),
@@ -76,10 +79,15 @@ const TRAIN: [Peer; 5] = [
 ];
 
 const ENVS: [Peer; 4] = [
-    peer("Gymnasium, SyncVectorEnv", "gymnasium_envs.py", &[], ONE_WAY),
+    peer("Gymnasium, SyncVectorEnv", "gymnasium_envs.py", &["--vector", "sync"], ONE_WAY),
     peer("EnvPool", "envpool_envs.py", &[], ENVPOOL_ENVS),
     peer("PufferLib, Serial", "puffer_envs.py", &["--vector", "serial"], ONE_WAY),
     peer(C_CARTPOLE, "puffer_envs.py", &["--vector", "c"], ONE_WAY),
+];
+
+const GYMNASIUM: [Peer; 2] = [
+    peer("Gymnasium, AsyncVectorEnv", "gymnasium_envs.py", &["--vector", "async"], A_PROCESS_EACH),
+    peer("Stable-Baselines3, SubprocVecEnv", "sb3_envs.py", &[], A_PROCESS_EACH),
 ];
 
 /// Everybody who can run a setting, ourselves first.
@@ -87,6 +95,7 @@ pub fn contenders(setting: &Setting, phalanx: &Path, installed: &Installed) -> V
     let peers: &[Peer] = match setting.suite {
         Suite::Train => &TRAIN,
         Suite::Envs => &ENVS,
+        Suite::Gymnasium => &GYMNASIUM,
     };
     let able = peers.iter().filter(|peer| peer.name != C_CARTPOLE || setting.env == CARTPOLE);
     std::iter::once(ours(setting, phalanx))
@@ -101,14 +110,16 @@ fn ours(setting: &Setting, phalanx: &Path) -> Contender {
             let config = root().join("configs/bench").join(format!("{}.yaml", setting.name));
             (vec!["train".into(), config.to_string_lossy().into_owned()], OUR_THREADS)
         }
-        Suite::Envs => {
-            let rows = setting.rows.to_string();
-            (vec!["envs".into(), setting.env.into(), "--rows".into(), rows], OUR_WORKERS)
-        }
+        Suite::Envs => (stepping(setting.env, setting.rows), OUR_WORKERS),
+        Suite::Gymnasium => (stepping(&format!("gymnasium:{}", setting.env), setting.rows), OUR_PYTHONS),
     };
     let arguments = [vec!["bench".into()], what, seconds.to_vec()].concat();
     let variants = ways.iter().map(|way| Variant::new(phalanx.to_path_buf(), &arguments, way)).collect();
     Contender { name: "Phalanx", ours: true, variants }
+}
+
+fn stepping(env: &str, rows: u32) -> Vec<String> {
+    vec!["envs".into(), env.into(), "--rows".into(), rows.to_string()]
 }
 
 impl Peer {
@@ -144,6 +155,8 @@ impl Variant {
         let Ok(rates) = &mut self.outcome else { return };
         let mut command = Command::new(&self.program);
         command.args(&self.arguments).current_dir(folder).env("PYTHONDONTWRITEBYTECODE", "1");
+        // Our door `gymnasium:` takes the peers' Python.
+        command.env("VIRTUAL_ENV", cache().join(COMMON.folder));
         match output(&mut command).and_then(|said| report(&said)) {
             Ok((rate, report)) => {
                 rates.push(rate);
@@ -218,13 +231,14 @@ mod tests {
         for setting in &SETTINGS {
             let all = contenders(setting, Path::new("phalanx"), &installed);
             let in_c = all.iter().any(|contender| contender.name == C_CARTPOLE);
-            assert_eq!(in_c, setting.env == CARTPOLE, "{setting}");
+            let wanted = setting.env == CARTPOLE && setting.suite != Suite::Gymnasium;
+            assert_eq!(in_c, wanted, "{setting}");
         }
     }
 
     #[test]
     fn every_script_and_every_config_exists() {
-        for peer in TRAIN.iter().chain(&ENVS) {
+        for peer in TRAIN.iter().chain(&ENVS).chain(&GYMNASIUM) {
             assert!(scripts().join(peer.script).exists(), "{}", peer.script);
         }
         for setting in SETTINGS.iter().filter(|setting| setting.suite == Suite::Train) {

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use crate::process::{cache, root};
 use crate::venv::Recipe;
 
-const COMMON: Recipe = Recipe { folder: "peers", requirements: "requirements.txt", script: None };
+pub const COMMON: Recipe = Recipe { folder: "peers", requirements: "requirements.txt", script: None };
 
 /// `PufferLib` wants older releases of what the others run on.
 const PUFFER: Recipe = Recipe {

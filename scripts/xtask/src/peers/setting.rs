@@ -1,4 +1,4 @@
-//! What is measured: the settings of both suites.
+//! What is measured: the settings of all suites.
 
 use std::fmt;
 
@@ -9,6 +9,8 @@ pub enum Suite {
     Train,
     /// Environment steps a second under random actions.
     Envs,
+    /// The same of Gymnasium's own environments, in several processes of Python.
+    Gymnasium,
 }
 
 impl Suite {
@@ -16,6 +18,7 @@ impl Suite {
         match self {
             Self::Train => "train",
             Self::Envs => "envs",
+            Self::Gymnasium => "gymnasium",
         }
     }
 
@@ -23,7 +26,7 @@ impl Suite {
     pub fn seconds(self) -> &'static str {
         match self {
             Self::Train => "5",
-            Self::Envs => "3",
+            Self::Envs | Self::Gymnasium => "3",
         }
     }
 }
@@ -39,7 +42,7 @@ pub struct Setting {
     pub update: (u32, u32, u32),
 }
 
-pub const SETTINGS: [Setting; 10] = [
+pub const SETTINGS: [Setting; 13] = [
     train("cartpole8", CARTPOLE, 8, (128, 4, 4)),
     train("cartpole64", CARTPOLE, 64, (128, 4, 4)),
     train("pendulum64", PENDULUM, 64, (200, 4, 4)),
@@ -50,6 +53,9 @@ pub const SETTINGS: [Setting; 10] = [
     envs("cartpole256", CARTPOLE, 256),
     envs("cartpole1024", CARTPOLE, 1024),
     envs("pendulum64", PENDULUM, 64),
+    gymnasium("cartpole32", CARTPOLE, 32),
+    gymnasium("cheetah16", HALF_CHEETAH, 16),
+    gymnasium("breakout16", "ale_py:ALE/Breakout-v5", 16),
 ];
 
 pub const CARTPOLE: &str = "CartPole-v1";
@@ -64,6 +70,10 @@ const fn envs(name: &'static str, env: &'static str, rows: u32) -> Setting {
     Setting { suite: Suite::Envs, name, env, rows, update: (0, 0, 0) }
 }
 
+const fn gymnasium(name: &'static str, env: &'static str, rows: u32) -> Setting {
+    Setting { suite: Suite::Gymnasium, ..envs(name, env, rows) }
+}
+
 impl Setting {
     /// In words, as the heading of its table.
     pub fn words(&self) -> String {
@@ -72,7 +82,7 @@ impl Setting {
             Suite::Train => {
                 format!("{env}, {rows} rows × {steps} steps, {epochs} epochs, {minibatches} minibatches")
             }
-            Suite::Envs => format!("{env}, {rows} rows"),
+            Suite::Envs | Suite::Gymnasium => format!("{env}, {rows} rows"),
         }
     }
 }
