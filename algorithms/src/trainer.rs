@@ -312,9 +312,9 @@ impl Trainer {
 
 /// That a policy that learns on one batch can be tried out on the other.
 fn same_spaces(learns: &dyn BatchEnv, tried: &dyn BatchEnv) -> Result<(), AlgorithmError> {
-    for (what, own, other) in [
-        ("observation", learns.observation_space(), tried.observation_space()),
-        ("action", learns.action_space(), tried.action_space()),
+    for (own, other, what) in [
+        (learns.observation_space(), tried.observation_space(), "observation"),
+        (learns.action_space(), tried.action_space(), "action"),
     ] {
         if own != other {
             return Err(AlgorithmError::Settings(format!(
