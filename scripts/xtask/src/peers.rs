@@ -52,7 +52,7 @@ pub fn run(arguments: &[&str]) -> Result<()> {
         build()?
     };
     if options.learn {
-        return learn::run(&phalanx, &installed);
+        return learn::run(&phalanx, &installed, options.only);
     }
     for setting in options.settings() {
         let mut measured = contenders(setting, &phalanx, &installed);
@@ -108,10 +108,13 @@ fn parse<'a>(arguments: &[&'a str]) -> Result<Options<'a>> {
     ensure!(options.rounds > 0, "--rounds must be at least 1");
     if options.learn {
         let plain = options.suite.is_none()
-            && options.only.is_none()
+            && options.only.is_none_or(learn::is_known)
             && options.rounds == ROUNDS
             && options.binary.is_none();
-        ensure!(plain, "--suite learn takes no other argument");
+        ensure!(
+            plain,
+            "--suite learn takes no other argument than --only cartpole, pendulum or half_cheetah"
+        );
     } else if options.settings().next().is_none() {
         let known: Vec<_> = SETTINGS.iter().map(ToString::to_string).collect();
         bail!("no such setting; there are {}", known.join(", "));

@@ -30,33 +30,29 @@ const TASKS: [Task; 3] = [
 /// One training: seconds and steps to the goal, or why there are none.
 type Outcome = Result<(f64, u64), String>;
 
-/// Trains every task with both, in turn, and writes the table.
+/// Trains every task (or `only` the one of this configuration) with both, in turn, and writes a table for each.
 ///
 /// # Errors
-/// A failure of our own binary; a page that cannot be written.
-pub fn run(phalanx: &Path, installed: &Installed) -> Result<()> {
-    let mut lines = vec![
-        "| | Phalanx: seconds (steps) | Stable-Baselines3, settings of the zoo | ratio of medians |"
-            .to_owned(),
-        "|---|---|---|--:|".to_owned(),
-    ];
-    for task in &TASKS {
+/// A task that is not known; a failure of our own binary; a page that cannot be written.
+pub fn run(phalanx: &Path, installed: &Installed, only: Option<&str>) -> Result<()> {
+    for task in TASKS.iter().filter(|task| only.is_none_or(|only| only == task.config)) {
         let (mut ours, mut theirs) = (Vec::new(), Vec::new());
         for seed in 1..=task.seeds {
             eprintln!("learn {}, seed {seed} of {}", task.config, task.seeds);
             ours.push(task.ours(phalanx, seed)?);
             theirs.push(task.sb3(installed, seed));
         }
-        lines.push(task.line(&ours, &theirs));
+        // After every task: an interrupted run keeps what it has.
+        let section = task.section(&ours, &theirs);
+        println!("{section}\n");
+        page::write(&format!("learn {}", task.config), &section)?;
     }
-    let table = format!(
-        "{}\n\nSeconds from the command to that mean return of the latest 100 episodes, for each seed, in turn, {}.\n\
-         `cargo xtask peers --suite learn`",
-        lines.join("\n"),
-        page::machine(),
-    );
-    println!("{table}\n");
-    page::write("learn", &table)
+    Ok(())
+}
+
+/// Whether there is a task of this configuration.
+pub fn is_known(config: &str) -> bool {
+    TASKS.iter().any(|task| task.config == config)
 }
 
 impl Task {
@@ -89,6 +85,19 @@ impl Task {
         let report: Value = serde_json::from_str(said.trim()).map_err(|e| e.to_string())?;
         let steps = report["steps"].as_u64().unwrap_or_default();
         if report["reached"] == true { Ok((seconds, steps)) } else { Err("not reached".to_owned()) }
+    }
+
+    fn section(&self, ours: &[Outcome], theirs: &[Outcome]) -> String {
+        format!(
+            "| | Phalanx: seconds (steps) | Stable-Baselines3, settings of the zoo | ratio of medians |\n\
+             |---|---|---|--:|\n\
+             {}\n\n\
+             Seeds 1 to {} in turn, {}. `cargo xtask peers --suite learn --only {}`",
+            self.line(ours, theirs),
+            self.seeds,
+            page::machine(),
+            self.config
+        )
     }
 
     fn line(&self, ours: &[Outcome], theirs: &[Outcome]) -> String {
