@@ -103,7 +103,7 @@ pub fn respawn(zygote: &Zygote, registry: &Registry, fault: &str) {
     assert_eq!(batch.losses().len(), 1, "{:?}", batch.losses());
     println!("loss: {}", batch.losses()[0]);
     // Whichever worker removed the file first was the one.
-    let lost = if batch.block().episode(3, 0) == Episode::Truncated { 0 } else { 1 };
+    let lost = usize::from(batch.block().episode(3, 0) != Episode::Truncated);
     wait_until(|| !is_alive(pythons[lost]));
     for row in 0..4 {
         let steps = observation(batch.block(), 8, row)[1];
