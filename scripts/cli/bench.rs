@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use super::Usage;
 use super::config::Overrides;
+use super::envs::Named;
 use crate::bench::limit::{Limit, limit};
 use crate::bench::plot::{Series, plot as draw};
 use crate::bench::{Shares, Speed, stepping, training};
@@ -23,8 +24,8 @@ const STEPS: usize = 32;
 pub(super) enum Command {
     /// Step an environment with random actions.
     Envs {
-        /// As listed by `phalanx envs list`.
-        name: String,
+        #[command(flatten)]
+        named: Named,
         /// Environments that are stepped together.
         #[arg(long, value_delimiter = ',', default_value = "8,64,256,1024", value_name = "N,...")]
         rows: Vec<usize>,
@@ -77,19 +78,20 @@ pub(super) fn run(
     out: &mut impl Write,
 ) -> anyhow::Result<()> {
     match command {
-        Command::Envs { name, rows, workers, seconds, json, plot } => {
-            registry.info(&name)?;
+        Command::Envs { named, rows, workers, seconds, json, plot } => {
+            let spec = named.spec()?;
+            registry.info_of(&spec.name, &spec.params)?;
             if rows.contains(&0) {
                 return Err(Usage("--rows: at least one row is needed".to_owned()).into());
             }
             if !json {
-                writeln!(out, "{name}, random actions\n{:>6} {:>9}  steps/s", "rows", "workers")?;
+                writeln!(out, "{}, random actions\n{:>6} {:>9}  steps/s", spec.name, "rows", "workers")?;
             }
             let line = |workers: &Workers| Series { name: format!("workers: {workers}"), points: Vec::new() };
             let mut lines: Vec<Series> = workers.iter().map(line).collect();
             for &rows in &rows {
                 for (&workers, line) in workers.iter().zip(&mut lines) {
-                    let report = envs(&name, rows, workers, seconds, registry, zygote)?;
+                    let report = envs(&spec, rows, workers, seconds, registry, zygote)?;
                     if json {
                         writeln!(out, "{}", serde_json::to_string(&report)?)?;
                     } else {
@@ -104,7 +106,7 @@ pub(super) fn run(
                 }
             }
             if let Some(file) = plot {
-                draw(&file, &format!("{name}, random actions"), "rows", &lines)?;
+                draw(&file, &format!("{}, random actions", spec.name), "rows", &lines)?;
             }
         }
         Command::Train { config, overrides, vary, seconds, json, plot } => {
@@ -187,7 +189,7 @@ struct EnvsReport {
 }
 
 fn envs(
-    name: &str,
+    spec: &EnvSpec,
     rows: usize,
     workers: Workers,
     seconds: f64,
@@ -195,12 +197,11 @@ fn envs(
     zygote: &Zygote,
 ) -> anyhow::Result<EnvsReport> {
     let options = WorkerOptions { workers, ..WorkerOptions::default() };
-    let spec = EnvSpec::named(name);
     let Chosen { mut batch, workers, .. } =
-        phalanx_envs::batch(Some(zygote), registry, &spec, rows, STEPS, 0, &options)?;
+        phalanx_envs::batch(Some(zygote), registry, spec, rows, STEPS, 0, &options)?;
     let speed = stepping(&mut *batch, Duration::from_secs_f64(seconds))?;
     batch.close()?;
-    Ok(EnvsReport { env: name.to_owned(), rows, workers, speed })
+    Ok(EnvsReport { env: spec.name.clone(), rows, workers, speed })
 }
 
 /// What `bench train --json` prints, in this order.

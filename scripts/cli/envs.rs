@@ -35,7 +35,7 @@ pub(super) struct Named {
 }
 
 impl Named {
-    fn spec(self) -> Result<EnvSpec, ConfigError> {
+    pub(super) fn spec(self) -> Result<EnvSpec, ConfigError> {
         Ok(EnvSpec { params: Params(config::from_sets(&self.sets)?), ..EnvSpec::named(&self.name) })
     }
 }

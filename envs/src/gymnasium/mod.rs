@@ -3,10 +3,12 @@
 //! `gymnasium:CartPole-v1`, `gymnasium:ALE/Breakout-v5` (needs `ale-py`) or, as Gymnasium itself writes it when a module
 //! has to be imported first, `gymnasium:mypackage:MyEnv-v0`. Modules are also found in the current folder. The parameters
 //! go to `gymnasium.make` as they are: the environment's own, and `max_episode_steps`, `disable_env_checker` and the
-//! like. One is ours:
+//! like. Two are ours:
 //!
 //! - `python`: the interpreter. Left out, it is `$VIRTUAL_ENV/bin/python`, or `python3` without a virtual environment. It
 //!   needs Gymnasium 1.0 or later; building and running Phalanx needs no Python otherwise.
+//! - `seed_resets`: whether every episode has a seed of its own, which is the default. `false` begins episodes without one, for
+//!   environments that draw nothing: their episodes are determined by the actions alone.
 //!
 //! Each process that has rows of this kind starts one interpreter, which hosts them all: `host.rs` is our side of it,
 //! `spaces.py` and `worker.py` are what it runs. Every row has a piece of memory that both sides see, so a step is four bytes
@@ -26,8 +28,9 @@
 //!
 //! # Seeds
 //! Many environments hand their seed to generators that take 32 bits. So a seed below 2³² is given as it is, and a longer one
-//! is folded: its upper half xor its lower half. Every episode has a seed of its own, and with one ALE loads its ROM again:
-//! its resets take 100 to 200 ms, ten times what they take without.
+//! is folded: its upper half xor its lower half. With one, ALE loads its ROM again: its
+//! resets take 100 to 200 ms, ten times what they take without. Its games without sticky actions
+//! (`repeat_action_probability: 0`) draw nothing, so that `seed_resets: false` is for them.
 //!
 //! # Not here
 //! - Vector environments, and Gymnasium's own autoreset: rows and resets are the batch's.
@@ -77,6 +80,8 @@ pub struct GymnasiumEnv {
     observation_at: usize,
     observation_space: Space,
     action_space: Space,
+    /// Whether episodes have seeds.
+    seed_resets: bool,
     frames_per_second: f64,
     /// What it was told to do.
     prepared: Option<Coming>,
@@ -87,9 +92,10 @@ impl GymnasiumEnv {
     ///
     /// # Errors
     /// [`EnvError::Failed`] with Python's traceback, or with what is wrong with the interpreter; [`EnvError::Params`] when
-    /// `python` is not a path.
+    /// `python` is not a path, or `seed_resets` neither true nor false.
     pub fn new(name: &str, params: &Params) -> Result<Self, EnvError> {
         let mut params = params.0.clone();
+        let seed_resets = seed_resets(params.remove("seed_resets"))?;
         let host = Host::shared(&interpreter(params.remove("python"))?)?;
         let made: Made = host.borrow_mut().request(&Request::Make { name, params: &params })?;
         let memory = host.borrow().map(made.offset, made.length)?;
@@ -100,6 +106,7 @@ impl GymnasiumEnv {
             observation_space: made.observation.into(),
             action_space: made.action.into(),
             frames_per_second: made.frames_per_second,
+            seed_resets,
             prepared: None,
             host,
         })
@@ -138,6 +145,17 @@ fn interpreter(python: Option<Value>) -> Result<PathBuf, EnvError> {
             Err(EnvError::Params { name: String::new(), message })
         }
         None => Ok(usual_interpreter()),
+    }
+}
+
+fn seed_resets(value: Option<Value>) -> Result<bool, EnvError> {
+    match value {
+        None => Ok(true),
+        Some(Value::Bool(value)) => Ok(value),
+        Some(other) => {
+            let message = format!("`seed_resets` is {other}, and should be true or false");
+            Err(EnvError::Params { name: String::new(), message })
+        }
     }
 }
 
@@ -183,7 +201,8 @@ impl Env for GymnasiumEnv {
 
     fn prepare_reset(&mut self, seed: Option<u64>) -> Result<(), EnvError> {
         self.memory.write(SEED, &[fold(seed.unwrap_or_default())]);
-        self.tell(Coming::Reset(seed), if seed.is_some() { Command::ResetSeeded } else { Command::Reset });
+        let seeded = self.seed_resets && seed.is_some();
+        self.tell(Coming::Reset(seed), if seeded { Command::ResetSeeded } else { Command::Reset });
         Ok(())
     }
 
@@ -243,5 +262,12 @@ mod tests {
     fn an_interpreter_is_a_path() {
         assert_eq!(interpreter(Some("bin/python".into())).ok(), Some("bin/python".into()));
         assert!(interpreter(Some(3.into())).is_err_and(|e| e.to_string().contains("`python` is 3")));
+    }
+
+    #[test]
+    fn resets_are_seeded_unless_told_otherwise() {
+        assert!(seed_resets(None).is_ok_and(|seeded| seeded));
+        assert!(seed_resets(Some(false.into())).is_ok_and(|seeded| !seeded));
+        assert!(seed_resets(Some(3.into())).is_err_and(|e| e.to_string().contains("`seed_resets` is 3")));
     }
 }

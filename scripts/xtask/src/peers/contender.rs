@@ -111,7 +111,12 @@ fn ours(setting: &Setting, phalanx: &Path) -> Contender {
             (vec!["train".into(), config.to_string_lossy().into_owned()], OUR_THREADS)
         }
         Suite::Envs => (stepping(setting.env, setting.rows), OUR_WORKERS),
-        Suite::Gymnasium => (stepping(&format!("gymnasium:{}", setting.env), setting.rows), OUR_PYTHONS),
+        Suite::Gymnasium => {
+            let mut arguments = stepping(&format!("gymnasium:{}", setting.env), setting.rows);
+            // The peers' episodes have no seeds of their own.
+            arguments.extend(["--set", "seed_resets=false"].map(String::from));
+            (arguments, OUR_PYTHONS)
+        }
     };
     let arguments = [vec!["bench".into()], what, seconds.to_vec()].concat();
     let variants = ways.iter().map(|way| Variant::new(phalanx.to_path_buf(), &arguments, way)).collect();
