@@ -51,6 +51,10 @@ pub(super) fn run(arguments: &Arguments, registry: &Registry, out: &mut impl Wri
         },
         |episode| eprintln!("{}: return {:.1}, {} steps", episode.file, episode.total, episode.length),
     )?;
+    #[cfg(feature = "mujoco")]
+    if let Some(renderer) = phalanx_envs::mujoco::renderer() {
+        eprintln!("drawn by {renderer}");
+    }
     let (mean, folder) = (summary.return_mean, options.out.display());
     writeln!(out, "{} episodes, mean return {mean:.1}, in {folder}", options.episodes)?;
     Ok(())

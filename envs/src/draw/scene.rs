@@ -9,7 +9,7 @@ use crate::Frame;
 pub(crate) type Vector = [f64; 3];
 
 /// Pixels from edge to edge.
-const SIDE: u32 = 480;
+pub(crate) const SIDE: u32 = 480;
 /// Pixels from the middle to the edge are this part of the focal length: a field of view of 45°, as in `MuJoCo`.
 const HALF_VIEW: f64 = 0.414_213_562_373_095;
 /// Nearer than this to the camera, in m, nothing is drawn.

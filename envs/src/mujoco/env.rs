@@ -145,7 +145,7 @@ impl<T: Task> Env for Mujoco<T> {
     }
 
     fn render(&mut self) -> Option<Frame> {
-        Some(self.picture.draw(&self.simulator))
+        Some(self.picture.draw(&mut self.simulator))
     }
 
     fn frames_per_second(&self) -> f64 {

@@ -2,7 +2,7 @@
 //!
 //! Observations, rewards, ends, starts and parameters are those of Gymnasium 1.4.0, models included (`models/README.md`);
 //! `tests/golden.rs` holds them to its recorded trajectories. What its parameters say about pictures is left out: the
-//! pictures here are our own. Start states come from this crate's generator, so a seed starts another episode here than
+//! camera here is our own. Start states come from this crate's generator, so a seed starts another episode here than
 //! there. Time limits are not in here: the registry adds them.
 //!
 //! A [`Task`] says what is observed of a model and what it is worth; [`Mujoco`] makes an environment of it, and would of
@@ -14,6 +14,7 @@
 mod ant;
 mod arm;
 mod env;
+mod gl;
 mod humanoid;
 mod log;
 mod math;
@@ -21,7 +22,6 @@ mod models;
 mod params;
 mod pendulum;
 mod picture;
-
 mod runner;
 mod simulator;
 #[cfg(test)]
@@ -31,6 +31,7 @@ mod walker;
 pub use ant::{Ant, AntParams, Body};
 pub use arm::{Pusher, PusherParams, Reacher, ReacherParams};
 pub use env::{Mujoco, Task};
+pub use gl::renderer;
 pub use humanoid::{Humanoid, HumanoidParams};
 pub use params::{Bounds, HealthParams, ModelParams, RunParams};
 pub use pendulum::{

@@ -8,9 +8,10 @@ use mujoco_rs::wrappers::MjModel;
 
 use super::log;
 use crate::EnvError;
+use crate::draw::scene::SIDE;
 
 /// Models that are part of the program; `models/README.md` names their origin.
-const BUILT_IN: [(&str, &str); 10] = [
+pub(super) const BUILT_IN: [(&str, &str); 10] = [
     ("ant.xml", include_str!("models/ant.xml")),
     ("half_cheetah.xml", include_str!("models/half_cheetah.xml")),
     ("hopper.xml", include_str!("models/hopper.xml")),
@@ -36,7 +37,11 @@ pub(super) fn load(xml_file: &str) -> Result<Rc<MjModel>, EnvError> {
     if let Some(model) = IN_USE.with_borrow(|models| models.get(xml_file).and_then(Weak::upgrade)) {
         return Ok(model);
     }
-    let model = Rc::new(read(xml_file)?);
+    let mut model = read(xml_file)?;
+    // All that is drawn, whatever the file says: a larger buffer might not be had.
+    let global = &mut model.vis_mut().global;
+    (global.offwidth, global.offheight) = (SIDE as i32, SIDE as i32);
+    let model = Rc::new(model);
     IN_USE.with_borrow_mut(|models| models.insert(xml_file.to_owned(), Rc::downgrade(&model)));
     Ok(model)
 }

@@ -1,7 +1,13 @@
-//! What a model looks like: its solids, and a camera that goes with it.
+//! What a model looks like, seen by a camera that goes with it.
+//!
+//! `MuJoCo` draws where there is OpenGL; elsewhere its solids are drawn here, plainly.
+
+use std::cell::{OnceCell, RefCell};
+use std::rc::Rc;
 
 use mujoco_rs::wrappers::mj_model::{MjtGeomBase, MjtJoint};
 
+use super::gl::Studio;
 use super::simulator::Simulator;
 use crate::Frame;
 use crate::draw::scene::{Camera, Shape, Solid, Vector, scene};
@@ -16,6 +22,8 @@ pub(super) struct Picture {
     floor: Option<f64>,
     /// Where the main body was when the camera was set up, if the camera goes with it.
     followed_from: Option<Vector>,
+    /// Where it is filmed, from the first picture on.
+    studio: OnceCell<Option<Rc<RefCell<Studio>>>>,
 }
 
 impl Picture {
@@ -41,11 +49,24 @@ impl Picture {
         let mut planes = model.geom_type().iter().zip(simulator.data().geom_xpos());
         let floor = planes.find(|(kind, _)| **kind == MjtGeomBase::mjGEOM_PLANE).map(|(_, place)| place[2]);
         let followed_from = goes_far(simulator).then(|| simulator.body_position(MAIN));
-        Self { camera, floor, followed_from }
+        Self { camera, floor, followed_from, studio: OnceCell::new() }
     }
 
     /// The present state, 480 × 480 pixels.
-    pub(super) fn draw(&self, simulator: &Simulator) -> Frame {
+    pub(super) fn draw(&self, simulator: &mut Simulator) -> Frame {
+        let camera = self.camera(simulator);
+        let studio = self.studio.get_or_init(|| Studio::of(simulator.model()).ok());
+        let filmed = studio.as_ref().and_then(|studio| studio.borrow_mut().draw(&camera, simulator).ok());
+        filmed.unwrap_or_else(|| self.draw_plainly(simulator))
+    }
+
+    /// As [`Self::draw`], the same on every machine.
+    pub(super) fn draw_plainly(&self, simulator: &Simulator) -> Frame {
+        scene(&self.camera(simulator), self.floor, solids(simulator).collect())
+    }
+
+    /// Where the camera is now.
+    fn camera(&self, simulator: &Simulator) -> Camera {
         let mut camera = self.camera;
         if let Some(from) = self.followed_from {
             let now = simulator.body_position(MAIN);
@@ -54,7 +75,7 @@ impl Picture {
                 camera.look_at[axis] += now[axis] - from[axis];
             }
         }
-        scene(&camera, self.floor, solids(simulator).collect())
+        camera
     }
 }
 

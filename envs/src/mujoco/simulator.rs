@@ -44,6 +44,11 @@ impl Simulator {
         &self.data
     }
 
+    /// For `MuJoCo`'s renderer, which writes into its scratch memory.
+    pub(super) fn data_mut(&mut self) -> &mut MjData<Rc<MjModel>> {
+        &mut self.data
+    }
+
     /// The model, shared with other rows.
     pub fn model(&self) -> &MjModel {
         self.data.model()

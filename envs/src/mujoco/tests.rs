@@ -4,6 +4,10 @@
 
 use serde_json::{Value, json};
 
+use super::models;
+use super::params::ModelParams;
+use super::picture::Picture;
+use super::simulator::Simulator;
 use crate::{Action, Env, EnvError, EnvSpec, Episode, Params, Registry, Row, Space, Step};
 
 const NAMES: [&str; 10] = [
@@ -287,13 +291,14 @@ fn any_state_can_be_set_and_none_that_is_not_one() {
 
 #[test]
 fn pictures_show_what_moves() {
-    for name in NAMES {
-        let mut env = make(name, &json!({}));
-        reset(&mut *env, Some(1));
-        let first = env.render().unwrap();
+    for xml_file in models::BUILT_IN.map(|(name, _)| name) {
+        let mut simulator = Simulator::new(&ModelParams::new(xml_file, 5), false).unwrap();
+        let picture = Picture::new(&simulator);
+        let first = picture.draw_plainly(&simulator);
+        let action = vec![0.4; simulator.action_space().len()];
         for _ in 0..5 {
-            step(&mut *env, 0.4);
+            simulator.advance(&action);
         }
-        assert_ne!(env.render().unwrap(), first, "{name}");
+        assert_ne!(picture.draw_plainly(&simulator), first, "{xml_file}");
     }
 }
