@@ -8,6 +8,9 @@ use crate::{mujoco, setup};
 /// Everything in the workspace with every feature, so that no second build of the same crates is needed.
 const WHOLE: [&str; 2] = ["--workspace", "--all-features"];
 
+/// What draws MuJoCo's pictures. Drawn plainly unless asked otherwise, tests take the same time on every machine.
+const PICTURES: &str = "MUJOCO_GL";
+
 /// Runs the suite with nextest where it is installed, else with `cargo test`; `arguments` go to that command.
 ///
 /// # Errors
@@ -19,6 +22,9 @@ pub fn run_tests(arguments: &[&str]) -> Result<()> {
     let cargo = |words: &[&str]| {
         let mut command = cargo(words);
         command.env(setup::TESTS_PYTHON, &python);
+        if std::env::var_os(PICTURES).is_none() {
+            command.env(PICTURES, "off");
+        }
         command
     };
     if output(&mut cargo(&["nextest", "--version"])).is_err() {
