@@ -28,8 +28,8 @@ Usage: cargo xtask COMMAND
                           with the environments of MuJoCo where it has been set up
   test [ARGS]...          all set-ups if needed, then the whole test suite; ARGS go to cargo nextest or cargo test
   results [--only CONFIG] [--seeds N]
-                          train every task with 5 seeds, evaluate, write docs/results.md (about half an hour)
-  peers [--suite envs|train|learn] [--only SETTING] [--rounds N] [--binary PHALANX]
+                          train every task with 5 seeds, or 3, evaluate, write docs/results.md (about an hour)
+  peers [--suite envs|gymnasium|train|learn] [--only SETTING] [--rounds N] [--binary PHALANX]
                           measure other libraries and us in turn, write docs/benchmarks.md (about half an hour;
                           installs them into .cache/, about 11 GB); --binary: measure this one and write nothing
 

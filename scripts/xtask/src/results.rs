@@ -222,7 +222,8 @@ fn heading() -> String {
          `phalanx train configs/cartpole.yaml --seed 1`, its evaluation\n\
          `phalanx evaluate RUN --episodes {EPISODES} --json`.\n\n\
          Return: of the evaluation, mean ± standard deviation over the seeds, the worst seed, every seed. Steps: of the\n\
-         environment, over the whole training. Seconds: wall time of the training loop, mean over the seeds.\n\n\
+         environment, over the whole training. Seconds: wall time of the training loop, mean over the seeds; more where other\n\
+         programs ran at the same time.\n\n\
          | config | wanted | reached | return | worst | seeds 1, 2, … | steps | seconds |\n\
          |---|---|---|---|---|---|---|---|\n"
     )
