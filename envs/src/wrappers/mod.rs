@@ -16,6 +16,7 @@ mod frame_history;
 mod frames;
 mod grayscale;
 mod limit_duration;
+mod pictures;
 mod random_start;
 mod range_normalize;
 mod resize;

@@ -1,15 +1,16 @@
 //! Shows pictures in another size: a convolution's work grows with their pixels.
 
-use super::{Wrapper, pixels};
-use crate::{Action, Dtype, Env, EnvError, Row, Space, Step};
+use super::pictures::{Retouch, Retouched};
+use super::pixels;
+use crate::{Env, EnvError};
 
 /// Shows bytes `[H, W]` or `[H, W, C]` with another height and width.
 ///
 /// Each pixel shown is the mean over the area that it covers, as with `INTER_AREA` of `OpenCV` when it shrinks.
-pub struct Resize {
-    inner: Box<dyn Env>,
-    observation_space: Space,
-    picture: Vec<u8>,
+pub type Resize = Retouched<Areas>;
+
+/// Means over areas.
+pub struct Areas {
     vertical: Axis,
     horizontal: Axis,
     channels: usize,
@@ -40,29 +41,23 @@ impl Resize {
             }
         };
         let channels = rest.unwrap_or(1);
-        let count = height * width * channels;
-        let observation_space = Space::Box {
-            shape: [height, width].into_iter().chain(rest).collect(),
-            low: vec![0.0; count],
-            high: vec![255.0; count],
-            dtype: Dtype::U8,
-        };
-        Ok(Self {
-            picture: vec![0; space.len()],
-            observation_space,
+        let shape = [height, width].into_iter().chain(rest).collect();
+        let areas = Areas {
             vertical: Axis::new(lines, height),
             horizontal: Axis::new(columns, width),
             channels,
             line: vec![0.0; columns * channels],
-            inner,
-        })
+        };
+        Ok(Self::of(inner, shape, areas))
     }
+}
 
+impl Retouch for Areas {
     /// Means over lines first, whose pixels lie side by side, then over the pixels of the line that results.
-    fn show(&mut self, observation: Row<'_>) {
-        let Self { picture, vertical, horizontal, channels, line, .. } = self;
+    fn retouch(&mut self, picture: &[u8], shown: &mut [u8]) {
+        let Self { vertical, horizontal, channels, line } = self;
         let (channels, len) = (*channels, line.len());
-        let shown = observation.u8().chunks_exact_mut(horizontal.first.len() * channels);
+        let shown = shown.chunks_exact_mut(horizontal.first.len() * channels);
         for (shown, (first, weights)) in shown.zip(vertical.windows()) {
             line.fill(0.0);
             for (pixels, &weight) in picture[first * len..].chunks_exact(len).zip(weights) {
@@ -111,31 +106,5 @@ impl Axis {
 
     fn windows(&self) -> impl Iterator<Item = (usize, &[f32])> {
         self.first.iter().copied().zip(self.weights.chunks_exact(self.window))
-    }
-}
-
-impl Wrapper for Resize {
-    fn inner(&self) -> &dyn Env {
-        &*self.inner
-    }
-
-    fn inner_mut(&mut self) -> &mut dyn Env {
-        &mut *self.inner
-    }
-
-    fn outer_observation_space(&self) -> &Space {
-        &self.observation_space
-    }
-
-    fn on_reset(&mut self, seed: Option<u64>, observation: Row<'_>) -> Result<(), EnvError> {
-        self.inner.reset(seed, Row::U8(&mut self.picture))?;
-        self.show(observation);
-        Ok(())
-    }
-
-    fn on_step(&mut self, action: Action<'_>, observation: Row<'_>) -> Result<Step, EnvError> {
-        let step = self.inner.step(action, Row::U8(&mut self.picture))?;
-        self.show(observation);
-        Ok(step)
     }
 }
