@@ -4,7 +4,6 @@
 //! for a moment spoils a slice, not the figure.
 
 pub mod limit;
-pub mod plot;
 
 use std::time::{Duration, Instant};
 

@@ -178,6 +178,17 @@ fn a_run_leaves_everything_and_can_be_evaluated() {
         text(&first.stdout).starts_with("CartPole-v1 after 1024 steps of training, 2 episodes:\nreturn ")
     );
 
+    let output = place.succeed(&["plot", folder, "--metric", "evaluation_return_mean", "--over", "seconds"]);
+    assert_eq!(text(&output.stdout), "curve.png\n");
+    assert!(fs::read(place.0.path().join("curve.png")).unwrap().starts_with(b"\x89PNG"));
+    let output = place.run(&["plot", folder, "--metric", "reward"]);
+    assert_eq!(output.status.code(), Some(2));
+    let said = text(&output.stderr);
+    assert!(
+        said.contains("no number \"reward\" yet; it has approx_kl, ") && said.contains(", step"),
+        "{said}"
+    );
+
     let output =
         place.succeed(&["visualize", folder, "--episodes", "1", "--format", "gif", "--out", "shown"]);
     assert!(text(&output.stdout).starts_with("1 episodes, mean return "), "{}", text(&output.stdout));

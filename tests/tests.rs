@@ -3,6 +3,7 @@
 //! - `config`: configurations, good and bad, and the messages about them.
 //! - `cli`: the binary's commands, output and exit codes.
 //! - `details`: docs/ppo.md and the code say the same.
+//! - `doors`: environments in other languages, as the README has them.
 //! - `runs`: whole trainings by the binary: what they leave, how they stop, how they go on.
 //! - `tidy`: the rules of the house: arrows, unsafe, words, paths.
 
@@ -11,5 +12,6 @@
 mod cli;
 mod config;
 mod details;
+mod doors;
 mod runs;
 mod tidy;

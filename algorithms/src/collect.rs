@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use phalanx_agents::{Agent, Mode, Rollout};
-use phalanx_envs::{BatchEnv, Block, Generator};
+use phalanx_envs::{BatchEnv, Block, Generator, Infos};
 
 use crate::episodes::EpisodeLog;
 use crate::{AlgorithmError, EpisodesRollout, RolloutSettings};
@@ -19,7 +19,7 @@ pub struct Collector {
 }
 
 /// What collecting a rollout took.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Collected {
     /// Environment steps in the rollout.
     pub transitions: usize,
@@ -27,6 +27,8 @@ pub struct Collected {
     pub stepping: Duration,
     /// Time in the policy.
     pub inferring: Duration,
+    /// What the environments told of the episodes that ended.
+    pub infos: Infos,
 }
 
 impl Collector {
@@ -121,6 +123,7 @@ impl Collector {
             )));
         }
         self.log.take_in(self.batch.block(), &self.rollout);
+        collected.infos = self.batch.take_infos()?;
         collected.transitions = self.rollout.transitions().len();
         Ok(collected)
     }

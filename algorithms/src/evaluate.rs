@@ -1,7 +1,7 @@
 //! Evaluation: whole episodes of a fixed policy, without learning.
 
 use phalanx_agents::{Agent, Mode};
-use phalanx_envs::{BatchEnv, Generator, RunningEpisode};
+use phalanx_envs::{BatchEnv, Generator, Infos, RunningEpisode};
 
 use crate::AlgorithmError;
 
@@ -15,6 +15,8 @@ pub struct Evaluation {
     pub returns: Vec<f64>,
     /// Steps of each episode.
     pub lengths: Vec<u64>,
+    /// What the environments told of the episodes.
+    pub infos: Infos,
 }
 
 impl Evaluation {
@@ -96,5 +98,6 @@ pub fn evaluate(
             batch.reset(Some(&cut))?;
         }
     }
+    evaluation.infos = batch.take_infos()?;
     Ok(evaluation)
 }

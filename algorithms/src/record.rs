@@ -1,12 +1,14 @@
 //! What an iteration reports.
 
+use std::borrow::Cow;
+
 /// Named numbers after `step` environment steps, in the order in which they are shown.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Record {
     /// Environment steps taken so far.
     pub step: u64,
     /// Name and value of each metric; docs/ppo.md says what they mean. NaN stands for "not yet".
-    pub values: Vec<(&'static str, f64)>,
+    pub values: Vec<(Cow<'static, str>, f64)>,
 }
 
 impl Record {
@@ -16,8 +18,8 @@ impl Record {
     }
 
     /// Adds a metric.
-    pub fn push(&mut self, name: &'static str, value: f64) {
-        self.values.push((name, value));
+    pub fn push(&mut self, name: impl Into<Cow<'static, str>>, value: f64) {
+        self.values.push((name.into(), value));
     }
 
     /// A metric by name.

@@ -198,6 +198,9 @@ impl Trainer {
         record.push("evaluation_return_mean", mean);
         record.push("evaluation_return_std", evaluation.return_std());
         record.push("evaluation_length_mean", evaluation.length_mean());
+        for (name, mean) in evaluation.infos.means() {
+            record.push(format!("evaluation_info/{name}"), mean);
+        }
         if self.progress.best.is_none_or(|best| mean > best) {
             self.progress.best = Some(mean);
             checkpoints.save_best(&self.save())?;
@@ -229,7 +232,11 @@ impl Trainer {
         self.progress.step += collected.transitions as u64;
         self.progress.iteration += 1;
         self.progress.seconds += start.elapsed().as_secs_f64();
-        Ok(self.record(collected.transitions, &metrics, &times, start.elapsed()))
+        let mut record = self.record(collected.transitions, &metrics, &times, start.elapsed());
+        for (name, mean) in collected.infos.means() {
+            record.push(format!("info/{name}"), mean);
+        }
+        Ok(record)
     }
 
     fn record(&self, transitions: usize, metrics: &UpdateMetrics, times: &Times, took: Duration) -> Record {

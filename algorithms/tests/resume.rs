@@ -43,9 +43,9 @@ fn try_trainer(
 }
 
 /// The record without what depends on the clock.
-fn timeless(record: &Record) -> Vec<(&'static str, u64)> {
+fn timeless(record: &Record) -> Vec<(String, u64)> {
     let clock = |name: &str| name.starts_with("seconds") || name == "steps_per_second";
-    record.values.iter().filter(|(name, _)| !clock(name)).map(|(n, v)| (*n, v.to_bits())).collect()
+    record.values.iter().filter(|(name, _)| !clock(name)).map(|(n, v)| (n.to_string(), v.to_bits())).collect()
 }
 
 /// The checkpoint without what depends on the clock.

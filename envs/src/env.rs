@@ -69,6 +69,9 @@ pub trait Env {
 
     /// Calls a method of the environment's own, or reads an attribute, by name.
     ///
+    /// Batches call `info` after the last step of each episode, without arguments: trainings log the numbers and truth values of the
+    /// map that answers it. Where there is none, nobody asks again.
+    ///
     /// # Errors
     /// [`EnvError::NoMethod`] when there is none of this name.
     fn call(&mut self, name: &str, arguments: &Value) -> Result<Value, EnvError> {

@@ -13,8 +13,8 @@ use super::Usage;
 use super::config::Overrides;
 use super::envs::Named;
 use crate::bench::limit::{Limit, limit};
-use crate::bench::plot::{Series, plot as draw};
 use crate::bench::{Shares, Speed, stepping, training};
+use crate::plot::{Labels, Series, plot as draw};
 use crate::{config, setup};
 
 /// Steps of the block that environments are stepped over.
@@ -106,7 +106,7 @@ pub(super) fn run(
                 }
             }
             if let Some(file) = plot {
-                draw(&file, &format!("{}, random actions", spec.name), "rows", &lines)?;
+                draw(&file, &labels(&format!("{}, random actions", spec.name), "rows"), &lines)?;
             }
         }
         Command::Train { config, overrides, vary, seconds, json, plot } => {
@@ -129,7 +129,8 @@ pub(super) fn run(
             if let Some(file) = plot {
                 let varied = vary[0].split('=').next().unwrap_or_default();
                 let name = config.display().to_string();
-                draw(&file, &format!("{name}, whole iterations"), varied, &[Series { name, points }])?;
+                let title = format!("{name}, whole iterations");
+                draw(&file, &labels(&title, varied), &[Series { name, points }])?;
             }
         }
     }
@@ -238,4 +239,9 @@ fn train(
     let workers = workers.get();
     let limit = limit(&config, trainer.agent_mut().network(), workers, registry, zygote)?;
     Ok(TrainReport { env: config.env.name, rows: config.rows, workers, threads, speed, shares, limit })
+}
+
+/// Steps a second over what was varied.
+fn labels<'a>(title: &'a str, across: &'a str) -> Labels<'a> {
+    Labels { title, across, up: "steps/s", logarithmic: true }
 }

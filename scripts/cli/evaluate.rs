@@ -1,5 +1,6 @@
 //! `phalanx evaluate`: how well a run's policy does.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 
 use phalanx_agents::stream;
@@ -30,6 +31,9 @@ struct Report<'a> {
     return_std: f64,
     length_mean: f64,
     checkpoint_step: u64,
+    /// Means of what the environments told of the episodes.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    info: BTreeMap<&'a str, f64>,
 }
 
 pub(super) fn run(
@@ -58,6 +62,7 @@ pub(super) fn run(
         return_std: evaluation.return_std(),
         length_mean: evaluation.length_mean(),
         checkpoint_step: checkpoint_step(&found.checkpoint)?,
+        info: evaluation.infos.means().collect(),
     };
     if arguments.json {
         writeln!(out, "{}", serde_json::to_string(&result)?)?;
@@ -68,6 +73,9 @@ pub(super) fn run(
             out,
             "return {return_mean:.2} ± {return_std:.2} (standard deviation), length {length_mean:.1}"
         )?;
+        for (name, mean) in result.info {
+            writeln!(out, "{name} {mean:.2}")?;
+        }
     }
     Ok(())
 }

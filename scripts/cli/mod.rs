@@ -8,6 +8,7 @@ mod config;
 mod envs;
 mod evaluate;
 mod played;
+mod plot;
 mod train;
 mod visualize;
 
@@ -39,6 +40,8 @@ enum Command {
     Evaluate(evaluate::Arguments),
     /// Play episodes with the policy of a run and make a video of each.
     Visualize(visualize::Arguments),
+    /// Draw the curves of trainings, as far as they have come.
+    Plot(plot::Arguments),
     /// Measure how fast environments and trainings are on this machine.
     #[command(subcommand)]
     Bench(bench::Command),
@@ -67,6 +70,7 @@ pub fn main(registry: Registry) -> ExitCode {
         Command::Bench(command) => {
             start_zygote(registry).and_then(|z| bench::run(command, registry, &z, out)).map(done)
         }
+        Command::Plot(arguments) => plot::run(&arguments, out).map(done),
         Command::Visualize(arguments) => visualize::run(&arguments, registry, out).map(done),
         Command::Envs(command) => envs::run(command, registry, out).map(done),
         Command::Config(command) => config::run(command, registry, out).map(done),

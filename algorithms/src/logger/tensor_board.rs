@@ -198,7 +198,7 @@ mod tests {
 
     #[test]
     fn a_scalar_is_these_bytes() {
-        let record = Record { step: 300, values: vec![("kl", 0.5), ("none", f64::NAN)] };
+        let record = Record { step: 300, values: vec![("kl".into(), 0.5), ("none".into(), f64::NAN)] };
         let value = [0x0a, 2, b'k', b'l', 0x15, 0, 0, 0, 0x3f]; // field 1 "kl", field 2 0.5 as f32
         let mut expected = vec![0x09, 0, 0, 0, 0, 0, 0, 0xf8, 0x3f]; // field 1: 1.5 as f64
         expected.extend([0x10, 0xac, 0x02]); // field 2: 300 = 0b10_0101100
@@ -215,7 +215,7 @@ mod tests {
     fn events_after_the_step_and_cut_off_ones_are_forgotten() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("tfevents");
-        let record = |step| Record { step, values: vec![("x", 1.0)] };
+        let record = |step| Record { step, values: vec![("x".into(), 1.0)] };
         let mut board = TensorBoard::open(&path, 0).unwrap();
         board.text("config", "env: CartPole-v1").unwrap();
         for step in [10, 1 << 40] {

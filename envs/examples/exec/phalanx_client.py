@@ -6,6 +6,8 @@
     reset(seed) -> observation          seed is None when the generator is to go on
     step(action) -> observation, reward, RUNNING or TERMINATED or TRUNCATED
     render() -> width, height, rgb      optional
+    call(name, arguments) -> JSON value optional; NotImplementedError for a name that it does not know. After an episode the
+                                        name is "info", and the numbers of the answer are logged
 
 Observations and actions are flat sequences of numbers. An exception is told to Phalanx as the error of that call.
 """
@@ -17,7 +19,7 @@ import struct
 import threading
 
 RUNNING, TERMINATED, TRUNCATED = 0, 1, 2
-CREATE, RESET, STEP, RENDER, CLOSE, ERROR = 1, 2, 3, 4, 5, 255
+CREATE, RESET, STEP, RENDER, CLOSE, CALL, ERROR = 1, 2, 3, 4, 5, 6, 255
 
 
 def space(kind, sizes, element, low=(), high=()):
@@ -57,7 +59,8 @@ def answer_all(make, source, sink):
         try:
             if kind == CREATE:
                 env = make(json.loads(body[4:]))
-                send(kind, struct.pack("<IB", 1, hasattr(env, "render")) + env.observation_space[0] + env.action_space[0])
+                can = hasattr(env, "render") + 2 * hasattr(env, "call")
+                send(kind, struct.pack("<IB", 1, can) + env.observation_space[0] + env.action_space[0])
             elif kind == RESET:
                 seeded, seed = struct.unpack("<BQ", body)
                 send(kind, pack(env.reset(seed if seeded else None)))
@@ -69,8 +72,12 @@ def answer_all(make, source, sink):
             elif kind == RENDER:
                 width, height, rgb = env.render()
                 send(kind, struct.pack("<II", width, height) + bytes(rgb))
+            elif kind == CALL:
+                send(kind, json.dumps(env.call(**json.loads(body))).encode())
             elif kind == CLOSE:
                 return
+        except NotImplementedError:
+            send(kind, b"")
         except Exception as error:
             send(ERROR, repr(error).encode())
 

@@ -37,6 +37,11 @@ class Walk:
             return [self.position], 1, TERMINATED
         return [self.position], -0.1, TRUNCATED if self.steps == 200 else RUNNING
 
+    def call(self, name, arguments):
+        if name != "info":
+            raise NotImplementedError
+        return {"arrived": self.position == self.length}
+
     def render(self):
         """A line of 64 pixels, four high, with a dot where it stands."""
         at = round((self.position / self.length + 1) / 2 * 63)

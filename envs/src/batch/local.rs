@@ -9,8 +9,8 @@ use serde_json::Value;
 
 use super::check_rows;
 use crate::{
-    BatchEnv, Block, EnvError, EnvSpec, Frame, Layout, Phase, Place, Registry, Rows, RunningEpisode, Space,
-    Watch,
+    BatchEnv, Block, EnvError, EnvSpec, Frame, Infos, Layout, Phase, Place, Registry, Rows, RunningEpisode,
+    Space, Watch,
 };
 
 /// N environments stepped in turn by the caller's thread.
@@ -128,6 +128,10 @@ impl BatchEnv for LocalBatch {
     fn call(&mut self, row: usize, name: &str, arguments: &Value) -> Result<Value, EnvError> {
         check_rows(&self.block, &[row])?;
         self.guard(0, |rows, _| rows.call(row, name, arguments))
+    }
+
+    fn take_infos(&mut self) -> Result<Infos, EnvError> {
+        Ok(self.rows.take_infos())
     }
 
     fn render(&mut self, row: usize) -> Result<Frame, EnvError> {

@@ -6,6 +6,7 @@
 //! ```
 
 mod block;
+mod infos;
 mod layout;
 mod local;
 mod memory;
@@ -16,6 +17,7 @@ mod rows;
 mod tests;
 
 pub use block::Block;
+pub use infos::Infos;
 pub use layout::Layout;
 pub use local::LocalBatch;
 pub(crate) use local::panic_message;
@@ -99,6 +101,13 @@ pub trait BatchEnv {
     fn call_all(&mut self, name: &str, arguments: &Value) -> Result<Vec<Value>, EnvError> {
         (0..self.block().layout().rows).map(|row| self.call(row, name, arguments)).collect()
     }
+
+    /// What the environments have told of the episodes that have ended since the last time this was asked. No step may be
+    /// under way.
+    ///
+    /// # Errors
+    /// The losses of workers.
+    fn take_infos(&mut self) -> Result<Infos, EnvError>;
 
     /// Draws one row.
     ///

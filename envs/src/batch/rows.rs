@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    Action, Block, Env, EnvError, EnvSpec, Episode, Frame, Moment, Phase, Place, Registry, Space, Step,
-    Watch, episode_seed,
+    Action, Block, Env, EnvError, EnvSpec, Episode, Frame, Infos, Moment, Phase, Place, Registry, Space,
+    Step, Watch, episode_seed,
 };
 
 /// A row's running episode: enough to put an environment where it stands.
@@ -66,6 +66,9 @@ pub struct Rows<W = Box<dyn FnMut(Place)>> {
     slots: Vec<Slot>,
     /// Whether some of them compute their steps elsewhere.
     remote: bool,
+    /// Whether they may have something to tell of an episode that has ended; they are of one kind.
+    informs: bool,
+    infos: Infos,
     first: usize,
     run_seed: u64,
     watch: W,
@@ -100,7 +103,7 @@ impl<W: Watch> Rows<W> {
             })
             .collect::<Result<Vec<_>, EnvError>>()?;
         let remote = slots.iter().any(|slot: &Slot| slot.env.is_remote());
-        Ok(Self { slots, remote, first, run_seed, watch })
+        Ok(Self { slots, remote, informs: true, infos: Infos::default(), first, run_seed, watch })
     }
 
     /// Numbers of these rows.
@@ -156,6 +159,7 @@ impl<W: Watch> Rows<W> {
             if moment.active(row) && self.step_row(moment, row)?.is_over() {
                 // P3: the final observation is kept, the row starts anew.
                 moment.keep_final_observation(row);
+                self.take_info(row)?;
                 self.count_episode(row);
                 if self.remote {
                     self.prepare_reset(row)?;
@@ -169,6 +173,29 @@ impl<W: Watch> Rows<W> {
                 if moment.active(row) && block.episode(t, row).is_over() {
                     self.reset_row(block, t + 1, row)?;
                 }
+            }
+        }
+        Ok(())
+    }
+
+    /// What was told of episodes that have ended, since the last time this was asked.
+    pub fn take_infos(&mut self) -> Infos {
+        std::mem::take(&mut self.infos)
+    }
+
+    /// Whether something was told.
+    pub fn has_infos(&self) -> bool {
+        !self.infos.is_empty()
+    }
+
+    /// Takes in what `row` has to tell of the episode that has just ended.
+    fn take_info(&mut self, row: usize) -> Result<(), EnvError> {
+        if self.informs {
+            self.watch(row, Phase::Call);
+            match self.slot(row).env.call("info", &Value::Null) {
+                Ok(info) => self.infos.count(&info),
+                Err(EnvError::NoMethod(_)) => self.informs = false,
+                Err(e) => return Err(self.at_row(row, Phase::Call, "none", e)),
             }
         }
         Ok(())

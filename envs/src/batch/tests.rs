@@ -134,6 +134,7 @@ impl Env for Teller {
     fn call(&mut self, name: &str, arguments: &Value) -> Result<Value, EnvError> {
         match name {
             "twice" => Ok(json!(2 * arguments.as_i64().unwrap())),
+            "info" => Ok(json!({ "steps": self.t, "long": self.t == 3 })),
             _ => Err(EnvError::NoMethod(name.to_owned())),
         }
     }
@@ -152,6 +153,26 @@ fn shown(block: &Block, t: usize, row: usize) -> Vec<f32> {
 
 fn final_shown(block: &Block, t: usize, row: usize) -> Vec<f32> {
     block.final_observation_row(t, row).f32().to_vec()
+}
+
+#[test]
+fn episodes_that_have_ended_are_told_of() {
+    let mut batch = LocalBatch::new(&tellers(), &EnvSpec::named("teller"), 3, 10, 42).unwrap();
+    batch.reset(None).unwrap();
+    (0..10).for_each(|t| batch.step(t).unwrap());
+    // The reward of the last step is its number.
+    let last = |t, row| batch.block().episode(t, row).is_over().then(|| batch.block().reward()[t * 3 + row]);
+    let steps: Vec<f32> = (0..10).flat_map(|t| (0..3).filter_map(move |row| last(t, row))).collect();
+    let mean = steps.iter().sum::<f32>() / steps.len() as f32;
+    let long = steps.iter().filter(|&&steps| steps == 3.0).count() as f64 / steps.len() as f64;
+    assert!(long > 0.0 && long < 1.0);
+    let infos = batch.take_infos().unwrap();
+    let [(first, told_long), (second, told)] = infos.means().collect::<Vec<_>>()[..] else {
+        panic!("{infos:?}")
+    };
+    assert_eq!((first, told_long, second), ("long", long, "steps"));
+    assert!((told - f64::from(mean)).abs() < 1e-6, "{told} {mean}");
+    assert!(batch.take_infos().unwrap().is_empty());
 }
 
 #[test]

@@ -8,10 +8,6 @@ use crate::Frame;
 /// A place or a direction: x, y, z.
 pub(crate) type Vector = [f64; 3];
 
-/// Pixels from edge to edge.
-pub(crate) const SIDE: u32 = 480;
-/// Pixels from the middle to the edge are this part of the focal length: a field of view of 45°, as in `MuJoCo`.
-const HALF_VIEW: f64 = 0.414_213_562_373_095;
 /// Nearer than this to the camera, in m, nothing is drawn.
 const NEAR: f64 = 0.01;
 /// Corners of what stands for a circle.
@@ -20,36 +16,34 @@ const CORNERS: usize = 24;
 const TILES: i32 = 24;
 const TILE_COLOURS: [Colour; 2] = [[226, 232, 226], [206, 216, 206]];
 
-/// Where the camera is and where it looks.
+/// Where the camera is, where it looks, and what it takes.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Camera {
-    pub(crate) look_at: Vector,
+    pub(crate) eye: Vector,
+    /// Right, up and forward: unit vectors.
+    pub(crate) axes: [Vector; 3],
     /// From the eye to what is looked at, in m.
     pub(crate) distance: f64,
-    /// How far the camera looks down, in rad; it looks along y.
-    pub(crate) decline: f64,
+    /// Vertical field of view, in rad.
+    pub(crate) view: f64,
+    /// Pixels from left to right, and from top to bottom.
+    pub(crate) size: [u32; 2],
 }
 
 impl Camera {
-    /// Right, up and forward.
-    fn axes(&self) -> [Vector; 3] {
-        let (sin, cos) = self.decline.sin_cos();
-        [[1.0, 0.0, 0.0], [0.0, sin, cos], [0.0, cos, -sin]]
-    }
-
     /// How far in front of the eye a place is, in m.
     fn depth(&self, place: Vector) -> f64 {
-        dot(minus(place, self.look_at), self.axes()[2]) + self.distance
+        dot(minus(place, self.eye), self.axes[2])
     }
 
     /// Where a place is in the picture; `None` behind the eye.
     fn project(&self, place: Vector) -> Option<Point> {
-        let [right, up, _] = self.axes();
-        let offset = minus(place, self.look_at);
+        let [right, up, _] = self.axes;
+        let offset = minus(place, self.eye);
         let depth = self.depth(place);
-        let middle = f64::from(SIDE) / 2.0;
-        let scale = middle / (HALF_VIEW * depth);
-        (depth > NEAR).then(|| (middle + scale * dot(offset, right), middle + scale * dot(offset, up)))
+        let [x, y] = self.size.map(|pixels| f64::from(pixels) / 2.0);
+        let scale = y / ((self.view / 2.0).tan() * depth);
+        (depth > NEAR).then(|| (x + scale * dot(offset, right), y + scale * dot(offset, up)))
     }
 }
 
@@ -100,7 +94,7 @@ impl Solid {
     /// Places whose hull it is, for this camera.
     fn outline(&self, camera: &Camera) -> Vec<Vector> {
         let [x, y, z] = self.axes;
-        let [right, up, _] = camera.axes();
+        let [right, up, _] = camera.axes;
         let ends = |half: f64| [-half, half].map(|at| plus(self.place, z, at));
         match self.shape {
             Shape::Sphere { radius } => circle(self.place, right, up, radius).collect(),
@@ -119,9 +113,10 @@ impl Solid {
     }
 }
 
-/// Draws solids over a floor at this height, 480 × 480 pixels.
+/// Draws solids over a floor at this height.
 pub(crate) fn scene(camera: &Camera, floor: Option<f64>, mut solids: Vec<Solid>) -> Frame {
-    let mut canvas = Canvas::new(SIDE, SIDE);
+    let [width, height] = camera.size;
+    let mut canvas = Canvas::new(width, height);
     if let Some(height) = floor {
         draw_floor(&mut canvas, camera, height);
     }
@@ -140,7 +135,8 @@ pub(crate) fn scene(camera: &Camera, floor: Option<f64>, mut solids: Vec<Solid>)
 /// Tiles that lie still while the camera moves on; as large as suits its distance.
 fn draw_floor(canvas: &mut Canvas, camera: &Camera, height: f64) {
     let size = (camera.distance / 4.0).log2().round().exp2();
-    let [x, y] = [0, 1].map(|axis| (camera.look_at[axis] / size).floor());
+    let middle = plus(camera.eye, camera.axes[2], camera.distance);
+    let [x, y] = [0, 1].map(|axis| (middle[axis] / size).floor());
     for i in -TILES..TILES {
         for j in -TILES..TILES {
             let corner = |a: i32, b: i32| {
@@ -204,7 +200,14 @@ fn dot(a: Vector, b: Vector) -> f64 {
 mod tests {
     use super::*;
 
-    const CAMERA: Camera = Camera { look_at: [0.0, 0.0, 1.0], distance: 4.0, decline: 0.0 };
+    /// 4 m before a place 1 m above the origin, looking along y.
+    const CAMERA: Camera = Camera {
+        eye: [0.0, -4.0, 1.0],
+        axes: [[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, 1.0, 0.0]],
+        distance: 4.0,
+        view: std::f64::consts::FRAC_PI_4,
+        size: [480, 480],
+    };
     const UPRIGHT: [Vector; 3] = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]];
 
     fn at(frame: &Frame, x: u32, y: u32) -> Colour {
@@ -215,9 +218,13 @@ mod tests {
     #[test]
     fn what_is_looked_at_is_in_the_middle() {
         assert_eq!(CAMERA.project([0.0, 0.0, 1.0]), Some((240.0, 240.0)));
+        let wide = Camera { size: [640, 480], ..CAMERA };
+        assert_eq!(wide.project([0.0, 0.0, 1.0]), Some((320.0, 240.0)));
         // At 4 m the edges are 4·tan 22.5° = 1.6569 m away: 1 m is 144.85 pixels.
         let (x, y) = CAMERA.project([1.0, 0.0, 0.0]).expect("before the eye");
         assert!((x - 384.85).abs() < 0.01 && (y - 95.15).abs() < 0.01, "{x} {y}");
+        let (right, up) = wide.project([1.0, 0.0, 0.0]).expect("before the eye");
+        assert!((right - 464.85).abs() < 0.01 && (up - 95.15).abs() < 0.01, "the height decides");
         assert_eq!(CAMERA.project([0.0, -5.0, 1.0]), None);
     }
 

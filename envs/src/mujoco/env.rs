@@ -76,7 +76,7 @@ impl<T: Task> Mujoco<T> {
             reward: 0.0,
             observation_space: Space::unbounded(observation.len()),
             action_space: simulator.action_space(),
-            picture: Picture::new(&simulator),
+            picture: Picture::new(&model.picture, &simulator)?,
             observation,
             task,
             simulator,

@@ -1,8 +1,9 @@
 //! Gymnasium's `MuJoCo` environments, version 5, on `MuJoCo` itself: the same numbers without Python.
 //!
 //! Observations, rewards, ends, starts and parameters are those of Gymnasium 1.4.0, models included (`models/README.md`);
-//! `tests/golden.rs` holds them to its recorded trajectories. What its parameters say about pictures is left out: the
-//! camera here is our own. Start states come from this crate's generator, so a seed starts another episode here than
+//! `tests/golden.rs` holds them to its recorded trajectories. Pictures have Gymnasium's size, cameras by id and name, and
+//! `default_camera_config`, which starts from a camera of our own that has the whole model in view; `render_mode`, `max_geom` and
+//! `visual_options` are left out. Start states come from this crate's generator, so a seed starts another episode here than
 //! there. Time limits are not in here: the registry adds them.
 //!
 //! A [`Task`] says what is observed of a model and what it is worth; [`Mujoco`] makes an environment of it, and would of
@@ -33,7 +34,7 @@ pub use arm::{Pusher, PusherParams, Reacher, ReacherParams};
 pub use env::{Mujoco, Task};
 pub use gl::renderer;
 pub use humanoid::{Humanoid, HumanoidParams};
-pub use params::{Bounds, HealthParams, ModelParams, RunParams};
+pub use params::{Bounds, CameraParams, HealthParams, ModelParams, PictureParams, RunParams};
 pub use pendulum::{
     InvertedDoublePendulum, InvertedDoublePendulumParams, InvertedPendulum, InvertedPendulumParams,
 };

@@ -7,8 +7,8 @@ use std::rc::{Rc, Weak};
 use mujoco_rs::wrappers::MjModel;
 
 use super::log;
+use super::params::ModelParams;
 use crate::EnvError;
-use crate::draw::scene::SIDE;
 
 /// Models that are part of the program; `models/README.md` names their origin.
 pub(super) const BUILT_IN: [(&str, &str); 10] = [
@@ -24,25 +24,30 @@ pub(super) const BUILT_IN: [(&str, &str); 10] = [
     ("walker2d_v5.xml", include_str!("models/walker2d_v5.xml")),
 ];
 
+/// Name or file, and width and height of the pictures that there is room for.
+type Key = (String, [u32; 2]);
+
 thread_local! {
-    /// Models in use on this thread, by `xml_file`. Environments do not wander between threads.
-    static IN_USE: RefCell<HashMap<String, Weak<MjModel>>> = RefCell::new(HashMap::new());
+    /// Models in use on this thread. Environments do not wander between threads.
+    static IN_USE: RefCell<HashMap<Key, Weak<MjModel>>> = RefCell::default();
 }
 
-/// The model of this name, or else of this file.
+/// The model of this name, or else of this file, with room for its pictures.
 ///
 /// # Errors
 /// [`EnvError::Params`] when there is no such file, or `MuJoCo` cannot make a model of it.
-pub(super) fn load(xml_file: &str) -> Result<Rc<MjModel>, EnvError> {
-    if let Some(model) = IN_USE.with_borrow(|models| models.get(xml_file).and_then(Weak::upgrade)) {
+pub(super) fn load(params: &ModelParams) -> Result<Rc<MjModel>, EnvError> {
+    let size = [params.picture.width, params.picture.height];
+    let key = (params.xml_file.clone(), size);
+    if let Some(model) = IN_USE.with_borrow(|models| models.get(&key).and_then(Weak::upgrade)) {
         return Ok(model);
     }
-    let mut model = read(xml_file)?;
+    let mut model = read(&params.xml_file)?;
     // All that is drawn, whatever the file says: a larger buffer might not be had.
     let global = &mut model.vis_mut().global;
-    (global.offwidth, global.offheight) = (SIDE as i32, SIDE as i32);
+    [global.offwidth, global.offheight] = size.map(|pixels| pixels as i32);
     let model = Rc::new(model);
-    IN_USE.with_borrow_mut(|models| models.insert(xml_file.to_owned(), Rc::downgrade(&model)));
+    IN_USE.with_borrow_mut(|models| models.insert(key, Rc::downgrade(&model)));
     Ok(model)
 }
 
@@ -63,6 +68,10 @@ fn read(xml_file: &str) -> Result<MjModel, EnvError> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+
+    fn load(xml_file: &str) -> Result<Rc<MjModel>, EnvError> {
+        super::load(&ModelParams::new(xml_file, 1))
+    }
 
     #[test]
     fn a_model_is_read_once_while_it_is_used() {

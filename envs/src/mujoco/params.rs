@@ -4,19 +4,65 @@ use serde::{Deserialize, Serialize};
 
 use super::math::square_sum;
 
-/// The model and how long a step is.
+/// The model, how long a step is, and how it is looked at.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ModelParams {
     /// A built-in model, or the path of an MJCF file.
     pub xml_file: String,
     /// Steps of the simulator in one of the environment.
     pub frame_skip: u32,
+    /// Pictures.
+    #[serde(flatten)]
+    pub picture: PictureParams,
 }
 
 impl ModelParams {
     pub(super) fn new(xml_file: &str, frame_skip: u32) -> Self {
-        Self { xml_file: xml_file.to_owned(), frame_skip }
+        Self { xml_file: xml_file.to_owned(), frame_skip, picture: PictureParams::default() }
     }
+}
+
+/// What pictures show.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PictureParams {
+    /// Pixels from left to right.
+    pub width: u32,
+    /// Pixels from top to bottom.
+    pub height: u32,
+    /// A camera of the model, by its index; −1, like none, is the free camera.
+    pub camera_id: Option<i32>,
+    /// A camera of the model, by its name.
+    pub camera_name: Option<String>,
+    /// The free camera.
+    pub default_camera_config: CameraParams,
+}
+
+impl Default for PictureParams {
+    fn default() -> Self {
+        Self {
+            width: 480,
+            height: 480,
+            camera_id: None,
+            camera_name: None,
+            default_camera_config: CameraParams::default(),
+        }
+    }
+}
+
+/// The free camera; where it says nothing, the whole model is in the picture.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct CameraParams {
+    /// From the eye to what is looked at, in m.
+    pub distance: Option<f64>,
+    /// Where it looks, seen from above, in degrees: 0 is along x, 90 along y.
+    pub azimuth: Option<f64>,
+    /// How far it looks up, in degrees.
+    pub elevation: Option<f64>,
+    /// What is looked at in the model's initial state: x, y, z in m.
+    pub lookat: Option<[f64; 3]>,
+    /// Body that the camera goes with along the ground; 0, the world, keeps it where it is.
+    pub trackbodyid: Option<usize>,
 }
 
 /// What counts for all that shall get ahead.

@@ -5,77 +5,153 @@
 use std::cell::{OnceCell, RefCell};
 use std::rc::Rc;
 
-use mujoco_rs::wrappers::mj_model::{MjtGeomBase, MjtJoint};
+use mujoco_rs::wrappers::mj_model::{MjtGeomBase, MjtJoint, MjtObjBase};
+use mujoco_rs::wrappers::mj_visualization::MjvCamera;
 
 use super::gl::Studio;
+use super::params::{CameraParams, PictureParams};
 use super::simulator::Simulator;
-use crate::Frame;
 use crate::draw::scene::{Camera, Shape, Solid, Vector, scene};
+use crate::{EnvError, Frame};
 
 /// What shall move, or else carry what moves: the first body after the world.
 const MAIN: usize = 1;
+/// Pixels of the longest side that can be asked for.
+const LONGEST_SIDE: u32 = 4096;
 
 /// How a model is looked at, chosen from its initial state.
 pub(super) struct Picture {
-    camera: Camera,
+    camera: MjvCamera,
+    /// Vertical field of view, in rad.
+    view: f64,
+    /// Pixels from left to right, and from top to bottom.
+    size: [u32; 2],
     /// Height of the floor, if there is one.
     floor: Option<f64>,
-    /// Where the main body was when the camera was set up, if the camera goes with it.
-    followed_from: Option<Vector>,
+    /// The body that the camera goes with, and where it was when the camera was set up.
+    followed: Option<(usize, Vector)>,
     /// Where it is filmed, from the first picture on.
     studio: OnceCell<Option<Rc<RefCell<Studio>>>>,
 }
 
 impl Picture {
-    pub(super) fn new(simulator: &Simulator) -> Self {
-        let (mut low, mut high) = ([f64::INFINITY; 3], [f64::NEG_INFINITY; 3]);
-        for solid in solids(simulator) {
-            let reach = solid.reach();
-            for axis in 0..3 {
-                low[axis] = low[axis].min(solid.place[axis] - reach[axis]);
-                high[axis] = high[axis].max(solid.place[axis] + reach[axis]);
-            }
+    /// # Errors
+    /// [`EnvError::Params`] when there is no such size, camera or body.
+    pub(super) fn new(params: &PictureParams, simulator: &Simulator) -> Result<Self, EnvError> {
+        let wrong = |message| EnvError::Params { name: String::new(), message };
+        let size = [params.width, params.height];
+        if size.iter().any(|side| !(1..=LONGEST_SIDE).contains(side)) {
+            let [width, height] = size;
+            return Err(wrong(format!(
+                "width and height are {width} and {height}, and can be 1 to {LONGEST_SIDE}"
+            )));
         }
-        let [width, depth, height] = [0, 1, 2].map(|axis| (high[axis] - low[axis]).max(0.0));
-        let is_flat = height < 0.35 * width.max(depth);
-        // Of a model without anything to be seen, the origin.
-        let middle = |axis: usize| Some(f64::midpoint(low[axis], high[axis])).filter(|x| x.is_finite());
-        let camera = Camera {
-            look_at: [0, 1, 2].map(|axis| middle(axis).unwrap_or(0.0)),
-            distance: 2.0 * width.max(depth).max(height).max(0.1),
-            decline: if is_flat { 1.2 } else { 0.35 },
-        };
         let model = simulator.model();
         let mut planes = model.geom_type().iter().zip(simulator.data().geom_xpos());
         let floor = planes.find(|(kind, _)| **kind == MjtGeomBase::mjGEOM_PLANE).map(|(_, place)| place[2]);
-        let followed_from = goes_far(simulator).then(|| simulator.body_position(MAIN));
-        Self { camera, floor, followed_from, studio: OnceCell::new() }
+        let (camera, degrees, followed) =
+            if let Some(camera) = named_camera(params, simulator).map_err(wrong)? {
+                let distance = model.stat().extent;
+                let fixed = MjvCamera { distance, ..MjvCamera::new_fixed(camera) };
+                (fixed, model.cam_fovy()[camera], None)
+            } else {
+                let config = &params.default_camera_config;
+                let followed = followed(config, simulator).map_err(wrong)?;
+                (free_camera(config, simulator), f64::from(model.vis().global.fovy), followed)
+            };
+        Ok(Self { camera, view: degrees.to_radians(), size, floor, followed, studio: OnceCell::new() })
     }
 
-    /// The present state, 480 × 480 pixels.
+    /// The present state.
     pub(super) fn draw(&self, simulator: &mut Simulator) -> Frame {
         let camera = self.camera(simulator);
         let studio = self.studio.get_or_init(|| Studio::of(simulator.model()).ok());
-        let filmed = studio.as_ref().and_then(|studio| studio.borrow_mut().draw(&camera, simulator).ok());
+        let filmed =
+            studio.as_ref().and_then(|studio| studio.borrow_mut().draw(camera, self.size, simulator).ok());
         filmed.unwrap_or_else(|| self.draw_plainly(simulator))
     }
 
     /// As [`Self::draw`], the same on every machine.
     pub(super) fn draw_plainly(&self, simulator: &Simulator) -> Frame {
-        scene(&self.camera(simulator), self.floor, solids(simulator).collect())
+        let camera = self.camera(simulator);
+        let (eye, forward, up, right) = camera.frame(simulator.data());
+        let camera = Camera {
+            eye,
+            axes: [right, up, forward],
+            distance: camera.distance,
+            view: self.view,
+            size: self.size,
+        };
+        scene(&camera, self.floor, solids(simulator).collect())
     }
 
     /// Where the camera is now.
-    fn camera(&self, simulator: &Simulator) -> Camera {
-        let mut camera = self.camera;
-        if let Some(from) = self.followed_from {
-            let now = simulator.body_position(MAIN);
+    fn camera(&self, simulator: &Simulator) -> MjvCamera {
+        let mut camera = self.camera.clone();
+        if let Some((body, from)) = self.followed {
+            let now = simulator.body_position(body);
             // Not upwards: jumps shall be seen.
             for axis in [0, 1] {
-                camera.look_at[axis] += now[axis] - from[axis];
+                camera.lookat[axis] += now[axis] - from[axis];
             }
         }
         camera
+    }
+}
+
+/// Index of the model's camera that was asked for, if any.
+fn named_camera(params: &PictureParams, simulator: &Simulator) -> Result<Option<usize>, String> {
+    let model = simulator.model();
+    let names: Vec<_> = (0..model.ncam() as usize)
+        .map(|camera| model.id_to_name(MjtObjBase::mjOBJ_CAMERA, camera).unwrap_or_default())
+        .collect();
+    match (params.camera_id, &params.camera_name) {
+        (Some(_), Some(_)) => Err("camera_id and camera_name are both given: say one of them".to_owned()),
+        (None | Some(-1), None) => Ok(None),
+        (Some(id), None) => {
+            usize::try_from(id).ok().filter(|&id| id < names.len()).map(Some).ok_or_else(|| {
+                format!("camera_id is {id}, and the model has {} cameras; −1 is the free one", names.len())
+            })
+        }
+        (None, Some(name)) => names.iter().position(|known| known == name).map(Some).ok_or_else(|| {
+            format!("camera_name: the model has no camera called {name:?}, its cameras are {names:?}")
+        }),
+    }
+}
+
+/// A camera that has all of the model in view, but for what `config` says.
+fn free_camera(config: &CameraParams, simulator: &Simulator) -> MjvCamera {
+    let (mut low, mut high) = ([f64::INFINITY; 3], [f64::NEG_INFINITY; 3]);
+    for solid in solids(simulator) {
+        let reach = solid.reach();
+        for axis in 0..3 {
+            low[axis] = low[axis].min(solid.place[axis] - reach[axis]);
+            high[axis] = high[axis].max(solid.place[axis] + reach[axis]);
+        }
+    }
+    let [width, depth, height] = [0, 1, 2].map(|axis| (high[axis] - low[axis]).max(0.0));
+    let is_flat = height < 0.35 * width.max(depth);
+    // Of a model without anything to be seen, the origin.
+    let middle = |axis: usize| Some(f64::midpoint(low[axis], high[axis])).filter(|x| x.is_finite());
+    MjvCamera {
+        lookat: config.lookat.unwrap_or_else(|| [0, 1, 2].map(|axis| middle(axis).unwrap_or(0.0))),
+        distance: config.distance.unwrap_or_else(|| 2.0 * width.max(depth).max(height).max(0.1)),
+        azimuth: config.azimuth.unwrap_or(90.0),
+        elevation: config.elevation.unwrap_or(if is_flat { -70.0 } else { -20.0 }),
+        ..MjvCamera::default()
+    }
+}
+
+/// The body that the free camera goes with, and where it is.
+fn followed(config: &CameraParams, simulator: &Simulator) -> Result<Option<(usize, Vector)>, String> {
+    let bodies = simulator.data().xpos().len();
+    let body = config.trackbodyid.or_else(|| goes_far(simulator).then_some(MAIN));
+    match body {
+        Some(body) if body >= bodies => Err(format!(
+            "default_camera_config: trackbodyid is {body}, and the model has bodies 0 to {}",
+            bodies - 1
+        )),
+        _ => Ok(body.map(|body| (body, simulator.body_position(body)))),
     }
 }
 

@@ -24,13 +24,13 @@ impl Simulator {
     /// [`EnvError::Params`] when the model cannot be had, has no actuator, or would never be stepped.
     pub fn new(params: &ModelParams, contact_forces: bool) -> Result<Self, EnvError> {
         let wrong = |message: String| Err(EnvError::Params { name: String::new(), message });
-        let ModelParams { xml_file, frame_skip } = params;
+        let ModelParams { xml_file, frame_skip, .. } = params;
         if *frame_skip == 0 {
             return wrong(
                 "frame_skip is 0: at least one step of the simulator is one of the environment".to_owned(),
             );
         }
-        let model = models::load(xml_file)?;
+        let model = models::load(params)?;
         if model.nu() == 0 {
             return wrong(format!("xml_file {xml_file:?}: the model has no actuator"));
         }

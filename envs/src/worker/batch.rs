@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::thread::available_parallelism;
 
 use serde_json::Value;
@@ -14,7 +15,7 @@ use super::share::{Share, groups};
 use super::shared::{Board, Region};
 use super::{OnWorkerLoss, WorkerOptions, Zygote};
 use crate::batch::check_rows;
-use crate::{BatchEnv, Block, EnvError, EnvSpec, Episode, Frame, Layout, RunningEpisode, Space};
+use crate::{BatchEnv, Block, EnvError, EnvSpec, Episode, Frame, Infos, Layout, RunningEpisode, Space};
 
 /// Looks at a word before sleeping, about 50 µs, where there are cores to spare: waking a sleeper costs as much.
 const SPINS: u32 = 1000;
@@ -379,6 +380,23 @@ impl BatchEnv for WorkerBatch {
             Event::Value(text) => serde_json::from_str(&text).map_err(EnvError::failed),
             _ => unreachable!("a call is answered by a value"),
         }
+    }
+
+    fn take_infos(&mut self) -> Result<Infos, EnvError> {
+        self.usable()?;
+        let informed = |worker: &usize| self.crew.board.slot(*worker).informed.load(Ordering::Relaxed) != 0;
+        let workers = (0..self.crew.members.len()).filter(informed);
+        let commands = workers.map(|worker| (worker, Command::TakeInfos)).collect();
+        let mut infos = Infos::default();
+        for (_, outcome) in self.crew.command(commands) {
+            match outcome {
+                Ok(Event::Infos(own)) => infos.merge(own),
+                Ok(_) => unreachable!("infos are answered by infos"),
+                // The next step finds the worker gone.
+                Err(_) => {}
+            }
+        }
+        Ok(infos)
     }
 
     fn render(&mut self, row: usize) -> Result<Frame, EnvError> {

@@ -20,7 +20,7 @@ use super::os;
 use super::share::GROUPS;
 use super::shared::{Board, Region};
 use crate::batch::panic_message;
-use crate::{Block, EnvError, EnvSpec, Phase, Place, Registry, Rows, episode_seed, generator};
+use crate::{Block, EnvError, EnvSpec, Infos, Phase, Place, Registry, Rows, episode_seed, generator};
 
 /// Exit code after a panic or the death of an environment, as Rust's own after a panic.
 const PANICKED: i32 = 101;
@@ -134,6 +134,9 @@ impl Worker {
             answers.failures.fetch_add(1, Ordering::Relaxed);
         }
         slot.set_idle();
+        if rows.has_infos() {
+            slot.informed.store(1, Ordering::Relaxed);
+        }
         // In this order: a worker that is seen to have finished has also been counted.
         answers.pending[group].count_down();
         slot.finished[group].store(step, Ordering::Release);
@@ -175,6 +178,14 @@ impl Worker {
             Command::Call { row, name, arguments } => {
                 let arguments = serde_json::from_str(&arguments).map_err(EnvError::failed)?;
                 return Ok(Event::Value(slice_of(rows, row).call(row, &name, &arguments)?.to_string()));
+            }
+            Command::TakeInfos => {
+                self.board.slot(self.job.worker).informed.store(0, Ordering::Relaxed);
+                let mut infos = Infos::default();
+                for slice in rows {
+                    infos.merge(slice.take_infos());
+                }
+                return Ok(Event::Infos(infos));
             }
             Command::Render { row } => {
                 let frame = slice_of(rows, row).render(row)?;
@@ -274,5 +285,8 @@ fn time(rows: &mut Rows, block: &Block, length: Duration) -> Result<f64, EnvErro
         rows.step(block, 0)?;
         steps += rows.range().len();
     }
-    Ok(start.elapsed().as_secs_f64() / steps as f64)
+    let seconds = start.elapsed().as_secs_f64();
+    // Nobody has played these episodes.
+    rows.take_infos();
+    Ok(seconds / steps as f64)
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::bell::Looks;
 use super::share::Share;
-use crate::{EnvError, Layout, RunningEpisode, Space};
+use crate::{EnvError, Infos, Layout, RunningEpisode, Space};
 
 /// Learner to zygote.
 #[derive(Serialize, Deserialize)]
@@ -67,6 +67,8 @@ pub enum Command {
     Replay { row: usize, running: RunningEpisode },
     /// Call a method or read an attribute of a row.
     Call { row: usize, name: String, arguments: String },
+    /// Hand over what environments have told of episodes that have ended.
+    TakeInfos,
     /// Draw a row.
     Render { row: usize },
     /// Time the environment for so many seconds.
@@ -84,6 +86,8 @@ pub enum Event {
     Done,
     /// What a call returned, as JSON.
     Value(String),
+    /// What environments have told.
+    Infos(Infos),
     /// A picture.
     Picture { width: u32, height: u32, pixels: Vec<u8> },
     /// Seconds that one step of one row takes.

@@ -81,6 +81,8 @@ pub struct Slot {
     pub finished: [AtomicU32; GROUPS],
     /// Whether it has sent an event instead of finishing a step well.
     pub failed: AtomicU32,
+    /// Whether its environments have told of episodes since the learner asked for that.
+    pub informed: AtomicU32,
     phase: AtomicU32,
     row: AtomicU64,
     episode: AtomicU64,
@@ -118,6 +120,7 @@ impl Slot {
             finished.store(last, Ordering::Relaxed);
         }
         self.failed.store(0, Ordering::Relaxed);
+        self.informed.store(0, Ordering::Relaxed);
         self.set_place(Place::default());
     }
 }

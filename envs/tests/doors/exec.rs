@@ -64,6 +64,10 @@ fn the_client_in_python_keeps_the_contract_and_draws() {
     assert_eq!(report.frame, Some((64, 4)));
     let spec = spec(&name, &json!({}));
     assert_eq!(rollout(&spec), rollout(&spec));
+    let mut walk = made(&name, &json!({}));
+    play(&mut *walk, 3).unwrap();
+    assert_eq!(walk.call("info", &Value::Null).unwrap(), json!({ "arrived": false }));
+    assert!(matches!(walk.call("weather", &json!([1])), Err(EnvError::NoMethod(name)) if name == "weather"));
     let message = refusal(&name, &json!({ "length": 0 }));
     assert_eq!(message, "ValueError('length is 0.0: it lies within 1 and 1000')");
 }
@@ -167,6 +171,18 @@ fn a_simulator_that_fails_in_a_step_is_told() {
         drop(env);
         assert_gone(&word);
     }
+}
+
+#[test]
+fn an_answer_to_a_call_is_json() {
+    let word = word("call");
+    let mut env = made(&faulty("call", &word), &json!({}));
+    play(&mut *env, 5).unwrap();
+    let message = env.call("info", &Value::Null).unwrap_err().to_string();
+    assert!(message.contains("answer to the call of \"info\" is no JSON"), "{message}");
+    assert_gone(&word);
+    let mut env = made(&faulty("", "whole"), &json!({}));
+    assert!(matches!(env.call("info", &Value::Null), Err(EnvError::NoMethod(_))));
 }
 
 #[test]

@@ -34,7 +34,7 @@ def create():
         return struct.pack("<I", 2)
     observation = {"kind": space(9, []), "size": space(2, [1 << 31, 1 << 31]), "choice": space(0, [2])}
     action = {"nothing": space(1, [])}
-    body = struct.pack("<IB", 1, 1) + observation.get(fault, space(2, [])) + action.get(fault, space(0, [2]))
+    body = struct.pack("<IB", 1, 3 if fault in ("call", "leave") else 1) + observation.get(fault, space(2, [])) + action.get(fault, space(0, [2]))
     return body[:-1] if fault == "short spaces" else body + b"!" if fault == "long spaces" else body
 
 
@@ -100,5 +100,7 @@ while len(head := source.read(5)) == 5:
             sys.exit(0)
     elif kind == 4:
         send(4, struct.pack("<II", 2, 1) + bytes(6))
+    elif kind == 6:
+        send(6, b'{"half": ')
     else:
         break

@@ -10,6 +10,8 @@ mod simulator;
 
 use std::time::Duration;
 
+use serde_json::Value;
+
 use self::channel::Fault;
 use self::protocol::{Hello, Kind, OUTCOME};
 use self::settings::Settings;
@@ -19,6 +21,8 @@ use crate::{Action, Coming, Door, Env, EnvError, Frame, Params, Row, Space, Step
 
 /// The longest answer to a create message: bounds of a few million elements.
 const LONGEST_HELLO: usize = 1 << 26;
+/// The longest answer to a call.
+const LONGEST_ANSWER: usize = 1 << 26;
 /// The longest picture: 8 million pixels and its size.
 const LONGEST_PICTURE: usize = 3 * (1 << 23) + 8;
 
@@ -128,6 +132,20 @@ impl Remote {
         Ok(Step { reward, episode: episode(status.into()).map_err(Fault::Broken)? })
     }
 
+    /// The answer to a call; `None` when there is nothing of this name.
+    fn try_call(&mut self, name: &str, arguments: &Value) -> Result<Option<Value>, Fault> {
+        self.catch_up()?;
+        let deadline = self.settings.step_deadline;
+        self.simulator.send(deadline, |out| protocol::call(out, name, arguments))?;
+        let body = self.simulator.receive(Kind::Call, 0..=LONGEST_ANSWER, deadline)?;
+        if body.is_empty() {
+            return Ok(None);
+        }
+        serde_json::from_slice(body).map(Some).map_err(|e| {
+            Fault::Broken(format!("the simulator's answer to the call of {name:?} is no JSON: {e}"))
+        })
+    }
+
     fn try_render(&mut self) -> Result<Frame, Fault> {
         let deadline = self.settings.step_deadline;
         self.simulator.send(deadline, |out| protocol::plain(out, Kind::Render))?;
@@ -198,5 +216,18 @@ impl Env for Remote {
         }
         // A simulator that cannot is told of by the next step: there is no room for the reason here.
         self.try_render().map_err(|fault| self.simulator.fail(fault)).ok()
+    }
+
+    fn call(&mut self, name: &str, arguments: &Value) -> Result<Value, EnvError> {
+        let no_method = || EnvError::NoMethod(name.to_owned());
+        if !self.hello.answers_calls {
+            return Err(no_method());
+        }
+        match self.try_call(name, arguments) {
+            Ok(answer) => answer.ok_or_else(no_method),
+            // One that ends with its episode has nothing to tell of it.
+            Err(Fault::Ended) if self.settings.restart => Ok(Value::Null),
+            Err(fault) => Err(self.simulator.fail(fault)),
+        }
     }
 }

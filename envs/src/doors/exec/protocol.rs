@@ -3,6 +3,8 @@
 //! Every message is a length, a kind and a body; an answer has the kind of its request, or is an error. All numbers are
 //! little-endian.
 
+use serde_json::{Value, json};
+
 use super::super::space::{Described, none};
 use crate::{Action, Frame, Row, Space};
 
@@ -22,6 +24,7 @@ pub enum Kind {
     Step = 3,
     Render = 4,
     Close = 5,
+    Call = 6,
     Error = 255,
 }
 
@@ -59,6 +62,13 @@ pub fn step(out: &mut Vec<u8>, action: Action<'_>) {
     });
 }
 
+/// Calls something by its name.
+pub fn call(out: &mut Vec<u8>, name: &str, arguments: &Value) {
+    message(out, Kind::Call, |out| {
+        out.extend(json!({"name": name, "arguments": arguments}).to_string().as_bytes());
+    });
+}
+
 /// Asks for something without saying more: [`Kind::Render`], [`Kind::Close`].
 pub fn plain(out: &mut Vec<u8>, kind: Kind) {
     message(out, kind, |_| {});
@@ -81,6 +91,8 @@ pub fn read_observation(bytes: &[u8], row: Row<'_>) {
 pub struct Hello {
     /// Whether it can draw.
     pub draws: bool,
+    /// Whether things can be called by their names.
+    pub answers_calls: bool,
     pub observation_space: Space,
     pub action_space: Space,
 }
@@ -105,11 +117,12 @@ pub fn read_hello(body: &[u8]) -> Result<Hello, String> {
     if version != VERSION {
         return Err(format!("the simulator speaks version {version} of the protocol; here it is {VERSION}"));
     }
-    let draws = reader.take()? == [1];
+    let [can] = reader.take()?;
+    let (draws, answers_calls) = (can & 1 != 0, can & 2 != 0);
     let observation_space = reader.space()?.observation().map_err(|e| none("observation", &e))?;
     let action_space = reader.space()?.action().map_err(|e| none("action", &e))?;
     match reader.0.len() {
-        0 => Ok(Hello { draws, observation_space, action_space }),
+        0 => Ok(Hello { draws, answers_calls, observation_space, action_space }),
         extra => Err(format!("the simulator's spaces are followed by {extra} bytes too many")),
     }
 }
@@ -202,6 +215,7 @@ mod tests {
         assert_eq!(&out, end);
         let expected = Hello {
             draws: false,
+            answers_calls: false,
             observation_space: Space::boxed(&[-5.0], &[5.0]),
             action_space: Space::Discrete { n: 2 },
         };

@@ -21,6 +21,7 @@ impl Driver {
     const VERSION: u32 = 0x1F02;
     const EXTENSIONS: u32 = 0x1F03;
     const MAX_TEXTURE_SIZE: u32 = 0x0D33;
+    const MAX_RENDERBUFFER_SIZE: u32 = 0x84E8;
     const FRAMEBUFFER: u32 = 0x8D40;
     /// Complete, or that of a context without a surface.
     const GOOD: [u32; 2] = [0x8CD5, 0x8219];
@@ -57,10 +58,19 @@ impl Driver {
 
     /// Widest texture, in pixels.
     pub(super) fn largest_texture(&self) -> i32 {
-        let mut size = 0;
+        self.number(Self::MAX_TEXTURE_SIZE)
+    }
+
+    /// Widest picture, in pixels.
+    pub(super) fn largest_picture(&self) -> i32 {
+        self.number(Self::MAX_RENDERBUFFER_SIZE)
+    }
+
+    fn number(&self, name: u32) -> i32 {
+        let mut number = 0;
         // SAFETY: one number is written.
-        unsafe { (self.get_integer)(Self::MAX_TEXTURE_SIZE, &raw mut size) };
-        size
+        unsafe { (self.get_integer)(name, &raw mut number) };
+        number
     }
 
     /// Whether there is all that `MuJoCo` would end the process for.

@@ -12,7 +12,6 @@ use mujoco_rs::wrappers::mj_visualization::{MjvCamera, MjvOption, MjvPerturb, Mj
 use super::super::simulator::Simulator;
 use super::{Context, Driver, platform};
 use crate::Frame;
-use crate::draw::scene::{Camera, SIDE};
 
 /// What a scene may hold besides the solids of the model: sites, tendons, lights.
 const EXTRAS: usize = 1000;
@@ -71,6 +70,11 @@ impl Studio {
         if shadow > most {
             return Err(format!("the model's shadows are of {shadow} pixels, and {most} are possible"));
         }
+        let (global, most) = (&model.vis().global, driver.largest_picture());
+        let side = global.offwidth.max(global.offheight);
+        if side > most {
+            return Err(format!("pictures are of {side} pixels, and {most} are possible"));
+        }
         if model.ntex() > MOST || model.nmat() > MOST {
             return Err(format!("the model has more than {MOST} textures or materials"));
         }
@@ -82,31 +86,25 @@ impl Studio {
         Ok((Self { scene, renderer, context }, by))
     }
 
-    /// The present state, 480 × 480 pixels.
+    /// The present state, with as many pixels as the model has room for.
     pub(in super::super) fn draw(
         &mut self,
-        camera: &Camera,
+        mut camera: MjvCamera,
+        [width, height]: [u32; 2],
         simulator: &mut Simulator,
     ) -> Result<Frame, String> {
         self.context.make_current()?;
-        let mut camera = MjvCamera {
-            lookat: camera.look_at,
-            distance: camera.distance,
-            // Along y.
-            azimuth: 90.0,
-            elevation: -camera.decline.to_degrees(),
-            ..MjvCamera::default()
-        };
         let (options, hand) = (MjvOption::default(), MjvPerturb::default());
         self.scene.update(simulator.data_mut(), &options, &hand, &mut camera);
-        let whole = MjrRectangle::new(0, 0, SIDE as i32, SIDE as i32);
+        let whole = MjrRectangle::new(0, 0, width as i32, height as i32);
         self.renderer.offscreen();
         self.scene.render(&whole, &self.renderer);
-        let mut upwards = vec![0; (3 * SIDE * SIDE) as usize];
+        let line = 3 * width as usize;
+        let mut upwards = vec![0; line * height as usize];
         self.renderer.read_pixels(Some(&mut upwards), None, &whole).map_err(|e| e.to_string())?;
         // OpenGL begins at the bottom.
-        let pixels = upwards.chunks_exact(3 * SIDE as usize).rev().flatten().copied().collect();
-        Ok(Frame { width: SIDE, height: SIDE, pixels })
+        let pixels = upwards.chunks_exact(line).rev().flatten().copied().collect();
+        Ok(Frame { width, height, pixels })
     }
 }
 

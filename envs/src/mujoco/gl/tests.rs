@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::rc::Rc;
 
-use super::super::params::ModelParams;
+use super::super::params::{ModelParams, PictureParams};
 use super::super::picture::Picture;
 use super::super::simulator::Simulator;
 use super::driver::suits;
@@ -51,7 +51,7 @@ fn mujoco_draws_what_is_drawn_plainly() {
     };
     println!("{}", renderer().unwrap());
     assert!(Rc::ptr_eq(&studio, &Studio::of(simulator.model()).unwrap()), "rows share a studio");
-    let picture = Picture::new(&simulator);
+    let picture = Picture::new(&PictureParams::default(), &simulator).unwrap();
     let first = picture.draw(&mut simulator);
     assert_eq!((first.width, first.height, first.pixels.len()), (480, 480, 480 * 480 * 3));
     let colours: HashSet<_> = first.pixels.chunks_exact(3).collect();
@@ -77,7 +77,7 @@ fn mujoco_draws_what_is_drawn_plainly() {
     // Another model, and another picture of the first one.
     let drawn = |xml_file| {
         let mut simulator = Simulator::new(&ModelParams::new(xml_file, 1), false).unwrap();
-        Picture::new(&simulator).draw(&mut simulator)
+        Picture::new(&PictureParams::default(), &simulator).unwrap().draw(&mut simulator)
     };
     assert_ne!(drawn("hopper.xml"), first);
     assert_eq!(drawn("half_cheetah.xml"), first);

@@ -1,6 +1,7 @@
-//! Figures of a benchmark as a picture.
+//! Lines in a picture: figures of a benchmark, curves of trainings.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow};
 use kuva::plot::LinePlot;
@@ -11,15 +12,27 @@ use kuva::render::plots::Plot;
 pub struct Series {
     /// As in the legend.
     pub name: String,
-    /// What was varied, and steps a second.
+    /// Across and up.
     pub points: Vec<(f64, f64)>,
 }
 
-/// Writes a PNG file of steps a second over what was varied, both axes logarithmic.
+/// What is written beside the lines.
+pub struct Labels<'a> {
+    /// Above them.
+    pub title: &'a str,
+    /// What goes across.
+    pub across: &'a str,
+    /// What goes up.
+    pub up: &'a str,
+    /// Whether both axes are logarithmic.
+    pub logarithmic: bool,
+}
+
+/// Writes a PNG file of some lines.
 ///
 /// # Errors
 /// A series without a point, or a file that cannot be written.
-pub fn plot(file: &Path, title: &str, varied: &str, series: &[Series]) -> Result<()> {
+pub fn plot(file: &Path, labels: &Labels<'_>, series: &[Series]) -> Result<()> {
     let colours = ["#1f77b4", "#d62728", "#2ca02c", "#9467bd", "#ff7f0e", "#17becf", "#8c564b", "#7f7f7f"];
     let line = |(one, colour): (&Series, &&str)| -> Plot {
         let line =
@@ -29,18 +42,19 @@ pub fn plot(file: &Path, title: &str, varied: &str, series: &[Series]) -> Result
     };
     let plots: Vec<Plot> = series.iter().zip(colours.iter().cycle()).map(line).collect();
     anyhow::ensure!(series.iter().all(|series| !series.points.is_empty()), "there is nothing to draw");
-    let layout = Layout::auto_from_plots(&plots)
-        .with_title(title)
-        .with_x_label(varied)
-        .with_y_label("steps/s")
-        .with_log_scale()
-        .with_x_tick_format(TickFormat::Integer)
-        .with_y_tick_format(TickFormat::Custom(std::sync::Arc::new(short)));
+    let Labels { title, across, up, logarithmic } = labels;
+    let layout = Layout::auto_from_plots(&plots).with_title(*title).with_x_label(*across).with_y_label(*up);
+    let short = TickFormat::Custom(Arc::new(short));
+    let layout = if *logarithmic {
+        layout.with_log_scale().with_x_tick_format(TickFormat::Integer).with_y_tick_format(short)
+    } else {
+        layout.with_x_tick_format(short)
+    };
     let png = kuva::render_to_raster(plots, layout, 1.5).map_err(|e| anyhow!("cannot draw {title}: {e}"))?;
     std::fs::write(file, png).with_context(|| format!("cannot write {}", file.display()))
 }
 
-/// A number of steps in few letters: 250 k, 3 M.
+/// A number in few letters: 250 k, 3 M.
 fn short(number: f64) -> String {
     match number {
         n if n >= 1e6 => format!("{} M", n / 1e6),
@@ -64,11 +78,15 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("growth.png");
         let series = |points: &[(f64, f64)]| Series { name: "a".to_owned(), points: points.to_vec() };
-        plot(&file, "growth", "rows", &[series(&[(8.0, 1e5), (64.0, 4e5)])]).unwrap();
-        assert!(std::fs::read(&file).unwrap().starts_with(b"\x89PNG"));
-        assert!(plot(&file, "growth", "rows", &[series(&[])]).is_err());
+        let labels = Labels { title: "growth", across: "rows", up: "steps/s", logarithmic: true };
+        for labels in [&labels, &Labels { logarithmic: false, ..labels }] {
+            plot(&file, labels, &[series(&[(8.0, 1e5), (64.0, 4e5)])]).unwrap();
+            assert!(std::fs::read(&file).unwrap().starts_with(b"\x89PNG"));
+            std::fs::remove_file(&file).unwrap();
+        }
+        assert!(plot(&file, &labels, &[series(&[])]).is_err());
         let missing = folder.path().join("no/growth.png");
-        let error = plot(&missing, "growth", "rows", &[series(&[(1.0, 1.0)])]).unwrap_err();
+        let error = plot(&missing, &labels, &[series(&[(1.0, 1.0)])]).unwrap_err();
         assert!(error.to_string().contains("cannot write"), "{error}");
     }
 }

@@ -1,0 +1,81 @@
+//! `phalanx plot`: the curves of trainings as a picture.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use serde_json::{Map, Value};
+
+use super::Usage;
+use crate::plot::{Labels, Series, plot};
+use crate::run::RunFolder;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// Folders of runs, as `phalanx train` printed them; a line for each.
+    #[arg(value_name = "RUN", required = true)]
+    runs: Vec<PathBuf>,
+    /// What goes up: a metric of `metrics.jsonl`. docs/ppo.md says what each of them means.
+    #[arg(long, value_name = "NAME", default_value = "episode_return_mean")]
+    metric: String,
+    /// What goes across.
+    #[arg(long, value_enum, default_value_t = Across::Step)]
+    over: Across,
+    /// Picture to write, a PNG file.
+    #[arg(long, value_name = "FILE", default_value = "curve.png")]
+    out: PathBuf,
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum Across {
+    /// Environment steps, all rows together.
+    Step,
+    /// Seconds in the training loop.
+    Seconds,
+    /// Rollouts and updates.
+    Iteration,
+}
+
+impl Across {
+    /// The metric, and what is written beside it.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Step => "step",
+            Self::Seconds => "seconds",
+            Self::Iteration => "iteration",
+        }
+    }
+}
+
+pub(super) fn run(arguments: &Arguments, out: &mut impl Write) -> anyhow::Result<()> {
+    let Arguments { runs, metric, over, out: file } = arguments;
+    let series = runs.iter().map(|run| curve(run, metric, *over)).collect::<anyhow::Result<Vec<_>>>()?;
+    let title = if let [only] = &series[..] { only.name.clone() } else { metric.clone() };
+    plot(file, &Labels { title: &title, across: over.name(), up: metric, logarithmic: false }, &series)?;
+    writeln!(out, "{}", file.display())?;
+    Ok(())
+}
+
+/// One run's line; records that do not have the metric, or not yet, are left out.
+fn curve(run: &Path, metric: &str, over: Across) -> anyhow::Result<Series> {
+    let file = RunFolder::open(run).map_err(|error| Usage(error.to_string()))?.metrics_file();
+    let text = fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
+    // A run that goes on may be writing the last line.
+    let records: Vec<_> =
+        text.lines().filter_map(|line| serde_json::from_str::<Map<String, Value>>(line).ok()).collect();
+    let point = |record: &Map<String, Value>| Some((number(record, over.name())?, number(record, metric)?));
+    let points: Vec<_> = records.iter().filter_map(point).collect();
+    if points.is_empty() {
+        let known: BTreeSet<_> = records.iter().flat_map(Map::keys).map(String::as_str).collect();
+        let known = Vec::from_iter(known).join(", ");
+        return Err(Usage(format!("{} has no number {metric:?} yet; it has {known}", file.display())).into());
+    }
+    let name = run.canonicalize().ok().and_then(|run| Some(run.file_name()?.to_string_lossy().into_owned()));
+    Ok(Series { name: name.unwrap_or_else(|| run.display().to_string()), points })
+}
+
+fn number(record: &Map<String, Value>, name: &str) -> Option<f64> {
+    record.get(name)?.as_f64()
+}

@@ -1,0 +1,64 @@
+//! Environments in other languages, as the README has them, by the binary.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// A folder with the sources of the checkout, to build and train in.
+fn place() -> TempDir {
+    let folder = TempDir::new().unwrap();
+    symlink(Path::new(env!("CARGO_MANIFEST_DIR")).join("envs"), folder.path().join("envs")).unwrap();
+    folder
+}
+
+/// What commands print, with `phalanx` being the binary; they must succeed.
+fn shell(folder: &TempDir, commands: &str) -> String {
+    let binary = Path::new(env!("CARGO_BIN_EXE_phalanx")).parent().unwrap();
+    let path = format!("{}:{}", binary.display(), std::env::var("PATH").unwrap());
+    let mut shell = Command::new("sh");
+    let output = shell.args(["-e", "-c", commands]).env("PATH", path).current_dir(folder).output().unwrap();
+    assert!(output.status.success(), "{commands}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn libraries_and_simulators_are_built_and_checked_as_the_readme_says() {
+    let readme = include_str!("../README.md");
+    let commands =
+        readme.split("```").find(|block| block.contains("cc ") && block.contains("exec:")).unwrap();
+    let said = shell(&place(), commands);
+    for name in ["dylib:libwalk.so", "exec:./pendulum"] {
+        assert!(said.contains(&format!("{name} keeps the contract")), "{said}");
+    }
+}
+
+/// What a record or report says of a name that environments tell.
+fn share(of: &Value, name: &str) -> Option<f64> {
+    of[name].as_f64().inspect(|share| assert!((0.0..=1.0).contains(share), "{name}: {of}"))
+}
+
+#[test]
+fn what_a_simulator_tells_of_its_episodes_is_logged() {
+    let folder = place();
+    let config = "env: {name: 'exec:python3 envs/examples/exec/walk.py', params: {length: 3}}
+rows: 4
+workers: 2
+steps: 1024
+rollout: {steps: 64}
+network: {hidden: [8]}
+evaluation: {every: 0, episodes: 3}
+";
+    fs::write(folder.path().join("walk.yaml"), config).unwrap();
+    shell(&folder, "phalanx train walk.yaml");
+    let lines = shell(&folder, "cat runs/*/metrics.jsonl");
+    let records: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(records.len(), 4);
+    assert!(records.iter().any(|record| share(record, "info/arrived") > Some(0.0)), "{lines}");
+    assert!(share(&records[3], "evaluation_info/arrived").is_some(), "{lines}");
+    let report: Value = serde_json::from_str(&shell(&folder, "phalanx evaluate runs/* --json")).unwrap();
+    assert!(share(&report["info"], "arrived").is_some(), "{report}");
+}
