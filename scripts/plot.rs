@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow};
-use kuva::plot::LinePlot;
+use kuva::plot::{LinePlot, ScatterPlot};
 use kuva::render::layout::{Layout, TickFormat};
 use kuva::render::plots::Plot;
 
@@ -35,6 +35,10 @@ pub struct Labels<'a> {
 pub fn plot(file: &Path, labels: &Labels<'_>, series: &[Series]) -> Result<()> {
     let colours = ["#1f77b4", "#d62728", "#2ca02c", "#9467bd", "#ff7f0e", "#17becf", "#8c564b", "#7f7f7f"];
     let line = |(one, colour): (&Series, &&str)| -> Plot {
+        if let [point] = one.points[..] {
+            let dot = ScatterPlot::new().with_data([point]).with_color(*colour).with_size(4.0);
+            return if series.len() > 1 { dot.with_legend(one.name.as_str()).into() } else { dot.into() };
+        }
         let line =
             LinePlot::new().with_data(one.points.iter().copied()).with_color(*colour).with_stroke_width(2.0);
         // The title says what a line alone is.

@@ -189,6 +189,16 @@ fn a_batch_is_replayed_by_any_number_of_workers() {
 }
 
 #[test]
+fn any_number_of_workers_tells_of_the_same_episodes() {
+    run(&["infos"]);
+}
+
+#[test]
+fn a_worker_draws_as_this_process_does() {
+    run(&["pictures"]);
+}
+
+#[test]
 fn rows_are_called_one_by_one_and_all_together() {
     let output = run(&["calls"]);
     let at = "call failed at step 0 of episode 0";

@@ -74,7 +74,7 @@ pub(super) fn run(
             "return {return_mean:.2} ± {return_std:.2} (standard deviation), length {length_mean:.1}"
         )?;
         for (name, mean) in result.info {
-            writeln!(out, "{name} {mean:.2}")?;
+            writeln!(out, "info/{name} {mean:.4}")?;
         }
     }
     Ok(())

@@ -18,6 +18,9 @@ pub(super) struct Played {
     /// Which policy: the newest, the one with the best evaluation, or the one after so many steps.
     #[arg(long, default_value = "latest", value_name = "latest|best|STEP")]
     checkpoint: Which,
+    /// Override a setting of the run's configuration, as in `--set env.params.gravity=1.6`; may be repeated.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    sets: Vec<String>,
     /// Draw actions from the policy instead of taking the most probable one.
     #[arg(long)]
     pub stochastic: bool,
@@ -30,7 +33,7 @@ impl Played {
     /// The run, its configuration and the checkpoint. Damaged checkpoints that were passed over are told.
     pub fn open(&self, registry: &Registry) -> anyhow::Result<(RunFolder, Config, Found)> {
         let run = RunFolder::open(&self.run).map_err(|error| Usage(error.to_string()))?;
-        let config = run.config(&[], registry)?;
+        let config = run.config(&self.sets, registry)?;
         let found = run.checkpoints(config.checkpoint.keep).load(self.checkpoint);
         let found = found.with_context(|| format!("cannot play the policy of {}", self.run.display()))?;
         for damaged in &found.damaged {

@@ -13,6 +13,7 @@ Observations and actions are flat sequences of numbers. An exception is told to 
 """
 
 import json
+import math
 import os
 import socket
 import struct
@@ -40,6 +41,16 @@ def box(shape, low=None, high=None, element="f"):
     """Bounds are numbers, lists of as many as there are elements, or None; the element is "f", or "B" for bytes."""
     spread = [[] if b is None else b if isinstance(b, (list, tuple)) else [b] for b in (low, high)]
     return space(3 if element == "B" else 2, shape, element, *spread)
+
+
+def plain(value):
+    """The value as JSON has it: numbers and arrays of NumPy are lists and numbers, what is not finite is null."""
+    value = value.tolist() if hasattr(value, "tolist") else value
+    if isinstance(value, dict):
+        return {name: plain(part) for name, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def answer_all(make, source, sink):
@@ -73,13 +84,12 @@ def answer_all(make, source, sink):
                 width, height, rgb = env.render()
                 send(kind, struct.pack("<II", width, height) + bytes(rgb))
             elif kind == CALL:
-                send(kind, json.dumps(env.call(**json.loads(body))).encode())
+                send(kind, json.dumps(plain(env.call(**json.loads(body)))).encode())
             elif kind == CLOSE:
                 return
-        except NotImplementedError:
-            send(kind, b"")
         except Exception as error:
-            send(ERROR, repr(error).encode())
+            unknown = kind == CALL and isinstance(error, NotImplementedError)
+            send(*(kind, b"") if unknown else (ERROR, repr(error).encode()))
 
 
 def serve(make):

@@ -103,10 +103,10 @@ pub trait BatchEnv {
     }
 
     /// What the environments have told of the episodes that have ended since the last time this was asked. No step may be
-    /// under way.
+    /// under way. What a lost worker was told is lost with it.
     ///
     /// # Errors
-    /// The losses of workers.
+    /// [`EnvError::Ended`].
     fn take_infos(&mut self) -> Result<Infos, EnvError>;
 
     /// Draws one row.

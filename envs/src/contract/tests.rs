@@ -81,6 +81,7 @@ enum Fault {
     ChoiceFails,
     TornPicture,
     GrowingPicture,
+    InfoFails,
     AnswersAll,
     SeedIgnored,
     StartRepeated,
@@ -153,7 +154,9 @@ impl Faulty {
             let space = Space::Discrete { n: 0 };
             let faulty = Faulty { inner, fault, instance, resets: 0, steps: 0, space };
             Ok(match fault {
-                Fault::TornPicture | Fault::GrowingPicture | Fault::AnswersAll => Box::new(Outside(faulty)),
+                Fault::TornPicture | Fault::GrowingPicture | Fault::AnswersAll | Fault::InfoFails => {
+                    Box::new(Outside(faulty))
+                }
                 _ => Box::new(faulty),
             })
         })
@@ -186,14 +189,19 @@ impl Env for Outside {
         Some(Frame { width: side, height: side, pixels: vec![0; (side * side * 3) as usize - missing] })
     }
 
-    fn call(&mut self, _name: &str, _arguments: &serde_json::Value) -> Result<serde_json::Value, EnvError> {
-        Ok(serde_json::Value::Null)
+    fn call(&mut self, name: &str, _arguments: &serde_json::Value) -> Result<serde_json::Value, EnvError> {
+        match (self.0.fault, name) {
+            (Fault::InfoFails, "info") => Err(EnvError::failed("the track is not to be seen")),
+            (Fault::InfoFails, _) => Err(EnvError::NoMethod(name.to_owned())),
+            _ => Ok(serde_json::Value::Null),
+        }
     }
 }
 
 #[test]
 fn every_fault_is_found() {
     let expected = [
+        (Fault::InfoFails, "call(\"info\") failed with Failed(\"the track is not to be seen\")"),
         (Fault::NewPanics, "it cannot be made: panicked: no memory for the track"),
         (Fault::EmptySpace, "the action space Discrete(0) is none"),
         (Fault::OneUnwritten, "seed 1, episode 0, step 1: observation[2] was not written"),

@@ -15,7 +15,7 @@
 //! in a pipe each way for all rows together:
 //!
 //! ```text
-//! 0 seed u32 │ 4 reward f32 │ 8 command u8 │ 9 episode u8 │ 16 action [A] of 8 bytes each │ … observation [O] f32 or u8
+//! 0 seed u32 │ 4 reward f32 │ 8 command u8 │ 9 episode u8 │ 10 informs u8 │ 16 action [A] of 8 bytes each │ … observation [O] f32 or u8
 //! ```
 //!
 //! # Spaces
@@ -46,7 +46,7 @@ use std::cell::RefCell;
 use std::path::PathBuf;
 use std::rc::Rc;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use self::host::Host;
 use self::message::{Made, Request};
@@ -58,6 +58,7 @@ const SEED: usize = 0;
 const REWARD: usize = 4;
 const COMMAND: usize = 8;
 const EPISODE: usize = 9;
+const INFORMS: usize = 10;
 const ACTION: usize = 16;
 
 /// What a row is to do; it notes `Rest` when that went well and `Failed` when it did not.
@@ -227,6 +228,9 @@ impl Env for GymnasiumEnv {
     /// `info`: the numbers and arrays of numbers in the info of the latest reset or step. Any other name is a method or
     /// attribute of the environment or of a wrapper around it; the arguments of a method are a list, or a map of names.
     fn call(&mut self, name: &str, arguments: &Value) -> Result<Value, EnvError> {
+        if name == "info" && self.memory.read_one::<u8>(INFORMS) == 0 {
+            return Ok(json!({}));
+        }
         self.host.borrow_mut().request(&Request::Call { row: self.row, name, arguments })
     }
 }

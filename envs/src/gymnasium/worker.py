@@ -17,7 +17,7 @@ import time
 import traceback
 
 # The memory of a row: places in it, and what stands there.
-SEED, REWARD, COMMAND, EPISODE, ACTION = 0, 4, 8, 9, 16
+SEED, REWARD, COMMAND, EPISODE, INFORMS, ACTION = 0, 4, 8, 9, 10, 16
 REST, FAILED, STEP, RESET, RESET_SEEDED = 0, 1, 2, 3, 4
 RUNNING, TERMINATED, TRUNCATED = 0, 1, 2
 BELL = bytes(4)
@@ -93,6 +93,7 @@ class Row:
         else:
             return
         self.write_observation(observation)
+        head[INFORMS] = 1 if self.info else 0
         head[COMMAND] = REST
 
 
@@ -131,7 +132,8 @@ class Host:
     def call(self, row, name, arguments):
         row = self.rows[row]
         if name == "info":
-            return {str(key): plain(value) for key, value in row.info.items() if is_numeric(value)}
+            info = row.info if isinstance(row.info, dict) else {}
+            return {str(key): plain(value) for key, value in info.items() if is_numeric(value)}
         value = row.env.get_wrapper_attr(name)
         if not callable(value):
             return plain(value)

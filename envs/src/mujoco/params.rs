@@ -61,8 +61,8 @@ pub struct CameraParams {
     pub elevation: Option<f64>,
     /// What is looked at in the model's initial state: x, y, z in m.
     pub lookat: Option<[f64; 3]>,
-    /// Body that the camera goes with along the ground; 0, the world, keeps it where it is.
-    pub trackbodyid: Option<usize>,
+    /// Body that the camera goes with along the ground; 0, the world, and −1 keep it where it is.
+    pub trackbodyid: Option<i32>,
 }
 
 /// What counts for all that shall get ahead.

@@ -49,16 +49,21 @@ impl Picture {
         let model = simulator.model();
         let mut planes = model.geom_type().iter().zip(simulator.data().geom_xpos());
         let floor = planes.find(|(kind, _)| **kind == MjtGeomBase::mjGEOM_PLANE).map(|(_, place)| place[2]);
-        let (camera, degrees, followed) =
-            if let Some(camera) = named_camera(params, simulator).map_err(wrong)? {
-                let distance = model.stat().extent;
-                let fixed = MjvCamera { distance, ..MjvCamera::new_fixed(camera) };
-                (fixed, model.cam_fovy()[camera], None)
-            } else {
-                let config = &params.default_camera_config;
-                let followed = followed(config, simulator).map_err(wrong)?;
-                (free_camera(config, simulator), f64::from(model.vis().global.fovy), followed)
-            };
+        let (camera, degrees, followed) = if let Some(camera) =
+            named_camera(params, simulator).map_err(wrong)?
+        {
+            if params.default_camera_config != CameraParams::default() {
+                let message = "default_camera_config is for the free camera, and another one is asked for";
+                return Err(wrong(message.to_owned()));
+            }
+            let distance = model.stat().extent;
+            let fixed = MjvCamera { distance, ..MjvCamera::new_fixed(camera) };
+            (fixed, model.cam_fovy()[camera], None)
+        } else {
+            let config = &params.default_camera_config;
+            let followed = followed(config, simulator).map_err(wrong)?;
+            (free_camera(config, simulator), f64::from(model.vis().global.fovy), followed)
+        };
         Ok(Self { camera, view: degrees.to_radians(), size, floor, followed, studio: OnceCell::new() })
     }
 
@@ -145,14 +150,17 @@ fn free_camera(config: &CameraParams, simulator: &Simulator) -> MjvCamera {
 /// The body that the free camera goes with, and where it is.
 fn followed(config: &CameraParams, simulator: &Simulator) -> Result<Option<(usize, Vector)>, String> {
     let bodies = simulator.data().xpos().len();
-    let body = config.trackbodyid.or_else(|| goes_far(simulator).then_some(MAIN));
-    match body {
-        Some(body) if body >= bodies => Err(format!(
-            "default_camera_config: trackbodyid is {body}, and the model has bodies 0 to {}",
-            bodies - 1
-        )),
-        _ => Ok(body.map(|body| (body, simulator.body_position(body)))),
-    }
+    let body = match config.trackbodyid {
+        None => goes_far(simulator).then_some(MAIN),
+        Some(-1) => None,
+        Some(body) => Some(usize::try_from(body).ok().filter(|&body| body < bodies).ok_or_else(|| {
+            format!(
+                "default_camera_config: trackbodyid is {body}, and the model has bodies 0 to {}",
+                bodies - 1
+            )
+        })?),
+    };
+    Ok(body.map(|body| (body, simulator.body_position(body))))
 }
 
 /// Whether nothing keeps the main body where it is: it is free, or slides without limits.

@@ -269,6 +269,11 @@ fn wrong_parameters_say_what_is_wrong() {
         ),
         (
             "Hopper-v5",
+            json!({"camera_id": 0, "default_camera_config": {"distance": 2}}),
+            ["Hopper-v5", "default_camera_config", "free camera"],
+        ),
+        (
+            "Hopper-v5",
             json!({"default_camera_config": {"zoom": 2}}),
             ["Hopper-v5", "unknown field `zoom`", "`distance`"],
         ),
@@ -392,7 +397,9 @@ fn cameras_go_with_the_model_unless_they_shall_not() {
         left.abs_diff(later) > 10
     };
     assert!(!moved(json!({})));
-    assert!(moved(json!({"default_camera_config": {"trackbodyid": 0, "distance": 20.0}})));
+    for still in [0, -1] {
+        assert!(moved(json!({"default_camera_config": {"trackbodyid": still, "distance": 20.0}})));
+    }
     let track = json!({"camera_name": "track"});
     assert!(!moved(track.clone()), "it goes with the centre of mass");
     assert_eq!(pictures(&track), pictures(&json!({"camera_id": 0})));

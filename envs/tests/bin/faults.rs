@@ -52,6 +52,8 @@ fn run(zygote: &Zygote, registry: &Registry, arguments: &[&str]) {
         ["respawn-resting"] => respawn::resting_rows(zygote),
         ["same-bits"] => equal::same_bits(zygote, registry),
         ["replay"] => equal::replay(zygote, registry),
+        ["infos"] => equal::infos(zygote, registry),
+        ["pictures"] => equal::pictures(zygote, registry),
         ["calls"] => equal::calls(zygote, registry),
         ["close-during-step"] => life::close_during_step(zygote),
         ["hundred"] => life::hundred(zygote, registry),

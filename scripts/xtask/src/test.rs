@@ -30,9 +30,18 @@ pub fn run_tests(arguments: &[&str]) -> Result<()> {
     if output(&mut cargo(&["nextest", "--version"])).is_err() {
         return run(cargo(&["test", "--no-fail-fast"]).args(WHOLE).args(arguments));
     }
-    if arguments.is_empty() {
-        // First, so that the last lines are nextest's summary.
-        run(cargo(&["test", "--doc"]).args(WHOLE))?;
+    let suite = |words: &[&str]| {
+        let mut command = cargo(&["nextest", "run", "--no-fail-fast"]);
+        command.args(WHOLE).args(words);
+        command
+    };
+    if !arguments.is_empty() {
+        return run(&mut suite(arguments));
     }
-    run(cargo(&["nextest", "run", "--no-fail-fast"]).args(WHOLE).args(arguments))
+    // Before the suite, so that the last lines are its summary.
+    let examples = run(cargo(&["test", "--doc"]).args(WHOLE));
+    // MuJoCo's own renderer, where this machine has OpenGL.
+    let pictures = std::env::var_os(PICTURES).unwrap_or_default();
+    let renderer = run(suite(&["-E", "test(mujoco::gl::)"]).env(PICTURES, pictures));
+    run(&mut suite(&[])).and(examples).and(renderer)
 }

@@ -10,7 +10,7 @@ mod simulator;
 
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use self::channel::Fault;
 use self::protocol::{Hello, Kind, OUTCOME};
@@ -60,13 +60,15 @@ struct Remote {
     hello: Hello,
     /// What has been sent and whose answer has not been received.
     pending: Option<Coming>,
+    /// Whether the last step ended its episode.
+    over: bool,
 }
 
 impl Remote {
     fn open(origin: Origin, params: &Params) -> Result<Self, EnvError> {
         let (settings, params) = Settings::take(params)?;
         let (simulator, hello) = start(&origin, &params, settings.start_deadline)?;
-        Ok(Self { origin, settings, params, simulator, hello, pending: None })
+        Ok(Self { origin, settings, params, simulator, hello, pending: None, over: false })
     }
 
     /// Puts another simulator in the place of one that has ended.
@@ -129,7 +131,9 @@ impl Remote {
         let body = self.receive(Coming::Step)?;
         let (reward, status, shown) = protocol::read_step(body).map_err(Fault::Broken)?;
         protocol::read_observation(shown, observation);
-        Ok(Step { reward, episode: episode(status.into()).map_err(Fault::Broken)? })
+        let episode = episode(status.into()).map_err(Fault::Broken)?;
+        self.over = episode.is_over();
+        Ok(Step { reward, episode })
     }
 
     /// The answer to a call; `None` when there is nothing of this name.
@@ -226,7 +230,7 @@ impl Env for Remote {
         match self.try_call(name, arguments) {
             Ok(answer) => answer.ok_or_else(no_method),
             // One that ends with its episode has nothing to tell of it.
-            Err(Fault::Ended) if self.settings.restart => Ok(Value::Null),
+            Err(Fault::Ended) if self.settings.restart && self.over && name == "info" => Ok(json!({})),
             Err(fault) => Err(self.simulator.fail(fault)),
         }
     }

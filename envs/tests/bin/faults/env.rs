@@ -153,6 +153,7 @@ impl Env for Faulty {
                     arguments["to"].as_f64().ok_or_else(|| EnvError::failed("needs `to`"))? as f32;
                 Ok(Value::Null)
             }
+            "info" => Ok(json!({ "position": self.position, "long": self.step > 5, "pid": "a text" })),
             "busy" => Ok(json!(self.busy())),
             "pid" => Ok(json!(std::process::id())),
             "fall" => {

@@ -1,7 +1,7 @@
 //! Whatever the number of workers, a batch is the same batch.
 
 use phalanx_envs::{
-    BatchEnv, Episode, LocalBatch, Registry, RunningEpisode, WorkerBatch, WorkerOptions, Zygote,
+    BatchEnv, EnvSpec, Episode, LocalBatch, Registry, RunningEpisode, WorkerBatch, WorkerOptions, Zygote,
 };
 use serde_json::{Value, json};
 
@@ -112,6 +112,52 @@ pub fn replay(zygote: &Zygote, registry: &Registry) {
                 batch.step(t).unwrap();
             }
         }
+    }
+}
+
+/// What environments tell of their episodes is told once, and is the same for any number of workers.
+pub fn infos(zygote: &Zygote, registry: &Registry) {
+    let mut told = Vec::new();
+    for workers in [0, 1, 3] {
+        let mut batch = make(zygote, registry, &json!({"edge": 0.8, "limit": 9}), workers);
+        batch.reset(None).unwrap();
+        for t in 0..STEPS {
+            act(batch.block(), t, 0);
+            batch.step(t).unwrap();
+        }
+        let infos = batch.take_infos().unwrap();
+        let means: Vec<_> = infos.means().map(|(name, mean)| (name.to_owned(), mean)).collect();
+        let ends = || (0..STEPS * ROWS).filter(|&i| batch.block().episode(i / ROWS, i % ROWS).is_over());
+        let last = |i: usize| f64::from(final_observation(batch.block(), i / ROWS, i % ROWS)[0]);
+        let (count, sum) = (ends().count() as f64, ends().map(last).sum::<f64>());
+        assert_eq!(means[1].0, "position");
+        assert!((means[1].1 - sum / count).abs() < 1e-6, "{means:?}");
+        assert!(batch.take_infos().unwrap().is_empty());
+        told.push(means);
+    }
+    for means in &told {
+        assert_eq!(means.len(), 2);
+        for ((name, mean), (first, expected)) in means.iter().zip(&told[0]) {
+            // Workers add up in another order.
+            assert!(name == first && (mean - expected).abs() < 1e-9, "{means:?}");
+        }
+    }
+}
+
+/// Pictures of a worker and of this process, of `MuJoCo`'s environments where they are there.
+pub fn pictures(zygote: &Zygote, registry: &Registry) {
+    for name in ["CartPole-v1", "HalfCheetah-v5"].into_iter().filter(|name| registry.info(name).is_ok()) {
+        let spec = EnvSpec::named(name);
+        let mut workers = WorkerBatch::new(zygote, &spec, 4, 1, 7, 2, &within(30.0)).unwrap();
+        let mut local = LocalBatch::new(registry, &spec, 4, 1, 7).unwrap();
+        for row in [0, 3] {
+            let [shown, expected] = [&mut workers as &mut dyn BatchEnv, &mut local].map(|batch| {
+                batch.reset(None).unwrap();
+                batch.render(row).unwrap()
+            });
+            assert_eq!(shown, expected, "{name}, row {row}");
+        }
+        workers.close().unwrap();
     }
 }
 
