@@ -195,6 +195,10 @@ impl<W: Watch> Rows<W> {
             match self.slot(row).env.call("info", &Value::Null) {
                 Ok(info) => self.infos.count(&info),
                 Err(EnvError::NoMethod(_)) => self.informs = false,
+                Err(EnvError::Failed(why)) => {
+                    let why = EnvError::Failed(format!("info: {why}"));
+                    return Err(self.at_row(row, Phase::Call, "none", why));
+                }
                 Err(e) => return Err(self.at_row(row, Phase::Call, "none", e)),
             }
         }
