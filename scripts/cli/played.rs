@@ -18,7 +18,8 @@ pub(super) struct Played {
     /// Which policy: the newest, the one with the best evaluation, or the one after so many steps.
     #[arg(long, default_value = "latest", value_name = "latest|best|STEP")]
     checkpoint: Which,
-    /// Override a setting of the run's configuration, as in `--set env.params.gravity=1.6`; may be repeated.
+    /// Override a setting of the run's configuration, as in `--set env.params.g=1.6`, or `evaluation.env.params.g` where it has
+    /// an environment of its own to evaluate on; may be repeated.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     sets: Vec<String>,
     /// Draw actions from the policy instead of taking the most probable one.

@@ -67,6 +67,9 @@ fn curve(run: &Path, metric: &str, over: Across) -> anyhow::Result<Series> {
         text.lines().filter_map(|line| serde_json::from_str::<Map<String, Value>>(line).ok()).collect();
     let point = |record: &Map<String, Value>| Some((number(record, over.name())?, number(record, metric)?));
     let points: Vec<_> = records.iter().filter_map(point).collect();
+    if records.is_empty() {
+        return Err(Usage(format!("{} has not finished an iteration yet", run.display())).into());
+    }
     if points.is_empty() {
         let known: BTreeSet<_> = records.iter().flat_map(Map::keys).map(String::as_str).collect();
         let known = Vec::from_iter(known).join(", ");

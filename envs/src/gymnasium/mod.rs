@@ -225,7 +225,7 @@ impl Env for GymnasiumEnv {
         self.frames_per_second
     }
 
-    /// `info`: the numbers and arrays of numbers in the info of the latest reset or step. Any other name is a method or
+    /// `info`: the numbers and arrays of at most 100 numbers in the info of the latest reset or step. Any other name is a method or
     /// attribute of the environment or of a wrapper around it; the arguments of a method are a list, or a map of names.
     fn call(&mut self, name: &str, arguments: &Value) -> Result<Value, EnvError> {
         if name == "info" && self.memory.read_one::<u8>(INFORMS) == 0 {

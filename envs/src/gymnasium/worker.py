@@ -181,7 +181,9 @@ def render_mode(name, params):
 
 
 def is_numeric(value):
-    """Whether this is a number or an array of numbers."""
+    """Whether this is a number or a short array of numbers: pictures would take longer to write than a step takes."""
+    if isinstance(value, np.ndarray) and value.size > 100:
+        return False
     return isinstance(value, (bool, int, float, np.generic, np.ndarray)) and np.asarray(value).dtype.kind in "biuf"
 
 
