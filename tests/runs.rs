@@ -178,6 +178,16 @@ fn a_run_leaves_everything_and_can_be_evaluated() {
         text(&first.stdout).starts_with("CartPole-v1 after 1024 steps of training, 2 episodes:\nreturn ")
     );
 
+    let output = place.succeed(&["evaluate", folder, "--episodes", "2", "--set", "env.time_limit=5"]);
+    assert!(text(&output.stdout).contains(", length 5.0"), "{}", text(&output.stdout));
+    let own = ["--set", "evaluation.env=CartPole-v1", "--set", "env.time_limit=5"];
+    let output = place.run(&[&["evaluate", folder], &own[..]].concat());
+    assert!(
+        text(&output.stderr).contains("say `--set evaluation.env.time_limit=5`"),
+        "{}",
+        text(&output.stderr)
+    );
+
     let output = place.succeed(&["plot", folder, "--metric", "evaluation_return_mean", "--over", "seconds"]);
     assert_eq!(text(&output.stdout), "curve.png\n");
     assert!(fs::read(place.0.path().join("curve.png")).unwrap().starts_with(b"\x89PNG"));

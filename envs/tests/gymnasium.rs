@@ -233,6 +233,7 @@ fn methods_and_attributes_are_called_by_name() {
     let position = shown(&mut *env, |env, row| env.step(Action::Discrete(1), row).unwrap()).0[0];
     let info = env.call("info", &Value::Null).unwrap();
     assert_eq!(info["pair"][0].as_f64().unwrap() as f32, position);
+    assert_eq!(info.get("picture"), None, "120 numbers are too many");
     // Text is left out, and what is not finite is null.
     assert_eq!((&info["steps"], &info["pair"][1], info.get("name")), (&json!(1), &Value::Null, None));
     assert!(info["near"].is_boolean());

@@ -35,6 +35,11 @@ impl Played {
     pub fn open(&self, registry: &Registry) -> anyhow::Result<(RunFolder, Config, Found)> {
         let run = RunFolder::open(&self.run).map_err(|error| Usage(error.to_string()))?;
         let config = run.config(&self.sets, registry)?;
+        let of_training = |set: &&String| set.starts_with("env.") || set.starts_with("env=");
+        if let (Some(_), Some(set)) = (&config.evaluation.env, self.sets.iter().find(of_training)) {
+            let message = format!("this run is played in `evaluation.env`: say `--set evaluation.{set}`");
+            return Err(Usage(message).into());
+        }
         let found = run.checkpoints(config.checkpoint.keep).load(self.checkpoint);
         let found = found.with_context(|| format!("cannot play the policy of {}", self.run.display()))?;
         for damaged in &found.damaged {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -51,32 +51,45 @@ impl Across {
 
 pub(super) fn run(arguments: &Arguments, out: &mut impl Write) -> anyhow::Result<()> {
     let Arguments { runs, metric, over, out: file } = arguments;
-    let series = runs.iter().map(|run| curve(run, metric, *over)).collect::<anyhow::Result<Vec<_>>>()?;
+    let mut series = Vec::new();
+    for run in runs {
+        match curve(run, metric, *over)? {
+            Ok(line) => series.push(line),
+            Err(why) if runs.len() > 1 => eprintln!("left out: {why}"),
+            Err(why) => return Err(Usage(why).into()),
+        }
+    }
+    if series.is_empty() {
+        return Err(Usage(format!("no run has a number {metric:?} yet")).into());
+    }
     let title = if let [only] = &series[..] { only.name.clone() } else { metric.clone() };
     plot(file, &Labels { title: &title, across: over.name(), up: metric, logarithmic: false }, &series)?;
     writeln!(out, "{}", file.display())?;
     Ok(())
 }
 
-/// One run's line; records that do not have the metric, or not yet, are left out.
-fn curve(run: &Path, metric: &str, over: Across) -> anyhow::Result<Series> {
+/// One run's line, or why there is none yet; records without the metric are left out.
+fn curve(run: &Path, metric: &str, over: Across) -> anyhow::Result<Result<Series, String>> {
     let file = RunFolder::open(run).map_err(|error| Usage(error.to_string()))?.metrics_file();
-    let text = fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
+    let text = match fs::read_to_string(&file) {
+        Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
+        text => text.with_context(|| format!("cannot read {}", file.display()))?,
+    };
     // A run that goes on may be writing the last line.
     let records: Vec<_> =
         text.lines().filter_map(|line| serde_json::from_str::<Map<String, Value>>(line).ok()).collect();
+    if records.is_empty() {
+        return Ok(Err(format!("{} has not finished an iteration yet", run.display())));
+    }
     let point = |record: &Map<String, Value>| Some((number(record, over.name())?, number(record, metric)?));
     let points: Vec<_> = records.iter().filter_map(point).collect();
-    if records.is_empty() {
-        return Err(Usage(format!("{} has not finished an iteration yet", run.display())).into());
-    }
     if points.is_empty() {
         let known: BTreeSet<_> = records.iter().flat_map(Map::keys).map(String::as_str).collect();
         let known = Vec::from_iter(known).join(", ");
-        return Err(Usage(format!("{} has no number {metric:?} yet; it has {known}", file.display())).into());
+        return Ok(Err(format!("{} has no number {metric:?} yet; it has {known}", file.display())));
     }
     let name = run.canonicalize().ok().and_then(|run| Some(run.file_name()?.to_string_lossy().into_owned()));
-    Ok(Series { name: name.unwrap_or_else(|| run.display().to_string()), points })
+    Ok(Ok(Series { name: name.unwrap_or_else(|| run.display().to_string()), points }))
 }
 
 fn number(record: &Map<String, Value>, name: &str) -> Option<f64> {

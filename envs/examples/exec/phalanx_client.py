@@ -44,13 +44,15 @@ def box(shape, low=None, high=None, element="f"):
 
 
 def plain(value):
-    """The value as JSON has it: numbers and arrays of NumPy are lists and numbers, what is not finite is null."""
+    """The value as JSON has it: numbers and arrays of NumPy are lists and numbers, what is not finite is null, other things are text."""
     value = value.tolist() if hasattr(value, "tolist") else value
     if isinstance(value, dict):
-        return {name: plain(part) for name, part in value.items()}
+        return {str(name): plain(part) for name, part in value.items()}
     if isinstance(value, (list, tuple)):
         return [plain(part) for part in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value if value is None or isinstance(value, (bool, int, float)) else str(value)
 
 
 def answer_all(make, source, sink):

@@ -201,7 +201,7 @@ impl Env for Outside {
 #[test]
 fn every_fault_is_found() {
     let expected = [
-        (Fault::InfoFails, "call(\"info\") failed with Failed(\"the track is not to be seen\")"),
+        (Fault::InfoFails, "call(\"info\") after the episode failed: the track is not to be seen"),
         (Fault::NewPanics, "it cannot be made: panicked: no memory for the track"),
         (Fault::EmptySpace, "the action space Discrete(0) is none"),
         (Fault::OneUnwritten, "seed 1, episode 0, step 1: observation[2] was not written"),

@@ -229,6 +229,9 @@ impl Trial {
                     self.find("reward", &format!("the reward is {}: not a finite number", step.reward));
                 }
                 self.check_observation();
+                if step.episode.is_over() {
+                    self.check_info();
+                }
                 Some((step.reward, step.episode))
             }
             Err(e) => {
@@ -236,6 +239,15 @@ impl Trial {
                 self.find("step", &message);
                 None
             }
+        }
+    }
+
+    /// Asks what batches ask after each episode.
+    fn check_info(&mut self) {
+        let env = &mut self.env;
+        match guard(|| env.call("info", &serde_json::Value::Null)) {
+            Ok(_) | Err(EnvError::NoMethod(_)) => {}
+            Err(e) => self.find("info", &format!("call(\"info\") after the episode failed: {e}")),
         }
     }
 

@@ -127,7 +127,7 @@ class Walk(gymnasium.Env):
             print("a word on the standard output")
         self.position += action + 0.1 * self.np_random.normal()
         self.steps += 1
-        info = {"steps": self.steps, "pair": np.array([self.position, np.nan]), "name": "walk", "near": abs(self.position) < 1}
+        info = {"steps": self.steps, "pair": np.array([self.position, np.nan]), "name": "walk", "picture": np.zeros((6, 20)), "near": abs(self.position) < 1}
         terminated = bool(abs(self.position) > 4)
         # Both at once: the end of the task counts.
         return self.observation(), -abs(self.position), terminated, terminated or self.steps == 30, info

@@ -2,6 +2,9 @@
 //!
 //! `MuJoCo` draws where there is OpenGL; elsewhere its solids are drawn here, plainly.
 
+#[cfg(test)]
+mod tests;
+
 use std::cell::{OnceCell, RefCell};
 use std::rc::Rc;
 
