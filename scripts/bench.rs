@@ -51,8 +51,8 @@ fn measure<E>(time: Duration, mut lap: impl FnMut() -> Result<u64, E>) -> Result
     Ok(Speed::of((0..SLICES).map(|_| run(slice)).collect::<Result<_, E>>()?))
 }
 
-/// Steps a batch with random actions, which are drawn before the clock starts, as a training would: the groups of a
-/// pipelined batch in turn.
+/// Steps a batch with random actions, which are drawn before the clock starts, as a training would: groups of rows go on as soon as
+/// their step is done, and wait for each other after the last step of the block.
 ///
 /// # Errors
 /// What the environments say.
@@ -73,15 +73,8 @@ pub fn stepping(batch: &mut dyn BatchEnv, time: Duration) -> Result<Speed, EnvEr
         }
     }
     batch.reset(None)?;
-    let groups = batch.groups().len();
     measure(time, || {
-        for t in 0..steps {
-            for group in 0..groups {
-                batch.finish(group)?;
-                batch.begin(group, t)?;
-            }
-        }
-        (0..groups).try_for_each(|group| batch.finish(group))?;
+        batch.step_through(steps)?;
         batch.block().carry_over(steps);
         Ok((rows * steps) as u64)
     })

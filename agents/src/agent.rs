@@ -13,8 +13,8 @@ use crate::{
 
 /// How an action is taken from its distribution.
 pub enum Mode<'a> {
-    /// Drawn, with this generator's noise.
-    Sample(&'a mut Generator),
+    /// Drawn with this noise, which [`Actor::add_noise`] gives.
+    Sample(&'a [f32]),
     /// The most probable one.
     Greedy,
 }
@@ -140,8 +140,6 @@ impl Actor<'_> {
     /// Takes the actions of time `t` for the observations of `rows` there and writes them into the block, their log
     /// probabilities into `log_prob [N]`.
     ///
-    /// Rows that are taken in turn, the lower ones first, get the same noise as all at once.
-    ///
     /// # Errors
     /// [`AgentError::Torch`].
     /// # Panics
@@ -156,20 +154,25 @@ impl Actor<'_> {
     ) -> Result<(), AgentError> {
         self.infer(block.observation_rows(t, rows.clone()))?;
         let len = block.layout().action_space.len();
-        let (generator, part) = (mode.generator(), rows.start * len..rows.end * len);
+        let (noise, part) = (mode.noise(), rows.start * len..rows.end * len);
         let log_prob = &mut log_prob[rows];
         match &self.agent.head {
             Head::Categorical { options } => {
                 let actions = &mut block.discrete_actions(t)[part];
-                Head::choose(options, &self.outputs, generator, actions, log_prob);
+                Head::choose(options, &self.outputs, noise, actions, log_prob);
             }
             Head::Gaussian { .. } => {
                 let (actions, log_std) =
                     (&mut block.continuous_actions(t)[part], self.agent.network.log_std());
-                Head::draw(log_std, &self.outputs, generator, actions, log_prob);
+                Head::draw(log_std, &self.outputs, noise, actions, log_prob);
             }
         }
         Ok(())
+    }
+
+    /// Appends the noise of actions in `rows` rows, `[rows, A]`.
+    pub fn add_noise(&self, rows: usize, generator: &mut Generator, noise: &mut Vec<f32>) {
+        self.agent.head.add_noise(rows, generator, noise);
     }
 
     /// Parameters of the action distribution for observations `[B, O]`; filled are `[B, P]` numbers.
@@ -185,9 +188,9 @@ impl Actor<'_> {
 }
 
 impl<'a> Mode<'a> {
-    fn generator(self) -> Option<&'a mut Generator> {
+    fn noise(self) -> Option<&'a [f32]> {
         match self {
-            Self::Sample(generator) => Some(generator),
+            Self::Sample(noise) => Some(noise),
             Self::Greedy => None,
         }
     }

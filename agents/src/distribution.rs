@@ -74,17 +74,30 @@ impl Head {
         matches!(self, Self::Gaussian { .. })
     }
 
-    /// Draws choices and their log probabilities; takes the most probable ones without a generator.
+    /// Appends the noise of `rows` actions, `[rows, A]`: numbers of `[0, 1)` for choices, standard normal ones otherwise.
+    pub fn add_noise(&self, rows: usize, generator: &mut Generator, noise: &mut Vec<f32>) {
+        match self {
+            Self::Categorical { options } => {
+                noise.extend((0..rows * options.len()).map(|_| generator.random::<f32>()));
+            }
+            Self::Gaussian { len } => {
+                noise.extend((0..rows * len).map(|_| generator.sample::<f32, _>(StandardNormal)));
+            }
+        }
+    }
+
+    /// Draws choices and their log probabilities; takes the most probable ones without noise.
     ///
     /// # Shapes
-    /// `outputs [N, Σ options]`, `actions [N, choices]`, `log_prob [N]`.
+    /// `outputs [N, Σ options]`, `noise` and `actions [N, choices]`, `log_prob [N]`.
     pub fn choose(
         options: &[usize],
         outputs: &[f32],
-        mut generator: Option<&mut Generator>,
+        noise: Option<&[f32]>,
         actions: &mut [i64],
         log_prob: &mut [f32],
     ) {
+        let mut noise = noise.map(<[f32]>::iter);
         let width: usize = options.iter().sum();
         let rows = outputs.chunks_exact(width).zip(actions.chunks_exact_mut(options.len()));
         for ((logits, actions), log_prob) in rows.zip(log_prob) {
@@ -96,8 +109,8 @@ impl Head {
                 let most = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
                 let sum: f32 = logits.iter().map(|l| (l - most).exp()).sum();
                 // P6: inverse of the cumulated softmax.
-                let choice = match generator.as_deref_mut() {
-                    Some(generator) => inverse_cdf(logits, most, sum * generator.random::<f32>()),
+                let choice = match noise.as_mut().and_then(Iterator::next) {
+                    Some(uniform) => inverse_cdf(logits, most, sum * uniform),
                     None => logits.iter().position(|&l| l == most).unwrap_or(0),
                 };
                 *action = choice as i64;
@@ -106,17 +119,18 @@ impl Head {
         }
     }
 
-    /// Draws numbers around the means `outputs` and their log density; takes the means without a generator.
+    /// Draws numbers around the means `outputs` and their log density; takes the means without noise.
     ///
     /// # Shapes
-    /// `outputs [N, A]`, `log_std [A]`, `actions [N, A]`, `log_prob [N]`.
+    /// `outputs`, `noise` and `actions [N, A]`, `log_std [A]`, `log_prob [N]`.
     pub fn draw(
         log_std: &[f32],
         outputs: &[f32],
-        mut generator: Option<&mut Generator>,
+        noise: Option<&[f32]>,
         actions: &mut [f32],
         log_prob: &mut [f32],
     ) {
+        let mut noise = noise.map(<[f32]>::iter);
         let len = log_std.len();
         let scale: f32 = log_std.iter().sum::<f32>() + 0.5 * LN_TAU * len as f32;
         let rows = outputs.chunks_exact(len).zip(actions.chunks_exact_mut(len));
@@ -124,7 +138,7 @@ impl Head {
             let mut square = 0.0;
             for ((action, mean), log_std) in actions.iter_mut().zip(means).zip(log_std) {
                 // P7: a deviation that the observation does not change.
-                let noise: f32 = generator.as_deref_mut().map_or(0.0, |g| g.sample(StandardNormal));
+                let noise = noise.as_mut().and_then(Iterator::next).copied().unwrap_or(0.0);
                 *action = mean + log_std.exp() * noise;
                 square += noise * noise;
             }
@@ -335,13 +349,20 @@ mod tests {
 
     const PAIR: [usize; 2] = [3, 2];
 
+    fn noise(head: &Head, rows: usize) -> Vec<f32> {
+        let mut noise = Vec::new();
+        head.add_noise(rows, &mut stream(1, "action"), &mut noise);
+        noise
+    }
+
     #[test]
     fn sampled_choices_follow_their_probabilities_and_report_them() {
         // Softmax of ln 1, ln 2, ln 5 is 1/8, 2/8, 5/8; the second choice is 1/4 : 3/4.
         let row = [0.0f32, 2.0f32.ln(), 5.0f32.ln(), 0.0, 3.0f32.ln()];
         let n = 40_000;
         let (mut actions, mut log_prob) = (vec![0; 2 * n], vec![0.0; n]);
-        Head::choose(&PAIR, &row.repeat(n), Some(&mut stream(1, "action")), &mut actions, &mut log_prob);
+        let noise = noise(&Head::Categorical { options: PAIR.to_vec() }, n);
+        Head::choose(&PAIR, &row.repeat(n), Some(&noise), &mut actions, &mut log_prob);
         let share = |i: usize, a: i64| actions.chunks(2).filter(|c| c[i] == a).count() as f64 / n as f64;
         // Five standard deviations of a binomial share over 40 000 draws are at most 0.0125.
         for (i, a, p) in [(0, 0, 0.125), (0, 1, 0.25), (0, 2, 0.625), (1, 1, 0.75)] {
@@ -365,8 +386,8 @@ mod tests {
     fn drawn_numbers_have_their_mean_and_deviation() {
         let n = 40_000;
         let (mut actions, mut log_prob) = (vec![0.0f32; n], vec![0.0f32; n]);
-        let mut generator = stream(2, "action");
-        Head::draw(&[0.5f32.ln()], &vec![3.0; n], Some(&mut generator), &mut actions, &mut log_prob);
+        let noise = noise(&Head::Gaussian { len: 1 }, n);
+        Head::draw(&[0.5f32.ln()], &vec![3.0; n], Some(&noise), &mut actions, &mut log_prob);
         let mean = actions.iter().sum::<f32>() / n as f32;
         let variance = actions.iter().map(|a| (a - mean).powi(2)).sum::<f32>() / n as f32;
         // Five standard deviations: 5·0.5/200 for the mean, 5·0.25·√2/200 for the variance.
@@ -400,8 +421,8 @@ mod tests {
     fn drawn_actions_report_the_density_that_evaluation_finds() {
         let (log_std, means) = ([0.3f32, -1.2], [0.5f32, -2.0, 1.5, 0.0]);
         let (mut actions, mut log_prob) = ([0.0f32; 4], [0.0f32; 2]);
-        Head::draw(&log_std, &means, Some(&mut stream(2, "action")), &mut actions, &mut log_prob);
         let head = Head::Gaussian { len: 2 };
+        Head::draw(&log_std, &means, Some(&noise(&head, 2)), &mut actions, &mut log_prob);
         for i in 0..2 {
             let row = 2 * i..2 * i + 2;
             let terms = head.evaluate(&means[row.clone()], &log_std, Action::Box(&actions[row]), None);

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
-use phalanx_agents::{Agent, Mode, Rollout};
+use phalanx_agents::{Actor, Agent, Mode, Rollout};
 use phalanx_envs::{BatchEnv, Block, Generator, Infos};
 
 use crate::episodes::EpisodeLog;
@@ -16,6 +16,8 @@ pub struct Collector {
     settings: RolloutSettings,
     log: EpisodeLog,
     started: bool,
+    /// What the actions of the rollout are drawn with, `[T, N, A]`, as far as they have got.
+    noise: Vec<f32>,
 }
 
 /// What collecting a rollout took.
@@ -35,7 +37,7 @@ impl Collector {
     /// A collector over a batch that has not been reset yet.
     pub fn new(batch: Box<dyn BatchEnv>, settings: RolloutSettings) -> Self {
         let log = EpisodeLog::new(batch.block().layout().rows);
-        Self { rollout: Rollout::new(batch.block()), batch, settings, log, started: false }
+        Self { rollout: Rollout::new(batch.block()), batch, settings, log, started: false, noise: Vec::new() }
     }
 
     /// The batch.
@@ -82,40 +84,40 @@ impl Collector {
         generator: &mut Generator,
     ) -> Result<Collected, AlgorithmError> {
         self.begin()?;
-        let rows = self.rollout.rows();
         let capacity = self.batch.block().layout().steps;
-        let mut quota = Quota::new(self.settings, rows);
+        let mut quota = Quota::new(self.settings, &mut self.rollout);
         let mut actor = agent.actor();
         let mut collected = Collected::default();
         let groups = self.batch.groups().to_vec();
+        let (mut at, mut ready): (_, Vec<_>) = (vec![0; groups.len()], (0..groups.len()).collect());
         let started = Instant::now();
-        // P1: T steps in every row. While the policy acts for one group of rows, workers step the other.
-        'rollout: for t in 0..capacity {
-            let noise = generator.clone();
-            for (group, rows) in groups.iter().enumerate() {
-                if t > 0 {
-                    self.batch.finish(group)?;
-                    self.count(&mut quota, t - 1, rows);
-                    if group + 1 == groups.len() && quota.as_ref().is_some_and(Quota::is_met) {
-                        // The groups before have acted once too often, for rows that rest.
-                        *generator = noise;
-                        break 'rollout;
-                    }
-                }
+        self.noise.clear();
+        // P1: T steps in every row. A group goes on as soon as its step is done, whatever the others do.
+        loop {
+            ready.retain(|&group| {
+                at[group] < capacity && quota.as_ref().is_none_or(|quota| quota.wants(&groups[group]))
+            });
+            // The policy acts at once for neighbours that are at the same time.
+            for run in ready.chunk_by(|&a, &b| at[a] == at[b] && groups[a].end == groups[b].start) {
                 let acting = Instant::now();
-                let mode = Mode::Sample(generator);
-                actor.act(self.batch.block(), t, rows.clone(), mode, self.rollout.log_prob_mut(t))?;
+                let (t, rows) = (at[run[0]], groups[run[0]].start..groups[run[run.len() - 1]].end);
+                self.act(&mut actor, t, rows, generator)?;
                 collected.inferring += acting.elapsed();
-                self.batch.begin(group, t)?;
+                run.iter().try_for_each(|&group| self.batch.begin(group, t))?;
             }
-            self.rollout.len = t + 1;
-        }
-        for (group, rows) in groups.iter().enumerate() {
-            self.batch.finish(group)?;
-            if self.rollout.len == capacity {
-                self.count(&mut quota, capacity - 1, rows);
+            ready.clear();
+            self.batch.finish_some(&mut ready)?;
+            if ready.is_empty() {
+                break;
+            }
+            for &group in &ready {
+                if let Some(quota) = &mut quota {
+                    quota.count(self.batch.block(), &mut self.rollout, at[group], &groups[group]);
+                }
+                at[group] += 1;
             }
         }
+        self.rollout.len = at.into_iter().max().unwrap_or(0);
         collected.stepping = started.elapsed().saturating_sub(collected.inferring);
         if let Some(row) = quota.and_then(|q| q.left.iter().position(|&left| left > 0)) {
             return Err(AlgorithmError::Settings(format!(
@@ -128,11 +130,22 @@ impl Collector {
         Ok(collected)
     }
 
-    /// Takes in what the step of time `t` brought `rows` of their quota, if there is one.
-    fn count(&mut self, quota: &mut Option<Quota>, t: usize, rows: &Range<usize>) {
-        if let Some(quota) = quota {
-            quota.count(self.batch.block(), &mut self.rollout, t, rows);
+    /// Takes the actions of `rows` at time `t`.
+    fn act(
+        &mut self,
+        actor: &mut Actor<'_>,
+        t: usize,
+        rows: Range<usize>,
+        generator: &mut Generator,
+    ) -> Result<(), AlgorithmError> {
+        let Self { rollout, batch, noise, .. } = self;
+        let (len, width) = (batch.action_space().len(), batch.action_space().len() * rollout.rows());
+        // All rows' noise of a time is drawn when the first of them gets there: the order of acting changes no number.
+        while noise.len() < (t + 1) * width {
+            actor.add_noise(rollout.rows(), generator, noise);
         }
+        let mode = Mode::Sample(&noise[t * width..][rows.start * len..rows.end * len]);
+        Ok(actor.act(batch.block(), t, rows, mode, rollout.log_prob_mut(t))?)
     }
 
     /// Puts the first observations of the next rollout at time 0.
@@ -160,10 +173,13 @@ struct Quota {
 }
 
 impl Quota {
-    fn new(settings: RolloutSettings, rows: usize) -> Option<Self> {
+    /// The quota of each row, if there is one, for a rollout in which none has been stepped.
+    fn new(settings: RolloutSettings, rollout: &mut Rollout) -> Option<Self> {
         match settings {
             RolloutSettings::Steps(_) => None,
             RolloutSettings::Episodes(EpisodesRollout { episodes, .. }) => {
+                rollout.active.fill(false);
+                let rows = rollout.rows();
                 // P2: every row plays its share.
                 Some(Self { left: vec![episodes.div_ceil(rows); rows] })
             }
@@ -183,8 +199,8 @@ impl Quota {
         }
     }
 
-    /// Whether all rows have finished their share.
-    fn is_met(&self) -> bool {
-        self.left.iter().all(|&left| left == 0)
+    /// Whether some of `rows` have not finished their share.
+    fn wants(&self, rows: &Range<usize>) -> bool {
+        self.left[rows.clone()].iter().any(|&left| left > 0)
     }
 }

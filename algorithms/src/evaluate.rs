@@ -60,7 +60,7 @@ pub fn evaluate(
     mut generator: Option<&mut Generator>,
 ) -> Result<Evaluation, AlgorithmError> {
     let rows = batch.block().layout().rows;
-    let mut log_prob = vec![0.0; rows];
+    let (mut log_prob, mut noise) = (vec![0.0; rows], Vec::new());
     let mut actor = agent.actor();
     let mut left: Vec<usize> = (0..rows).map(|row| (episodes + rows - 1 - row) / rows).collect();
     let (mut returns, mut lengths) = (vec![0.0; rows], vec![0; rows]);
@@ -71,7 +71,11 @@ pub fn evaluate(
     }
     while left.iter().any(|&left| left > 0) {
         // P29
-        let mode = generator.as_deref_mut().map_or(Mode::Greedy, Mode::Sample);
+        let mode = generator.as_deref_mut().map_or(Mode::Greedy, |generator| {
+            noise.clear();
+            actor.add_noise(rows, generator, &mut noise);
+            Mode::Sample(&noise)
+        });
         actor.act(batch.block(), 0, 0..rows, mode, &mut log_prob)?;
         batch.step(0)?;
         let block = batch.block();

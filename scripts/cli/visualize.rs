@@ -42,11 +42,13 @@ pub(super) fn run(arguments: &Arguments, registry: &Registry, out: &mut impl Wri
         checkpoint_step: checkpoint_step(&found.checkpoint)?,
     };
     let mut actor = agent.actor();
-    let mut generator = stream(seed, "evaluation");
+    let (mut generator, mut noise) = (stream(seed, "evaluation"), Vec::new());
     let summary = stage.play(
         &options,
         |block| {
-            let mode = if stochastic { Mode::Sample(&mut generator) } else { Mode::Greedy };
+            noise.clear();
+            actor.add_noise(1, &mut generator, &mut noise);
+            let mode = if stochastic { Mode::Sample(&noise) } else { Mode::Greedy };
             actor.act(block, 0, 0..1, mode, &mut [0.0])
         },
         |episode| eprintln!("{}: return {:.1}, {} steps", episode.file, episode.total, episode.length),

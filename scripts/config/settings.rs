@@ -22,8 +22,8 @@ pub struct Config {
     /// Processes that step the environments: `auto`, or a number; 0 steps them in the learner's own process.
     #[serde(default)]
     pub workers: Workers,
-    /// Whether rows are stepped in two groups, so that the policy acts on one while workers step the other; null: where
-    /// there are workers. Results do not depend on it.
+    /// Whether workers go on as soon as the policy has acted for their rows, half of them at a time, rather than wait for each other
+    /// at every step; null: where there are workers. Results do not depend on it.
     #[serde(default)]
     pub pipelined: Option<bool>,
     /// Environment steps of the whole training, those of all rows together.

@@ -21,6 +21,8 @@ pub struct LocalBatch {
     rows: Rows<Seen>,
     /// All rows.
     group: Range<usize>,
+    /// Whether a step was taken that nobody has finished.
+    begun: bool,
     place: Seen,
 }
 
@@ -57,7 +59,7 @@ impl LocalBatch {
                 })?;
         let (observation_space, action_space) = Rows::common_spaces(std::slice::from_ref(&slice))?;
         let layout = Layout::new(rows, steps, observation_space, action_space)?;
-        Ok(Self { block: Block::local(layout), rows: slice, group: 0..rows, place })
+        Ok(Self { block: Block::local(layout), rows: slice, group: 0..rows, begun: false, place })
     }
 
     /// Runs environment code, with the actions of time `t`, and turns its panic into an error.
@@ -105,10 +107,19 @@ impl BatchEnv for LocalBatch {
     }
 
     fn begin(&mut self, _group: usize, t: usize) -> Result<(), EnvError> {
+        self.begun = true;
         self.guard(t, |rows, block| rows.step(block, t))
     }
 
     fn finish(&mut self, _group: usize) -> Result<(), EnvError> {
+        self.begun = false;
+        Ok(())
+    }
+
+    fn finish_some(&mut self, finished: &mut Vec<usize>) -> Result<(), EnvError> {
+        if std::mem::take(&mut self.begun) {
+            finished.push(0);
+        }
         Ok(())
     }
 

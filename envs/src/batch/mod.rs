@@ -53,13 +53,14 @@ pub trait BatchEnv {
     /// [`EnvError::Row`] and the losses of workers.
     fn reset(&mut self, rows: Option<&[usize]>) -> Result<(), EnvError>;
 
-    /// Groups of rows that can be stepped independently of each other: one, or the two halves of a pipelined batch.
+    /// Groups of rows that are stepped independently of each other, in the order of rows: one of all rows, or one for each slice of
+    /// a worker's rows when the batch is pipelined.
     fn groups(&self) -> &[Range<usize>];
 
     /// Begins to step the active rows of a group with `action[t]`; workers do so while the caller goes on.
     ///
     /// From here to the end of [`Self::finish`] the group's rows of the block are the workers'. Its step before must have been
-    /// finished; at the start of a rollout, every group begins before the first one is finished.
+    /// finished.
     ///
     /// # Errors
     /// As [`Self::finish`], for a batch that steps in the caller's process.
@@ -72,6 +73,13 @@ pub trait BatchEnv {
     /// [`EnvError::Row`] and the losses of workers.
     fn finish(&mut self, group: usize) -> Result<(), EnvError>;
 
+    /// Waits until one of the groups that have begun a step has finished it, finishes all that have, and adds them to `finished`
+    /// in their order; adds none when none has begun a step.
+    ///
+    /// # Errors
+    /// As [`Self::finish`].
+    fn finish_some(&mut self, finished: &mut Vec<usize>) -> Result<(), EnvError>;
+
     /// Steps all active rows with `action[t]` and writes the results of time `t`.
     ///
     /// # Errors
@@ -80,6 +88,26 @@ pub trait BatchEnv {
         let groups = self.groups().len();
         (0..groups).try_for_each(|group| self.begin(group, t))?;
         (0..groups).try_for_each(|group| self.finish(group))
+    }
+
+    /// Steps all active rows through the times `0..steps` with the actions that stand in the block; a group goes on as soon as its step
+    /// is done, whatever the others do.
+    ///
+    /// # Errors
+    /// As [`Self::finish`].
+    fn step_through(&mut self, steps: usize) -> Result<(), EnvError> {
+        let mut ready: Vec<_> = (0..self.groups().len()).collect();
+        let mut at = vec![0; ready.len()];
+        while !ready.is_empty() {
+            for group in ready.drain(..) {
+                if at[group] < steps {
+                    self.begin(group, at[group])?;
+                    at[group] += 1;
+                }
+            }
+            self.finish_some(&mut ready)?;
+        }
+        Ok(())
     }
 
     /// Puts every row where its running episode stood, by replaying its actions, and writes `observation[0]`.

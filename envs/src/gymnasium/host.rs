@@ -22,6 +22,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::message::{Answer, Request};
+use crate::worker::habit::Habit;
 use crate::worker::os::{self, Mapping, Process};
 use crate::{EnvError, Frame};
 
@@ -45,6 +46,8 @@ pub struct Host {
     process: Process,
     commands: PipeWriter,
     answers: PipeReader,
+    /// How long its answers take.
+    habit: Habit,
     /// Holds the memory of all rows.
     memory: File,
     /// Why rows failed, until they are asked for.
@@ -99,6 +102,7 @@ impl Host {
             process,
             commands,
             answers,
+            habit: Habit::default(),
             memory,
             failures: BTreeMap::new(),
             ended: None,
@@ -184,10 +188,12 @@ impl Host {
     fn receive(&mut self) -> Result<Vec<u8>, EnvError> {
         let mut length = [0; 4];
         let mut message = Vec::new();
+        let begun = Instant::now();
         let mut read = || {
-            read_exactly(&mut self.answers, &mut length)?;
+            read_exactly(&mut self.answers, &mut length, self.habit.is_short())?;
+            self.habit.learn(begun);
             message.resize(u32::from_ne_bytes(length) as usize, 0);
-            read_exactly(&mut self.answers, &mut message)
+            read_exactly(&mut self.answers, &mut message, true)
         };
         match read() {
             Ok(()) => Ok(message),
@@ -250,7 +256,7 @@ fn no_gymnasium(interpreter: &Path, why: &str) -> String {
 ///
 /// Waking a process that sleeps costs more than a small step: so this looks for a while before it sleeps, and leaves its core to
 /// whom it waits for. Where that takes long, others want the core, and who sleeps has the better claim.
-fn read_exactly(pipe: &mut PipeReader, mut bytes: &mut [u8]) -> io::Result<()> {
+fn read_exactly(pipe: &mut PipeReader, mut bytes: &mut [u8], looks: bool) -> io::Result<()> {
     let begun = Instant::now();
     while !bytes.is_empty() {
         match pipe.read(bytes) {
@@ -258,7 +264,7 @@ fn read_exactly(pipe: &mut PipeReader, mut bytes: &mut [u8]) -> io::Result<()> {
             Ok(n) => bytes = &mut bytes[n..],
             Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
-                if begun.elapsed() < LOOKING {
+                if looks && begun.elapsed() < LOOKING {
                     std::thread::yield_now();
                 } else {
                     os::await_input(&*pipe)?;

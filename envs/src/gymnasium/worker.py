@@ -202,19 +202,26 @@ def plain(value):
     raise TypeError(f"a {type(value).__name__} cannot be written as JSON")
 
 
+typical = 0.0
+
+
 def read(file, length):
     """At least one byte, at most so many; none at the end of the file.
 
     Waking a process that sleeps costs more than a small step: so this looks for a while before it sleeps, and leaves its core
     to whom it waits for. Where that takes long, others want the core, and who sleeps has the better claim.
     """
-    until = time.perf_counter() + LOOKING
-    while time.perf_counter() < until:
+    global typical
+    begun = time.perf_counter()
+    while typical < LOOKING and time.perf_counter() < begun + LOOKING:
         try:
-            return os.read(file, length)
+            part = os.read(file, length)
+            typical = 0.75 * typical
+            return part
         except BlockingIOError:
             os.sched_yield()
     select.select([file], [], [])
+    typical = (3 * typical + time.perf_counter() - begun) / 4
     return os.read(file, length)
 
 

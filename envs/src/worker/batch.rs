@@ -4,14 +4,17 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::available_parallelism;
+use std::time::Instant;
 
 use serde_json::Value;
 
 use super::bell::Looks;
-use super::crew::{Begun, Crew, Member, Trouble};
+use super::crew::{Crew, Member, Trouble};
+use super::habit::Habit;
 use super::message::{Command, Event};
 use super::os;
-use super::share::{Share, groups};
+use super::parts::{Part, parts};
+use super::share::Share;
 use super::shared::{Board, Region};
 use super::{OnWorkerLoss, WorkerOptions, Zygote};
 use crate::batch::check_rows;
@@ -28,28 +31,20 @@ const YIELDS: u32 = 200;
 /// An environment's error, a worker's death and a worker's silence become errors that name the row, after which the
 /// batch can only be closed; or the worker is replaced, as [`OnWorkerLoss`] says.
 ///
-/// A pipelined batch has two groups of rows, each worker with its part of both.
+/// Each slice of a worker's rows is a group of its own in a pipelined batch, so that no worker waits for another one; all rows are
+/// one group otherwise.
 pub struct WorkerBatch {
     crew: Crew,
     block: Block,
     region: Arc<Region>,
     on_loss: OnWorkerLoss,
+    parts: Vec<Part>,
+    /// Rows of each part, or of all.
     groups: Vec<Range<usize>>,
-    /// What each group does.
-    steps: Vec<Stepping>,
     /// Number of each row's next episode.
     next: Vec<u64>,
     losses: Vec<String>,
     ended: Option<String>,
-}
-
-/// How far a group of rows is.
-#[derive(Default)]
-struct Stepping {
-    /// The step that it takes.
-    begun: Option<Begun>,
-    /// Time of the step that it takes, or took last.
-    t: usize,
 }
 
 impl WorkerBatch {
@@ -57,7 +52,7 @@ impl WorkerBatch {
     ///
     /// # Errors
     /// What the registry or a constructor says, [`EnvError::Space`], [`EnvError::Lost`], [`EnvError::Zygote`], and
-    /// [`EnvError::Workers`] unless there are between one and `rows` workers, half of that when pipelined.
+    /// [`EnvError::Workers`] unless there are between one and `rows` workers.
     pub fn new(
         zygote: &Zygote,
         spec: &EnvSpec,
@@ -67,11 +62,18 @@ impl WorkerBatch {
         workers: usize,
         options: &WorkerOptions,
     ) -> Result<Self, EnvError> {
-        let groups = groups(rows, options.pipelined == Some(true));
-        if workers == 0 || workers > groups[0].len() {
-            let how = if groups.len() > 1 { " in two groups" } else { "" };
-            return Err(EnvError::Workers(format!("{workers} workers cannot share {rows} rows{how}")));
+        if workers == 0 || workers > rows {
+            return Err(EnvError::Workers(format!("{workers} workers cannot share {rows} rows")));
         }
+        let pipelined = options.pipelined == Some(true);
+        let shares: Vec<_> =
+            (0..workers).map(|worker| Share::new(rows, pipelined, worker, workers)).collect();
+        let parts = parts(&shares);
+        let groups = if pipelined {
+            parts.iter().map(|part| part.rows.clone()).collect()
+        } else {
+            std::iter::once(0..rows).collect()
+        };
         // A descriptor for the process, one for each channel, one for a message on its way.
         os::allow_descriptors(4 * workers as u64).map_err(|e| EnvError::Workers(e.to_string()))?;
         let cores = available_parallelism().map_or(1, usize::from);
@@ -82,10 +84,10 @@ impl WorkerBatch {
             run_seed,
             patience: options.patience()?,
             looks: if workers < cores { Looks::Spinning(SPINS) } else { Looks::Yielding(YIELDS) },
+            habit: Habit::default(),
             board: Board::new(workers),
-            members: (0..workers)
-                .map(|worker| Member::Lost(Share::new(&groups, worker, workers), unborn()))
-                .collect(),
+            members: shares.into_iter().map(|share| Member::Lost(share, unborn())).collect(),
+            looked: Instant::now(),
         };
         let (block, region) = match Self::assemble(&mut crew, rows, steps) {
             Ok(shared) => shared,
@@ -96,9 +98,8 @@ impl WorkerBatch {
             }
         };
         let (next, losses) = (vec![0; rows], Vec::new());
-        let steps = groups.iter().map(|_| Stepping::default()).collect();
         let on_loss = options.on_worker_loss;
-        Ok(Self { crew, block, region, on_loss, groups, steps, next, losses, ended: None })
+        Ok(Self { crew, block, region, on_loss, parts, groups, next, losses, ended: None })
     }
 
     /// Hires all workers, agrees on spaces and lays out the block.
@@ -152,16 +153,42 @@ impl WorkerBatch {
     }
 
     fn try_finish(&mut self, group: usize) -> Result<(), EnvError> {
-        let Self { crew, block, steps, .. } = self;
-        let Some(begun) = &steps[group].begun else { return Ok(()) };
-        for (worker, loss) in crew.finish(group, begun, block)? {
-            self.replace(worker, loss)?;
+        let Self { crew, block, parts, groups, .. } = self;
+        let own = parts_of(group, groups, parts);
+        if parts[own.start].begun.is_some() {
+            crew.wait(parts, block, |crew| parts[own.clone()].iter().all(|part| crew.is_over(part)))?;
+            self.settle(group)?;
         }
-        let Stepping { begun, t } = &mut self.steps[group];
-        *begun = None;
-        for row in self.groups[group].clone() {
-            if self.block.active(row) && self.block.episode(*t, row).is_over() {
-                self.next[row] += 1;
+        Ok(())
+    }
+
+    fn try_finish_some(&mut self, finished: &mut Vec<usize>) -> Result<(), EnvError> {
+        if self.parts.iter().all(|part| part.begun.is_none()) {
+            return Ok(());
+        }
+        let Self { crew, block, parts, groups, .. } = self;
+        let over =
+            |crew: &Crew, group| parts[parts_of(group, groups, parts)].iter().all(|part| crew.is_over(part));
+        crew.wait(parts, block, |crew| (0..groups.len()).any(|group| over(crew, group)))?;
+        let before = finished.len();
+        finished.extend((0..groups.len()).filter(|&group| over(crew, group)));
+        finished[before..].iter().try_for_each(|&group| self.settle(group))
+    }
+
+    /// Ends the step of a group for which it is over.
+    fn settle(&mut self, group: usize) -> Result<(), EnvError> {
+        for i in parts_of(group, &self.groups, &self.parts) {
+            let worker = self.parts[i].worker;
+            if let Member::Lost(_, loss) = &self.crew.members[worker] {
+                let loss = loss.clone();
+                self.replace(worker, loss)?;
+            }
+            let Part { begun, t, rows, .. } = &mut self.parts[i];
+            *begun = None;
+            for row in rows.clone() {
+                if self.block.active(row) && self.block.episode(*t, row).is_over() {
+                    self.next[row] += 1;
+                }
             }
         }
         Ok(())
@@ -172,9 +199,8 @@ impl WorkerBatch {
     /// What it did in the steps that are not finished counts for nothing. The running episodes of all its active rows are
     /// cut off where they stood last; a row that rests or has just begun an episode is put back to its beginning.
     fn replace(&mut self, worker: usize, loss: EnvError) -> Result<(), EnvError> {
-        let share = self.crew.members[worker].share().clone();
         let (mut episodes, mut begun, mut cut) = (Vec::new(), Vec::new(), Vec::new());
-        for (rows, Stepping { begun: step, t }) in share.groups().iter().zip(&self.steps) {
+        for Part { rows, begun: step, t, .. } in self.parts.iter().filter(|part| part.worker == worker) {
             let mut beginning = Vec::new();
             for row in rows.clone() {
                 let stepping = step.is_some();
@@ -362,12 +388,18 @@ impl BatchEnv for WorkerBatch {
 
     fn begin(&mut self, group: usize, t: usize) -> Result<(), EnvError> {
         self.usable()?;
-        self.steps[group] = Stepping { begun: Some(self.crew.begin(group, t)), t };
+        for i in parts_of(group, &self.groups, &self.parts) {
+            self.crew.begin(&mut self.parts[i], t);
+        }
         Ok(())
     }
 
     fn finish(&mut self, group: usize) -> Result<(), EnvError> {
         self.vital(|batch| batch.try_finish(group))
+    }
+
+    fn finish_some(&mut self, finished: &mut Vec<usize>) -> Result<(), EnvError> {
+        self.vital(|batch| batch.try_finish_some(finished))
     }
 
     fn replay(&mut self, running: &[RunningEpisode]) -> Result<(), EnvError> {
@@ -423,6 +455,11 @@ impl Drop for WorkerBatch {
         // Nobody is left to hear a complaint; the workers are ended all the same.
         let _ = self.close();
     }
+}
+
+/// The places of a group's parts: there is one for each group, or one group of all.
+fn parts_of(group: usize, groups: &[Range<usize>], parts: &[Part]) -> Range<usize> {
+    if groups.len() == parts.len() { group..group + 1 } else { 0..parts.len() }
 }
 
 /// An error without the backtrace, which has been shown once.

@@ -1,7 +1,7 @@
-//! A word of shared memory that one side changes and the other waits for.
+//! A word of shared memory that some ring and one waits for.
 //!
 //! The lowest bit says that somebody sleeps; the rest is the value. Because both live in one atomic word, whoever
-//! changes the value learns in the same instant whether to wake: there is no gap between "publish" and "is anyone
+//! rings learns in the same instant whether to wake: there is no gap between "publish" and "is anyone
 //! asleep?" for a wake-up to fall into, and a sleeper that was killed leaves nothing behind but one needless wake-up.
 //! `tests/doorbell.rs` runs this file under loom.
 
@@ -36,36 +36,31 @@ impl Bell {
         self.0.load(Ordering::Acquire) >> 1
     }
 
-    /// Changes the value and wakes who sleeps; what was written before is seen by who reads the value.
-    pub fn set(&self, value: u32) {
-        if self.0.swap(value << 1, Ordering::AcqRel) & ASLEEP != 0 {
-            wake(&self.0);
-        }
-    }
-
-    /// Adds one, wrapping.
-    ///
-    /// One process alone changes a word by `set` and `ring`.
+    /// Adds one, wrapping, and wakes who sleeps; what was written before is seen by who reads the value. Many may ring at once.
     pub fn ring(&self) {
-        self.set(self.get().wrapping_add(1));
-    }
-
-    /// Takes one away; who brings it to zero wakes who sleeps.
-    pub fn count_down(&self) {
-        if self.0.fetch_sub(1 << 1, Ordering::AcqRel) == (1 << 1 | ASLEEP) {
+        let mut word = self.0.load(Ordering::Relaxed);
+        while let Err(now) = self.0.compare_exchange_weak(
+            word,
+            (word & !ASLEEP).wrapping_add(1 << 1),
+            Ordering::AcqRel,
+            Ordering::Relaxed,
+        ) {
+            word = now;
+        }
+        if word & ASLEEP != 0 {
             wake(&self.0);
         }
     }
 
-    /// Looks at the value for a while, then sleeps until it is as awaited, for `timeout` at most: whether it is.
-    pub fn wait(&self, awaited: impl Fn(u32) -> bool, looks: Looks, timeout: Duration) -> bool {
+    /// Looks at the value for a while, then sleeps until it is no more `seen`, for `timeout` at most: whether it is not.
+    pub fn wait(&self, seen: u32, looks: Looks, timeout: Duration) -> bool {
         let (count, between): (u32, fn()) = match looks {
             Looks::Never => (0, spin_loop),
             Looks::Spinning(count) => (count, spin_loop),
             Looks::Yielding(count) => (count, yield_now),
         };
         for _ in 0..count {
-            if awaited(self.get()) {
+            if self.get() != seen {
                 return true;
             }
             between();
@@ -73,7 +68,7 @@ impl Bell {
         let mut time_is_up = false;
         loop {
             let word = self.0.load(Ordering::Acquire);
-            if awaited(word >> 1) {
+            if word >> 1 != seen {
                 return true;
             }
             if time_is_up {

@@ -15,9 +15,10 @@ use std::time::{Duration, Instant};
 use ipc_channel::IpcError;
 use nix::unistd::Pid;
 
+use super::habit::Habit;
 use super::message::{Command, Event, Job};
 use super::os;
-use super::share::GROUPS;
+use super::share::SLICES;
 use super::shared::{Board, Region};
 use crate::batch::panic_message;
 use crate::{Block, EnvError, EnvSpec, Infos, Phase, Place, Registry, Rows, episode_seed, generator};
@@ -35,7 +36,7 @@ pub fn run(job: Job, registry: &Registry, zygote: Pid) -> i32 {
     if os::follow_parent(zygote).is_err() {
         return 0;
     }
-    os::name_process(&format!("phalanx-row-{}", job.share.groups()[0].start));
+    os::name_process(&format!("phalanx-row-{}", job.share.slices()[0].start));
     keep_panics();
     Worker::new(job, zygote).run(registry)
 }
@@ -57,7 +58,7 @@ impl Worker {
     }
 
     fn run(mut self, registry: &Registry) -> i32 {
-        let last_steps = self.board.orders().last_steps();
+        let last_steps = self.board.orders(self.job.worker).last_steps();
         let mut rows = match self.construct(registry) {
             Ok(rows) => ManuallyDrop::new(rows),
             Err(event) => {
@@ -73,7 +74,7 @@ impl Worker {
         code
     }
 
-    /// Makes the environments: one slice of rows for each group.
+    /// Makes the environments.
     fn construct(&self, registry: &Registry) -> Result<Vec<Rows>, Event> {
         let rows = self.guard(0, || {
             let spec: EnvSpec = serde_json::from_str(&self.job.spec).map_err(EnvError::failed)?;
@@ -85,7 +86,7 @@ impl Worker {
                 episodes = rest;
                 Rows::new(registry, &spec, rows.start, self.job.run_seed, own, watch)
             };
-            let slices = self.job.share.groups().iter().map(slice).collect::<Result<Vec<_>, _>>()?;
+            let slices = self.job.share.slices().iter().map(slice).collect::<Result<Vec<_>, _>>()?;
             let spaces = Rows::common_spaces(&slices)?;
             Ok((slices, spaces))
         });
@@ -95,22 +96,24 @@ impl Worker {
         Ok(rows)
     }
 
-    fn serve(&mut self, rows: &mut [Rows], mut last_steps: [u32; GROUPS]) -> Stop {
+    fn serve(&mut self, rows: &mut [Rows], mut last_steps: [u32; SLICES]) -> Stop {
         let board = Rc::clone(&self.board);
-        let slot = board.slot(self.job.worker);
-        let (mut obeyed, mut turn) = (0, 0);
+        let orders = board.orders(self.job.worker);
+        let (mut obeyed, mut turn, mut habit) = (0, 0, Habit::default());
         loop {
-            let rung = board.orders().bell.get();
-            let outcome = if slot.commands.load(Ordering::Acquire) != obeyed {
+            let rung = orders.bell.get();
+            let outcome = if orders.commands() != obeyed {
                 obeyed = obeyed.wrapping_add(1);
                 self.obey(rows)
-            } else if let Some(group) = next_group(board.orders().last_steps(), last_steps, turn) {
-                last_steps[group] = last_steps[group].wrapping_add(1);
-                turn = group + 1;
-                self.step(&mut rows[group], group, last_steps[group])
+            } else if let Some(slice) = next_slice(orders.last_steps(), last_steps, turn) {
+                last_steps[slice] = last_steps[slice].wrapping_add(1);
+                turn = slice + 1;
+                self.step(&mut rows[slice], slice, last_steps[slice])
             } else {
                 let patience = Duration::from_secs(1);
-                let woken = board.orders().bell.wait(|now| now != rung, self.job.looks, patience);
+                let begun = Instant::now();
+                let woken = orders.bell.wait(rung, habit.of(self.job.looks), patience);
+                habit.learn(begun);
                 if woken || os::follow_parent(self.zygote).is_ok() { Ok(()) } else { Err(Stop(0)) }
             };
             if let Err(stop) = outcome {
@@ -119,10 +122,10 @@ impl Worker {
         }
     }
 
-    /// Takes one step of the rows of a group. The event of a failure is sent before the learner is told to look for it.
-    fn step(&mut self, rows: &mut Rows, group: usize, step: u32) -> Result<(), Stop> {
+    /// Takes one step of the rows of a slice. The event of a failure is sent before the learner is told to look for it.
+    fn step(&mut self, rows: &mut Rows, slice: usize, step: u32) -> Result<(), Stop> {
         let (slot, answers) = (self.board.slot(self.job.worker), self.board.answers());
-        let t = self.board.orders().time(group);
+        let t = self.board.orders(self.job.worker).time(slice);
         let block = self.block();
         let mut outcome = Ok(());
         if let Err(event) = self.guard(t, || rows.step(block, t)) {
@@ -137,9 +140,8 @@ impl Worker {
         if rows.has_infos() {
             slot.informed.store(1, Ordering::Relaxed);
         }
-        // In this order: a worker that is seen to have finished has also been counted.
-        answers.pending[group].count_down();
-        slot.finished[group].store(step, Ordering::Release);
+        slot.finished[slice].store(step, Ordering::Release);
+        answers.bell.ring();
         outcome
     }
 
@@ -231,9 +233,9 @@ impl Worker {
     }
 }
 
-/// The group whose step was asked for and not taken yet; when there are several, the one whose turn it is.
-fn next_group(asked: [u32; GROUPS], taken: [u32; GROUPS], turn: usize) -> Option<usize> {
-    (turn..turn + GROUPS).map(|group| group % GROUPS).find(|&group| asked[group] != taken[group])
+/// The slice whose step was asked for and not taken yet; when there are several, the one whose turn it is.
+fn next_slice(asked: [u32; SLICES], taken: [u32; SLICES], turn: usize) -> Option<usize> {
+    (turn..turn + SLICES).map(|slice| slice % SLICES).find(|&slice| asked[slice] != taken[slice])
 }
 
 /// The slice that `row` is in.

@@ -59,8 +59,8 @@ pub fn batch(
     };
     let batch: Box<dyn BatchEnv> = match zygote {
         Some(zygote) if workers > 0 => {
-            let pipelined = Some(options.pipelined.unwrap_or(true) && workers <= rows / 2);
-            let options = WorkerOptions { pipelined, ..options.clone() };
+            let options =
+                WorkerOptions { pipelined: Some(options.pipelined.unwrap_or(true)), ..options.clone() };
             Box::new(WorkerBatch::new(zygote, spec, rows, steps, run_seed, workers, &options)?)
         }
         _ => Box::new(LocalBatch::new(registry, spec, rows, steps, run_seed)?),

@@ -6,10 +6,12 @@ use std::time::{Duration, Instant};
 use ipc_channel::ipc;
 
 use super::bell::Looks;
+use super::habit::Habit;
 use super::link::{LAST_WORDS, Link};
 use super::message::{Command, Event, Job};
 use super::options::Patience;
 use super::os::{NAP, Process};
+use super::parts::{Begun, Part};
 use super::share::Share;
 use super::shared::Board;
 use super::{Silence, Zygote};
@@ -23,8 +25,12 @@ pub struct Crew {
     pub patience: Patience,
     /// How a word is looked at before sleeping.
     pub looks: Looks,
+    /// How long the learner's waits take.
+    pub habit: Habit,
     pub board: Board,
     pub members: Vec<Member>,
+    /// When somebody last looked whether they are alive and in time.
+    pub looked: Instant,
 }
 
 /// A worker's place in the crew.
@@ -42,16 +48,6 @@ impl Member {
             Self::Lost(share, _) => share,
         }
     }
-}
-
-/// A step that was asked for.
-pub struct Begun {
-    /// Its number.
-    number: u32,
-    /// Time in the block.
-    pub t: usize,
-    /// When it was asked for.
-    at: Instant,
 }
 
 /// What makes an order fail.
@@ -76,7 +72,7 @@ impl Crew {
     pub fn hire(&mut self, worker: usize, episodes: Vec<u64>) -> Result<(), EnvError> {
         let failed = |e: std::io::Error| EnvError::Workers(format!("cannot reach a new worker: {e}"));
         let share = self.members[worker].share().clone();
-        self.board.slot(worker).clear(self.board.orders().last_steps());
+        self.board.clear(worker);
         let (commands, inbox) = ipc::channel().map_err(failed)?;
         let (outbox, events) = ipc::channel().map_err(failed)?;
         // The job takes the worker's ends along; the learner keeps no copy, or it would never see them close.
@@ -118,11 +114,10 @@ impl Crew {
     ) -> impl Iterator<Item = (usize, Result<Event, Trouble>)> {
         let limit = self.patience.command;
         let deadline = Instant::now() + limit;
+        // Announced first, so that somebody is reading when a long command is sent.
         for (worker, _) in &commands {
-            self.board.slot(*worker).commands.fetch_add(1, Ordering::Release);
+            self.board.orders(*worker).announce();
         }
-        // Rung first, so that somebody is reading when a long command is sent.
-        self.board.orders().bell.ring();
         let mut asked = Vec::new();
         for (worker, command) in commands {
             if let Member::Alive(link) = &self.members[worker] {
@@ -133,70 +128,68 @@ impl Crew {
         asked.into_iter().map(move |worker| (worker, self.answer(worker, deadline, limit)))
     }
 
-    /// Has all living workers step their rows of a group with the actions of time `t`.
-    pub fn begin(&mut self, group: usize, t: usize) -> Begun {
-        let alive = self.members.iter().filter(|member| matches!(member, Member::Alive(_))).count();
-        self.board.answers().pending[group].set(alive as u32);
-        Begun { number: self.board.orders().ask_for_step(group, t), t, at: Instant::now() }
+    /// Has a part take the step of time `t`.
+    pub fn begin(&self, part: &mut Part, t: usize) {
+        let number = self.board.orders(part.worker).ask_for_step(part.slice, t);
+        (part.t, part.begun) = (t, Some(Begun { number, at: Instant::now() }));
     }
 
-    /// Waits for the end of a group's step; the workers that are gone, with the reason.
-    pub fn finish(
+    /// Whether the step that a part has begun is over: it was taken, or the worker is gone. False for one that has begun none.
+    pub fn is_over(&self, part: &Part) -> bool {
+        part.begun.as_ref().is_some_and(|begun| {
+            matches!(self.members[part.worker], Member::Lost(..))
+                || self.board.slot(part.worker).finished[part.slice].load(Ordering::Acquire) == begun.number
+        })
+    }
+
+    /// Waits until `enough` of the steps that `parts` have begun are over, looking out for workers that died or are too late.
+    pub fn wait(
         &mut self,
-        group: usize,
-        begun: &Begun,
+        parts: &[Part],
         block: &Block,
-    ) -> Result<Vec<(usize, EnvError)>, EnvError> {
-        let gone = |(worker, member): (usize, &Member)| match member {
-            Member::Lost(_, e) => Some((worker, e.clone())),
-            Member::Alive(_) => None,
-        };
-        let mut lost: Vec<_> = self.members.iter().enumerate().filter_map(gone).collect();
-        if !self.board.answers().pending[group].wait(|n| n == 0, self.looks, NAP) {
-            self.wait_long(group, begun, &|row| block.action(begun.t, row).to_string(), &mut lost)?;
-        }
-        if self.board.answers().failures.load(Ordering::Relaxed) != 0 {
-            self.ask_failures(&mut lost)?;
-        }
-        Ok(lost)
-    }
-
-    /// Waits for a step that takes longer than a nap, looking out for workers that died or are too late.
-    fn wait_long(
-        &mut self,
-        group: usize,
-        begun: &Begun,
-        action: &dyn Fn(usize) -> String,
-        lost: &mut Vec<(usize, EnvError)>,
+        enough: impl Fn(&Self) -> bool,
     ) -> Result<(), EnvError> {
-        let limit = self.patience.step;
         loop {
-            let late = begun.at.elapsed() >= limit;
-            let mut waiting = false;
-            for worker in 0..self.members.len() {
-                let Member::Alive(link) = &self.members[worker] else { continue };
-                let dead = link.process.ended_within(Duration::ZERO);
-                if self.board.slot(worker).finished[group].load(Ordering::Acquire) == begun.number {
-                    continue;
-                }
-                if dead || late {
-                    let silence = if dead { Silence::Gone } else { Silence::Late };
-                    match self.lose(worker, silence, limit, action) {
-                        Trouble::Lost(e) => lost.push((worker, e)),
-                        Trouble::Failed(e) => return Err(e),
-                    }
-                } else {
-                    waiting = true;
-                }
+            if self.looked.elapsed() >= NAP {
+                self.look_after(parts, block)?;
+                self.looked = Instant::now();
             }
-            if !waiting || self.board.answers().pending[group].wait(|n| n == 0, Looks::Never, NAP) {
-                return Ok(());
+            let rung = self.board.answers().bell.get();
+            if enough(self) {
+                break;
             }
+            let begun = Instant::now();
+            self.board.answers().bell.wait(rung, self.habit.of(self.looks), NAP);
+            self.habit.learn(begun);
         }
+        if self.board.answers().failures.load(Ordering::Relaxed) == 0 { Ok(()) } else { self.ask_failures() }
     }
 
-    /// Receives what the workers have to say that finished a step badly.
-    fn ask_failures(&mut self, lost: &mut Vec<(usize, EnvError)>) -> Result<(), EnvError> {
+    /// Buries workers that died in a step or are too late.
+    fn look_after(&mut self, parts: &[Part], block: &Block) -> Result<(), EnvError> {
+        let limit = self.patience.step;
+        for part in parts {
+            let (Member::Alive(link), Some(begun)) = (&self.members[part.worker], &part.begun) else {
+                continue;
+            };
+            let dead = link.process.ended_within(Duration::ZERO);
+            if self.is_over(part) || !dead && begun.at.elapsed() < limit {
+                continue;
+            }
+            let silence = if dead { Silence::Gone } else { Silence::Late };
+            let action = |row| {
+                let t = parts.iter().find(|part| part.rows.contains(&row)).map_or(0, |part| part.t);
+                block.action(t, row).to_string()
+            };
+            if let Trouble::Failed(e) = self.lose(part.worker, silence, limit, &action) {
+                return Err(e);
+            }
+        }
+        Ok(())
+    }
+
+    /// Receives what the workers have to say that finished a step badly. Some are gone afterwards.
+    fn ask_failures(&mut self) -> Result<(), EnvError> {
         self.board.answers().failures.store(0, Ordering::Relaxed);
         let mut first = None;
         for worker in 0..self.members.len() {
@@ -208,7 +201,7 @@ impl Crew {
             match self.answer(worker, Instant::now() + LAST_WORDS, LAST_WORDS) {
                 Ok(_) => unreachable!("the event of a failure"),
                 Err(Trouble::Failed(e)) => first = first.or(Some(e)),
-                Err(Trouble::Lost(e)) => lost.push((worker, e)),
+                Err(Trouble::Lost(_)) => {}
             }
         }
         first.map_or(Ok(()), Err)
@@ -272,11 +265,10 @@ impl Crew {
         let mut outcome = Ok(());
         for (worker, member) in self.members.iter().enumerate() {
             if let Member::Alive(link) = member {
-                self.board.slot(worker).commands.fetch_add(1, Ordering::Release);
+                self.board.orders(worker).announce();
                 link.send(Command::Close);
             }
         }
-        self.board.orders().bell.ring();
         let deadline = Instant::now() + LAST_WORDS;
         for worker in 0..self.members.len() {
             let Member::Alive(link) = &self.members[worker] else { continue };

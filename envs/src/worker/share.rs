@@ -5,34 +5,31 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
-/// Rows of a batch that are stepped independently of one another are in different groups; there are at most so many.
-pub const GROUPS: usize = 2;
+/// Slices that a worker's rows are in, at most: while the policy acts on one, the worker steps the other.
+pub const SLICES: usize = 2;
 
-/// The groups of a batch: halves when it is pipelined, else one of all rows.
-pub fn groups(rows: usize, pipelined: bool) -> Vec<Range<usize>> {
-    let middle = if pipelined { rows / 2 } else { 0 };
-    [0..middle, middle..rows].into_iter().filter(|group| !group.is_empty()).collect()
-}
-
-/// Rows of one worker: a slice of each group.
-///
-/// Every worker has its part of every group, so that all of them have work whichever group is stepped, and rows that are
-/// slow because of their place in the batch are shared.
+/// Rows of one worker: one slice of the batch, or one of each half.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Share(Vec<Range<usize>>);
 
 impl Share {
-    /// The share of the worker number `worker` of `workers`.
-    pub fn new(groups: &[Range<usize>], worker: usize, workers: usize) -> Self {
-        let part = |group: &Range<usize>| {
-            let cut = |worker: usize| group.start + worker * group.len() / workers;
+    /// The share of the worker number `worker` of `workers`, who share `rows` rows: a slice of each half when each worker
+    /// has at least two rows and `halves` are asked for.
+    pub fn new(rows: usize, halves: bool, worker: usize, workers: usize) -> Self {
+        let slice = |part: Range<usize>| {
+            let cut = |worker: usize| part.start + worker * part.len() / workers;
             cut(worker)..cut(worker + 1)
         };
-        Self(groups.iter().map(part).collect())
+        let middle = rows / 2;
+        if halves && workers <= middle {
+            Self(vec![slice(0..middle), slice(middle..rows)])
+        } else {
+            Self(vec![slice(0..rows)])
+        }
     }
 
-    /// Its slice of each group.
-    pub fn groups(&self) -> &[Range<usize>] {
+    /// Its slices.
+    pub fn slices(&self) -> &[Range<usize>] {
         &self.0
     }
 
@@ -73,18 +70,20 @@ mod tests {
 
     #[test]
     fn every_row_has_one_worker() {
-        for (rows, workers, pipelined) in [(7, 3, false), (7, 3, true), (8, 2, true), (6, 3, true)] {
-            let groups = groups(rows, pipelined);
-            let shares: Vec<Share> = (0..workers).map(|w| Share::new(&groups, w, workers)).collect();
+        for (rows, workers, halves) in [(7, 3, false), (7, 3, true), (8, 2, true), (6, 3, true), (5, 4, true)]
+        {
+            let shares: Vec<Share> = (0..workers).map(|w| Share::new(rows, halves, w, workers)).collect();
             for row in 0..rows {
                 assert_eq!(shares.iter().filter(|share| share.contains(row)).count(), 1, "row {row}");
             }
             assert_eq!(shares.iter().map(Share::len).sum::<usize>(), rows);
         }
-        let share = Share::new(&groups(8, true), 1, 2);
+        let share = Share::new(8, true, 1, 2);
         assert_eq!(share.to_string(), "rows 2 to 3 and 6 to 7");
-        assert_eq!(Share::new(&groups(4, true), 1, 2).to_string(), "rows 1 and 3");
-        assert_eq!(Share::new(&groups(4, false), 1, 4).to_string(), "row 1");
+        assert_eq!(Share::new(4, true, 1, 2).to_string(), "rows 1 and 3");
+        assert_eq!(Share::new(4, false, 1, 4).to_string(), "row 1");
+        // Three workers have no two rows each.
+        assert_eq!(Share::new(4, true, 2, 3).to_string(), "rows 2 to 3");
         assert_eq!(share.rows().collect::<Vec<_>>(), [2, 3, 6, 7]);
     }
 }

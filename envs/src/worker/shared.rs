@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use ipc_channel::ipc::IpcSharedMemory;
 
 use super::bell::Bell;
-use super::share::GROUPS;
+use super::share::SLICES;
 use crate::{Memory, Phase, Place};
 
 /// A region of memory that can be handed to other processes.
@@ -52,33 +52,33 @@ unsafe impl Send for Region {}
 // SAFETY: a region gives out its address alone; whoever uses it answers for that.
 unsafe impl Sync for Region {}
 
-/// Written by the learner, read by every worker.
-#[repr(C, align(64))]
-pub struct Orders {
-    /// Rung for every step and command.
-    pub bell: Bell,
-    /// For each group of rows, the number of the last step asked for; a worker that has not taken it yet takes it now.
-    step: [AtomicU32; GROUPS],
-    /// Time in the block that this step is about.
-    t: [AtomicU32; GROUPS],
-}
-
 /// Written by every worker, awaited by the learner.
 #[repr(C, align(64))]
 pub struct Answers {
-    /// For each group of rows, the workers that have not finished its step.
-    pub pending: [Bell; GROUPS],
+    /// Rung for every step that a worker has finished.
+    pub bell: Bell,
     /// Workers that failed in a step and have sent an event that says how.
     pub failures: AtomicU32,
 }
 
-/// One worker's own line.
+/// Written by the learner, awaited by one worker.
+#[repr(C, align(64))]
+pub struct Orders {
+    /// Rung for every step and command.
+    pub bell: Bell,
+    /// Commands sent so far.
+    commands: AtomicU32,
+    /// For each slice of its rows, the number of the last step asked for; a worker that has not taken it yet takes it now.
+    step: [AtomicU32; SLICES],
+    /// Time in the block that this step is about.
+    t: [AtomicU32; SLICES],
+}
+
+/// Written by one worker.
 #[repr(C, align(64))]
 pub struct Slot {
-    /// Commands sent to this worker so far; the learner writes it.
-    pub commands: AtomicU32,
-    /// For each group of rows, the number of the last step it finished; the worker writes this and all below.
-    pub finished: [AtomicU32; GROUPS],
+    /// For each slice of its rows, the number of the last step it finished.
+    pub finished: [AtomicU32; SLICES],
     /// Whether it has sent an event instead of finishing a step well.
     pub failed: AtomicU32,
     /// Whether its environments have told of episodes since the learner asked for that.
@@ -113,9 +113,8 @@ impl Slot {
         }
     }
 
-    /// As in a new board; for the successor of a worker that is gone.
-    pub fn clear(&self, last_steps: [u32; GROUPS]) {
-        self.commands.store(0, Ordering::Relaxed);
+    /// As in a new board, with these steps done; for the successor of a worker that is gone.
+    fn clear(&self, last_steps: [u32; SLICES]) {
         for (finished, last) in self.finished.iter().zip(last_steps) {
             finished.store(last, Ordering::Relaxed);
         }
@@ -125,7 +124,7 @@ impl Slot {
     }
 }
 
-/// The doorbells of a batch: one line of orders, one of answers, one for each worker.
+/// The doorbells of a batch: a line of answers, and for each worker one of orders and its own.
 pub struct Board {
     region: Region,
     workers: usize,
@@ -134,13 +133,17 @@ pub struct Board {
 impl Board {
     /// A board for `workers` workers.
     pub fn new(workers: usize) -> Self {
-        Self { region: Region::new((2 + workers) * size_of::<Slot>()), workers }
+        Self { region: Region::new(Self::bytes(workers)), workers }
     }
 
     /// The board that a batch of `workers` workers has handed over.
     pub fn open(memory: IpcSharedMemory, workers: usize) -> Self {
-        assert!(memory.len() >= (2 + workers) * size_of::<Slot>(), "a board has a line for every worker");
+        assert!(memory.len() >= Self::bytes(workers), "a board has lines for every worker");
         Self { region: Region::open(memory), workers }
+    }
+
+    fn bytes(workers: usize) -> usize {
+        (1 + 2 * workers) * size_of::<Slot>()
     }
 
     /// A handle to put into a message.
@@ -148,48 +151,66 @@ impl Board {
         self.region.share()
     }
 
-    /// The learner's line.
-    pub fn orders(&self) -> &Orders {
+    /// The workers' common line.
+    pub fn answers(&self) -> &Answers {
         self.line(0)
     }
 
-    /// The workers' common line.
-    pub fn answers(&self) -> &Answers {
-        self.line(1)
+    /// The learner's line to one worker.
+    pub fn orders(&self, worker: usize) -> &Orders {
+        assert!(worker < self.workers, "the board has no worker {worker}");
+        self.line(1 + 2 * worker)
     }
 
     /// The line of one worker.
     pub fn slot(&self, worker: usize) -> &Slot {
         assert!(worker < self.workers, "the board has no worker {worker}");
-        self.line(2 + worker)
+        self.line(2 + 2 * worker)
+    }
+
+    /// Clears the lines of a worker that is gone for its successor.
+    pub fn clear(&self, worker: usize) {
+        let orders = self.orders(worker);
+        orders.commands.store(0, Ordering::Relaxed);
+        self.slot(worker).clear(orders.last_steps());
     }
 
     fn line<T>(&self, index: usize) -> &T {
         const { assert!(size_of::<T>() == 64 && align_of::<T>() == 64) }
-        // SAFETY: the region holds 2 + workers lines, aligned to 64, and lives as long as `self`; `T` is made of
+        // SAFETY: the region holds 1 + 2 · workers lines, aligned to 64, and lives as long as `self`; `T` is made of
         // atomics alone, for which every bit pattern is a value.
         unsafe { &*self.region.base.as_ptr().add(index * 64).cast::<T>() }
     }
 }
 
 impl Orders {
-    /// Asks for the step of time `t` of a group, and says which number it has. All workers have finished the group's one
-    /// before.
-    pub fn ask_for_step(&self, group: usize, t: usize) -> u32 {
-        let step = self.last_steps()[group].wrapping_add(1);
-        self.t[group].store(t as u32, Ordering::Relaxed);
-        self.step[group].store(step, Ordering::Release);
+    /// Asks for the step of time `t` of a slice, and says which number it has. The slice's one before has been finished.
+    pub fn ask_for_step(&self, slice: usize, t: usize) -> u32 {
+        let step = self.last_steps()[slice].wrapping_add(1);
+        self.t[slice].store(t as u32, Ordering::Relaxed);
+        self.step[slice].store(step, Ordering::Release);
         self.bell.ring();
         step
     }
 
-    /// Numbers of the last steps asked for.
-    pub fn last_steps(&self) -> [u32; GROUPS] {
-        std::array::from_fn(|group| self.step[group].load(Ordering::Acquire))
+    /// Announces a command.
+    pub fn announce(&self) {
+        self.commands.fetch_add(1, Ordering::Release);
+        self.bell.ring();
     }
 
-    /// Time that the last step of a group is about.
-    pub fn time(&self, group: usize) -> usize {
-        self.t[group].load(Ordering::Relaxed) as usize
+    /// Commands announced so far.
+    pub fn commands(&self) -> u32 {
+        self.commands.load(Ordering::Acquire)
+    }
+
+    /// Numbers of the last steps asked for.
+    pub fn last_steps(&self) -> [u32; SLICES] {
+        std::array::from_fn(|slice| self.step[slice].load(Ordering::Acquire))
+    }
+
+    /// Time that the last step of a slice is about.
+    pub fn time(&self, slice: usize) -> usize {
+        self.t[slice].load(Ordering::Relaxed) as usize
     }
 }

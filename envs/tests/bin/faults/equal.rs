@@ -19,7 +19,7 @@ fn make(zygote: &Zygote, registry: &Registry, params: &Value, workers: usize) ->
     }
 }
 
-/// A batch of two groups.
+/// A batch whose workers do not wait for each other.
 pub fn pipelined(
     zygote: &Zygote,
     params: &Value,
@@ -42,15 +42,8 @@ fn bits(batch: &mut dyn BatchEnv) -> Vec<u32> {
         } else {
             batch.block().activate_all();
         }
-        for t in 0..STEPS {
-            act(batch.block(), t, round);
-            // Groups in turn, as a training does: one is stepped while the other one's actions are chosen.
-            for group in 0..batch.groups().len() {
-                batch.finish(group).unwrap();
-                batch.begin(group, t).unwrap();
-            }
-        }
-        (0..batch.groups().len()).for_each(|group| batch.finish(group).unwrap());
+        (0..STEPS).for_each(|t| act(batch.block(), t, round));
+        batch.step_through(STEPS).unwrap();
         let block = batch.block();
         for t in 0..STEPS {
             for row in (0..ROWS).filter(|&row| block.active(row)) {

@@ -126,8 +126,8 @@ pub fn in_reset(zygote: &Zygote) {
     }
 }
 
-/// A worker is lost while its two groups of rows are at different times; then when one has finished its step and the other
-/// has not. Of four rows, 1 (group 0) and 3 (group 1) are its.
+/// A worker is lost while its two rows are at different times; then when one has finished its step and the other has not. Of four
+/// rows, 1 and 3 are its; each row is a group.
 pub fn pipelined(zygote: &Zygote) {
     let mut batch = crate::equal::pipelined(zygote, &json!({}), 4, 2, &respawning(2));
     batch.reset(None).unwrap();
@@ -139,32 +139,39 @@ pub fn pipelined(zygote: &Zygote) {
     for t in 0..3 {
         act(batch.block(), t, 0);
     }
+    // The first half of the rows, or the second.
+    let begin = |batch: &mut WorkerBatch, half: usize, t: usize| {
+        (2 * half..2 * half + 2).for_each(|group| batch.begin(group, t).unwrap());
+    };
+    let finish = |batch: &mut WorkerBatch, half: usize| {
+        (2 * half..2 * half + 2).for_each(|group| batch.finish(group).unwrap());
+    };
     batch.step(0).unwrap();
     batch.step(1).unwrap();
-    batch.begin(0, 2).unwrap();
-    batch.finish(0).unwrap();
+    begin(&mut batch, 0, 2);
+    finish(&mut batch, 0);
     let worker = stop(&mut batch);
     act(batch.block(), 3, 0);
-    batch.begin(1, 2).unwrap();
-    batch.begin(0, 3).unwrap();
+    begin(&mut batch, 1, 2);
+    begin(&mut batch, 0, 3);
     kill(worker, "KILL");
-    batch.finish(0).unwrap();
-    batch.finish(1).unwrap();
+    finish(&mut batch, 0);
+    finish(&mut batch, 1);
     assert_cut_off(&batch, 3, 1, 1);
     assert_cut_off(&batch, 2, 3, 1);
     assert_eq!(batch.block().episode(2, 2), Episode::Running, "the other worker's row goes on");
 
-    batch.begin(1, 3).unwrap();
-    batch.finish(1).unwrap();
+    begin(&mut batch, 1, 3);
+    finish(&mut batch, 1);
     act(batch.block(), 4, 0);
-    batch.begin(0, 4).unwrap();
-    batch.finish(0).unwrap();
+    begin(&mut batch, 0, 4);
+    finish(&mut batch, 0);
     assert_eq!(observation(batch.block(), 5, 1)[1], 1.0, "row 1 goes on in its new episode");
     let worker = stop(&mut batch);
-    batch.begin(1, 4).unwrap();
+    begin(&mut batch, 1, 4);
     let (reached, reward) = (observation(batch.block(), 5, 1), batch.block().reward()[4 * 4 + 1]);
     kill(worker, "KILL");
-    batch.finish(1).unwrap();
+    finish(&mut batch, 1);
     assert_cut_off(&batch, 4, 3, 2);
     // The finished step counts, and is the last one of its episode.
     assert_eq!(batch.block().episode(4, 1), Episode::Truncated);

@@ -1,0 +1,35 @@
+//! Whether to look or to sleep, learnt from the waits before.
+
+use std::time::{Duration, Instant};
+
+use super::bell::Looks;
+
+/// A wait that is no longer is worth looking for its end: sleeping and being woken takes some 70 µs.
+const SHORT: Duration = Duration::from_millis(1);
+
+/// How long somebody's waits usually take.
+///
+/// Where processes share cores, looking shortens a short wait and lengthens a long one: who yields its core stays in that core's queue
+/// behind those who compute there, even while another core falls idle. A sleeper is woken on the idle one.
+#[derive(Default)]
+pub struct Habit(Duration);
+
+impl Habit {
+    /// Whether looking pays.
+    pub fn is_short(&self) -> bool {
+        self.0 < SHORT
+    }
+
+    /// How to wait, when this is how to look.
+    pub fn of(&self, looks: Looks) -> Looks {
+        match looks {
+            Looks::Yielding(_) if !self.is_short() => Looks::Never,
+            _ => looks,
+        }
+    }
+
+    /// Takes in a wait that has begun at this time and is over.
+    pub fn learn(&mut self, begun: Instant) {
+        self.0 = (3 * self.0 + begun.elapsed()) / 4;
+    }
+}
