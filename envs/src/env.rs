@@ -57,6 +57,12 @@ pub trait Env {
         Ok(())
     }
 
+    /// Lets what was prepared begin if it has not yet, and says whether to ask for it: its results are there, or waiting for them is
+    /// as good as anything. A batch tells other rows their actions meanwhile.
+    fn is_ready(&mut self) -> bool {
+        true
+    }
+
     /// Draws the present state; `None` when the environment has no picture.
     fn render(&mut self) -> Option<Frame> {
         None

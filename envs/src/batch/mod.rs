@@ -24,7 +24,7 @@ pub(crate) use local::panic_message;
 pub use memory::Memory;
 pub use moment::Moment;
 pub use place::{Phase, Place, Watch};
-pub use rows::{Rows, RunningEpisode};
+pub use rows::{Progress, Rows, RunningEpisode};
 
 use std::ops::Range;
 

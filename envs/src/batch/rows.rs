@@ -61,11 +61,33 @@ fn no_action(row: usize, action: Action<'_>, space: &Space) -> EnvError {
     EnvError::Action { row, action: action.to_string(), space: space.to_string() }
 }
 
+/// How far a step of some rows is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// Remote rows have nothing to show yet.
+    Waiting,
+    /// A part of it is done.
+    Going,
+    /// All of it is done.
+    Over,
+}
+
+/// Parts of a step.
+#[derive(Clone, Copy, PartialEq)]
+enum Stage {
+    /// The steps of all active rows.
+    Steps,
+    /// The resets of remote rows whose episodes the step has ended.
+    Resets,
+}
+
 /// Rows `first..first + len` of a batch, stepped in the order of their numbers.
 pub struct Rows<W = Box<dyn FnMut(Place)>> {
     slots: Vec<Slot>,
     /// Whether some of them compute their steps elsewhere.
     remote: bool,
+    /// What the step that has begun is about.
+    stage: Stage,
     /// Whether they may have something to tell of an episode that has ended; they are of one kind.
     informs: bool,
     infos: Infos,
@@ -103,7 +125,16 @@ impl<W: Watch> Rows<W> {
             })
             .collect::<Result<Vec<_>, EnvError>>()?;
         let remote = slots.iter().any(|slot: &Slot| slot.env.is_remote());
-        Ok(Self { slots, remote, informs: true, infos: Infos::default(), first, run_seed, watch })
+        Ok(Self {
+            slots,
+            remote,
+            stage: Stage::Steps,
+            informs: true,
+            infos: Infos::default(),
+            first,
+            run_seed,
+            watch,
+        })
     }
 
     /// Numbers of these rows.
@@ -149,33 +180,71 @@ impl<W: Watch> Rows<W> {
     /// # Errors
     /// [`EnvError::Action`] and [`EnvError::Row`]; the rows before the failing one have been stepped.
     pub fn step(&mut self, block: &Block, t: usize) -> Result<(), EnvError> {
+        self.begin(block, t)?;
+        while self.go_on(block, t)? != Progress::Over {}
+        Ok(())
+    }
+
+    /// Begins the step of time `t`: remote rows compute from now on.
+    ///
+    /// # Errors
+    /// As [`Self::step`].
+    pub fn begin(&mut self, block: &Block, t: usize) -> Result<(), EnvError> {
         let moment = block.moment(t);
+        self.stage = Stage::Steps;
         if self.remote {
             for row in self.range().filter(|&row| moment.active(row)) {
                 self.prepare_row(moment, row)?;
             }
+            self.is_ready(block, t);
         }
-        for row in self.range() {
-            if moment.active(row) && self.step_row(moment, row)?.is_over() {
+        Ok(())
+    }
+
+    /// Goes on with the step that has begun, unless remote rows have nothing to show yet.
+    ///
+    /// # Errors
+    /// As [`Self::step`].
+    pub fn poll(&mut self, block: &Block, t: usize) -> Result<Progress, EnvError> {
+        if self.is_ready(block, t) { self.go_on(block, t) } else { Ok(Progress::Waiting) }
+    }
+
+    fn is_ready(&mut self, block: &Block, t: usize) -> bool {
+        let (moment, stage) = (block.moment(t), self.stage);
+        let awaited =
+            |row: &usize| moment.active(*row) && (stage == Stage::Steps || block.episode(t, *row).is_over());
+        // They answer in their order, so the last one is asked.
+        let last = if self.remote { self.range().rev().find(awaited) } else { None };
+        last.is_none_or(|row| self.slot(row).env.is_ready())
+    }
+
+    /// Waits for a part of the step that has begun: the steps, or the resets that follow them where rows are remote.
+    fn go_on(&mut self, block: &Block, t: usize) -> Result<Progress, EnvError> {
+        let moment = block.moment(t);
+        let mut progress = Progress::Over;
+        for row in self.range().filter(|&row| moment.active(row)) {
+            if self.stage == Stage::Resets {
+                if block.episode(t, row).is_over() {
+                    self.reset_row(block, t + 1, row)?;
+                }
+            } else if self.step_row(moment, row)?.is_over() {
                 // P3: the final observation is kept, the row starts anew.
                 moment.keep_final_observation(row);
                 self.take_info(row)?;
                 self.count_episode(row);
                 if self.remote {
                     self.prepare_reset(row)?;
+                    progress = Progress::Going;
                 } else {
                     self.reset_row(block, t + 1, row)?;
                 }
             }
         }
-        if self.remote {
-            for row in self.range() {
-                if moment.active(row) && block.episode(t, row).is_over() {
-                    self.reset_row(block, t + 1, row)?;
-                }
-            }
+        self.stage = Stage::Resets;
+        if progress == Progress::Going {
+            self.is_ready(block, t);
         }
-        Ok(())
+        Ok(progress)
     }
 
     /// What was told of episodes that have ended, since the last time this was asked.

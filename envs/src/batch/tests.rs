@@ -431,6 +431,10 @@ impl Env for Remote {
         Ok(())
     }
 
+    fn is_ready(&mut self) -> bool {
+        READY.get()
+    }
+
     fn prepare_reset(&mut self, seed: Option<u64>) -> Result<(), EnvError> {
         self.calls.borrow_mut().push(format!("prepare {}", seed.unwrap()));
         Ok(())
@@ -444,16 +448,47 @@ impl Env for Remote {
 
 thread_local! {
     static CALLS: std::rc::Rc<std::cell::RefCell<Vec<String>>> = std::rc::Rc::default();
+    static READY: std::cell::Cell<bool> = const { std::cell::Cell::new(true) };
 }
 
-#[test]
-fn remote_rows_are_told_before_the_first_is_waited_for() {
+fn remote() -> Registry {
     let door = crate::Door::new("environments elsewhere", |_, _| {
         let calls = CALLS.with(std::rc::Rc::clone);
         let spaces = [Space::unbounded(1), Space::boxed(&[-2.0], &[2.0])];
         Ok(Box::new(Remote { calls, spaces }))
     });
-    let registry = Registry::new().with_door("far", door);
+    Registry::new().with_door("far", door)
+}
+
+/// Whoever steps rows can do something else until remote ones have their results.
+#[test]
+fn remote_rows_are_not_waited_for_before_they_are_ready() {
+    let registry = remote();
+    let batch = LocalBatch::new(&registry, &EnvSpec::named("far:x"), 2, 1, 0).unwrap();
+    let watch = |_: crate::Place| {};
+    let mut rows = Rows::new(&registry, &EnvSpec::named("far:x"), 0, 0, &[1, 1], watch).unwrap();
+    batch.block().activate_all();
+    batch.block().continuous_actions(0).copy_from_slice(&[0.5, 1.0]);
+    let calls = || CALLS.with(|calls| std::mem::take(&mut *calls.borrow_mut()).join(", "));
+    calls();
+    READY.set(false);
+    rows.begin(batch.block(), 0).unwrap();
+    assert_eq!(rows.poll(batch.block(), 0).unwrap(), Progress::Waiting);
+    assert_eq!(calls(), "prepare [0.5], prepare [1.0]");
+    READY.set(true);
+    let [first, last] = [0, 1].map(|row| episode_seed(0, row, 1));
+    assert_eq!(rows.poll(batch.block(), 0).unwrap(), Progress::Going);
+    assert_eq!(calls(), format!("step [0.5], prepare {first}, step [1.0], prepare {last}"));
+    READY.set(false);
+    assert_eq!(rows.poll(batch.block(), 0).unwrap(), Progress::Waiting);
+    READY.set(true);
+    assert_eq!(rows.poll(batch.block(), 0).unwrap(), Progress::Over);
+    assert_eq!(calls(), format!("reset {first}, reset {last}"));
+}
+
+#[test]
+fn remote_rows_are_told_before_the_first_is_waited_for() {
+    let registry = remote();
     assert!(registry.check_name("far").is_err() && registry.check_name("near:x").is_err());
     // The wrapper's range is −1 to 1, the environment's −2 to 2.
     let mut spec = EnvSpec::named("far:xyz");

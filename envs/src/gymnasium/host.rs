@@ -1,8 +1,8 @@
 //! The interpreter that hosts all rows of a process, and the pipes to it.
 //!
-//! A message is its length in four bytes, and JSON or pixels. An empty message is the bell: all rows with a command in their
-//! memory obey; the answer is empty, or has the tracebacks of those that failed. What an environment prints goes to the
-//! standard error stream, so it meets no message.
+//! A message is its length in four bytes, and JSON or pixels. An empty message is a bell: all rows obey that have a command and
+//! this bell's number in their memory; the answer is empty, or has the tracebacks of those that failed. Bells may follow one another
+//! before the first is answered. What an environment prints goes to the standard error stream, so it meets no message.
 //!
 //! Nobody else holds an end of the pipes: both sides close them for programs that they start. So the interpreter's end is
 //! the end of the pipe, and a dead one is not waited for. The exception is a child that Python forks without starting a program
@@ -46,7 +46,12 @@ pub struct Host {
     process: Process,
     commands: PipeWriter,
     answers: PipeReader,
-    /// How long its answers take.
+    /// Bells rung, and bells answered, since the start.
+    rung: u64,
+    answered: u64,
+    /// When the bell that is to be answered next was rung or became the next.
+    since: Instant,
+    /// How long that takes.
     habit: Habit,
     /// Holds the memory of all rows.
     memory: File,
@@ -102,6 +107,9 @@ impl Host {
             process,
             commands,
             answers,
+            rung: 0,
+            answered: 0,
+            since: Instant::now(),
             habit: Habit::default(),
             memory,
             failures: BTreeMap::new(),
@@ -119,6 +127,9 @@ impl Host {
     /// # Errors
     /// Python's traceback, [`EnvError::NoMethod`], or [`EnvError::Died`] with how the interpreter ended.
     pub fn request<T: DeserializeOwned>(&mut self, request: &Request<'_>) -> Result<T, EnvError> {
+        while self.answered < self.rung && self.ended.is_none() {
+            self.take_answer(true);
+        }
         self.send(request)?;
         self.answer()?.into_result()
     }
@@ -135,12 +146,50 @@ impl Host {
         self.failures.remove(&row);
     }
 
-    /// Has every row obey that has a command. How it went is seen in the row's memory.
-    pub fn ring(&mut self) {
-        let answer = self.write(&[]).and_then(|()| self.receive());
-        if let Ok(answer) = answer
-            && !answer.is_empty()
-        {
+    /// Number of the bell that comes next.
+    pub fn next_bell(&self) -> u64 {
+        self.rung + 1
+    }
+
+    /// Rings this bell if it has not been rung. Whether it has been answered, or waiting for that is as good as looking again.
+    pub fn is_ready(&mut self, bell: u64) -> bool {
+        self.ring(bell);
+        let looks = self.habit.is_short() && self.since.elapsed() < LOOKING;
+        while looks && self.answered < bell && self.ended.is_none() {
+            if !self.take_answer(false) {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Waits until this bell has been answered; how it went is seen in the memory of its rows.
+    pub fn await_bell(&mut self, bell: u64) {
+        self.ring(bell);
+        while self.answered < bell && self.ended.is_none() {
+            self.take_answer(true);
+        }
+    }
+
+    fn ring(&mut self, bell: u64) {
+        if self.rung < bell {
+            if self.answered == self.rung {
+                self.since = Instant::now();
+            }
+            self.rung = bell;
+            // One that has ended is noticed by who waits.
+            let _ = self.write(&[]);
+        }
+    }
+
+    /// Takes in the answer to a bell, and waits for it if it is not there and this is wanted. Whether there was one.
+    fn take_answer(&mut self, wait: bool) -> bool {
+        let Ok(answer) = self.receive_if(wait) else { return true };
+        let Some(answer) = answer else { return false };
+        self.answered += 1;
+        self.habit.learn(self.since);
+        self.since = Instant::now();
+        if !answer.is_empty() {
             match serde_json::from_slice::<BTreeMap<u32, Answer<()>>>(&answer) {
                 Ok(answers) => {
                     let failures = answers.into_iter();
@@ -151,6 +200,7 @@ impl Host {
                 Err(e) => self.lose(&e),
             }
         }
+        true
     }
 
     /// Why a row did not obey.
@@ -185,23 +235,17 @@ impl Host {
         })
     }
 
+    /// The next message, after waiting for it.
     fn receive(&mut self) -> Result<Vec<u8>, EnvError> {
-        let mut length = [0; 4];
-        let mut message = Vec::new();
-        let begun = Instant::now();
-        let mut read = || {
-            read_exactly(&mut self.answers, &mut length, self.habit.is_short())?;
-            self.habit.learn(begun);
-            message.resize(u32::from_ne_bytes(length) as usize, 0);
-            read_exactly(&mut self.answers, &mut message, true)
-        };
-        match read() {
-            Ok(()) => Ok(message),
-            Err(e) => {
-                self.lose(&e);
-                Err(self.end_error())
-            }
-        }
+        self.receive_if(true).map(Option::unwrap_or_default)
+    }
+
+    /// The next message; `None` when it is not there and not to be waited for.
+    fn receive_if(&mut self, wait: bool) -> Result<Option<Vec<u8>>, EnvError> {
+        read_message(&mut self.answers, wait, self.habit.is_short()).map_err(|e| {
+            self.lose(&e);
+            self.end_error()
+        })
     }
 
     fn end_error(&self) -> EnvError {
@@ -250,6 +294,21 @@ fn no_gymnasium(interpreter: &Path, why: &str) -> String {
         "the Python interpreter {python} has no Gymnasium{why}: run `{python} -m pip install gymnasium`, name another \
          interpreter in the parameter `python`, or activate a virtual environment that has it"
     )
+}
+
+/// A message from a pipe that does not block; `None` when there is none and it is not to be waited for, which `looks` says how to do.
+fn read_message(pipe: &mut PipeReader, wait: bool, looks: bool) -> io::Result<Option<Vec<u8>>> {
+    let mut length = [0; 4];
+    let begun = match pipe.read(&mut length) {
+        Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+        Err(e) if e.kind() == io::ErrorKind::WouldBlock && !wait => return Ok(None),
+        Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => 0,
+        begun => begun?,
+    };
+    read_exactly(pipe, &mut length[begun..], looks)?;
+    let mut message = vec![0; u32::from_ne_bytes(length) as usize];
+    read_exactly(pipe, &mut message, looks)?;
+    Ok(Some(message))
 }
 
 /// Fills `bytes` from a pipe that does not block.

@@ -12,10 +12,10 @@
 //!
 //! Each process that has rows of this kind starts one interpreter, which hosts them all: `host.rs` is our side of it,
 //! `spaces.py` and `worker.py` are what it runs. Every row has a piece of memory that both sides see, so a step is four bytes
-//! in a pipe each way for all rows together:
+//! in a pipe each way for all rows of a slice together; the next slice's may wait in the pipe, so that the interpreter need not:
 //!
 //! ```text
-//! 0 seed u32 │ 4 reward f32 │ 8 command u8 │ 9 episode u8 │ 10 informs u8 │ 16 action [A] of 8 bytes each │ … observation [O] f32 or u8
+//! 0 seed u32 │ 4 reward f32 │ 8 command u8 │ 9 episode u8 │ 10 informs u8 │ 11 bell u8 │ 16 action [A] of 8 bytes each │ … observation [O] f32 or u8
 //! ```
 //!
 //! # Spaces
@@ -59,14 +59,14 @@ const REWARD: usize = 4;
 const COMMAND: usize = 8;
 const EPISODE: usize = 9;
 const INFORMS: usize = 10;
+const BELL: usize = 11;
 const ACTION: usize = 16;
 
-/// What a row is to do; it notes `Rest` when that went well and `Failed` when it did not.
+/// What a row is to do; it notes `Rest` when that went well, and 1 when it did not.
 #[derive(Clone, Copy, PartialEq)]
 #[repr(u8)]
 enum Command {
     Rest = 0,
-    Failed = 1,
     Step = 2,
     Reset = 3,
     ResetSeeded = 4,
@@ -86,6 +86,8 @@ pub struct GymnasiumEnv {
     frames_per_second: f64,
     /// What it was told to do.
     prepared: Option<Coming>,
+    /// Number of the bell at which it obeys, or did last.
+    bell: u64,
 }
 
 impl GymnasiumEnv {
@@ -109,22 +111,23 @@ impl GymnasiumEnv {
             frames_per_second: made.frames_per_second,
             seed_resets,
             prepared: None,
+            bell: 0,
             host,
         })
     }
 
-    /// Has the row obey at the next ring.
+    /// Has the row obey at the next bell.
     fn tell(&mut self, coming: Coming, command: Command) {
+        self.bell = self.host.borrow_mut().next_bell();
         self.memory.write(COMMAND, &[command as u8]);
+        self.memory.write(BELL, &[self.bell as u8]);
         self.prepared = Some(coming);
     }
 
-    /// Has all rows obey that were told to, unless this one has obeyed already, and reads its observation.
+    /// Waits until the row has obeyed, and reads its observation.
     fn finish(&mut self, observation: Row<'_>) -> Result<(), EnvError> {
         self.prepared = None;
-        if self.memory.read_one::<u8>(COMMAND) > Command::Failed as u8 {
-            self.host.borrow_mut().ring();
-        }
+        self.host.borrow_mut().await_bell(self.bell);
         if self.memory.read_one::<u8>(COMMAND) != Command::Rest as u8 {
             self.memory.write(COMMAND, &[Command::Rest as u8]);
             return Err(self.host.borrow_mut().failure(self.row));
@@ -188,6 +191,10 @@ impl Env for GymnasiumEnv {
 
     fn is_remote(&self) -> bool {
         true
+    }
+
+    fn is_ready(&mut self) -> bool {
+        self.host.borrow_mut().is_ready(self.bell)
     }
 
     fn prepare(&mut self, action: Action<'_>) -> Result<(), EnvError> {

@@ -1,8 +1,8 @@
 """Hosts Gymnasium environments, each a row of a batch; `host.rs` starts it and `mod.rs` shows the memory of a row.
 
 The second half of the program, after `spaces.py`. Usage: python -u - COMMANDS ANSWERS MEMORY, three inherited
-descriptors. A message is its length in four bytes and JSON; an empty one is the bell: all rows with a command in their
-memory obey, and an empty answer says that all went well.
+descriptors. A message is its length in four bytes and JSON; an empty one is a bell: all rows obey that have a command and this
+bell's number in their memory, and an empty answer says that all went well.
 """
 
 import faulthandler
@@ -17,7 +17,7 @@ import time
 import traceback
 
 # The memory of a row: places in it, and what stands there.
-SEED, REWARD, COMMAND, EPISODE, INFORMS, ACTION = 0, 4, 8, 9, 10, 16
+SEED, REWARD, COMMAND, EPISODE, INFORMS, NUMBER, ACTION = 0, 4, 8, 9, 10, 11, 16
 REST, FAILED, STEP, RESET, RESET_SEEDED = 0, 1, 2, 3, 4
 RUNNING, TERMINATED, TRUNCATED = 0, 1, 2
 BELL = bytes(4)
@@ -101,17 +101,19 @@ class Host:
     """All rows, and what can be asked of them."""
 
     def __init__(self, memory):
-        self.rows, self.memory, self.made = {}, Memory(memory), 0
+        self.rows, self.memory, self.made, self.bell = {}, Memory(memory), 0, 0
 
     def answer_bell(self):
-        """Lets every row obey that has a command; the failures by row."""
+        """Lets the rows obey that have a command for this bell; the failures by row."""
         failures = {}
+        self.bell = bell = (self.bell + 1) % 256
         for number, row in self.rows.items():
-            try:
-                row.obey()
-            except BaseException:
-                row.head[COMMAND] = FAILED
-                failures[number] = failure()
+            if row.head[NUMBER] == bell:
+                try:
+                    row.obey()
+                except BaseException:
+                    row.head[COMMAND] = FAILED
+                    failures[number] = failure()
         return failures
 
     def make(self, name, params):

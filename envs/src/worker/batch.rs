@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::available_parallelism;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -88,6 +88,7 @@ impl WorkerBatch {
             board: Board::new(workers),
             members: shares.into_iter().map(|share| Member::Lost(share, unborn())).collect(),
             looked: Instant::now(),
+            clock: Duration::ZERO,
         };
         let (block, region) = match Self::assemble(&mut crew, rows, steps) {
             Ok(shared) => shared,

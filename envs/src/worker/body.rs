@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::backtrace::Backtrace;
 use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::mem::ManuallyDrop;
 use std::ops::Range;
 use std::panic::{self, AssertUnwindSafe, catch_unwind};
@@ -21,7 +22,9 @@ use super::os;
 use super::share::SLICES;
 use super::shared::{Board, Region};
 use crate::batch::panic_message;
-use crate::{Block, EnvError, EnvSpec, Infos, Phase, Place, Registry, Rows, episode_seed, generator};
+use crate::{
+    Block, EnvError, EnvSpec, Infos, Phase, Place, Progress, Registry, Rows, episode_seed, generator,
+};
 
 /// Exit code after a panic or the death of an environment, as Rust's own after a panic.
 const PANICKED: i32 = 101;
@@ -100,46 +103,69 @@ impl Worker {
         let board = Rc::clone(&self.board);
         let orders = board.orders(self.job.worker);
         let (mut obeyed, mut turn, mut habit) = (0, 0, Habit::default());
+        // Slices whose steps have begun, in the order in which their results come.
+        let mut begun: VecDeque<usize> = VecDeque::with_capacity(SLICES);
         loop {
             let rung = orders.bell.get();
-            let outcome = if orders.commands() != obeyed {
-                obeyed = obeyed.wrapping_add(1);
-                self.obey(rows)
-            } else if let Some(slice) = next_slice(orders.last_steps(), last_steps, turn) {
+            let outcome = if let Some(slice) = next_slice(orders.last_steps(), last_steps, turn) {
                 last_steps[slice] = last_steps[slice].wrapping_add(1);
                 turn = slice + 1;
-                self.step(&mut rows[slice], slice, last_steps[slice])
+                let begin = |block: &Block, t| rows[slice].begin(block, t).map(|()| Progress::Going);
+                self.take_part(slice, last_steps[slice], begin).map(|progress| Some((slice, progress)))
+            } else if let Some(slice) = begun.pop_front() {
+                let go_on = |block: &Block, t| {
+                    let progress = rows[slice].poll(block, t)?;
+                    if rows[slice].has_infos() {
+                        board.slot(self.job.worker).informed.store(1, Ordering::Relaxed);
+                    }
+                    Ok(progress)
+                };
+                self.take_part(slice, last_steps[slice], go_on).map(|progress| Some((slice, progress)))
+            } else if orders.commands() == obeyed {
+                let since = Instant::now();
+                let woken = orders.bell.wait(rung, habit.of(self.job.looks), Duration::from_secs(1));
+                habit.learn(since);
+                if woken || os::follow_parent(self.zygote).is_ok() { Ok(None) } else { Err(Stop(0)) }
             } else {
-                let patience = Duration::from_secs(1);
-                let begun = Instant::now();
-                let woken = orders.bell.wait(rung, habit.of(self.job.looks), patience);
-                habit.learn(begun);
-                if woken || os::follow_parent(self.zygote).is_ok() { Ok(()) } else { Err(Stop(0)) }
+                obeyed = obeyed.wrapping_add(1);
+                self.obey(rows).map(|()| None)
             };
-            if let Err(stop) = outcome {
-                return stop;
+            match outcome {
+                Ok(Some((slice, Progress::Waiting))) => {
+                    begun.push_front(slice);
+                    thread::yield_now();
+                }
+                Ok(Some((slice, Progress::Going))) => begun.push_back(slice),
+                Ok(Some((_, Progress::Over)) | None) => {}
+                Err(stop) => return stop,
             }
         }
     }
 
-    /// Takes one step of the rows of a slice. The event of a failure is sent before the learner is told to look for it.
-    fn step(&mut self, rows: &mut Rows, slice: usize, step: u32) -> Result<(), Stop> {
+    /// Does a part of the step number `step` of a slice, and tells the learner when it was the last one or failed. The event of a failure
+    /// is sent before the learner is told to look for it.
+    fn take_part(
+        &self,
+        slice: usize,
+        step: u32,
+        part: impl FnOnce(&Block, usize) -> Result<Progress, EnvError>,
+    ) -> Result<Progress, Stop> {
         let (slot, answers) = (self.board.slot(self.job.worker), self.board.answers());
         let t = self.board.orders(self.job.worker).time(slice);
-        let block = self.block();
-        let mut outcome = Ok(());
-        if let Err(event) = self.guard(t, || rows.step(block, t)) {
-            if matches!(event, Event::Lost(_)) {
-                outcome = Err(Stop(PANICKED));
+        let mut outcome = Ok(Progress::Over);
+        match self.guard(t, || part(self.block(), t)) {
+            Ok(Progress::Over) => {}
+            Ok(progress) => return Ok(progress),
+            Err(event) => {
+                if matches!(event, Event::Lost(_)) {
+                    outcome = Err(Stop(PANICKED));
+                }
+                let _ = self.job.events.send(event);
+                slot.failed.store(1, Ordering::Relaxed);
+                answers.failures.fetch_add(1, Ordering::Relaxed);
             }
-            let _ = self.job.events.send(event);
-            slot.failed.store(1, Ordering::Relaxed);
-            answers.failures.fetch_add(1, Ordering::Relaxed);
         }
         slot.set_idle();
-        if rows.has_infos() {
-            slot.informed.store(1, Ordering::Relaxed);
-        }
         slot.finished[slice].store(step, Ordering::Release);
         answers.bell.ring();
         outcome

@@ -29,8 +29,11 @@ pub struct Crew {
     pub habit: Habit,
     pub board: Board,
     pub members: Vec<Member>,
-    /// When somebody last looked whether they are alive and in time.
+    /// When the learner last looked whether they are alive and in time.
     pub looked: Instant,
+    /// How long it has waited for them, all in all. It goes on while the learner looks: what passes while the whole program is
+    /// stopped counts for nobody.
+    pub clock: Duration,
 }
 
 /// A worker's place in the crew.
@@ -131,7 +134,7 @@ impl Crew {
     /// Has a part take the step of time `t`.
     pub fn begin(&self, part: &mut Part, t: usize) {
         let number = self.board.orders(part.worker).ask_for_step(part.slice, t);
-        (part.t, part.begun) = (t, Some(Begun { number, at: Instant::now() }));
+        (part.t, part.begun) = (t, Some(Begun { number, at: self.clock }));
     }
 
     /// Whether the step that a part has begun is over: it was taken, or the worker is gone. False for one that has begun none.
@@ -150,7 +153,9 @@ impl Crew {
         enough: impl Fn(&Self) -> bool,
     ) -> Result<(), EnvError> {
         loop {
-            if self.looked.elapsed() >= NAP {
+            let pause = self.looked.elapsed();
+            if pause >= NAP {
+                self.clock += pause.min(2 * NAP);
                 self.look_after(parts, block)?;
                 self.looked = Instant::now();
             }
@@ -173,7 +178,7 @@ impl Crew {
                 continue;
             };
             let dead = link.process.ended_within(Duration::ZERO);
-            if self.is_over(part) || !dead && begun.at.elapsed() < limit {
+            if self.is_over(part) || !dead && self.clock < begun.at + limit {
                 continue;
             }
             let silence = if dead { Silence::Gone } else { Silence::Late };

@@ -1,7 +1,7 @@
 //! The slices of all workers, and how far each of them is.
 
 use std::ops::Range;
-use std::time::Instant;
+use std::time::Duration;
 
 use super::share::{SLICES, Share};
 
@@ -21,8 +21,8 @@ pub struct Part {
 pub struct Begun {
     /// Its number.
     pub number: u32,
-    /// When it was asked for.
-    pub at: Instant,
+    /// When it was asked for, on the crew's clock.
+    pub at: Duration,
 }
 
 /// The parts of workers with these shares, in the order of their rows.

@@ -137,6 +137,10 @@ impl<W: Wrapper> Env for W {
         self.on_prepare_reset(seed)
     }
 
+    fn is_ready(&mut self) -> bool {
+        self.inner_mut().is_ready()
+    }
+
     fn render(&mut self) -> Option<Frame> {
         self.inner_mut().render()
     }
