@@ -4,10 +4,16 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::flag;
+use signal_hook::iterator::Signals;
+use signal_hook::low_level;
+
+/// Signals that come so soon after the first belong to it: `timeout` and schedulers send it to a process and to its group.
+const TOGETHER: Duration = Duration::from_millis(200);
 
 /// Whether, and by which signal, the process was asked to stop.
 #[derive(Debug, Clone)]
@@ -16,18 +22,28 @@ pub struct StopRequest {
 }
 
 impl StopRequest {
-    /// Listens from now on.
+    /// Listens from now on, in a thread of its own.
     ///
     /// # Errors
     /// What the system says.
     pub fn listen() -> io::Result<Self> {
-        let (asked, signal) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
-        for number in [SIGINT, SIGTERM] {
-            // In this order: the first signal finds the flag down and raises it, the second finds it up.
-            flag::register_conditional_shutdown(number, 128 + number, Arc::clone(&asked))?;
-            flag::register(number, Arc::clone(&asked))?;
-            flag::register_usize(number, Arc::clone(&signal), number as usize)?;
-        }
+        let signal = Arc::new(AtomicUsize::new(0));
+        let mut signals = Signals::new([SIGINT, SIGTERM])?;
+        let heard = Arc::clone(&signal);
+        thread::Builder::new().name("signals".to_owned()).spawn(move || {
+            let mut first: Option<Instant> = None;
+            for number in signals.forever() {
+                match first {
+                    None => {
+                        heard.store(number as usize, Ordering::Relaxed);
+                        first = Some(Instant::now());
+                        eprintln!("stopping after this iteration; a second signal stops at once, without a checkpoint");
+                    }
+                    Some(at) if at.elapsed() > TOGETHER => low_level::exit(128 + number),
+                    Some(_) => {}
+                }
+            }
+        })?;
         Ok(Self { signal })
     }
 

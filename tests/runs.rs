@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value};
@@ -291,6 +292,19 @@ fn the_first_signal_saves_and_says_how_to_go_on() {
     }
 }
 
+/// As `timeout` sends them, to the process and to its group.
+#[test]
+fn two_signals_at_once_are_one() {
+    let place = Place::new();
+    let (child, run) = place.start_long("stopped");
+    let both = format!("kill -TERM {0}; kill -INT {0}", child.id());
+    assert!(Command::new("sh").args(["-c", &both]).status().unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    let (code, said) = (output.status.code(), text(&output.stderr));
+    assert!(matches!(code, Some(130 | 143)) && said.contains("go on with: "), "{code:?}: {said}");
+    assert!(run.join(format!("checkpoints/step-{:012}.safetensors", steps(&run).last().unwrap())).is_file());
+}
+
 #[test]
 fn the_second_signal_stops_at_once() {
     let place = Place::new();
@@ -300,8 +314,10 @@ fn the_second_signal_stops_at_once() {
     let mut said = BufReader::new(child.stderr.take().unwrap()).lines();
     // It listens for signals before it says where the run is.
     said.find(|line| line.as_ref().is_ok_and(|line| line.starts_with("run "))).unwrap().unwrap();
-    // Two of a kind could arrive as one.
     signal(&child, "INT");
+    said.find(|line| line.as_ref().is_ok_and(|line| line.starts_with("stopping after "))).unwrap().unwrap();
+    // Sooner, it would belong to the first.
+    thread::sleep(Duration::from_millis(250));
     signal(&child, "TERM");
     let code = child.wait().unwrap().code();
     assert!(matches!(code, Some(130 | 143)), "{code:?}");

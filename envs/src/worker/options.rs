@@ -84,8 +84,8 @@ pub struct WorkerOptions {
     /// How many workers there are; a configuration says so beside these options, not among them.
     #[serde(skip)]
     pub workers: Workers,
-    /// Whether rows are stepped in two groups, so that the policy acts on one while workers step the other; `None` where
-    /// it pays. Values are the same bits. A configuration says so beside these options, too.
+    /// Whether workers go on without waiting for each other, half of their rows at a time; `None` where there are workers. Values
+    /// are the same bits. A configuration says so beside these options, too.
     #[serde(skip)]
     pub pipelined: Option<bool>,
     /// What to do when a worker is lost.
