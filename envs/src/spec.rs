@@ -22,8 +22,7 @@ impl Params {
     /// # Errors
     /// [`EnvError::Params`] that says which parameter does not fit; the registry adds the environment's name.
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T, EnvError> {
-        serde_json::from_value(Value::Object(self.0.clone()))
-            .map_err(|e| EnvError::Params { name: String::new(), message: e.to_string() })
+        self.parse_beside(&Map::new())
     }
 
     /// These parameters as a struct, which says itself what holds where they say nothing.
@@ -31,16 +30,36 @@ impl Params {
     /// # Errors
     /// [`EnvError::Params`] as [`Self::parse`] has it; a parameter that the struct does not hold is one.
     pub fn parse_over<T: Serialize + DeserializeOwned>(&self, defaults: &T) -> Result<T, EnvError> {
-        let mut merged = Self::of(defaults);
-        for (name, value) in &self.0 {
-            let Some(default) = merged.0.get_mut(name) else {
-                let known = merged.0.keys().map(|known| format!("`{known}`")).collect::<Vec<_>>().join(", ");
+        let defaults = Self::of(defaults).0;
+        for name in self.0.keys() {
+            if !defaults.contains_key(name) {
+                let known = defaults.keys().map(|known| format!("`{known}`")).collect::<Vec<_>>().join(", ");
                 let message = format!("unknown field `{name}`, expected one of {known}");
                 return Err(EnvError::Params { name: String::new(), message });
-            };
-            default.clone_from(value);
+            }
         }
-        merged.parse()
+        self.parse_beside(&defaults)
+    }
+
+    /// These parameters as a struct, with `defaults` where they say nothing. What is wrong with a value is preceded by its name.
+    fn parse_beside<T: DeserializeOwned>(&self, defaults: &Map<String, Value>) -> Result<T, EnvError> {
+        let parse = |params: Map<String, Value>| -> Result<T, String> {
+            let mut all = defaults.clone();
+            all.extend(params);
+            serde_json::from_value(Value::Object(all)).map_err(|e| e.to_string())
+        };
+        parse(self.0.clone()).map_err(|message| {
+            // The parameter that is as wrong alone; fields within fields hide it from the parser.
+            let guilty = |(name, value): (&String, &Value)| {
+                let alone = Map::from_iter([(name.clone(), value.clone())]);
+                parse(alone).is_err_and(|e| e == message).then(|| name.clone())
+            };
+            let message = match self.0.iter().find_map(guilty) {
+                Some(name) if message.starts_with("invalid ") => format!("`{name}`: {}", plainly(&message)),
+                _ => message,
+            };
+            EnvError::Params { name: String::new(), message }
+        })
     }
 
     /// The parameters that a struct holds; none when it is not a map.
@@ -50,6 +69,22 @@ impl Params {
             _ => Self::default(),
         }
     }
+}
+
+/// A parser's message with the names of Rust's types replaced.
+fn plainly(message: &str) -> String {
+    let types = [
+        ("expected u8", "expected a whole number, 0 to 255"),
+        ("expected u32", "expected a whole number, 0 or more"),
+        ("expected u64", "expected a whole number, 0 or more"),
+        ("expected usize", "expected a whole number, 0 or more"),
+        ("expected i32", "expected a whole number"),
+        ("expected i64", "expected a whole number"),
+        ("expected f32", "expected a number"),
+        ("expected f64", "expected a number"),
+        ("expected a boolean", "expected true or false"),
+    ];
+    types.iter().fold(message.to_owned(), |text, (rust, plain)| text.replace(rust, plain))
 }
 
 /// An environment as typed by the user: a name alone, or a map of these fields.

@@ -396,6 +396,9 @@ fn a_wrong_name_or_parameter_says_what_would_be_right() {
     let params = |json: &str| Params(serde_json::from_str(json).unwrap());
     let spec = EnvSpec { params: params(r#"{"gravity": 9.8}"#), ..EnvSpec::named("Pendulum-v1") };
     assert_eq!(build(&spec), "parameters of Pendulum-v1: unknown field `gravity`, expected `g`");
+    let spec = EnvSpec { params: params(r#"{"g": "fast"}"#), ..EnvSpec::named("Pendulum-v1") };
+    let fast = r#"parameters of Pendulum-v1: `g`: invalid type: string "fast", expected a number"#;
+    assert_eq!(build(&spec), fast);
     let spec = EnvSpec { params: params(r#"{"dt": 0}"#), ..EnvSpec::named("Acrobot-v1") };
     assert_eq!(build(&spec), "parameters of Acrobot-v1: dt must lie in (0, 1] seconds, not 0");
     let info = registry.info("Pendulum-v1").unwrap();

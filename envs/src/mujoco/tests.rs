@@ -311,3 +311,16 @@ fn any_state_can_be_set_and_none_that_is_not_one() {
         assert!(step(&mut *env, 1.0).reward.is_finite(), "{name}");
     }
 }
+
+#[test]
+fn a_wrong_parameter_of_pictures_is_named() {
+    // The structs within the parameters hide a name from the parser.
+    assert_eq!(
+        message("Hopper-v5", &json!({ "frame_skip": 4, "width": "big" })),
+        r#"parameters of Hopper-v5: `width`: invalid type: string "big", expected a whole number, 0 or more"#
+    );
+    assert_eq!(
+        message("Hopper-v5", &json!({ "default_camera_config": { "distance": -4.0 } })),
+        "parameters of Hopper-v5: default_camera_config: distance is -4, and must be more than 0 m"
+    );
+}

@@ -113,7 +113,7 @@ fn what_cannot_be_started_is_refused() {
         ("exec:python3 'walk.py", json!({}), here),
         ("exec:./no/such program", json!({}), "cannot start \"./no/such\": No such file"),
         ("exec:true", json!({ "step_deadline": 0 }), "parameters of exec:true: step_deadline is 0"),
-        ("exec:true", json!({ "restart": 3 }), "invalid type: integer `3`, expected a boolean"),
+        ("exec:true", json!({ "restart": 3 }), "invalid type: integer `3`, expected true or false"),
         ("exec:true", json!({}), "the simulator ended (exit status: 0)"),
         ("tcp:nowhere", json!({}), "cannot connect to nowhere: invalid socket address"),
     ] {

@@ -64,6 +64,11 @@ impl Picture {
             (fixed, model.cam_fovy()[camera], None)
         } else {
             let config = &params.default_camera_config;
+            if let Some(distance) = config.distance.filter(|distance| *distance <= 0.0) {
+                let message =
+                    format!("default_camera_config: distance is {distance}, and must be more than 0 m");
+                return Err(wrong(message));
+            }
             let followed = followed(config, simulator).map_err(wrong)?;
             (free_camera(config, simulator), f64::from(model.vis().global.fovy), followed)
         };
