@@ -46,9 +46,13 @@ pub(super) fn run(arguments: &Arguments, registry: &Registry, out: &mut impl Wri
     let summary = stage.play(
         &options,
         |block| {
-            noise.clear();
-            actor.add_noise(1, &mut generator, &mut noise);
-            let mode = if stochastic { Mode::Sample(&noise) } else { Mode::Greedy };
+            let mode = if stochastic {
+                noise.clear();
+                actor.add_noise(1, &mut generator, &mut noise);
+                Mode::Sample(&noise)
+            } else {
+                Mode::Greedy
+            };
             actor.act(block, 0, 0..1, mode, &mut [0.0])
         },
         |episode| eprintln!("{}: return {:.1}, {} steps", episode.file, episode.total, episode.length),

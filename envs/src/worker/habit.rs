@@ -33,3 +33,21 @@ impl Habit {
         self.0 = (3 * self.0 + begun.elapsed()) / 4;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_waits_make_a_sleeper_and_short_ones_a_looker() {
+        let mut habit = Habit::default();
+        assert_eq!(habit.of(Looks::Yielding(9)), Looks::Yielding(9));
+        // A quarter of 100 ms is long.
+        habit.learn(Instant::now().checked_sub(Duration::from_millis(100)).expect("a clock that has run"));
+        assert_eq!(habit.of(Looks::Yielding(9)), Looks::Never);
+        assert_eq!(habit.of(Looks::Spinning(9)), Looks::Spinning(9), "a core of its own is kept");
+        // 25 ms · (3/4)ⁿ < 1 ms from n = 12 on.
+        (0..20).for_each(|_| habit.learn(Instant::now()));
+        assert_eq!(habit.of(Looks::Yielding(9)), Looks::Yielding(9));
+    }
+}
