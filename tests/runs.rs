@@ -1,132 +1,12 @@
-//! Whole trainings by the binary: what they leave, how they stop, how they go on.
+//! Whole trainings by the binary: what they leave, and how they go on.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::path::Path;
+use std::process::{Child, Stdio};
 
 use serde_json::{Map, Value};
-use tempfile::TempDir;
 
-/// Eight iterations of 256 steps; an evaluation and a checkpoint after the fourth and the eighth.
-const CONFIG: &str = "env: CartPole-v1
-rows: 4
-workers: 2
-steps: 2048
-seed: 7
-rollout: {steps: 64}
-network: {hidden: [16]}
-normalize: {observation: true, reward: true}
-algorithm: {ppo: {epochs: 2, minibatch: 64}}
-evaluation: {every: 1024, episodes: 3}
-checkpoint: {every: 1024, keep: 2}
-";
-
-/// What differs from run to run: times.
-const TIMES: [&str; 6] = [
-    "steps_per_second",
-    "seconds",
-    "seconds_stepping",
-    "seconds_inferring",
-    "seconds_advantage",
-    "seconds_updating",
-];
-
-struct Place(TempDir);
-
-impl Place {
-    fn new() -> Self {
-        let folder = TempDir::new().unwrap();
-        fs::write(folder.path().join("small.yaml"), CONFIG).unwrap();
-        Self(folder)
-    }
-
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_phalanx"));
-        command.current_dir(self.0.path()).args(arguments);
-        command
-    }
-
-    fn run(&self, arguments: &[&str]) -> Output {
-        self.command(arguments).output().unwrap()
-    }
-
-    fn succeed(&self, arguments: &[&str]) -> Output {
-        let output = self.run(arguments);
-        assert!(output.status.success(), "{arguments:?}: {}", text(&output.stderr));
-        output
-    }
-
-    /// Folders of all runs, the oldest first.
-    fn runs(&self) -> Vec<PathBuf> {
-        let mut runs: Vec<PathBuf> =
-            fs::read_dir(self.0.path().join("runs")).unwrap().map(|entry| entry.unwrap().path()).collect();
-        runs.sort();
-        runs
-    }
-
-    /// Trains for much longer than anyone waits, until a checkpoint is there.
-    #[expect(clippy::zombie_processes, reason = "the caller waits for the child")]
-    fn start_long(&self, name: &str) -> (Child, PathBuf) {
-        let arguments = ["train", "small.yaml", "--name", name, "--set", "steps=1_000_000_000"];
-        let mut child = self.command(&arguments).stderr(Stdio::piped()).spawn().unwrap();
-        let deadline = Instant::now() + Duration::from_mins(1);
-        loop {
-            let run = fs::read_dir(self.0.path().join("runs")).ok().and_then(|mut runs| runs.next());
-            if let Some(run) = run.map(|run| run.unwrap().path())
-                && fs::read_dir(run.join("checkpoints")).is_ok_and(|mut files| {
-                    files.any(|file| name_of(&file.unwrap().path()).starts_with("step-"))
-                })
-            {
-                return (child, run);
-            }
-            if Instant::now() > deadline {
-                child.kill().unwrap();
-                panic!("no checkpoint after a minute: {}", text(&child.wait_with_output().unwrap().stderr));
-            }
-            std::thread::sleep(Duration::from_millis(5));
-        }
-    }
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
-
-fn name_of(path: &Path) -> String {
-    path.file_name().unwrap().to_string_lossy().into_owned()
-}
-
-fn signal(child: &Child, name: &str) {
-    let command = format!("kill -{name} {}", child.id());
-    assert!(Command::new("sh").args(["-c", &command]).status().unwrap().success());
-}
-
-/// The metrics of a run, without times.
-fn metrics(run: &Path) -> Vec<Map<String, Value>> {
-    let lines = fs::read_to_string(run.join("metrics.jsonl")).unwrap();
-    let mut records: Vec<Map<String, Value>> =
-        lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    for record in &mut records {
-        for name in TIMES {
-            assert!(record.remove(name).is_some(), "{name} is not in the metrics");
-        }
-    }
-    records
-}
-
-/// Steps of the lines before one that may have been cut off.
-fn steps_of_whole_lines(run: &Path) -> Vec<u64> {
-    let lines = fs::read_to_string(run.join("metrics.jsonl")).unwrap();
-    let records = lines.lines().map_while(|line| serde_json::from_str::<Value>(line).ok());
-    records.map(|record| record["step"].as_u64().unwrap()).collect()
-}
-
-fn steps(run: &Path) -> Vec<u64> {
-    metrics(run).iter().map(|record| record["step"].as_u64().unwrap()).collect()
-}
+use super::place::{Place, metrics, name_of, steps, text};
 
 #[test]
 fn a_run_leaves_everything_and_can_be_evaluated() {
@@ -222,6 +102,29 @@ fn a_run_in_two_parts_is_the_run_in_one() {
     assert_eq!(text(&evaluate(parts)), text(&evaluate(whole)));
 }
 
+#[test]
+fn settings_that_a_policy_was_not_trained_with_are_refused_and_the_run_keeps_its_own() {
+    let place = Place::new();
+    place.succeed(&["train", "small.yaml", "--set", "steps=1024"]);
+    let (run, read) = (&place.runs()[0], |run: &Path| fs::read_to_string(run.join("config.yaml")).unwrap());
+    let (folder, before) = (run.to_str().unwrap(), read(run));
+    for (set, told) in [
+        ("env=Pendulum-v1", "actions Discrete(2), not Box([1], F32)"),
+        ("network.activation=relu", "network.activation tanh, not relu"),
+        ("network.hidden=[4, 4]", "network.hidden [16], not [4,4]"),
+        ("normalize.observation=false", "normalize.observation true, not false"),
+    ] {
+        for command in [&["evaluate", folder][..], &["train", "--resume", folder, "--set", "steps=2048"]] {
+            let output = place.run(&[command, &["--set", set]].concat());
+            let said = text(&output.stderr);
+            let told = format!("the policy was trained with {told}\n");
+            assert!(output.status.code() == Some(1) && said.ends_with(&told), "{command:?}: {said}");
+        }
+    }
+    assert_eq!(read(run), before);
+    place.succeed(&["evaluate", folder, "--episodes", "1", "--set", "env.params.gravity=1.6"]);
+}
+
 /// In one process, in workers, and in workers with rows in two groups: the same training, with rollouts of either kind.
 #[test]
 fn how_rows_are_spread_changes_no_number() {
@@ -270,100 +173,6 @@ fn a_run_ends_when_its_return_is_reached() {
     };
     assert!(reached(last) && !before.iter().any(reached), "{last:?}");
     place.succeed(&["evaluate", run.to_str().unwrap(), "--json"]);
-}
-
-#[test]
-fn the_first_signal_saves_and_says_how_to_go_on() {
-    for (name, code) in [("INT", 130), ("TERM", 143)] {
-        let place = Place::new();
-        let (child, run) = place.start_long("stopped");
-        signal(&child, name);
-        let output = child.wait_with_output().unwrap();
-        let said = text(&output.stderr);
-        assert_eq!(output.status.code(), Some(code), "{said}");
-        let last = *steps(&run).last().unwrap();
-        assert!(said.contains(&format!("stopped after {last} steps; go on with: ")), "{said}");
-        assert!(said.trim_end().ends_with(&format!("train --resume runs/{}", name_of(&run))), "{said}");
-        assert!(run.join(format!("checkpoints/step-{last:012}.safetensors")).is_file());
-        let more = format!("steps={}", last + 256);
-        place.succeed(&["train", "--resume", run.to_str().unwrap(), "--set", &more]);
-        let all: Vec<u64> = (1..=last / 256 + 1).map(|i| i * 256).collect();
-        assert_eq!(steps(&run), all);
-    }
-}
-
-/// As `timeout` sends them, to the process and to its group.
-#[test]
-fn two_signals_at_once_are_one() {
-    let place = Place::new();
-    let (child, run) = place.start_long("stopped");
-    let both = format!("kill -TERM {0}; kill -INT {0}", child.id());
-    assert!(Command::new("sh").args(["-c", &both]).status().unwrap().success());
-    let output = child.wait_with_output().unwrap();
-    let (code, said) = (output.status.code(), text(&output.stderr));
-    assert!(matches!(code, Some(130 | 143)) && said.contains("go on with: "), "{code:?}: {said}");
-    assert!(run.join(format!("checkpoints/step-{:012}.safetensors", steps(&run).last().unwrap())).is_file());
-}
-
-#[test]
-fn the_second_signal_stops_at_once() {
-    let place = Place::new();
-    // An iteration that would take hours.
-    let mut command = place.command(&["train", "small.yaml", "--set", "algorithm.ppo.epochs=100000000"]);
-    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let mut said = BufReader::new(child.stderr.take().unwrap()).lines();
-    // It listens for signals before it says where the run is.
-    said.find(|line| line.as_ref().is_ok_and(|line| line.starts_with("run "))).unwrap().unwrap();
-    signal(&child, "INT");
-    said.find(|line| line.as_ref().is_ok_and(|line| line.starts_with("stopping after "))).unwrap().unwrap();
-    // Sooner, it would belong to the first.
-    thread::sleep(Duration::from_millis(250));
-    signal(&child, "TERM");
-    let code = child.wait().unwrap().code();
-    assert!(matches!(code, Some(130 | 143)), "{code:?}");
-    assert_eq!(fs::read_dir(place.runs()[0].join("checkpoints")).map_or(0, Iterator::count), 0);
-}
-
-#[test]
-fn a_killed_run_loses_no_record_and_goes_on() {
-    let place = Place::new();
-    let (mut child, run) = place.start_long("killed");
-    child.kill().unwrap();
-    child.wait().unwrap();
-    let reached = *steps(&run).last().unwrap();
-    place.succeed(&[
-        "train",
-        "--resume",
-        run.to_str().unwrap(),
-        "--set",
-        &format!("steps={}", reached + 1024),
-    ]);
-    let resumed = steps(&run);
-    let all: Vec<u64> = (1..=*resumed.last().unwrap() / 256).map(|i| i * 256).collect();
-    assert_eq!(resumed, all);
-}
-
-/// A limit on the size of files stands in for the full disk: the metrics reach it, the checkpoints do not.
-#[test]
-fn a_full_disk_ends_the_run_with_the_file_named_and_the_training_saved() {
-    let place = Place::new();
-    let phalanx = env!("CARGO_BIN_EXE_phalanx");
-    let script = format!(
-        "trap '' XFSZ; ulimit -f 64; exec '{phalanx}' train small.yaml --workers 0 --set steps=1_000_000_000"
-    );
-    let output = Command::new("bash").args(["-c", &script]).current_dir(place.0.path()).output().unwrap();
-    let (run, said) = (&place.runs()[0], text(&output.stderr));
-    assert_eq!(output.status.code(), Some(1), "{said}");
-    let error =
-        format!("error: cannot write runs/{}/metrics.jsonl: File too large (os error 27)", name_of(run));
-    assert!(said.trim_end().ends_with(&error), "{said}");
-    // The record that found no room is lost, its iteration is not.
-    let written = steps_of_whole_lines(run);
-    let saved = written.last().unwrap() + 256;
-    assert!(run.join(format!("checkpoints/step-{saved:012}.safetensors")).is_file());
-    let more = saved + 256;
-    place.succeed(&["train", "--resume", run.to_str().unwrap(), "--set", &format!("steps={more}")]);
-    assert_eq!(steps(run), [written, vec![more]].concat());
 }
 
 #[test]

@@ -4,7 +4,9 @@
 //! - `cli`: the binary's commands, output and exit codes.
 //! - `details`: docs/ppo.md and the code say the same.
 //! - `doors`: environments in other languages, as the README has them.
-//! - `runs`: whole trainings by the binary: what they leave, how they stop, how they go on.
+//! - `place`: a folder in which the binary trains.
+//! - `runs`: whole trainings by the binary: what they leave, and how they go on.
+//! - `stops`: how they are stopped, by signals or worse.
 //! - `tidy`: the rules of the house: arrows, unsafe, words, paths.
 
 #![allow(clippy::unwrap_used)]
@@ -13,5 +15,7 @@ mod cli;
 mod config;
 mod details;
 mod doors;
+mod place;
 mod runs;
+mod stops;
 mod tidy;

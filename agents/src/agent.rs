@@ -1,8 +1,10 @@
 //! The trained thing: what turns observations into actions.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use phalanx_envs::{Block, Dtype, Elements, Generator, Space};
+use serde_json::json;
 use tch::Device;
 
 use crate::normalizer::FrozenNormalizer;
@@ -24,7 +26,11 @@ pub struct Agent {
     network: ActorCritic,
     head: Head,
     normalizer: Option<Normalizer>,
+    form: Form,
 }
+
+/// What parameters have a meaning for, by the names of the settings: an agent of another form cannot take them over.
+type Form = BTreeMap<String, serde_json::Value>;
 
 impl Agent {
     /// An untrained agent for these spaces.
@@ -53,9 +59,10 @@ impl Agent {
             Space::Box { shape, .. } => shape,
             _ => &[len],
         };
+        let form = form(observation_space, action_space, network, normalize);
         let network =
             ActorCritic::new(network, shape, head.outputs(), head.is_gaussian(), generator, device)?;
-        Ok(Self { network, head, normalizer })
+        Ok(Self { network, head, normalizer, form })
     }
 
     /// The networks, to be trained.
@@ -115,17 +122,58 @@ impl Agent {
     pub fn save(&self, checkpoint: &mut Checkpoint) {
         checkpoint.put_vector("parameters", self.network.parameters());
         checkpoint.put_state("normalizer", &self.normalizer);
+        checkpoint.put_state("form", &self.form);
     }
 
     /// Takes everything that acting needs from a checkpoint.
     ///
     /// # Errors
-    /// [`AgentError::Entry`] when it was made for another network.
+    /// [`AgentError::Form`] when it was made for other spaces or another network.
     pub fn restore(&mut self, checkpoint: &Checkpoint) -> Result<(), AgentError> {
+        // Checkpoints of the first versions do not tell it.
+        let trained: Form = checkpoint.state("form").unwrap_or_default();
+        for (what, given) in &self.form {
+            match trained.get(what) {
+                Some(trained) if trained != given => {
+                    let (what, [trained, given]) = (what.clone(), [trained, given].map(plain));
+                    return Err(AgentError::Form { what, trained, given });
+                }
+                _ => {}
+            }
+        }
         self.network.change(|parameters, _| checkpoint.copy_vector("parameters", parameters))?;
         self.normalizer = checkpoint.state("normalizer")?;
         Ok(())
     }
+}
+
+fn form(
+    observation: &Space,
+    action: &Space,
+    network: &NetworkSettings,
+    normalize: &NormalizeSettings,
+) -> Form {
+    // Bounds do not count: parameters of the environment may have moved them.
+    let kind = |space: &Space| match space {
+        Space::Box { shape, dtype, .. } => format!("Box({shape:?}, {dtype:?})"),
+        choices => choices.to_string(),
+    };
+    [
+        ("observations", json!(kind(observation))),
+        ("actions", json!(kind(action))),
+        ("network.convolutions", json!(network.convolutions)),
+        ("network.hidden", json!(network.hidden)),
+        ("network.activation", json!(network.activation)),
+        ("network.shared", json!(network.shared)),
+        ("normalize.observation", json!(normalize.observation)),
+    ]
+    .map(|(what, value)| (what.to_owned(), value))
+    .into()
+}
+
+/// The value without quotation marks.
+fn plain(value: &serde_json::Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
 /// An [`Agent`] whose statistics stand still, as they do for the length of a rollout.

@@ -36,6 +36,16 @@ pub enum AgentError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A checkpoint belongs to an agent of another form.
+    #[error("the policy was trained with {what} {trained}, not {given}")]
+    Form {
+        /// `observations`, `actions` or the path of a setting.
+        what: String,
+        /// As in the checkpoint.
+        trained: String,
+        /// As in the agent that should take it over.
+        given: String,
+    },
     /// A checkpoint lacks something, or has it in another shape.
     #[error("the checkpoint's {name:?}: {reason}")]
     Entry {

@@ -371,6 +371,32 @@ mod tests {
         }
     }
 
+    /// Matrix products go different ways by their sizes, and round differently there.
+    #[test]
+    fn the_company_of_other_rows_changes_no_bit() {
+        for (width, hidden) in
+            [(17, vec![128, 128]), (4, vec![64, 64]), (2, vec![33, 257]), (700, vec![48]), (5, vec![])]
+        {
+            let numbers: Vec<f32> = (0..ROWS * width).map(|i| (i as f32).sin()).collect();
+            for (tower, shared) in [(Tower::Actor, false), (Tower::Critic, false), (Tower::Actor, true)] {
+                let settings = NetworkSettings { hidden: hidden.clone(), shared, ..NetworkSettings::default() };
+                let mut network = with(&[width], settings);
+                let mut infer = |rows: usize, at_once: usize| {
+                    let (mut all, mut part) = (vec![], vec![]);
+                    for x in numbers[..rows * width].chunks(at_once * width) {
+                        network.infer(tower, Elements::F32(x), &mut part).expect("outputs");
+                        all.extend_from_slice(&part);
+                    }
+                    all
+                };
+                let together = infer(ROWS, ROWS);
+                for at_once in [1, 2, 3, 4, 5, 8, 13, 64, 100, 129] {
+                    assert!(infer(ROWS, at_once) == together, "{width}, {hidden:?}: {at_once} rows");
+                }
+            }
+        }
+    }
+
     #[test]
     fn the_number_of_threads_changes_no_bit() {
         let numbers: Vec<f32> = (0..ROWS * 4).map(|i| (i as f32).sin()).collect();

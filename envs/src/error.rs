@@ -63,7 +63,8 @@ pub enum EnvError {
     },
     /// An environment of a batch failed, with all that is known about it.
     #[error(
-        "row {row}: {phase} failed at step {step} of episode {episode} (seed {seed}), last action {action}: {cause}{}",
+        "row {row}: {phase} failed at step {step} of episode {episode} (seed {seed}){}: {cause}{}",
+        action_text(.action),
         backtrace_text(.backtrace)
     )]
     Row {
@@ -77,7 +78,7 @@ pub enum EnvError {
         episode: u64,
         /// Seed of that episode.
         seed: u64,
-        /// Last action as text.
+        /// Last action as text; empty when it was not stepping.
         action: String,
         /// The environment's error, or the message of its panic.
         cause: Box<EnvError>,
@@ -149,6 +150,10 @@ fn backtrace_text(backtrace: &str) -> String {
     if backtrace.is_empty() { String::new() } else { format!("\n{backtrace}") }
 }
 
+fn action_text(action: &str) -> String {
+    if action.is_empty() { String::new() } else { format!(", last action {action}") }
+}
+
 fn lost_text(share: &Share, pid: i32, how: &str, place: &Place, seed: u64, action: &str) -> String {
     let Place { row, phase, episode, step } = place;
     let at = format!("at step {step} of episode {episode} (seed {seed})");
@@ -158,7 +163,7 @@ fn lost_text(share: &Share, pid: i32, how: &str, place: &Place, seed: u64, actio
         Phase::Reset => {
             format!("row {row}: worker {pid} {how} in the reset of episode {episode} (seed {seed})")
         }
-        Phase::Step => format!("row {row}: worker {pid} {how} {at}, last action {action}"),
+        Phase::Step => format!("row {row}: worker {pid} {how} {at}{}", action_text(action)),
         Phase::Call | Phase::Render => format!("row {row}: worker {pid} {how} in a {phase} {at}"),
     }
 }

@@ -68,7 +68,9 @@ impl Arguments {
 
 pub(super) fn run(arguments: &Arguments, registry: &Registry, zygote: &Zygote) -> anyhow::Result<ExitCode> {
     let (run, config) = arguments.prepare(registry)?;
-    run.write_config(&config)?;
+    if arguments.resume.is_none() {
+        run.write_config(&config)?;
+    }
     let mut log = run.log()?;
     let command: Vec<String> = std::env::args().collect();
     log.write(&format!("phalanx {}: {}", env!("CARGO_PKG_VERSION"), command.join(" ")))?;
@@ -113,6 +115,8 @@ fn train(
         trainer
             .restore(&found.checkpoint)
             .with_context(|| format!("cannot go on from {}", found.path.display()))?;
+        // Only now: a run that cannot go on with these settings keeps its own.
+        run.write_config(config)?;
         checkpoints.remove_after(trainer.step())?;
         say(&format!("goes on after step {} from {}", trainer.step(), found.path.display()))?;
     }

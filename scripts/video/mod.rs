@@ -25,7 +25,7 @@ use phalanx_envs::Frame;
 #[non_exhaustive]
 pub enum VideoError {
     /// The operating system or an encoder refused.
-    #[error("{}: cannot write this video: {source}", path.display())]
+    #[error("{}: cannot write this video", path.display())]
     Write {
         /// The file or folder.
         path: PathBuf,
@@ -155,7 +155,7 @@ impl Video {
         }
         check(first, 0, (first.width, first.height), &partial)?;
         let refused = |source| VideoError::Write { path: partial.clone(), source };
-        fs::create_dir_all(folder).map_err(refused)?;
+        fs::create_dir_all(folder).map_err(|source| VideoError::Write { path: folder.to_owned(), source })?;
         remove(&partial).map_err(refused)?;
         let file = || File::create(&partial).map(BufWriter::new);
         let encoder = match format {

@@ -73,7 +73,7 @@ impl LocalBatch {
             let Place { row, phase, .. } = place.0.get();
             let action = match phase {
                 Phase::Step => block.action(t, row).to_string(),
-                _ => "none".to_owned(),
+                _ => String::new(),
             };
             let cause = EnvError::Failed(format!("panicked: {}", panic_message(&*panic)));
             Err(rows.at_row(row, phase, &action, cause))

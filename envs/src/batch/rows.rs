@@ -266,9 +266,9 @@ impl<W: Watch> Rows<W> {
                 Err(EnvError::NoMethod(_)) => self.informs = false,
                 Err(EnvError::Failed(why)) => {
                     let why = EnvError::Failed(format!("info: {why}"));
-                    return Err(self.at_row(row, Phase::Call, "none", why));
+                    return Err(self.at_row(row, Phase::Call, "", why));
                 }
-                Err(e) => return Err(self.at_row(row, Phase::Call, "none", e)),
+                Err(e) => return Err(self.at_row(row, Phase::Call, "", e)),
             }
         }
         Ok(())
@@ -289,14 +289,14 @@ impl<W: Watch> Rows<W> {
         let slot = self.slot(row);
         slot.env
             .reset(Some(slot.seed), block.observation_row(t, row))
-            .map_err(|e| self.at_row(row, Phase::Reset, "none", e))
+            .map_err(|e| self.at_row(row, Phase::Reset, "", e))
     }
 
     /// Lets the reset of a remote environment begin.
     fn prepare_reset(&mut self, row: usize) -> Result<(), EnvError> {
         self.watch(row, Phase::Reset);
         let slot = self.slot(row);
-        slot.env.prepare_reset(Some(slot.seed)).map_err(|e| self.at_row(row, Phase::Reset, "none", e))
+        slot.env.prepare_reset(Some(slot.seed)).map_err(|e| self.at_row(row, Phase::Reset, "", e))
     }
 
     /// Lets the step of a remote environment begin.
@@ -376,7 +376,7 @@ impl<W: Watch> Rows<W> {
     /// [`EnvError::Row`] around what the environment says.
     pub fn call(&mut self, row: usize, name: &str, arguments: &Value) -> Result<Value, EnvError> {
         self.watch(row, Phase::Call);
-        self.slot(row).env.call(name, arguments).map_err(|e| self.at_row(row, Phase::Call, "none", e))
+        self.slot(row).env.call(name, arguments).map_err(|e| self.at_row(row, Phase::Call, "", e))
     }
 
     /// Draws `row`.
@@ -386,7 +386,7 @@ impl<W: Watch> Rows<W> {
     pub fn render(&mut self, row: usize) -> Result<Frame, EnvError> {
         self.watch(row, Phase::Render);
         self.slot(row).env.render().ok_or_else(|| {
-            self.at_row(row, Phase::Render, "none", EnvError::NoRender("this environment".to_owned()))
+            self.at_row(row, Phase::Render, "", EnvError::NoRender("this environment".to_owned()))
         })
     }
 

@@ -251,7 +251,7 @@ impl Worker {
             seed: episode_seed(self.job.run_seed, row, episode),
             action: match phase {
                 Phase::Step => self.block().action(t, row).to_string(),
-                _ => "none".to_owned(),
+                _ => String::new(),
             },
             cause: Box::new(EnvError::Failed(format!("panicked{at}: {}", panic_message(panic)))),
             backtrace,
