@@ -68,7 +68,7 @@ fn time_in_which_a_run_stood_still_is_not_held_against_its_workers() {
         place.start_long("paused", &["--set", "faults={step_deadline: 1, on_worker_loss: fail}"]);
     let all = |name: &str| {
         let command = format!("kill -{name} -- -{}", child.id());
-        assert!(Command::new("sh").args(["-c", &command]).status().unwrap().success());
+        assert!(Command::new("bash").args(["-c", &command]).status().unwrap().success());
     };
     for _ in 0..3 {
         all("STOP");

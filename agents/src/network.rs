@@ -379,7 +379,8 @@ mod tests {
         {
             let numbers: Vec<f32> = (0..ROWS * width).map(|i| (i as f32).sin()).collect();
             for (tower, shared) in [(Tower::Actor, false), (Tower::Critic, false), (Tower::Actor, true)] {
-                let settings = NetworkSettings { hidden: hidden.clone(), shared, ..NetworkSettings::default() };
+                let settings =
+                    NetworkSettings { hidden: hidden.clone(), shared, ..NetworkSettings::default() };
                 let mut network = with(&[width], settings);
                 let mut infer = |rows: usize, at_once: usize| {
                     let (mut all, mut part) = (vec![], vec![]);

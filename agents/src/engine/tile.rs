@@ -3,7 +3,7 @@
 use phalanx_envs::Elements;
 
 use super::Pass;
-use super::matrix::{Matrix, Store, product};
+use super::matrix::{BLOCK, Matrix, Store, product, products};
 use super::vector::{activate, add_to_rows, deactivate, fractions, sum_rows};
 use crate::Activation;
 use crate::observations::len;
@@ -63,7 +63,7 @@ impl Tile {
         }
     }
 
-    /// What `tower` gives for `x [B, inputs]`, B ≤ [`Self::rows`].
+    /// What `tower` gives for `x [B, inputs]`, B ≤ [`Self::rows`]: for each row the same bits whatever rows are beside it.
     pub fn infer<'a>(
         &'a mut self,
         plan: &Plan,
@@ -72,16 +72,21 @@ impl Tile {
         x: Elements<'a>,
     ) -> &'a [f32] {
         let rows = len(x) / plan.inputs;
+        let whole = rows.next_multiple_of(BLOCK);
         let x = match x {
-            Elements::F32(x) => x,
+            Elements::F32(x) if rows == whole => x,
+            Elements::F32(x) => {
+                self.input[..x.len()].copy_from_slice(x);
+                &self.input[..]
+            }
             Elements::U8(x) => {
                 fractions(x, &mut self.input);
-                &self.input[..x.len()]
+                &self.input[..]
             }
         };
-        let network = Network { parameters, activation: plan.activation, rows };
+        let network = Network { parameters, activation: plan.activation, rows, alike: true };
         network.forward(&plan.trunk, x, &mut self.trunk, true, &mut self.spare);
-        let common = last(&plan.trunk, &self.trunk, rows, x);
+        let common = self.trunk.last().map_or(x, |results| &results[..]);
         let results = match tower {
             Tower::Actor => &mut self.actor,
             Tower::Critic => &mut self.critic,
@@ -109,7 +114,7 @@ impl Tile {
             }
         }
         let Self { trunk, actor, critic, spare, value_gradient, trunk_gradient, .. } = self;
-        let network = Network { parameters, activation: plan.activation, rows };
+        let network = Network { parameters, activation: plan.activation, rows, alike: false };
         let input = &self.input[..rows * width];
         network.forward(&plan.trunk, input, trunk, true, spare);
         let common = last(&plan.trunk, trunk, rows, input);
@@ -150,6 +155,9 @@ struct Network<'a> {
     parameters: &'a [f32],
     activation: Activation,
     rows: usize,
+    /// Whether a row's results are to be the same bits whatever rows are beside it: inputs and results then have room for
+    /// whole [`BLOCK`]s of rows, of which the last ones mean nothing.
+    alike: bool,
 }
 
 impl Network<'_> {
@@ -165,11 +173,15 @@ impl Network<'_> {
         for (i, layer) in layers.iter().enumerate() {
             let (before, after) = results.split_at_mut(i);
             let x = before.last().map_or(x, |x| &x[..]);
-            let y = &mut after[0][..self.rows * layer.outputs];
-            let weight = self.weight(layer).turned();
-            self.each_product(layer, x, &mut spare.windows, |x, at| {
-                product(&mut y[at..], x, weight, Store::Set);
-            });
+            let (y, weight) = (&mut after[0][..], self.weight(layer).turned());
+            if self.alike && layer.window.is_none() {
+                products(y, Matrix::new(x, self.rows.next_multiple_of(BLOCK), layer.inputs), weight);
+            } else {
+                self.each_product(layer, x, &mut spare.windows, |x, at| {
+                    product(&mut y[at..], x, weight, Store::Set);
+                });
+            }
+            let y = &mut y[..self.rows * layer.outputs];
             let bias = &self.parameters[layer.bias()];
             if activate_last || i + 1 < layers.len() {
                 activate(y, bias, self.activation);
