@@ -225,7 +225,7 @@ fn pixels_stay_bytes_and_are_drawn() {
 fn methods_and_attributes_are_called_by_name() {
     let mut env = fixture("Walk-v0", &json!({}));
     let start = reset(&mut *env, Some(5))[0];
-    assert_eq!(env.call("info", &Value::Null).unwrap(), json!({ "seed": 5 }));
+    assert_eq!(env.call("info", &Value::Null).unwrap(), json!({ "seed": 5, "half ?": 0.5 }));
     assert_eq!(env.call("steps", &Value::Null).unwrap(), json!(0));
     let moved = env.call("shift", &json!({ "by": 2.0, "scale": 0.5 })).unwrap().as_f64().unwrap();
     assert!((moved as f32 - (start + 1.0)).abs() < 1e-6);

@@ -1,9 +1,10 @@
 //! `phalanx visualize`: videos of a run's policy.
 
-use std::io::Write;
+use std::io::{Write, stderr};
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 
+use indicatif::{ProgressBar, ProgressStyle};
 use phalanx_agents::{Mode, stream};
 use phalanx_algorithms::checkpoint_step;
 use phalanx_envs::Registry;
@@ -11,7 +12,7 @@ use phalanx_envs::Registry;
 use super::played::Played;
 use crate::setup;
 use crate::video::Format;
-use crate::visualize::{Stage, VisualizeOptions};
+use crate::visualize::{PlayedEpisode, Stage, VisualizeOptions};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -26,6 +27,42 @@ pub(super) struct Arguments {
     /// Kind of video.
     #[arg(long, default_value = Format::ALL[0].name(), value_name = "mp4|gif|png")]
     format: Format,
+}
+
+/// What whoever waits for the videos sees: a count of pictures on a terminal, and a line for each episode.
+struct Progress(ProgressBar);
+
+impl Progress {
+    fn begin() -> Self {
+        let style = ProgressStyle::with_template("{spinner} {pos} pictures in {elapsed}");
+        let bar = ProgressBar::new_spinner();
+        Self(bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner())))
+    }
+
+    fn picture(&self) {
+        #[cfg(feature = "mujoco")]
+        if self.0.position() == 0
+            && let Some(renderer) = phalanx_envs::mujoco::renderer()
+        {
+            self.line(&format!("drawn by {renderer}"));
+        }
+        self.0.inc(1);
+    }
+
+    fn episode(&self, episode: &PlayedEpisode) {
+        self.line(&format!("{}: return {:.1}, {} steps", episode.file, episode.total, episode.length));
+    }
+
+    fn line(&self, text: &str) {
+        // A closed standard error must not end the videos.
+        let _ = self.0.suspend(|| writeln!(stderr(), "{text}"));
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
 }
 
 pub(super) fn run(arguments: &Arguments, registry: &Registry, out: &mut impl Write) -> anyhow::Result<()> {
@@ -43,9 +80,11 @@ pub(super) fn run(arguments: &Arguments, registry: &Registry, out: &mut impl Wri
     };
     let mut actor = agent.actor();
     let (mut generator, mut noise) = (stream(seed, "evaluation"), Vec::new());
+    let progress = Progress::begin();
     let summary = stage.play(
         &options,
         |block| {
+            progress.picture();
             let mode = if stochastic {
                 noise.clear();
                 actor.add_noise(1, &mut generator, &mut noise);
@@ -55,12 +94,9 @@ pub(super) fn run(arguments: &Arguments, registry: &Registry, out: &mut impl Wri
             };
             actor.act(block, 0, 0..1, mode, &mut [0.0])
         },
-        |episode| eprintln!("{}: return {:.1}, {} steps", episode.file, episode.total, episode.length),
+        |episode| progress.episode(episode),
     )?;
-    #[cfg(feature = "mujoco")]
-    if let Some(renderer) = phalanx_envs::mujoco::renderer() {
-        eprintln!("drawn by {renderer}");
-    }
+    drop(progress);
     let (mean, folder) = (summary.return_mean, options.out.display());
     writeln!(out, "{} episodes, mean return {mean:.1}, in {folder}", options.episodes)?;
     Ok(())

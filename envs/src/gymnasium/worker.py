@@ -240,8 +240,10 @@ def read_exactly(file, length):
 
 def send(file, message):
     """Writes a message: JSON or, after JSON that announced them, pixels."""
-    content = message if isinstance(message, bytes) else json.dumps(message, allow_nan=False).encode()
-    content = memoryview(len(content).to_bytes(4, sys.byteorder) + content)
+    if not isinstance(message, bytes):
+        # Half of a surrogate pair, which no text may hold, arrives as a question mark.
+        message = json.dumps(message, allow_nan=False, ensure_ascii=False).encode(errors="replace")
+    content = memoryview(len(message).to_bytes(4, sys.byteorder) + message)
     while content:
         content = content[os.write(file, content) :]
 

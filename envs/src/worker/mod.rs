@@ -14,6 +14,7 @@ mod message;
 mod options;
 pub(crate) mod os;
 mod parts;
+mod replace;
 mod share;
 mod shared;
 mod sync;

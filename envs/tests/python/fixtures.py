@@ -119,7 +119,7 @@ class Walk(gymnasium.Env):
         super().reset(seed=seed)
         self.fail("reset", 0)
         self.position, self.steps = 0.1 * self.np_random.normal(), 0
-        return self.observation(), {"seed": seed}
+        return self.observation(), {"seed": seed, "half \ud800": 0.5}
 
     def step(self, action):
         self.fail("step", self.steps)

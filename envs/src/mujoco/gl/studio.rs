@@ -10,7 +10,7 @@ use mujoco_rs::wrappers::mj_rendering::{MjrContext, MjrRectangle};
 use mujoco_rs::wrappers::mj_visualization::{MjvCamera, MjvOption, MjvPerturb, MjvScene};
 
 use super::super::simulator::Simulator;
-use super::{Context, Driver, platform};
+use super::{CHOICE, Context, Driver, platform};
 use crate::Frame;
 
 /// What a scene may hold besides the solids of the model: sites, tendons, lights.
@@ -23,6 +23,9 @@ thread_local! {
     /// that of no other while a studio can be had.
     static IN_USE: RefCell<HashMap<*const MjModel, Weak<RefCell<Studio>>>> = RefCell::default();
 }
+
+/// What OpenGL without a graphics card calls itself.
+const SOFTWARE: [&str; 3] = ["llvmpipe", "softpipe", "SwiftShader"];
 
 /// What has been said of the first picture.
 static RENDERER: OnceLock<String> = OnceLock::new();
@@ -82,7 +85,10 @@ impl Studio {
         let mut renderer = unsafe { MjrContext::new(model) };
         renderer.offscreen();
         let scene = MjvScene::new(model, model.ngeom() as usize + EXTRAS);
-        let by = format!("MuJoCo, {} ({})", platform.name(), driver.text(Driver::RENDERER));
+        let mut by = format!("MuJoCo, {} ({})", platform.name(), driver.text(Driver::RENDERER));
+        if SOFTWARE.iter().any(|name| by.contains(name)) {
+            by += &format!(" on the processor; {CHOICE}=off draws plain pictures in less time");
+        }
         Ok((Self { scene, renderer, context }, by))
     }
 
