@@ -85,10 +85,13 @@ impl Studio {
         let mut renderer = unsafe { MjrContext::new(model) };
         renderer.offscreen();
         let scene = MjvScene::new(model, model.ngeom() as usize + EXTRAS);
-        let mut by = format!("MuJoCo, {} ({})", platform.name(), driver.text(Driver::RENDERER));
-        if SOFTWARE.iter().any(|name| by.contains(name)) {
-            by += &format!(" on the processor; {CHOICE}=off draws plain pictures in less time");
-        }
+        let card = driver.text(Driver::RENDERER);
+        let hint = if SOFTWARE.iter().any(|name| card.contains(name)) {
+            format!(" on the processor; {CHOICE}=off draws plain pictures in less time")
+        } else {
+            String::new()
+        };
+        let by = format!("MuJoCo, {} ({card}){hint}", platform.name());
         Ok((Self { scene, renderer, context }, by))
     }
 
