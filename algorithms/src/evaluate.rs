@@ -48,8 +48,9 @@ pub fn evaluation_shape(episodes: usize) -> (usize, usize) {
 
 /// Plays `episodes` whole episodes, the most probable action each, or a drawn one with a generator.
 ///
-/// An episode that does not end is cut off after 100,000 steps. Every row plays its share, so that short episodes are not preferred; and every call plays the same episodes of the
-/// batch's seed, so that policies are compared on equal terms.
+/// An episode that does not end is cut off after 100,000 steps. Every row plays its share, so that short episodes are not
+/// preferred; and every call plays the same episodes of the batch's seed, so that policies are compared on equal terms.
+/// `played` sees the evaluation after each episode, without infos.
 ///
 /// # Errors
 /// [`AlgorithmError::Env`] and [`AlgorithmError::Agent`].
@@ -58,6 +59,7 @@ pub fn evaluate(
     batch: &mut dyn BatchEnv,
     episodes: usize,
     mut generator: Option<&mut Generator>,
+    mut played: impl FnMut(&Evaluation),
 ) -> Result<Evaluation, AlgorithmError> {
     let rows = batch.block().layout().rows;
     let (mut log_prob, mut noise) = (vec![0.0; rows], Vec::new());
@@ -90,6 +92,7 @@ pub fn evaluate(
             if over || lengths[row] == LONGEST {
                 evaluation.returns.push(std::mem::take(&mut returns[row]));
                 evaluation.lengths.push(std::mem::take(&mut lengths[row]));
+                played(&evaluation);
                 left[row] -= 1;
                 block.set_active(row, left[row] > 0);
                 if !over && left[row] > 0 {

@@ -277,7 +277,7 @@ impl Trainer {
     pub fn evaluate(&mut self) -> Result<Option<Evaluation>, AlgorithmError> {
         let episodes = self.settings.evaluation.episodes;
         match &mut self.evaluation {
-            Some(batch) => evaluate(&mut self.agent, &mut **batch, episodes, None).map(Some),
+            Some(batch) => evaluate(&mut self.agent, &mut **batch, episodes, None, |_| {}).map(Some),
             None => Ok(None),
         }
     }

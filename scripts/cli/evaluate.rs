@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 
+use indicatif::{ProgressBar, ProgressStyle};
 use phalanx_agents::stream;
 use phalanx_algorithms::{checkpoint_step, evaluate, evaluation_shape};
 use phalanx_envs::{Registry, Zygote};
@@ -36,6 +37,12 @@ struct Report<'a> {
     info: BTreeMap<&'a str, f64>,
 }
 
+/// Episodes and their mean return so far, on a terminal.
+fn bar(episodes: usize) -> ProgressBar {
+    let style = ProgressStyle::with_template("{bar:24.cyan/dim} {pos}/{len} episodes  {msg}  {eta} left");
+    ProgressBar::new(episodes as u64).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}
+
 pub(super) fn run(
     arguments: &Arguments,
     registry: &Registry,
@@ -53,7 +60,15 @@ pub(super) fn run(
     let spaces = (batch.observation_space(), batch.action_space());
     let mut agent = setup::agent(&config, spaces.0, spaces.1, device, &found.checkpoint)?;
     let mut generator = stream(seed, "evaluation");
-    let evaluation = evaluate(&mut agent, &mut *batch, episodes, stochastic.then_some(&mut generator))?;
+    let generator = stochastic.then_some(&mut generator);
+    let bar = bar(episodes);
+    bar.tick();
+    let evaluation = evaluate(&mut agent, &mut *batch, episodes, generator, |evaluation| {
+        bar.set_position(evaluation.returns.len() as u64);
+        bar.set_message(format!("return {:.1}", evaluation.return_mean()));
+    });
+    bar.finish_and_clear();
+    let evaluation = evaluation?;
     batch.close()?;
     let result = Report {
         env: &env.name,
