@@ -12,6 +12,8 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level;
 
+use crate::cli::tell;
+
 /// Signals that come so soon after the first belong to it: `timeout` and schedulers send it to a process and to its group.
 const TOGETHER: Duration = Duration::from_millis(200);
 
@@ -37,7 +39,7 @@ impl StopRequest {
                     None => {
                         heard.store(number as usize, Ordering::Relaxed);
                         first = Some(Instant::now());
-                        eprintln!("stopping after this iteration; a second signal stops at once, without a checkpoint");
+                        tell("stopping after this iteration; a second signal stops at once, without a checkpoint");
                     }
                     Some(at) if at.elapsed() > TOGETHER => low_level::exit(128 + number),
                     Some(_) => {}

@@ -43,6 +43,16 @@ pub enum VisualizeError {
         /// Steps since its start.
         step: u64,
     },
+    /// The environment could not draw itself.
+    #[error("episode {episode}, step {step}: the environment could not be drawn")]
+    Picture {
+        /// Episode, counted from 0.
+        episode: u32,
+        /// Steps since its start.
+        step: u64,
+        /// Why.
+        source: EnvError,
+    },
     /// The policy failed.
     #[error("episode {episode}, step {step}: the policy gave no action")]
     Policy {
@@ -222,9 +232,11 @@ impl Stage {
 
     /// The oldest picture not yet taken out, with words in its corner.
     fn picture(&mut self, episode: u32, step: u64, total: f64) -> Result<Frame, VisualizeError> {
-        let taken = self.album().pictures.pop_front().flatten();
-        let mut frame =
-            taken.ok_or_else(|| VisualizeError::NoPicture { env: self.env.clone(), episode, step })?;
+        let taken = self.album().pictures.pop_front().unwrap_or(Err(EnvError::NoRender));
+        let mut frame = taken.and_then(|frame| frame.check().map(|()| frame)).map_err(|e| match e {
+            EnvError::NoRender => VisualizeError::NoPicture { env: self.env.clone(), episode, step },
+            source => VisualizeError::Picture { episode, step, source },
+        })?;
         let words =
             [format!("episode {episode}"), format!("step {step}"), format!("return {}", number(total))];
         overlay(&mut frame, &words);
@@ -249,7 +261,7 @@ fn save(summary: &Summary, path: &Path) -> Result<(), VisualizeError> {
 /// Pictures on their way from the environment to the video: at most the last of an episode and the first of the next.
 #[derive(Default)]
 struct Album {
-    pictures: VecDeque<Option<Frame>>,
+    pictures: VecDeque<Result<Frame, EnvError>>,
     frames_per_second: f64,
 }
 

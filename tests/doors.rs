@@ -36,6 +36,18 @@ fn libraries_and_simulators_are_built_and_checked_as_the_readme_says() {
     }
 }
 
+#[test]
+fn a_library_that_ends_the_process_breaks_the_contract() {
+    let folder = place();
+    shell(&folder, "cc -shared -fPIC -I envs/include -o libfaulty.so envs/tests/doors/faulty.c");
+    for (fault, how) in [("segfault", "signal 11, SIGSEGV"), ("leave", "exit code 0")] {
+        let check = format!("phalanx envs check dylib:libfaulty.so --set fault={fault} || test $? = 1");
+        let said = shell(&folder, &check);
+        let found = format!("error: seed 1, episode 0, step 4: step: it ended the process ({how})");
+        assert!(said.contains("BREAKS the contract") && said.contains(&found), "{said}");
+    }
+}
+
 /// What a record or report says of a name that environments tell.
 fn share(of: &Value, name: &str) -> Option<f64> {
     of[name].as_f64().inspect(|share| assert!((0.0..=1.0).contains(share), "{name}: {of}"))

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
@@ -26,6 +27,25 @@ fn the_first_signal_saves_and_says_how_to_go_on() {
         let all: Vec<u64> = (1..=last / 256 + 1).map(|i| i * 256).collect();
         assert_eq!(steps(&run), all);
     }
+}
+
+/// A terminal that was closed, `2>&1 | tee log` after Ctrl-C, a full disk: the training goes on, and so does its log.
+#[test]
+fn nobody_needs_to_read_what_a_training_says() {
+    let place = Place::new();
+    let full = fs::File::options().write(true).open("/dev/full").unwrap();
+    let status = place.command(&["train", "small.yaml"]).stderr(full).status().unwrap();
+    assert!(status.success(), "{status}");
+    let log = |run: &Path| fs::read_to_string(run.join("log.txt")).unwrap();
+    assert!(log(&place.runs()[0]).contains("finished after 2048 steps"));
+
+    let place = Place::new();
+    let (mut child, run) = place.start_long("stopped", &[]);
+    drop(child.stderr.take());
+    signal(&child, "INT");
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    let last = *steps(&run).last().unwrap();
+    assert!(log(&run).contains(&format!("stopped after {last} steps; go on with: ")), "{}", log(&run));
 }
 
 /// As `timeout` sends them, to the process and to its group.

@@ -7,7 +7,7 @@ use std::time::Instant;
 use phalanx_agents::{
     Adam, AdamSettings, Agent, Checkpoint, NormalizeSettings, RewardNormalizer, Rollout, Tower, stream,
 };
-use phalanx_envs::{Block, Elements, Episode, Generator};
+use phalanx_envs::{Block, Elements, Episode, Generator, Row};
 use rand::seq::SliceRandom;
 use serde::Serialize;
 
@@ -88,6 +88,7 @@ impl BatchPpo {
         progress: f64,
     ) -> Result<UpdateMetrics, AlgorithmError> {
         let started = Instant::now();
+        check_observations(block, rollout)?;
         // 1. What the networks saw, under the statistics of the rollout.
         agent.load(block, rollout);
         // 2. Values of all observations in one pass.
@@ -293,6 +294,31 @@ fn norm(numbers: &[f32]) -> f64 {
     }
     let rest: f64 = rest.iter().map(|&x| f64::from(x).powi(2)).sum();
     (sums.iter().sum::<f64>() + rest).sqrt()
+}
+
+/// Fails where an observation that is learned from is not finite: everything would be spoiled by it.
+fn check_observations(block: &Block, rollout: &Rollout) -> Result<(), AlgorithmError> {
+    let check = |shown: Row<'_>, what: &str, row: usize, t: usize| {
+        let Row::F32(shown) = shown else { return Ok(()) };
+        let Some(i) = shown.iter().position(|x| !x.is_finite()) else { return Ok(()) };
+        Err(AlgorithmError::NotFinite {
+            what: format!("{what}[{i}]"),
+            value: f64::from(shown[i]),
+            place: format!("row {row}, time {t} of the rollout"),
+        })
+    };
+    let rows = rollout.rows();
+    rollout.transitions().into_iter().try_for_each(|i| {
+        let (t, row) = (i as usize / rows, i as usize % rows);
+        check(block.observation_row(t, row), "observation", row, t)?;
+        if block.episode(t, row).is_over() {
+            check(block.final_observation_row(t, row), "final observation", row, t)
+        } else if t + 1 == rollout.len {
+            check(block.observation_row(t + 1, row), "observation", row, t + 1)
+        } else {
+            Ok(())
+        }
+    })
 }
 
 fn finite(what: &str, value: f64, steps: u64) -> Result<f64, AlgorithmError> {

@@ -143,6 +143,7 @@ struct Spoiler {
     steps: u32,
     at: u32,
     reward: Option<f32>,
+    shown: f32,
     observation_space: Space,
     action_space: Space,
 }
@@ -162,8 +163,8 @@ impl Env for Spoiler {
     }
 
     fn step(&mut self, _action: Action<'_>, observation: Row<'_>) -> Result<Step, EnvError> {
-        observation.f32()[0] = 0.5;
         self.steps += 1;
+        observation.f32()[0] = if self.steps < self.at { 0.5 } else { self.shown };
         let reward = if self.steps < self.at { Some(1.0) } else { self.reward };
         let reward = reward.ok_or_else(|| EnvError::failed("the bearing is worn out"))?;
         let episode = if self.steps.is_multiple_of(10) { Episode::Terminated } else { Episode::Running };
@@ -171,12 +172,13 @@ impl Env for Spoiler {
     }
 }
 
-fn spoiled(at: u32, reward: Option<f32>) -> (tempfile::TempDir, Checkpoints, AlgorithmError) {
+fn spoiled(at: u32, reward: Option<f32>, shown: f32) -> (tempfile::TempDir, Checkpoints, AlgorithmError) {
     let registry = Registry::new().with("spoiler", move |_| {
         Ok(Box::new(Spoiler {
             steps: 0,
             at,
             reward,
+            shown,
             observation_space: Space::unbounded(1),
             action_space: Space::Discrete { n: 2 },
         }))
@@ -193,7 +195,7 @@ fn spoiled(at: u32, reward: Option<f32>) -> (tempfile::TempDir, Checkpoints, Alg
 
 #[test]
 fn a_reward_that_is_not_finite_stops_before_learning_and_leaves_the_rollout() {
-    let (_folder, checkpoints, error) = spoiled(40, Some(f32::NAN));
+    let (_folder, checkpoints, error) = spoiled(40, Some(f32::NAN), 0.5);
     let AlgorithmError::Stopped { path, source } = error else { panic!("{error}") };
     // Step 40 of a row is time 7 of its second rollout of 32.
     assert!(source.to_string().contains("reward is not finite (NaN) at row 0, time 7"), "{source}");
@@ -202,8 +204,19 @@ fn a_reward_that_is_not_finite_stops_before_learning_and_leaves_the_rollout() {
 }
 
 #[test]
+fn an_observation_that_is_not_finite_is_named() {
+    // What step 41 of a row showed is observation 9 of its second rollout; what step 40 showed, the last of an episode, is final.
+    for (at, what, time) in [(41, "observation[0]", 9), (40, "final observation[0]", 7)] {
+        let (_folder, _, error) = spoiled(at, Some(1.0), f32::INFINITY);
+        let AlgorithmError::Stopped { source, .. } = error else { panic!("{error}") };
+        let expected = format!("{what} is not finite (inf) at row 0, time {time} of the rollout");
+        assert!(source.to_string().contains(&expected), "{source}");
+    }
+}
+
+#[test]
 fn a_failing_environment_leaves_the_last_whole_iteration() {
-    let (_folder, checkpoints, error) = spoiled(40, None);
+    let (_folder, checkpoints, error) = spoiled(40, None, 0.5);
     let message = format!("{:#}", std::error::Error::source(&error).unwrap());
     assert!(message.contains("row 0: step failed") && message.contains("worn out"), "{message}");
     let found = checkpoints.load(Which::Latest).unwrap();

@@ -57,15 +57,22 @@ pub trait Env {
         Ok(())
     }
 
+    /// Tells an environment that it will be dropped, so that what takes time to end may begin to: a batch tells every row before it
+    /// drops the first one.
+    fn prepare_drop(&mut self) {}
+
     /// Lets what was prepared begin if it has not yet, and says whether to ask for it: its results are there, or waiting for them is
     /// as good as anything. A batch tells other rows their actions meanwhile.
     fn is_ready(&mut self) -> bool {
         true
     }
 
-    /// Draws the present state; `None` when the environment has no picture.
-    fn render(&mut self) -> Option<Frame> {
-        None
+    /// Draws the present state.
+    ///
+    /// # Errors
+    /// [`EnvError::NoRender`] when the environment has no picture; whatever else kept it from drawing.
+    fn render(&mut self) -> Result<Frame, EnvError> {
+        Err(EnvError::NoRender)
     }
 
     /// Pictures a second at which those of [`Self::render`], one a step, are good to watch.
@@ -260,4 +267,22 @@ pub struct Frame {
     pub height: u32,
     /// `width · height · 3` bytes.
     pub pixels: Vec<u8>,
+}
+
+impl Frame {
+    /// Whether there are as many bytes as the sides ask for, and any.
+    ///
+    /// # Errors
+    /// [`EnvError::Failed`], which says how many there are.
+    pub fn check(&self) -> Result<(), EnvError> {
+        let Self { width, height, pixels } = self;
+        let bytes = *width as usize * *height as usize * 3;
+        if bytes > 0 && pixels.len() == bytes {
+            return Ok(());
+        }
+        Err(EnvError::failed(format!(
+            "a picture of {width}×{height} has {} bytes, not {bytes}",
+            pixels.len()
+        )))
+    }
 }

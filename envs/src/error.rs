@@ -122,8 +122,8 @@ pub enum EnvError {
     #[error("no method or attribute {0:?}")]
     NoMethod(String),
     /// The environment does not draw itself.
-    #[error("{0} does not render")]
-    NoRender(String),
+    #[error("this environment does not render: it has no picture")]
+    NoRender,
 }
 
 impl EnvError {

@@ -139,9 +139,9 @@ where
         Ok(Step { reward: reward.into_inner() as f32, episode })
     }
 
-    fn render(&mut self) -> Option<Frame> {
-        let draw = self.draw?;
-        (!self.observation.is_empty()).then(|| draw(&self.observation))
+    fn render(&mut self) -> Result<Frame, EnvError> {
+        let draw = self.draw.filter(|_| !self.observation.is_empty()).ok_or(EnvError::NoRender)?;
+        Ok(draw(&self.observation))
     }
 }
 

@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Action, EnvError, Generator};
 
+/// Most choices of an action, over all components: each has an output of the policy.
+const MOST_CHOICES: usize = 1 << 20;
+
 /// Element type of a [`Space::Box`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Dtype {
@@ -122,6 +125,12 @@ impl Space {
             Self::Discrete { n: 0 } => wrong("there must be something to choose".to_owned()),
             Self::MultiDiscrete { n } if n.is_empty() || n.contains(&0) => {
                 wrong("every component must have something to choose".to_owned())
+            }
+            Self::Discrete { n } if *n > MOST_CHOICES => {
+                wrong(format!("{MOST_CHOICES} choices are possible"))
+            }
+            Self::MultiDiscrete { n } if n.iter().fold(0, |sum, &n| n.saturating_add(sum)) > MOST_CHOICES => {
+                wrong(format!("{MOST_CHOICES} choices are possible in all"))
             }
             Self::Discrete { .. } | Self::MultiDiscrete { .. } => Ok(()),
             Self::Box { shape, low, high, .. } => {
@@ -249,5 +258,10 @@ mod tests {
         let low = vec![0.0; 3];
         let vast = Space::Box { shape: vec![usize::MAX, 2], low: low.clone(), high: low, dtype: Dtype::F32 };
         assert!(vast.check().is_err());
+        assert!(reason(Space::Discrete { n: 1 << 21 }).contains("1048576 choices are possible"));
+        assert!(
+            reason(Space::MultiDiscrete { n: vec![1 << 20, 1] })
+                .contains("1048576 choices are possible in all")
+        );
     }
 }

@@ -217,8 +217,15 @@ fn pixels_stay_bytes_and_are_drawn() {
     let frame = env.render().unwrap();
     assert_eq!((frame.width, frame.height, frame.pixels), (4, 5, row.to_vec()));
     assert_eq!(env.frames_per_second(), 12.0);
-    assert!(fixture("Pixels-v0", &json!({ "render_mode": null })).render().is_none());
-    assert!(fixture("Walk-v0", &json!({})).render().is_none());
+    for mut dark in [fixture("Pixels-v0", &json!({ "render_mode": null })), fixture("Walk-v0", &json!({}))] {
+        assert!(matches!(dark.render(), Err(EnvError::NoRender)));
+    }
+    // Without Gymnasium's own checks, which would refuse it first.
+    let mut grey = fixture("Pixels-v0", &json!({ "grey": true, "disable_env_checker": true }));
+    grey.reset(Some(2), Row::U8(&mut row)).unwrap();
+    let error = grey.render().unwrap_err().to_string();
+    assert!(error.starts_with("ValueError: render() returned ndarray of shape (5, 4) array("), "{error}");
+    assert!(error.ends_with("where (height, width, 3) is needed"), "{error}");
 }
 
 #[test]
@@ -254,8 +261,26 @@ fn rows_of_one_interpreter_share_it_until_the_last_is_dropped() {
     assert_eq!(process(&mut rows[0]), first);
     let is_there = || std::path::Path::new(&format!("/proc/{first}")).exists();
     assert!(is_there());
+    let started = rows[0].call("start", &Value::Null).unwrap();
     drop(rows);
     assert!(!is_there());
+    // What an environment has started ends with it; whoever inherits it may take a moment to bury it.
+    let state = || std::fs::read_to_string(format!("/proc/{started}/stat")).unwrap_or_default();
+    let start = std::time::Instant::now();
+    while !(state().is_empty() || state().contains(") Z ")) {
+        assert!(start.elapsed().as_secs() < 10, "{}", state());
+    }
+}
+
+#[test]
+fn a_reward_that_is_none_is_named() {
+    let params = json!({ "fault": "no_reward", "disable_env_checker": true });
+    let mut env = fixture("Walk-v0", &params);
+    reset(&mut *env, Some(5));
+    assert_eq!(
+        step_error(&mut *env, Action::Discrete(1)),
+        "TypeError: the reward is NoneType None, where a number is needed"
+    );
 }
 
 #[test]

@@ -56,6 +56,22 @@ fn an_error_keeps_its_words() {
     fault(r#"{"fault":"error","phase":"step","at":3}"#, "30", &[AT_STEP_3, ": the wheel squeaks"]);
 }
 
+/// More than fits into a channel at once.
+#[test]
+fn a_long_error_keeps_its_words() {
+    let output = run(&["fault", r#"{"fault":"long error","phase":"step","at":3}"#, "3"]);
+    assert!(output.contains(AT_STEP_3) && output.contains(&"squeak ".repeat(300_000)), "{output:.200}");
+}
+
+#[test]
+fn the_words_of_a_worker_that_died_are_heard() {
+    let output = run(&["last-words"]);
+    assert!(
+        output.contains("error: row 0: step failed at step 0") && output.contains("the wheel came off"),
+        "{output}"
+    );
+}
+
 #[test]
 fn an_exit_is_a_death() {
     fault(

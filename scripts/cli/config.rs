@@ -55,7 +55,7 @@ pub(super) fn run(command: Command, registry: &Registry, out: &mut impl Write) -
                     Ok(_) => writeln!(out, "{}: ok", file.display())?,
                     Err(error) => {
                         bad += 1;
-                        eprintln!("{:#}", anyhow::Error::from(error));
+                        super::tell(&format!("{:#}", anyhow::Error::from(error)));
                     }
                 }
             }

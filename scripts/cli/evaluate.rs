@@ -69,7 +69,9 @@ pub(super) fn run(
     });
     bar.finish_and_clear();
     let evaluation = evaluation?;
-    batch.close()?;
+    if let Err(error) = batch.close() {
+        super::tell(&format!("the environments did not end in order: {error}"));
+    }
     let result = Report {
         env: &env.name,
         episodes,

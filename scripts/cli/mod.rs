@@ -13,7 +13,7 @@ mod train;
 mod visualize;
 
 use std::fmt;
-use std::io;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -62,7 +62,7 @@ pub fn main(registry: Registry) -> ExitCode {
     let result = match command {
         // Workers are forked from a zygote, which itself must be forked before anything starts a thread.
         Command::Train(arguments) => {
-            start_zygote(registry).and_then(|z| train::run(&arguments, registry, &z))
+            start_zygote(registry).and_then(|z| train::run(&arguments, registry, &z, out))
         }
         Command::Evaluate(arguments) => {
             start_zygote(registry).and_then(|z| evaluate::run(&arguments, registry, &z, out)).map(done)
@@ -80,10 +80,15 @@ pub fn main(registry: Registry) -> ExitCode {
         // Whoever reads the output has seen enough, as in `phalanx config schema | head`.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            tell(&format!("error: {error:#}"));
             ExitCode::from(if is_usage(&error) { 2 } else { 1 })
         }
     }
+}
+
+/// A line on standard error. Whoever has closed it must not end the program.
+pub(crate) fn tell(line: &str) {
+    let _ = writeln!(io::stderr(), "{line}");
 }
 
 fn start_zygote(registry: &Registry) -> anyhow::Result<Zygote> {

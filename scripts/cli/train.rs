@@ -1,6 +1,7 @@
 //! `phalanx train`: a new run, or the rest of an earlier one.
 
 use std::cell::RefCell;
+use std::io::{ErrorKind, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -8,8 +9,8 @@ use anyhow::Context;
 use phalanx_algorithms::{AlgorithmError, Console, JsonLines, Logger, Outcome, Record, TensorBoard, Which};
 use phalanx_envs::{Chosen, Registry, Workers, Zygote};
 
-use super::Usage;
 use super::config::Overrides;
+use super::{Usage, tell};
 use crate::config::{self, Config, DeviceSetting};
 use crate::run::{Log, RunFolder};
 use crate::setup;
@@ -66,19 +67,31 @@ impl Arguments {
     }
 }
 
-pub(super) fn run(arguments: &Arguments, registry: &Registry, zygote: &Zygote) -> anyhow::Result<ExitCode> {
+pub(super) fn run(
+    arguments: &Arguments,
+    registry: &Registry,
+    zygote: &Zygote,
+    out: &mut impl Write,
+) -> anyhow::Result<ExitCode> {
     let (run, config) = arguments.prepare(registry)?;
     if arguments.resume.is_none() {
         run.write_config(&config)?;
     }
     let mut log = run.log()?;
-    let command: Vec<String> = std::env::args().collect();
+    let command: Vec<_> = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
     log.write(&format!("phalanx {}: {}", env!("CARGO_PKG_VERSION"), command.join(" ")))?;
     let result = train(&run, &config, registry, zygote, arguments.resume.is_some(), &mut log);
     if let Err(error) = &result {
         log.write(&format!("failed: {error:#}"))?;
     }
-    result
+    let code = result?;
+    // For scripts: what was made, as the only line on standard output. Whoever does not read it is told the code all the same.
+    match writeln!(out, "{}", run.path().display()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(error).context("cannot print where the run is")
+        }
+        _ => Ok(code),
+    }
 }
 
 fn train(
@@ -101,8 +114,9 @@ fn train(
     };
     let mut trainer = setup::trainer(config, registry, zygote, device, &note)?;
     let mut say = |text: &str| {
-        eprintln!("{text}");
-        log.write(text)
+        let written = log.write(text);
+        tell(text);
+        written
     };
     for note in notes.take() {
         say(&note)?;
@@ -140,10 +154,11 @@ fn train(
     };
     let closed = trainer.close();
     let outcome = outcome?;
-    closed?;
+    if let Err(error) = closed {
+        // What was learned is safe.
+        say(&format!("the environments did not end in order: {error}"))?;
+    }
     let folder = run.path().display();
-    // For scripts: what was made, as the only line on standard output.
-    println!("{folder}");
     match outcome {
         Outcome::Finished => {
             say(&format!("finished after {} steps; the run is in {folder}", trainer.step()))?;
@@ -151,7 +166,8 @@ fn train(
             Ok(ExitCode::SUCCESS)
         }
         Outcome::Stopped => {
-            let (step, program) = (trainer.step(), std::env::args().next().unwrap_or_default());
+            let (step, program) = (trainer.step(), std::env::args_os().next().unwrap_or_default());
+            let program = program.display();
             say(&format!("stopped after {step} steps; go on with: {program} train --resume {folder}"))?;
             Ok(ExitCode::from(stop.exit_code().unwrap_or(1)))
         }

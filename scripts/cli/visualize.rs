@@ -1,6 +1,6 @@
 //! `phalanx visualize`: videos of a run's policy.
 
-use std::io::{Write, stderr};
+use std::io::Write;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 
@@ -54,8 +54,7 @@ impl Progress {
     }
 
     fn line(&self, text: &str) {
-        // A closed standard error must not end the videos.
-        let _ = self.0.suspend(|| writeln!(stderr(), "{text}"));
+        self.0.suspend(|| super::tell(text));
     }
 }
 

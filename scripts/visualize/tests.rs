@@ -44,12 +44,12 @@ impl Env for Countdown {
         Ok(Step { reward: action.continuous()[0], episode })
     }
 
-    fn render(&mut self) -> Option<Frame> {
+    fn render(&mut self) -> Result<Frame, EnvError> {
         assert!(self.trouble != "painter", "no paint");
         if self.trouble == "dark" || (self.trouble == "dusk" && self.left == 2) {
-            return None;
+            return Err(EnvError::NoRender);
         }
-        Some(Frame { width: 100, height: 60, pixels: vec![self.left * 40; 18_000] })
+        Ok(Frame { width: 100, height: 60, pixels: vec![self.left * 40; 18_000] })
     }
 
     fn frames_per_second(&self) -> f64 {

@@ -382,12 +382,10 @@ impl<W: Watch> Rows<W> {
     /// Draws `row`.
     ///
     /// # Errors
-    /// [`EnvError::Row`] around [`EnvError::NoRender`].
+    /// [`EnvError::Row`] around what the environment says.
     pub fn render(&mut self, row: usize) -> Result<Frame, EnvError> {
         self.watch(row, Phase::Render);
-        self.slot(row).env.render().ok_or_else(|| {
-            self.at_row(row, Phase::Render, "", EnvError::NoRender("this environment".to_owned()))
-        })
+        self.slot(row).env.render().map_err(|e| self.at_row(row, Phase::Render, "", e))
     }
 
     /// Episode (of the running one) and step within it.
@@ -421,6 +419,12 @@ impl<W: Watch> Rows<W> {
     #[inline]
     fn slot(&mut self, row: usize) -> &mut Slot {
         &mut self.slots[row - self.first]
+    }
+}
+
+impl<W> Drop for Rows<W> {
+    fn drop(&mut self) {
+        self.slots.iter_mut().for_each(|slot| slot.env.prepare_drop());
     }
 }
 

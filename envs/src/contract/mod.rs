@@ -3,13 +3,16 @@
 //! `phalanx envs check NAME` runs it on any registered environment, a test runs it on all of ours. It sees what random
 //! actions show in a few thousand steps; it cannot see whether the task is the one that was meant, nor an endless loop.
 
+mod apart;
 #[cfg(test)]
 mod tests;
 mod trial;
 
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+
+pub use self::apart::check_apart;
 
 use self::trial::{Difference, Record, Trial};
 use crate::{Dtype, EnvError, EnvSpec, Registry, Space};
@@ -22,7 +25,7 @@ const LONGEST: u64 = 10_000;
 const CHOICES: usize = 64;
 
 /// How bad a finding is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
     /// The environment breaks the contract: training on it goes wrong.
@@ -32,7 +35,7 @@ pub enum Severity {
 }
 
 /// One thing found, in human words.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {
     /// How bad it is.
     pub severity: Severity,
@@ -41,7 +44,7 @@ pub struct Finding {
 }
 
 /// What the checker found.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
     /// Name of the environment.
     pub env: String,
@@ -90,10 +93,18 @@ impl fmt::Display for Report {
 ///
 /// It is seeded, so that the same environment gets the same report. A panic of the environment is a finding.
 pub fn check(registry: &Registry, spec: &EnvSpec) -> Report {
+    check_told(registry, spec, &|_| {})
+}
+
+/// As [`check`], telling `begin` of everything that the environment is about to be used for.
+fn check_told(registry: &Registry, spec: &EnvSpec, begin: &dyn Fn(String)) -> Report {
     let mut report = Report { env: spec.name.clone(), ..Report::default() };
-    let build = || trial::guard(|| registry.build(spec));
+    let build = || {
+        begin("making it".to_owned());
+        trial::guard(|| registry.build(spec))
+    };
     let (mut first, mut second) = match (build(), build()) {
-        (Ok(first), Ok(second)) => (Trial::new(first), Trial::new(second)),
+        (Ok(first), Ok(second)) => (Trial::new(first, begin), Trial::new(second, begin)),
         (Err(e), _) => {
             report.error(format!("it cannot be made: {e}"));
             return report;
@@ -112,6 +123,7 @@ pub fn check(registry: &Registry, spec: &EnvSpec) -> Report {
         report.steps += trial.steps;
         report.episodes += trial.episodes;
     }
+    begin("dropping it".to_owned());
     let mut known = Vec::new();
     for (kind, message) in first.findings.into_iter().chain(second.findings) {
         if !known.contains(&kind) {
@@ -120,11 +132,12 @@ pub fn check(registry: &Registry, spec: &EnvSpec) -> Report {
         }
     }
     report.frame = first.frame;
+    drop((first.env, second.env));
     report
 }
 
 /// Whether the spaces allow for anything further.
-fn check_spaces(trial: &Trial, report: &mut Report) -> bool {
+fn check_spaces(trial: &Trial<'_>, report: &mut Report) -> bool {
     let (observation, action) = (trial.env.observation_space(), trial.env.action_space());
     let mut fine = true;
     for (what, space) in [("observation", observation), ("action", action)] {
@@ -153,7 +166,7 @@ fn check_spaces(trial: &Trial, report: &mut Report) -> bool {
 }
 
 /// Two environments run with the same seeds and actions.
-fn check_runs(first: &mut Trial, second: &mut Trial, report: &mut Report) {
+fn check_runs(first: &mut Trial<'_>, second: &mut Trial<'_>, report: &mut Report) {
     let (Some(run), Some(again), Some(other)) =
         (first.record(1, STEPS), first.record(1, STEPS), second.record(1, STEPS))
     else {
@@ -184,7 +197,7 @@ fn check_runs(first: &mut Trial, second: &mut Trial, report: &mut Report) {
     check_ends(first, &run, report);
 }
 
-fn check_ends(trial: &mut Trial, run: &Record, report: &mut Report) {
+fn check_ends(trial: &mut Trial<'_>, run: &Record, report: &mut Report) {
     if run.ends > 1 && run.ends == run.steps() {
         report.warning("every episode ended with its first step");
     }
@@ -194,7 +207,7 @@ fn check_ends(trial: &mut Trial, run: &Record, report: &mut Report) {
 }
 
 /// Every choice, or the bounds of continuous actions.
-fn check_actions(trial: &mut Trial, report: &mut Report) {
+fn check_actions(trial: &mut Trial<'_>, report: &mut Report) {
     let failures = match trial.env.action_space().clone() {
         Space::Discrete { n } => {
             (0..n.min(CHOICES)).filter_map(|choice| trial.try_action(&[choice as i64], &[])).collect()
@@ -215,8 +228,9 @@ fn check_actions(trial: &mut Trial, report: &mut Report) {
 }
 
 /// An unknown name must be told so.
-fn check_call(trial: &mut Trial, report: &mut Report) {
+fn check_call(trial: &mut Trial<'_>, report: &mut Report) {
     let name = "no_such_method";
+    trial.begin("calling a method that it may not have");
     match trial::guard(|| trial.env.call(name, &serde_json::Value::Null)) {
         Err(EnvError::NoMethod(_)) => {}
         Err(e) => report.warning(format!("call({name:?}) failed with {e:?}; EnvError::NoMethod is expected")),

@@ -183,10 +183,10 @@ impl Env for Outside {
         self.0.step(action, observation)
     }
 
-    fn render(&mut self) -> Option<Frame> {
+    fn render(&mut self) -> Result<Frame, EnvError> {
         let side = if self.0.fault == Fault::GrowingPicture { 2 + self.0.resets } else { 2 };
         let missing = usize::from(self.0.fault == Fault::TornPicture);
-        Some(Frame { width: side, height: side, pixels: vec![0; (side * side * 3) as usize - missing] })
+        Ok(Frame { width: side, height: side, pixels: vec![0; (side * side * 3) as usize - missing] })
     }
 
     fn call(&mut self, name: &str, _arguments: &serde_json::Value) -> Result<serde_json::Value, EnvError> {

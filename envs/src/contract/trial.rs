@@ -14,7 +14,7 @@ const FILLINGS: [u8; 2] = [0x5A, 0xA5];
 const DRAWN: usize = 2;
 
 /// An environment with its row, and what was found about it.
-pub(super) struct Trial {
+pub(super) struct Trial<'a> {
     pub env: Box<dyn Env>,
     pub steps: u64,
     pub episodes: u64,
@@ -28,6 +28,8 @@ pub(super) struct Trial {
     discrete: Vec<i64>,
     continuous: Vec<f32>,
     place: Position,
+    /// Told of every use before it.
+    told: &'a dyn Fn(String),
 }
 
 /// Where a trial is, to be told to a person.
@@ -98,8 +100,8 @@ pub(super) fn guard<T>(work: impl FnOnce() -> Result<T, EnvError>) -> Result<T, 
     })
 }
 
-impl Trial {
-    pub fn new(env: Box<dyn Env>) -> Self {
+impl<'a> Trial<'a> {
+    pub fn new(env: Box<dyn Env>, told: &'a dyn Fn(String)) -> Self {
         let (observation, action) = (env.observation_space(), env.action_space());
         // An impossible space is reported before any of these is used.
         let len = if observation.check().is_ok() { observation.len() } else { 0 };
@@ -121,7 +123,13 @@ impl Trial {
             discrete: vec![0; actions],
             continuous: vec![0.0; actions],
             place: Position::default(),
+            told,
         }
+    }
+
+    /// Tells what the environment is about to be used for.
+    pub fn begin(&self, what: &str) {
+        (self.told)(format!("{}: {what}", self.place));
     }
 
     /// Runs episodes of random actions for `steps` steps; `None` when the environment failed.
@@ -188,15 +196,17 @@ impl Trial {
             Space::MultiDiscrete { .. } => Action::MultiDiscrete(discrete),
             Space::Box { .. } => Action::Box(continuous),
         };
+        self.steps += 1;
+        self.begin("a step with an action at the edge of the action space");
         let (floats, bytes) = (&mut self.floats, &mut self.bytes);
         let row = if bytes.is_empty() { Row::F32(floats) } else { Row::U8(bytes) };
-        self.steps += 1;
         let env = &mut self.env;
         let failure = guard(|| env.step(action, row)).err()?;
         Some(format!("action {action} lies in the action space, but: {failure}"))
     }
 
     fn reset(&mut self, seed: Option<u64>) -> Option<()> {
+        self.begin("reset");
         self.fill();
         self.episodes += 1;
         let Self { env, floats, bytes, .. } = self;
@@ -212,6 +222,7 @@ impl Trial {
     }
 
     fn step(&mut self) -> Option<(f32, Episode)> {
+        self.begin("step");
         self.fill();
         self.steps += 1;
         let Self { env, floats, bytes, generator, discrete, continuous, .. } = self;
@@ -244,6 +255,7 @@ impl Trial {
 
     /// Asks what batches ask after each episode.
     fn check_info(&mut self) {
+        self.begin("call(\"info\") after the episode");
         let env = &mut self.env;
         match guard(|| env.call("info", &serde_json::Value::Null)) {
             Ok(_) | Err(EnvError::NoMethod(_)) => {}
@@ -287,10 +299,11 @@ impl Trial {
         if self.place.episode >= DRAWN {
             return;
         }
+        self.begin("render");
         let env = &mut self.env;
-        let frame = match guard(|| Ok(env.render())) {
-            Ok(Some(frame)) => frame,
-            Ok(None) => {
+        let frame = match guard(|| env.render()) {
+            Ok(frame) => frame,
+            Err(EnvError::NoRender) => {
                 if self.frame.is_some() {
                     self.find("picture", "it drew nothing, but drew before");
                 }
@@ -298,12 +311,10 @@ impl Trial {
             }
             Err(e) => return self.find("picture", &format!("render failed: {e}")),
         };
-        let Frame { width, height, pixels } = frame;
-        let bytes = width as usize * height as usize * 3;
-        if bytes == 0 || pixels.len() != bytes {
-            let message = format!("a picture of {width}×{height} has {} bytes, not {bytes}", pixels.len());
-            self.find("picture", &message);
+        if let Err(e) = frame.check() {
+            self.find("picture", &e.to_string());
         }
+        let Frame { width, height, .. } = frame;
         let known = *self.frame.get_or_insert((width, height));
         if known != (width, height) {
             let message = format!(

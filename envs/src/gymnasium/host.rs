@@ -5,14 +5,15 @@
 //! before the first is answered. What an environment prints goes to the standard error stream, so it meets no message.
 //!
 //! Nobody else holds an end of the pipes: both sides close them for programs that they start. So the interpreter's end is
-//! the end of the pipe, and a dead one is not waited for. The exception is a child that Python forks without starting a program
-//! and that outlives it: then the worker's deadline ends the wait.
+//! the end of the pipe, and a dead one is not waited for. A child that Python forks without starting a program may hold them open: so
+//! whoever sleeps looks every second whether the interpreter is alive. What it has started is killed when it ends.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::rc::{Rc, Weak};
@@ -31,6 +32,9 @@ const PROGRAM: &str = concat!(include_str!("spaces.py"), "\n", include_str!("wor
 
 /// How long an interpreter may take to end, before it is killed: less than a worker may take.
 const LAST_WORDS: Duration = Duration::from_secs(2);
+
+/// Whoever sleeps looks so often whether there is still somebody who could answer.
+const GLANCE: Duration = Duration::from_secs(1);
 
 /// How long an answer is looked for before sleeping.
 const LOOKING: Duration = Duration::from_millis(1);
@@ -95,6 +99,8 @@ impl Host {
         // Unbuffered, as what it prints would come late or never; `-` takes the program from the standard input.
         command.args(["-u", "-"]).args(theirs.each_ref().map(|fd| fd.as_raw_fd().to_string()));
         command.stdin(Stdio::piped()).stdout(io::stderr().as_fd().try_clone_to_owned()?);
+        // A group of its own, so that what environments start is killed with it.
+        command.process_group(0);
         os::adopt(&mut command, theirs.into());
         let mut child = command.spawn()?;
         let process = Process::open(child.id() as i32)?;
@@ -135,9 +141,10 @@ impl Host {
     }
 
     /// Draws a row.
-    pub fn picture(&mut self, row: u32) -> Result<Option<Frame>, EnvError> {
-        let Some((width, height)) = self.request(&Request::Render { row })? else { return Ok(None) };
-        Ok(Some(Frame { width, height, pixels: self.receive()? }))
+    pub fn picture(&mut self, row: u32) -> Result<Frame, EnvError> {
+        let (width, height) =
+            self.request::<Option<_>>(&Request::Render { row })?.ok_or(EnvError::NoRender)?;
+        Ok(Frame { width, height, pixels: self.receive()? })
     }
 
     /// Ends a row; what its environment says to that is of no interest.
@@ -242,7 +249,7 @@ impl Host {
 
     /// The next message; `None` when it is not there and not to be waited for.
     fn receive_if(&mut self, wait: bool) -> Result<Option<Vec<u8>>, EnvError> {
-        read_message(&mut self.answers, wait, self.habit.is_short()).map_err(|e| {
+        read_message(&mut self.answers, &self.process, wait, self.habit.is_short()).map_err(|e| {
             self.lose(&e);
             self.end_error()
         })
@@ -256,11 +263,12 @@ impl Host {
     #[cold]
     fn lose(&mut self, why: &dyn std::fmt::Display) {
         let (python, pid) = (self.interpreter.display(), self.process.pid());
-        self.ended = Some(if self.process.ended_within(LAST_WORDS) {
-            format!("the Python interpreter {python} (process {pid}) ended: {}", os::reap(pid))
+        let itself = self.process.ended_within(LAST_WORDS);
+        os::kill_group(pid);
+        let how = os::reap(pid);
+        self.ended = Some(if itself {
+            format!("the Python interpreter {python} (process {pid}) ended: {how}")
         } else {
-            self.process.kill();
-            os::reap(pid);
             format!(
                 "the Python interpreter {python} (process {pid}) was killed, for it does not answer as it should: {why}"
             )
@@ -297,7 +305,12 @@ fn no_gymnasium(interpreter: &Path, why: &str) -> String {
 }
 
 /// A message from a pipe that does not block; `None` when there is none and it is not to be waited for, which `looks` says how to do.
-fn read_message(pipe: &mut PipeReader, wait: bool, looks: bool) -> io::Result<Option<Vec<u8>>> {
+fn read_message(
+    pipe: &mut PipeReader,
+    from: &Process,
+    wait: bool,
+    looks: bool,
+) -> io::Result<Option<Vec<u8>>> {
     let mut length = [0; 4];
     let begun = match pipe.read(&mut length) {
         Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
@@ -305,9 +318,9 @@ fn read_message(pipe: &mut PipeReader, wait: bool, looks: bool) -> io::Result<Op
         Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => 0,
         begun => begun?,
     };
-    read_exactly(pipe, &mut length[begun..], looks)?;
+    read_exactly(pipe, from, &mut length[begun..], looks)?;
     let mut message = vec![0; u32::from_ne_bytes(length) as usize];
-    read_exactly(pipe, &mut message, looks)?;
+    read_exactly(pipe, from, &mut message, looks)?;
     Ok(Some(message))
 }
 
@@ -315,7 +328,7 @@ fn read_message(pipe: &mut PipeReader, wait: bool, looks: bool) -> io::Result<Op
 ///
 /// Waking a process that sleeps costs more than a small step: so this looks for a while before it sleeps, and leaves its core to
 /// whom it waits for. Where that takes long, others want the core, and who sleeps has the better claim.
-fn read_exactly(pipe: &mut PipeReader, mut bytes: &mut [u8], looks: bool) -> io::Result<()> {
+fn read_exactly(pipe: &mut PipeReader, from: &Process, mut bytes: &mut [u8], looks: bool) -> io::Result<()> {
     let begun = Instant::now();
     while !bytes.is_empty() {
         match pipe.read(bytes) {
@@ -325,8 +338,9 @@ fn read_exactly(pipe: &mut PipeReader, mut bytes: &mut [u8], looks: bool) -> io:
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
                 if looks && begun.elapsed() < LOOKING {
                     std::thread::yield_now();
-                } else {
-                    os::await_input(&*pipe)?;
+                } else if !os::await_input(&*pipe, GLANCE)? && from.ended_within(Duration::ZERO) {
+                    // What it has forked holds the other end open.
+                    return Err(io::ErrorKind::UnexpectedEof.into());
                 }
             }
             Err(e) => return Err(e),
@@ -338,9 +352,8 @@ fn read_exactly(pipe: &mut PipeReader, mut bytes: &mut [u8], looks: bool) -> io:
 impl Drop for Host {
     fn drop(&mut self) {
         if self.send(&Request::End {}).is_ok() {
-            if !self.process.ended_within(LAST_WORDS) {
-                self.process.kill();
-            }
+            self.process.ended_within(LAST_WORDS);
+            os::kill_group(self.process.pid());
             os::reap(self.process.pid());
         }
     }

@@ -223,9 +223,9 @@ impl Env for GymnasiumEnv {
         Ok(Step { reward: self.memory.read_one(REWARD), episode })
     }
 
-    /// `env.render()` of environments that can draw an `rgb_array`; what kept one from drawing is printed once.
-    fn render(&mut self) -> Option<Frame> {
-        self.host.borrow_mut().picture(self.row).ok().flatten()
+    /// `env.render()` of environments that can draw an `rgb_array`.
+    fn render(&mut self) -> Result<Frame, EnvError> {
+        self.host.borrow_mut().picture(self.row)
     }
 
     fn frames_per_second(&self) -> f64 {

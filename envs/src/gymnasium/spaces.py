@@ -162,8 +162,10 @@ def array_writer(view, dtype):
         try:
             # Refuses another shape or dtype by itself.
             memory[:] = observation
+            return
         except (TypeError, ValueError):
-            write(observation)
+            pass
+        write(observation)
 
     memory, shape = memoryview(view), view.shape
     return write_same if view.ndim == 1 and view.dtype == dtype else write

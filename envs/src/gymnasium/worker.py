@@ -41,6 +41,13 @@ def failure():
     return {"exited" if isinstance(sys.exc_info()[1], SystemExit) else "failed": traceback_text()}
 
 
+def shown(value):
+    """A value in an error: short, with its shape where it has one."""
+    text = repr(value)
+    shape = f" of shape {value.shape}" if hasattr(value, "shape") else ""
+    return f"{type(value).__name__}{shape} {text if len(text) <= 80 else text[:80] + '...'}"
+
+
 class Memory:
     """The shared file, handed out in whole pages."""
 
@@ -64,7 +71,7 @@ class Row:
     """An environment and its memory."""
 
     def __init__(self, env, memory):
-        self.env, self.info, self.drew_badly = env, {}, False
+        self.env, self.info = env, {}
         self.step, self.reset = env.step, env.reset
         self.action, self.observation = action_summary(env.action_space), observation_summary(env.observation_space)
         width = action_width(env.action_space)
@@ -86,7 +93,11 @@ class Row:
         head = self.head
         command = head[COMMAND]
         if command == STEP:
-            observation, self.reward[0], terminated, truncated, self.info = self.step(self.read_action())
+            observation, reward, terminated, truncated, self.info = self.step(self.read_action())
+            try:
+                self.reward[0] = reward
+            except (TypeError, ValueError):
+                raise TypeError(f"the reward is {shown(reward)}, where a number is needed") from None
             head[EPISODE] = TERMINATED if terminated else TRUNCATED if truncated else RUNNING
         elif command > FAILED:
             observation, self.info = self.reset(seed=self.seed[0] if command == RESET_SEEDED else None)
@@ -148,16 +159,14 @@ class Host:
         return name == "info" or self.rows[row].env.has_wrapper_attr(name)
 
     def render(self, row):
-        """Lines of pixels; None when there is no picture. What kept one from being drawn is printed once for each row."""
-        row = self.rows[row]
-        try:
-            picture = row.env.render() if row.env.render_mode == "rgb_array" else None
-        except Exception:
-            picture = None
-            if not row.drew_badly:
-                row.drew_badly = True
-                print(traceback_text(), file=sys.stderr)
-        return None if picture is None else np.ascontiguousarray(picture, np.uint8)
+        """Lines of pixels; None when there is no picture."""
+        env = self.rows[row].env
+        picture = env.render() if env.render_mode == "rgb_array" else None
+        if picture is None:
+            return None
+        if np.ndim(picture) != 3 or np.shape(picture)[2] != 3:
+            raise ValueError(f"render() returned {shown(picture)}, where (height, width, 3) is needed")
+        return np.ascontiguousarray(picture, np.uint8)
 
     def close(self, row):
         row = self.rows.pop(row)
@@ -193,6 +202,8 @@ def plain(value):
     """The value as JSON has it: arrays are lists, a number that is not finite is null."""
     if isinstance(value, (np.generic, np.ndarray)):
         value = value.tolist()
+    if isinstance(value, np.floating):
+        value = float(value)  # one of more bits than Python's
     if isinstance(value, dict):
         return {str(key): plain(part) for key, part in value.items()}
     if isinstance(value, (list, tuple)):

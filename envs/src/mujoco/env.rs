@@ -144,8 +144,8 @@ impl<T: Task> Env for Mujoco<T> {
         Ok(Step { reward: reward as f32, episode })
     }
 
-    fn render(&mut self) -> Option<Frame> {
-        Some(self.picture.draw(&mut self.simulator))
+    fn render(&mut self) -> Result<Frame, EnvError> {
+        Ok(self.picture.draw(&mut self.simulator))
     }
 
     fn frames_per_second(&self) -> f64 {

@@ -1,6 +1,7 @@
 //! What `MuJoCo` says goes to stderr, and into no file.
 #![allow(unsafe_code)] // settings of a C library
 
+use std::io::Write;
 use std::sync::Once;
 
 use mujoco_rs::logging::set_log_handler;
@@ -27,6 +28,6 @@ fn tell(message: &MjLogMessage) {
     let warns = matches!(message.level(), MjtLogLevel::mjLOG_WARNING | MjtLogLevel::mjLOG_ERROR);
     let subject = message.subject();
     if warns && !subject.contains(KNOWN) {
-        eprintln!("MuJoCo: {subject}");
+        let _ = writeln!(std::io::stderr(), "MuJoCo: {subject}");
     }
 }

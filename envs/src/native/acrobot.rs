@@ -182,8 +182,8 @@ impl Env for Acrobot {
         Ok(Step { reward, episode })
     }
 
-    fn render(&mut self) -> Option<Frame> {
-        Some(draw::acrobot(self.state[0], self.state[1]))
+    fn render(&mut self) -> Result<Frame, EnvError> {
+        Ok(draw::acrobot(self.state[0], self.state[1]))
     }
 
     fn frames_per_second(&self) -> f64 {

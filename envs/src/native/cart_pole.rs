@@ -111,8 +111,8 @@ impl Env for CartPole {
         Ok(Step { reward, episode })
     }
 
-    fn render(&mut self) -> Option<Frame> {
-        Some(draw::cart_pole(self.state[0], self.state[2]))
+    fn render(&mut self) -> Result<Frame, EnvError> {
+        Ok(draw::cart_pole(self.state[0], self.state[2]))
     }
 
     fn frames_per_second(&self) -> f64 {

@@ -95,8 +95,8 @@ impl Env for MountainCar {
         Ok(Step { reward: -1.0, episode })
     }
 
-    fn render(&mut self) -> Option<Frame> {
-        Some(draw::mountain_car(self.state[0], GOAL_POSITION))
+    fn render(&mut self) -> Result<Frame, EnvError> {
+        Ok(draw::mountain_car(self.state[0], GOAL_POSITION))
     }
 
     fn frames_per_second(&self) -> f64 {

@@ -96,8 +96,8 @@ impl Env for MountainCarContinuous {
         Ok(Step { reward: reward as f32, episode })
     }
 
-    fn render(&mut self) -> Option<Frame> {
-        Some(draw::mountain_car(self.state[0], GOAL_POSITION))
+    fn render(&mut self) -> Result<Frame, EnvError> {
+        Ok(draw::mountain_car(self.state[0], GOAL_POSITION))
     }
 
     fn frames_per_second(&self) -> f64 {

@@ -98,8 +98,8 @@ impl Env for Pendulum {
         Ok(Step { reward: -cost as f32, episode: Episode::Running })
     }
 
-    fn render(&mut self) -> Option<Frame> {
-        Some(draw::pendulum(self.state[0], self.last_torque.map(f64::from)))
+    fn render(&mut self) -> Result<Frame, EnvError> {
+        Ok(draw::pendulum(self.state[0], self.last_torque.map(f64::from)))
     }
 
     fn frames_per_second(&self) -> f64 {

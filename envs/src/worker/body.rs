@@ -39,6 +39,7 @@ pub fn run(job: Job, registry: &Registry, zygote: Pid) -> i32 {
     if os::follow_parent(zygote).is_err() {
         return 0;
     }
+    os::print_to_standard_error();
     os::name_process(&format!("phalanx-row-{}", job.share.slices()[0].start));
     keep_panics();
     Worker::new(job, zygote).run(registry)
@@ -142,8 +143,8 @@ impl Worker {
         }
     }
 
-    /// Does a part of the step number `step` of a slice, and tells the learner when it was the last one or failed. The event of a failure
-    /// is sent before the learner is told to look for it.
+    /// Does a part of the step number `step` of a slice, and tells the learner when it was the last one or failed. The learner looks
+    /// for the event of a failure first: a long one is not sent until somebody reads.
     fn take_part(
         &self,
         slice: usize,
@@ -152,23 +153,22 @@ impl Worker {
     ) -> Result<Progress, Stop> {
         let (slot, answers) = (self.board.slot(self.job.worker), self.board.answers());
         let t = self.board.orders(self.job.worker).time(slice);
-        let mut outcome = Ok(Progress::Over);
-        match self.guard(t, || part(self.block(), t)) {
-            Ok(Progress::Over) => {}
+        let failure = match self.guard(t, || part(self.block(), t)) {
+            Ok(Progress::Over) => None,
             Ok(progress) => return Ok(progress),
-            Err(event) => {
-                if matches!(event, Event::Lost(_)) {
-                    outcome = Err(Stop(PANICKED));
-                }
-                let _ = self.job.events.send(event);
-                slot.failed.store(1, Ordering::Relaxed);
-                answers.failures.fetch_add(1, Ordering::Relaxed);
-            }
+            Err(event) => Some(event),
+        };
+        if failure.is_some() {
+            slot.failed.store(1, Ordering::Relaxed);
+            answers.failures.fetch_add(1, Ordering::Relaxed);
         }
         slot.set_idle();
         slot.finished[slice].store(step, Ordering::Release);
         answers.bell.ring();
-        outcome
+        let Some(event) = failure else { return Ok(Progress::Over) };
+        let lost = matches!(event, Event::Lost(_));
+        let _ = self.job.events.send(event);
+        if lost { Err(Stop(PANICKED)) } else { Ok(Progress::Over) }
     }
 
     /// Receives one command and answers it.

@@ -181,12 +181,17 @@ impl Crew {
             if self.is_over(part) || !dead && self.clock < begun.at + limit {
                 continue;
             }
-            let silence = if dead { Silence::Gone } else { Silence::Late };
+            // What it said before it died tells more than its death.
+            let said = if dead { link.receive(Instant::now()) } else { Err(Silence::Late) };
             let action = |row| {
                 let t = parts.iter().find(|part| part.rows.contains(&row)).map_or(0, |part| part.t);
                 block.action(t, row).to_string()
             };
-            if let Trouble::Failed(e) = self.lose(part.worker, silence, limit, &action) {
+            let outcome = match said {
+                Ok(event) => self.accept(part.worker, event).map(drop),
+                Err(silence) => Err(self.lose(part.worker, silence, limit, &action)),
+            };
+            if let Err(Trouble::Failed(e)) = outcome {
                 return Err(e);
             }
         }
@@ -219,13 +224,20 @@ impl Crew {
             Member::Lost(_, e) => return Err(Trouble::Lost(e.clone())),
         };
         match link.receive(deadline) {
-            Ok(Event::Failed(e)) => Err(Trouble::Failed(e)),
-            Ok(Event::Lost(e)) => {
+            Ok(event) => self.accept(worker, event),
+            Err(silence) => Err(self.lose(worker, silence, limit, &|_| String::new())),
+        }
+    }
+
+    /// Takes in what a worker says; one that says why it ends is gone afterwards.
+    fn accept(&mut self, worker: usize, event: Event) -> Result<Event, Trouble> {
+        match event {
+            Event::Failed(e) => Err(Trouble::Failed(e)),
+            Event::Lost(e) => {
                 self.dismiss(worker, e.clone());
                 Err(Trouble::Lost(e))
             }
-            Ok(event) => Ok(event),
-            Err(silence) => Err(self.lose(worker, silence, limit, &|_| String::new())),
+            event => Ok(event),
         }
     }
 

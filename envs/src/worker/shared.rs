@@ -57,7 +57,7 @@ unsafe impl Sync for Region {}
 pub struct Answers {
     /// Rung for every step that a worker has finished.
     pub bell: Bell,
-    /// Workers that failed in a step and have sent an event that says how.
+    /// Workers that failed in a step; an event that says how follows.
     pub failures: AtomicU32,
 }
 

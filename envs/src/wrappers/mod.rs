@@ -141,7 +141,11 @@ impl<W: Wrapper> Env for W {
         self.inner_mut().is_ready()
     }
 
-    fn render(&mut self) -> Option<Frame> {
+    fn prepare_drop(&mut self) {
+        self.inner_mut().prepare_drop();
+    }
+
+    fn render(&mut self) -> Result<Frame, EnvError> {
         self.inner_mut().render()
     }
 

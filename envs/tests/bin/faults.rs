@@ -41,6 +41,7 @@ fn run(zygote: &Zygote, registry: &Registry, arguments: &[&str]) {
         ["door", name, params, deadline] => {
             loss::behind_a_door(zygote, name, params, deadline.parse().unwrap());
         }
+        ["last-words"] => loss::last_words(zygote),
         ["worker-killed"] => loss::worker_killed(zygote),
         ["zygote-killed"] => loss::zygote_killed(zygote),
         ["learner-killed"] => loss::learner_killed(zygote),

@@ -95,6 +95,8 @@ static int32_t step(void *env, const void *action, void *observation, float *rew
     if (self->steps == 3) {
         if (has(self, "segfault"))
             *(volatile int *)8 = 0;
+        if (has(self, "leave"))
+            exit(0);
         if (has(self, "hang"))
             for (;;)
                 pause();

@@ -74,6 +74,14 @@ def step():
     elif fault == "torn":
         os.write(sink, struct.pack("<IB", 1 + len(outcome), 3) + outcome[:4])
         sys.exit()
+    elif fault == "partial":
+        os.write(sink, struct.pack("<IB", 1 + len(outcome), 3) + outcome[:1])
+        time.sleep(1000)
+    elif fault == "no kind":
+        os.write(sink, bytes(4))
+        time.sleep(1000)
+    elif fault == "no words":
+        send(255, b"")
     elif fault == "twice":
         os.write(sink, 2 * (struct.pack("<IB", 1 + len(outcome), 3) + outcome))
     elif fault == "error":
@@ -104,3 +112,5 @@ while len(head := source.read(5)) == 5:
         send(6, b'{"half": ')
     else:
         break
+if fault == "stay":
+    time.sleep(1000)

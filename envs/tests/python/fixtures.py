@@ -3,6 +3,7 @@
 import ctypes
 import faulthandler
 import os
+import subprocess
 import sys
 
 import gymnasium
@@ -63,8 +64,8 @@ class Pixels(gymnasium.Env):
     metadata = {"render_modes": ["rgb_array"], "render_fps": 12}
     observation_space, action_space = Box(0, 255, (5, 4, 3), np.uint8), Discrete(2)
 
-    def __init__(self, render_mode=None):
-        self.render_mode = render_mode
+    def __init__(self, render_mode=None, grey=False):
+        self.render_mode, self.grey = render_mode, grey
 
     def reset(self, *, seed=None, options=None):
         super().reset(seed=seed)
@@ -77,7 +78,7 @@ class Pixels(gymnasium.Env):
         return self.picture, float(self.picture[0, 0, 0]), ends, False, {}
 
     def render(self):
-        return self.picture
+        return self.picture[:, :, 0] if self.grey else self.picture
 
 
 class Walk(gymnasium.Env):
@@ -130,10 +131,15 @@ class Walk(gymnasium.Env):
         info = {"steps": self.steps, "pair": np.array([self.position, np.nan]), "name": "walk", "picture": np.zeros((6, 20)), "near": abs(self.position) < 1}
         terminated = bool(abs(self.position) > 4)
         # Both at once: the end of the task counts.
-        return self.observation(), -abs(self.position), terminated, terminated or self.steps == 30, info
+        reward = None if self.fault == "no_reward" else -abs(self.position)
+        return self.observation(), reward, terminated, terminated or self.steps == 30, info
 
     def pid(self):
         return os.getpid()
+
+    def start(self):
+        """Starts a program that nobody ends."""
+        return subprocess.Popen(["sleep", "1000"]).pid
 
     def shift(self, by, scale=1.0):
         self.position += by * scale

@@ -140,9 +140,9 @@ impl Instance {
         Ok((reward, episode))
     }
 
-    /// Draws the present state; `None` when the library does not draw.
-    pub fn render(&mut self) -> Result<Option<Frame>, EnvError> {
-        let Some(render) = self.handle.functions.render else { return Ok(None) };
+    /// Draws the present state, if the library draws.
+    pub fn render(&mut self) -> Result<Frame, EnvError> {
+        let Some(render) = self.handle.functions.render else { return Err(EnvError::NoRender) };
         let (mut width, mut height) = (0, 0);
         // SAFETY: null asks for the size alone; both numbers outlive the call.
         let status = unsafe { render(self.handle.env, &raw mut width, &raw mut height, ptr::null_mut()) };
@@ -156,7 +156,7 @@ impl Instance {
         // SAFETY: the buffer has the size that the library has just asked for.
         let status = unsafe { render(self.handle.env, &raw mut width, &raw mut height, pixels.as_mut_ptr()) };
         self.handle.check("render", status)?;
-        Ok(Some(Frame { width: size.0, height: size.1, pixels }))
+        Ok(Frame { width: size.0, height: size.1, pixels })
     }
 
     /// Calls a method: JSON in, JSON out.

@@ -53,9 +53,8 @@ impl Env for Dylib {
         Ok(Step { reward, episode: episode(status.into()).map_err(EnvError::Failed)? })
     }
 
-    fn render(&mut self) -> Option<Frame> {
-        // The trait has no room for the reason.
-        self.instance.render().ok().flatten()
+    fn render(&mut self) -> Result<Frame, EnvError> {
+        self.instance.render()
     }
 
     fn call(&mut self, name: &str, arguments: &Value) -> Result<Value, EnvError> {

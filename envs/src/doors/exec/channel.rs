@@ -20,6 +20,8 @@ const LONGEST_TEXT: usize = 1 << 16;
 pub enum Fault {
     /// The other end is closed.
     Ended,
+    /// The other end was closed in the middle of an answer.
+    Torn,
     /// The simulator does not keep its word, told in a sentence. Nothing that follows can be trusted.
     Broken(String),
     /// The simulator says that it could not do it.
@@ -58,7 +60,9 @@ impl Channel {
             match self.to.write(rest) {
                 Ok(written) => rest = &rest[written..],
                 Err(e) if e.kind() == ErrorKind::WouldBlock => {
-                    wait(&self.to, PollFlags::POLLOUT, start, deadline, "does not read what it is sent")?;
+                    wait(&self.to, PollFlags::POLLOUT, start, deadline, || {
+                        "does not read what it is sent".to_owned()
+                    })?;
                 }
                 Err(e) => check(&e)?,
             }
@@ -76,14 +80,23 @@ impl Channel {
         let start = Instant::now();
         let (mut filled, mut whole) = (0, HEADER);
         while filled < whole {
-            wait(&self.from, PollFlags::POLLIN, start, deadline, "did not answer")?;
+            wait(&self.from, PollFlags::POLLIN, start, deadline, || {
+                if filled == 0 {
+                    return "did not answer".to_owned();
+                }
+                let shown = self.incoming[..filled.min(32)].escape_ascii();
+                format!("sent only {filled} bytes of an answer of {whole} (\"{shown}\")")
+            })?;
             match self.from.read(&mut self.incoming[filled..]) {
                 Ok(0) if filled == 0 => return Err(Fault::Ended),
-                Ok(0) => {
-                    return Err(Fault::Broken("the simulator ended in the middle of an answer".to_owned()));
-                }
+                Ok(0) => return Err(Fault::Torn),
                 Ok(read) => filled += read,
                 Err(e) => check(&e)?,
+            }
+            if self.incoming[..filled] == [0; HEADER - 1] {
+                return Err(Fault::Broken(
+                    "the simulator sent a message of length 0, without a kind".to_owned(),
+                ));
             }
             if whole == HEADER && filled >= HEADER {
                 whole = length(&self.incoming[..filled], kind, &lengths)?;
@@ -124,14 +137,20 @@ fn length(begin: &[u8], kind: Kind, lengths: &RangeInclusive<usize>) -> Result<u
 }
 
 /// Waits until an end is ready, or `deadline` has passed since `start`.
-fn wait(end: &File, flags: PollFlags, start: Instant, deadline: Duration, late: &str) -> Result<(), Fault> {
+fn wait(
+    end: &File,
+    flags: PollFlags,
+    start: Instant,
+    deadline: Duration,
+    late: impl Fn() -> String,
+) -> Result<(), Fault> {
     loop {
         let left = deadline.saturating_sub(start.elapsed());
         // Rounded up: the last part of a millisecond is not to be spent in a loop.
         let timeout = PollTimeout::try_from(left + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX);
         match poll(&mut [PollFd::new(end.as_fd(), flags)], timeout) {
             Ok(0) if left.is_zero() => {
-                return Err(Fault::Broken(format!("the simulator {late} within {deadline:?}")));
+                return Err(Fault::Broken(format!("the simulator {} within {deadline:?}", late())));
             }
             Ok(0) | Err(Errno::EINTR) => {}
             Ok(_) => return Ok(()),

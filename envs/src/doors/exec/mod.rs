@@ -35,15 +35,23 @@ pub(super) fn exec() -> Door {
                 "exec: a program and its words are expected, quoted as in a shell: {command}"
             ))
         })?;
-        open(Origin::Command(words), params)
+        open(Origin::Command(words), params).map_err(|e| named(command, e))
     })
 }
 
 /// The door to programs that listen.
 pub(super) fn tcp() -> Door {
     Door::new("a program that listens, one connection for each row: tcp:127.0.0.1:5555", |address, params| {
-        open(Origin::Address(address.to_owned()), params)
+        open(Origin::Address(address.to_owned()), params).map_err(|e| named(address, e))
     })
+}
+
+/// What keeps an environment from being made, with the simulator's name.
+fn named(simulator: &str, error: EnvError) -> EnvError {
+    match error {
+        EnvError::Failed(what) => EnvError::Failed(format!("{simulator}: {what}")),
+        error => error,
+    }
 }
 
 fn open(origin: Origin, params: &Params) -> Result<Box<dyn Env>, EnvError> {
@@ -84,7 +92,7 @@ impl Remote {
     /// Receives the answer to what was sent last, unless it has been received.
     fn catch_up(&mut self) -> Result<(), Fault> {
         match self.pending.map(|coming| self.receive(coming).map(drop)) {
-            Some(Err(fault @ (Fault::Ended | Fault::Broken(_)))) => Err(fault),
+            Some(Err(fault @ (Fault::Ended | Fault::Torn | Fault::Broken(_)))) => Err(fault),
             // Nobody has asked for its outcome, nor for its error.
             _ => Ok(()),
         }
@@ -214,12 +222,15 @@ impl Env for Remote {
         }
     }
 
-    fn render(&mut self) -> Option<Frame> {
+    fn prepare_drop(&mut self) {
+        self.simulator.part();
+    }
+
+    fn render(&mut self) -> Result<Frame, EnvError> {
         if !self.hello.draws {
-            return None;
+            return Err(EnvError::NoRender);
         }
-        // A simulator that cannot is told of by the next step: there is no room for the reason here.
-        self.try_render().map_err(|fault| self.simulator.fail(fault)).ok()
+        self.try_render().map_err(|fault| self.simulator.fail(fault))
     }
 
     fn call(&mut self, name: &str, arguments: &Value) -> Result<Value, EnvError> {

@@ -9,9 +9,6 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{Signal, killpg};
-use nix::unistd::Pid;
-
 use super::channel::{Channel, Fault};
 use super::protocol::{self, Kind};
 use crate::EnvError;
@@ -60,7 +57,7 @@ fn start(words: &[String]) -> io::Result<Simulator> {
     os::adopt(&mut command, vec![its_in.into(), its_out.into()]);
     let child = command.spawn()?;
     let channel = Channel::new(from.into(), to.into())?;
-    Ok(Simulator { child: Some(child), channel: Some(channel) })
+    Ok(Simulator { child: Some(child), channel: Some(channel), parted: None })
 }
 
 fn connect(address: &str, deadline: Duration) -> io::Result<Simulator> {
@@ -76,7 +73,7 @@ fn connect(address: &str, deadline: Duration) -> io::Result<Simulator> {
     };
     stream.set_nodelay(true)?;
     let channel = Channel::new(OwnedFd::from(stream.try_clone()?), stream.into())?;
-    Ok(Simulator { child: None, channel: Some(channel) })
+    Ok(Simulator { child: None, channel: Some(channel), parted: None })
 }
 
 /// A simulator that answers one environment.
@@ -84,6 +81,8 @@ pub struct Simulator {
     child: Option<Child>,
     /// Empty once it is known to have ended.
     channel: Option<Channel>,
+    /// When it was asked to end.
+    parted: Option<Instant>,
 }
 
 impl Simulator {
@@ -111,11 +110,31 @@ impl Simulator {
         self.channel.as_mut().ok_or(Fault::Ended)?.receive(kind, lengths, deadline)
     }
 
+    /// Asks it to end; what it says to that is of no interest.
+    pub fn part(&mut self) {
+        let _ = self.send(Duration::ZERO, |out| protocol::plain(out, Kind::Close));
+        self.channel = None;
+        self.parted.get_or_insert_with(Instant::now);
+    }
+
     /// The error to tell after a fault. A simulator that has ended says how; one that does not keep its word is ended.
     #[cold]
     pub fn fail(&mut self, fault: Fault) -> EnvError {
         EnvError::Failed(match fault {
+            Fault::Said(text) if text.is_empty() => {
+                "the simulator says that it failed, and nothing more".to_owned()
+            }
             Fault::Said(text) => text,
+            Fault::Torn => match self.end(PARTING) {
+                None => "the simulator closed the connection in the middle of an answer".to_owned(),
+                Some(End::Itself(status)) => {
+                    format!("the simulator ended in the middle of an answer ({status})")
+                }
+                Some(End::Killed) => {
+                    "the simulator closed PHALANX_OUT in the middle of an answer and went on; it was killed"
+                        .to_owned()
+                }
+            },
             Fault::Ended => match self.end(PARTING) {
                 None => "the simulator closed the connection".to_owned(),
                 Some(End::Itself(status)) => format!("the simulator ended ({status})"),
@@ -137,7 +156,7 @@ impl Simulator {
         let pid = child.id() as i32;
         // Looked at, not reaped: until it is, its number and its group's are nobody else's.
         let itself = os::Process::open(pid).is_ok_and(|process| process.ended_within(patience));
-        let _ = killpg(Pid::from_raw(pid), Signal::SIGKILL);
+        os::kill_group(pid);
         let status = child.wait().ok()?;
         Some(if itself { End::Itself(status) } else { End::Killed })
     }
@@ -151,7 +170,8 @@ enum End {
 
 impl Drop for Simulator {
     fn drop(&mut self) {
-        let _ = self.send(PARTING, |out| protocol::plain(out, Kind::Close));
-        self.end(PARTING);
+        self.part();
+        let left = self.parted.map_or(PARTING, |parted| PARTING.saturating_sub(parted.elapsed()));
+        self.end(left);
     }
 }

@@ -25,7 +25,7 @@ use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use nix::sys::signal::{SigHandler, Signal, signal};
+use nix::sys::signal::{SigHandler, Signal, killpg, signal};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, getpid};
 
@@ -64,6 +64,12 @@ pub fn ignore_signals() {
     }
 }
 
+/// Has what this process prints to its standard output go to the standard error: the output is another program's.
+pub fn print_to_standard_error() {
+    // One that is closed is no place for anything.
+    let _ = nix::unistd::dup2_stdout(io::stderr());
+}
+
 /// Has the program of `command` end with the thread that starts it, leave signals to it, and inherit `descriptors`.
 ///
 /// They keep their numbers there, and are closed here when `command` is dropped.
@@ -88,12 +94,19 @@ pub fn never_block(pipe: impl AsFd) -> io::Result<()> {
     Ok(())
 }
 
-/// Sleeps until there is something to read, or the other end is closed.
-pub fn await_input(pipe: impl AsFd) -> io::Result<()> {
-    match poll(&mut [PollFd::new(pipe.as_fd(), PollFlags::POLLIN)], PollTimeout::NONE) {
-        Ok(_) | Err(Errno::EINTR) => Ok(()),
+/// Sleeps until there is something to read, or the other end is closed, for `most` at most. Whether it may have been so.
+pub fn await_input(pipe: impl AsFd, most: Duration) -> io::Result<bool> {
+    let timeout = PollTimeout::try_from(most).unwrap_or(PollTimeout::MAX);
+    match poll(&mut [PollFd::new(pipe.as_fd(), PollFlags::POLLIN)], timeout) {
+        Ok(ready) => Ok(ready > 0),
+        Err(Errno::EINTR) => Ok(true),
         Err(e) => Err(e.into()),
     }
+}
+
+/// Ends all of a process group whose first process has not been reaped: until it is, the number is no other's.
+pub fn kill_group(pid: i32) {
+    let _ = killpg(Pid::from_raw(pid), Signal::SIGKILL);
 }
 
 /// Waits for a child that has ended and says how.

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 #[derive(Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct Faults {
-    /// `panic`, `error`, `exit`, `abort`, `hang` or nothing.
+    /// `panic`, `error`, `long error`, `exit`, `abort`, `hang` or nothing.
     fault: String,
     /// `new`, `reset`, `step` or `call`.
     phase: String,
@@ -86,6 +86,7 @@ impl Faulty {
         match faults.fault.as_str() {
             "panic" => panic!("the wheel came off"),
             "error" => Err(EnvError::failed("the wheel squeaks")),
+            "long error" => Err(EnvError::failed("squeak ".repeat(300_000))),
             "exit" => std::process::exit(0),
             "abort" => std::process::abort(),
             "hang" => loop {

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use phalanx_envs::{BatchEnv, EnvSpec, WorkerBatch, Zygote};
 use serde_json::{Value, json};
 
+use crate::equal::pipelined;
 use crate::life::{assert_childless, kill, wait_until};
 use crate::{act, batch, spec, within};
 
@@ -43,6 +44,19 @@ pub fn behind_a_door(zygote: &Zygote, name: &str, params: &str, deadline: f64) {
     println!("error: {}", outcome.unwrap_err());
     batch.close().unwrap();
     assert_childless(zygote.pid());
+}
+
+/// The environment of a worker's first slice panics while the learner is elsewhere, and the second slice is never stepped.
+pub fn last_words(zygote: &Zygote) {
+    let params = json!({ "fault": "panic", "phase": "step" });
+    let mut batch = pipelined(zygote, &params, 4, 1, &within(30.0));
+    batch.reset(None).unwrap();
+    let worker = process(&mut batch, 0);
+    act(batch.block(), 0, 0);
+    assert_eq!(batch.groups().len(), 2);
+    (0..2).for_each(|group| batch.begin(group, 0).unwrap());
+    wait_until(|| !is_alive(worker));
+    println!("error: {}", batch.finish(1).unwrap_err());
 }
 
 /// Kills a worker between two steps, and one within a step.

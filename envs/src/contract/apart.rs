@@ -1,0 +1,86 @@
+//! The check in a process of its own: nothing that an environment does can end it unnoticed.
+
+use std::io::{self, BufReader, PipeReader, PipeWriter, Write};
+
+use serde::{Deserialize, Serialize};
+
+use super::trial::guard;
+use super::{Report, check_told};
+use crate::worker::os::{self, Fork};
+use crate::{EnvError, EnvSpec, Registry};
+
+/// What the process says, one after another.
+#[derive(Serialize, Deserialize)]
+enum Word {
+    /// What it is about to do.
+    Begun(String),
+    /// There is no such environment, or it cannot be made so.
+    Refused(EnvError),
+    /// The end.
+    Found(Report),
+}
+
+/// As [`check`](super::check), in a process of its own: that the environment crashes or leaves the process is a finding, too.
+///
+/// # Errors
+/// What [`Registry::info_of`] says, and [`EnvError::Failed`] when there can be no process: this one must have a single thread.
+pub fn check_apart(registry: &Registry, spec: &EnvSpec) -> Result<Report, EnvError> {
+    let failed = |e: io::Error| EnvError::failed(format!("no process can be had for the check: {e}"));
+    let threads = os::threads().map_err(failed)?;
+    if threads != 1 {
+        return Err(failed(io::Error::other(format!(
+            "this one has {threads} threads, and can be forked with one"
+        ))));
+    }
+    let (words, to) = io::pipe().map_err(failed)?;
+    match os::fork().map_err(failed)? {
+        Fork::Parent(pid) => {
+            drop(to);
+            listen(words, pid.as_raw(), spec)
+        }
+        Fork::Child => {
+            drop(words);
+            os::print_to_standard_error();
+            let told = guard(|| Ok(tell(registry, spec, &to)));
+            os::exit(i32::from(!matches!(told, Ok(Ok(())))));
+        }
+    }
+}
+
+fn tell(registry: &Registry, spec: &EnvSpec, to: &PipeWriter) -> io::Result<()> {
+    // In one piece: nothing of it is to be lost in a buffer.
+    let say = |word: Word| (&mut &*to).write_all(&serde_json::to_vec(&word)?);
+    say(Word::Begun("making it".to_owned()))?;
+    if let Err(e) = registry.info_of(&spec.name, &spec.params) {
+        return say(Word::Refused(e));
+    }
+    let report = check_told(registry, spec, &|begun| {
+        // Nobody listens when the other process was killed.
+        let _ = say(Word::Begun(begun));
+    });
+    say(Word::Found(report))
+}
+
+/// What the process found, or how it ended.
+fn listen(words: PipeReader, pid: i32, spec: &EnvSpec) -> Result<Report, EnvError> {
+    let (mut begun, mut outcome) = (String::new(), None);
+    for word in serde_json::Deserializer::from_reader(BufReader::new(words)).into_iter() {
+        match word {
+            Ok(Word::Begun(what)) => begun = what,
+            Ok(Word::Refused(e)) => outcome = Some(Err(e)),
+            Ok(Word::Found(report)) => outcome = Some(Ok(report)),
+            Err(_) => break,
+        }
+        if outcome.is_some() {
+            break;
+        }
+    }
+    let how = os::reap(pid);
+    outcome.unwrap_or_else(|| {
+        let mut report = Report { env: spec.name.clone(), ..Report::default() };
+        report.error(format!(
+            "{begun}: it ended the process ({how}): an environment must return an error instead"
+        ));
+        Ok(report)
+    })
+}
