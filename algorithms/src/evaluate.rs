@@ -50,7 +50,8 @@ pub fn evaluation_shape(episodes: usize) -> (usize, usize) {
 ///
 /// An episode that does not end is cut off after 100,000 steps. Every row plays its share, so that short episodes are not
 /// preferred; and every call plays the same episodes of the batch's seed, so that policies are compared on equal terms.
-/// `played` sees the evaluation after each episode, without infos.
+/// `played` sees the evaluation after each episode, without infos, and `stop` is asked before each step: an evaluation that is cut
+/// short is none.
 ///
 /// # Errors
 /// [`AlgorithmError::Env`] and [`AlgorithmError::Agent`].
@@ -60,7 +61,8 @@ pub fn evaluate(
     episodes: usize,
     mut generator: Option<&mut Generator>,
     mut played: impl FnMut(&Evaluation),
-) -> Result<Evaluation, AlgorithmError> {
+    stop: &dyn Fn() -> bool,
+) -> Result<Option<Evaluation>, AlgorithmError> {
     let rows = batch.block().layout().rows;
     let (mut log_prob, mut noise) = (vec![0.0; rows], Vec::new());
     let mut actor = agent.actor();
@@ -72,6 +74,9 @@ pub fn evaluate(
         batch.block().set_active(row, left > 0);
     }
     while left.iter().any(|&left| left > 0) {
+        if stop() {
+            return Ok(None);
+        }
         // P29
         let mode = generator.as_deref_mut().map_or(Mode::Greedy, |generator| {
             noise.clear();
@@ -106,5 +111,5 @@ pub fn evaluate(
         }
     }
     evaluation.infos = batch.take_infos()?;
-    Ok(evaluation)
+    Ok(Some(evaluation))
 }

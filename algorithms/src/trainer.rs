@@ -135,7 +135,7 @@ impl Trainer {
         self.progress.step >= self.settings.steps
     }
 
-    /// Trains until all steps are taken or `stop` says so, writing checkpoints and handing each iteration's record to
+    /// Trains until all steps are taken or `stop` says so, which may cut an evaluation short, writing checkpoints and handing each iteration's record to
     /// `log`.
     ///
     /// # Errors
@@ -170,7 +170,7 @@ impl Trainer {
             let before = self.progress.step;
             let mut record = self.iterate()?;
             if self.is_due(before, self.settings.evaluation.every) {
-                self.try_out(&mut record, checkpoints)?;
+                self.try_out(&mut record, checkpoints, stop)?;
             }
             log(&record)?;
             let recent = self.collector.log().recent_return();
@@ -192,8 +192,13 @@ impl Trainer {
         self.is_finished() || (every > 0 && before / every != self.progress.step / every)
     }
 
-    fn try_out(&mut self, record: &mut Record, checkpoints: &Checkpoints) -> Result<(), AlgorithmError> {
-        let Some(evaluation) = self.evaluate()? else { return Ok(()) };
+    fn try_out(
+        &mut self,
+        record: &mut Record,
+        checkpoints: &Checkpoints,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<(), AlgorithmError> {
+        let Some(evaluation) = self.evaluate(stop)? else { return Ok(()) };
         let mean = evaluation.return_mean();
         record.push("evaluation_return_mean", mean);
         record.push("evaluation_return_std", evaluation.return_std());
@@ -270,14 +275,14 @@ impl Trainer {
         record
     }
 
-    /// Plays the evaluation's episodes greedily; nothing when there are none.
+    /// Plays the evaluation's episodes greedily; nothing when there are none, or `stop` cuts them short.
     ///
     /// # Errors
     /// What the environments say.
-    pub fn evaluate(&mut self) -> Result<Option<Evaluation>, AlgorithmError> {
+    pub fn evaluate(&mut self, stop: &dyn Fn() -> bool) -> Result<Option<Evaluation>, AlgorithmError> {
         let episodes = self.settings.evaluation.episodes;
         match &mut self.evaluation {
-            Some(batch) => evaluate(&mut self.agent, &mut **batch, episodes, None, |_| {}).map(Some),
+            Some(batch) => evaluate(&mut self.agent, &mut **batch, episodes, None, |_| {}, stop),
             None => Ok(None),
         }
     }

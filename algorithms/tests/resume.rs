@@ -3,8 +3,8 @@
 
 use phalanx_agents::{Checkpoint, Device, NetworkSettings, NormalizeSettings};
 use phalanx_algorithms::{
-    AlgorithmError, Checkpoints, EpisodesRollout, EvaluationSettings, KlPenaltySettings, Objective,
-    PpoSettings, Record, RolloutSettings, StepsRollout, TrainSettings, Trainer, Which,
+    AlgorithmError, Checkpoints, EpisodesRollout, EvaluationSettings, KlPenaltySettings, Objective, Outcome,
+    PpoSettings, Record, RolloutSettings, StepsRollout, TrainSettings, Trainer, Which, checkpoint_step,
 };
 use phalanx_envs::{
     Action, BatchEnv, Env, EnvError, EnvSpec, Episode, LocalBatch, Registry, Row, Space, Step,
@@ -131,7 +131,7 @@ fn a_policy_is_tried_out_on_an_environment_of_the_same_spaces() {
     let spec = EnvSpec::named("CartPole-v1");
     // Whatever the policy does, an episode of 5 steps has a return of 5.
     settings.evaluation.env = Some(EnvSpec { time_limit: Some(5), ..spec.clone() });
-    let evaluation = trainer(&registry, &spec, &settings).evaluate().unwrap().unwrap();
+    let evaluation = trainer(&registry, &spec, &settings).evaluate(&|| false).unwrap().unwrap();
     assert_eq!(evaluation.returns, [5.0; 3]);
     settings.evaluation.env = Some(EnvSpec::named("Acrobot-v1"));
     let error = try_trainer(&registry, &spec, &settings).err().unwrap().to_string();
@@ -204,6 +204,37 @@ fn a_reward_that_is_not_finite_stops_before_learning_and_leaves_the_rollout() {
 }
 
 #[test]
+fn a_stop_cuts_an_evaluation_short() {
+    let registry = Registry::standard();
+    let rollout = RolloutSettings::Steps(StepsRollout { steps: 32 });
+    let mut settings = settings(rollout, Objective::default());
+    settings.evaluation.every = 1;
+    let folder = tempfile::tempdir().unwrap();
+    for stopped in [true, false] {
+        let asked = std::cell::Cell::new(0);
+        let stop = || {
+            asked.set(asked.get() + 1);
+            // The first step of the first evaluation, or never before it is over.
+            stopped || asked.get() > 3 * 500
+        };
+        let mut evaluations = Vec::new();
+        let mut log = |record: &Record| {
+            evaluations.push(record.get("evaluation_return_mean"));
+            Ok(())
+        };
+        let mut trainer = trainer(&registry, &EnvSpec::named("CartPole-v1"), &settings);
+        let checkpoints = Checkpoints::new(folder.path(), 2);
+        let outcome = trainer.run(&checkpoints, &mut log, &stop).unwrap();
+        if stopped {
+            assert_eq!((outcome, trainer.step(), evaluations), (Outcome::Stopped, 128, vec![None]));
+            assert_eq!(checkpoint_step(&checkpoints.load(Which::Latest).unwrap().checkpoint).unwrap(), 128);
+        } else {
+            assert!(evaluations[0].is_some());
+        }
+    }
+}
+
+#[test]
 fn an_observation_that_is_not_finite_is_named() {
     // What step 41 of a row showed is observation 9 of its second rollout; what step 40 showed, the last of an episode, is final.
     for (at, what, time) in [(41, "observation[0]", 9), (40, "final observation[0]", 7)] {
@@ -220,5 +251,5 @@ fn a_failing_environment_leaves_the_last_whole_iteration() {
     let message = format!("{:#}", std::error::Error::source(&error).unwrap());
     assert!(message.contains("row 0: step failed") && message.contains("worn out"), "{message}");
     let found = checkpoints.load(Which::Latest).unwrap();
-    assert_eq!(phalanx_algorithms::checkpoint_step(&found.checkpoint).unwrap(), 4 * 32);
+    assert_eq!(checkpoint_step(&found.checkpoint).unwrap(), 4 * 32);
 }

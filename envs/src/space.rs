@@ -127,10 +127,10 @@ impl Space {
                 wrong("every component must have something to choose".to_owned())
             }
             Self::Discrete { n } if *n > MOST_CHOICES => {
-                wrong(format!("{MOST_CHOICES} choices are possible"))
+                wrong(format!("at most {MOST_CHOICES} choices are possible"))
             }
             Self::MultiDiscrete { n } if n.iter().fold(0, |sum, &n| n.saturating_add(sum)) > MOST_CHOICES => {
-                wrong(format!("{MOST_CHOICES} choices are possible in all"))
+                wrong(format!("at most {MOST_CHOICES} choices are possible in all"))
             }
             Self::Discrete { .. } | Self::MultiDiscrete { .. } => Ok(()),
             Self::Box { shape, low, high, .. } => {

@@ -5,7 +5,7 @@ use std::io::Write;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use phalanx_agents::stream;
-use phalanx_algorithms::{checkpoint_step, evaluate, evaluation_shape};
+use phalanx_algorithms::{Evaluation, checkpoint_step, evaluate, evaluation_shape};
 use phalanx_envs::{Registry, Zygote};
 
 use super::played::Played;
@@ -63,12 +63,13 @@ pub(super) fn run(
     let generator = stochastic.then_some(&mut generator);
     let bar = bar(episodes);
     bar.tick();
-    let evaluation = evaluate(&mut agent, &mut *batch, episodes, generator, |evaluation| {
+    let show = |evaluation: &Evaluation| {
         bar.set_position(evaluation.returns.len() as u64);
         bar.set_message(format!("return {:.1}", evaluation.return_mean()));
-    });
+    };
+    let evaluation = evaluate(&mut agent, &mut *batch, episodes, generator, show, &|| false);
     bar.finish_and_clear();
-    let evaluation = evaluation?;
+    let evaluation = evaluation?.expect("nothing stops it");
     if let Err(error) = batch.close() {
         super::tell(&format!("the environments did not end in order: {error}"));
     }
