@@ -40,10 +40,16 @@ fn libraries_and_simulators_are_built_and_checked_as_the_readme_says() {
 fn a_library_that_ends_the_process_breaks_the_contract() {
     let folder = place();
     shell(&folder, "cc -shared -fPIC -I envs/include -o libfaulty.so envs/tests/doors/faulty.c");
-    for (fault, how) in [("segfault", "signal 11, SIGSEGV"), ("leave", "exit code 0")] {
-        let check = format!("phalanx envs check dylib:libfaulty.so --set fault={fault} || test $? = 1");
+    let late = "did not come back within 1s, and its process was killed";
+    for (fault, how) in [
+        ("segfault", "ended the process (signal 11, SIGSEGV)"),
+        ("leave", "ended the process (exit code 0)"),
+        ("hang", late),
+    ] {
+        let check =
+            format!("phalanx envs check dylib:libfaulty.so --deadline 1 --set fault={fault} || test $? = 1");
         let said = shell(&folder, &check);
-        let found = format!("error: seed 1, episode 0, step 4: step: it ended the process ({how})");
+        let found = format!("error: seed 1, episode 0, step 4: step: it {how}");
         assert!(said.contains("BREAKS the contract") && said.contains(&found), "{said}");
     }
 }

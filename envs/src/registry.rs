@@ -30,12 +30,16 @@ const GYM_RS: [&str; 2] = ["gym-rs/CartPole", "gym-rs/MountainCar"];
 /// Makes one environment from its parameters and, if there is one, its time limit.
 type Constructor = Arc<dyn Fn(&Params, Option<u32>) -> Result<Box<dyn Env>, EnvError> + Send + Sync>;
 
+/// Puts a time limit, or 0 for none, into the parameters of an environment that keeps it itself.
+type OwnLimit = fn(&mut Params, u32);
+
 /// What the registry knows about one environment.
 #[derive(Clone)]
 pub struct Entry {
     constructor: Constructor,
     summary: String,
     time_limit: Option<u32>,
+    own_limit: Option<OwnLimit>,
     params: Params,
 }
 
@@ -62,6 +66,7 @@ impl Entry {
             constructor: Arc::new(constructor),
             summary: String::new(),
             time_limit: None,
+            own_limit: None,
             params: Params::default(),
         }
     }
@@ -111,6 +116,7 @@ pub struct Door {
     summary: String,
     open: Arc<Open>,
     remedy: Arc<dyn Fn() -> Option<String> + Send + Sync>,
+    own_limit: Option<OwnLimit>,
 }
 
 /// Makes one environment from what follows the colon, and its parameters.
@@ -122,7 +128,14 @@ impl Door {
         summary: &str,
         open: impl Fn(&str, &Params) -> Result<Box<dyn Env>, EnvError> + Send + Sync + 'static,
     ) -> Self {
-        Self { summary: summary.to_owned(), open: Arc::new(open), remedy: Arc::new(|| None) }
+        Self { summary: summary.to_owned(), open: Arc::new(open), remedy: Arc::new(|| None), own_limit: None }
+    }
+
+    /// Environments that may have a time limit of their own take the user's in their parameters, 0 for none: `take` puts it there.
+    #[must_use]
+    pub fn limits_itself(mut self, take: fn(&mut Params, u32)) -> Self {
+        self.own_limit = Some(take);
+        self
     }
 
     /// Says what this machine lacks for it, if anything, and what to do; it is asked when somebody wants to know.
@@ -145,7 +158,8 @@ impl Door {
     /// The environment `name` behind this door. It brings its own time limit, or none.
     fn entry(&self, name: &str) -> Entry {
         let (open, name) = (Arc::clone(&self.open), name.to_owned());
-        Entry::new(move |params| open(&name, params)).summary(&self.summary)
+        let entry = Entry::new(move |params| open(&name, params)).summary(&self.summary);
+        Entry { own_limit: self.own_limit, ..entry }
     }
 }
 
@@ -242,8 +256,15 @@ impl Registry {
     /// [`EnvError::UnknownName`], [`EnvError::NotBuiltIn`], or what the constructor or a wrapper says.
     pub fn build(&self, spec: &EnvSpec) -> Result<Box<dyn Env>, EnvError> {
         let entry = self.entry(&spec.name)?;
-        let limit = spec.time_limit.or(entry.time_limit).filter(|&limit| limit > 0);
-        let env = (entry.constructor)(&spec.params, limit).map_err(|e| name_params(e, &spec.name))?;
+        let mut params = spec.params.clone();
+        let limit = match (entry.own_limit, spec.time_limit) {
+            (Some(take), Some(limit)) => {
+                take(&mut params, limit);
+                None
+            }
+            _ => spec.time_limit.or(entry.time_limit).filter(|&limit| limit > 0),
+        };
+        let env = (entry.constructor)(&params, limit).map_err(|e| name_params(e, &spec.name))?;
         spec.wrappers.iter().try_fold(env, |env, wrapper| wrapper.wrap(env))
     }
 

@@ -207,6 +207,19 @@ fn an_end_of_the_task_counts_more_than_a_time_limit() {
     assert!(ends[1] > 0 && ends[2] > 0, "{ends:?}");
 }
 
+/// Pendulum ends by its time limit of 200 steps alone.
+#[test]
+fn a_time_limit_takes_the_place_of_gymnasiums_own() {
+    for (limit, length) in [(None, 200), (Some(50), 50), (Some(300), 300), (Some(0), 400)] {
+        let spec = EnvSpec { time_limit: limit, ..spec("Pendulum-v1", &json!({})) };
+        let mut env = Registry::standard().build(&spec).unwrap();
+        reset(&mut *env, Some(1));
+        let mut step = || shown(&mut *env, |env, row| env.step(Action::Box(&[0.0]), row)).1.unwrap().episode;
+        let steps = (1..400).find(|_| step().is_over()).unwrap_or(400);
+        assert_eq!(steps, length, "{limit:?}");
+    }
+}
+
 #[test]
 fn pixels_stay_bytes_and_are_drawn() {
     let mut env = fixture("Pixels-v0", &json!({}));
@@ -220,6 +233,10 @@ fn pixels_stay_bytes_and_are_drawn() {
     for mut dark in [fixture("Pixels-v0", &json!({ "render_mode": null })), fixture("Walk-v0", &json!({}))] {
         assert!(matches!(dark.render(), Err(EnvError::NoRender)));
     }
+    let mut made = fixture("PixelsOfFunction-v0", &json!({}));
+    made.reset(Some(2), Row::U8(&mut row)).unwrap();
+    assert_eq!(made.render().unwrap().pixels, row);
+    assert!(matches!(fixture("WalkOfFunction-v0", &json!({})).render(), Err(EnvError::NoRender)));
     // Without Gymnasium's own checks, which would refuse it first.
     let mut grey = fixture("Pixels-v0", &json!({ "grey": true, "disable_env_checker": true }));
     grey.reset(Some(2), Row::U8(&mut row)).unwrap();

@@ -36,8 +36,8 @@ pub(super) enum Command {
 pub(super) struct Overrides {
     /// Override a setting, as in `--set algorithm.ppo.discount=0.99`; may be repeated.
     ///
-    /// The value is YAML: `--set 'network.hidden=[128, 128]'`. Items of lists have their index for a name:
-    /// `--set env.wrappers.0=clip_action`.
+    /// The value is YAML: `--set 'network.hidden=[128, 128]'`, `--set 'env.wrappers=[clip_action]'`. Items that are in a list have their
+    /// index for a name: `--set network.hidden.0=256`.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub sets: Vec<String>,
 }

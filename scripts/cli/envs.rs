@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
+use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use phalanx_envs::{EnvInfo, EnvSpec, Params, Registry, contract};
@@ -16,6 +17,9 @@ pub(super) enum Command {
     Check {
         #[command(flatten)]
         named: Named,
+        /// Seconds that making it, a reset, a step or anything else of it may take.
+        #[arg(long, default_value = "300", value_parser = clap::value_parser!(u32).range(1..), value_name = "SECONDS")]
+        deadline: u32,
     },
     /// Show an environment: its spaces, time limit and parameters with their defaults.
     Show {
@@ -43,10 +47,10 @@ impl Named {
 pub(super) fn run(command: Command, registry: &Registry, out: &mut impl Write) -> anyhow::Result<()> {
     match command {
         Command::List => list(registry, out)?,
-        Command::Check { named } => {
+        Command::Check { named, deadline } => {
             let spec = named.spec()?;
             // An unknown name or parameter is the user's slip, not a finding.
-            let report = contract::check_apart(registry, &spec)?;
+            let report = contract::check_apart(registry, &spec, Duration::from_secs(deadline.into()))?;
             writeln!(out, "{report}")?;
             anyhow::ensure!(report.passed(), "{} breaks the contract of environments", spec.name);
         }

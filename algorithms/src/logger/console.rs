@@ -94,7 +94,8 @@ fn summary(record: &Record, evaluation: Option<f64>) -> String {
 
 /// `speed` in steps a second.
 fn line(step: u64, steps: u64, speed: f64, summary: &str) -> String {
-    let share = 100.0 * step as f64 / steps as f64;
+    // The last iteration is a whole one.
+    let share = (100.0 * step as f64 / steps as f64).min(100.0);
     let left = steps.saturating_sub(step) as f64 / speed;
     let left = if left.is_finite() { format!("{left:.0} s left") } else { "time left unknown".to_owned() };
     format!("{step}/{steps} steps ({share:.0} %)  {speed:.0} steps/s  {summary}  {left}")

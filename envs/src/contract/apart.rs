@@ -1,12 +1,14 @@
 //! The check in a process of its own: nothing that an environment does can end it unnoticed.
 
-use std::io::{self, BufReader, PipeReader, PipeWriter, Write};
+use std::io::{self, BufReader, ErrorKind, PipeReader, PipeWriter, Read, Write};
+use std::time::Duration;
 
+use nix::unistd::getpid;
 use serde::{Deserialize, Serialize};
 
 use super::trial::guard;
 use super::{Report, check_told};
-use crate::worker::os::{self, Fork};
+use crate::worker::os::{self, Fork, Process};
 use crate::{EnvError, EnvSpec, Registry};
 
 /// What the process says, one after another.
@@ -20,11 +22,12 @@ enum Word {
     Found(Report),
 }
 
-/// As [`check`](super::check), in a process of its own: that the environment crashes or leaves the process is a finding, too.
+/// As [`check`](super::check), in a process of its own: that the environment crashes, leaves the process or takes longer than
+/// `patience` for anything is a finding, too.
 ///
 /// # Errors
 /// What [`Registry::info_of`] says, and [`EnvError::Failed`] when there can be no process: this one must have a single thread.
-pub fn check_apart(registry: &Registry, spec: &EnvSpec) -> Result<Report, EnvError> {
+pub fn check_apart(registry: &Registry, spec: &EnvSpec, patience: Duration) -> Result<Report, EnvError> {
     let failed = |e: io::Error| EnvError::failed(format!("no process can be had for the check: {e}"));
     let threads = os::threads().map_err(failed)?;
     if threads != 1 {
@@ -33,13 +36,18 @@ pub fn check_apart(registry: &Registry, spec: &EnvSpec) -> Result<Report, EnvErr
         ))));
     }
     let (words, to) = io::pipe().map_err(failed)?;
+    let parent = getpid();
     match os::fork().map_err(failed)? {
         Fork::Parent(pid) => {
             drop(to);
-            listen(words, pid.as_raw(), spec)
+            listen(Patient { words, patience }, pid.as_raw(), spec)
         }
         Fork::Child => {
             drop(words);
+            // One that hangs must not outlive who waits for it.
+            if os::follow_parent(parent).is_err() {
+                os::exit(1);
+            }
             os::print_to_standard_error();
             let told = guard(|| Ok(tell(registry, spec, &to)));
             os::exit(i32::from(!matches!(told, Ok(Ok(())))));
@@ -61,26 +69,50 @@ fn tell(registry: &Registry, spec: &EnvSpec, to: &PipeWriter) -> io::Result<()> 
     say(Word::Found(report))
 }
 
+/// Words that come in time.
+struct Patient {
+    words: PipeReader,
+    patience: Duration,
+}
+
+impl Read for Patient {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if os::await_input(&self.words, self.patience)? {
+            self.words.read(buffer)
+        } else {
+            Err(ErrorKind::TimedOut.into())
+        }
+    }
+}
+
 /// What the process found, or how it ended.
-fn listen(words: PipeReader, pid: i32, spec: &EnvSpec) -> Result<Report, EnvError> {
-    let (mut begun, mut outcome) = (String::new(), None);
+fn listen(words: Patient, pid: i32, spec: &EnvSpec) -> Result<Report, EnvError> {
+    let (mut begun, mut outcome, mut late, patience) = (String::new(), None, false, words.patience);
     for word in serde_json::Deserializer::from_reader(BufReader::new(words)).into_iter() {
         match word {
             Ok(Word::Begun(what)) => begun = what,
             Ok(Word::Refused(e)) => outcome = Some(Err(e)),
             Ok(Word::Found(report)) => outcome = Some(Ok(report)),
-            Err(_) => break,
+            Err(e) => {
+                late = e.io_error_kind() == Some(ErrorKind::TimedOut);
+                break;
+            }
         }
         if outcome.is_some() {
             break;
         }
     }
+    if late && let Ok(process) = Process::open(pid) {
+        process.kill();
+    }
     let how = os::reap(pid);
     outcome.unwrap_or_else(|| {
         let mut report = Report { env: spec.name.clone(), ..Report::default() };
-        report.error(format!(
-            "{begun}: it ended the process ({how}): an environment must return an error instead"
-        ));
+        report.error(if late {
+            format!("{begun}: it did not come back within {patience:?}, and its process was killed")
+        } else {
+            format!("{begun}: it ended the process ({how}): an environment must return an error instead")
+        });
         Ok(report)
     })
 }

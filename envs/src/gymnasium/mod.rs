@@ -254,7 +254,12 @@ pub(crate) fn register(registry: Registry) -> Registry {
         Ok(Box::new(GymnasiumEnv::new(name, params)?))
     };
     let door = Door::new("environments of Python's Gymnasium, gymnasium:CartPole-v1 say", open);
-    registry.with_door("gymnasium", door.needs(|| host::remedy(&usual_interpreter())))
+    let door = door.needs(|| host::remedy(&usual_interpreter())).limits_itself(|params, limit| {
+        // Gymnasium's own limit would hold beside another one; -1 is its word for none.
+        let steps = if limit == 0 { -1 } else { i64::from(limit) };
+        params.0.entry("max_episode_steps").or_insert(steps.into());
+    });
+    registry.with_door("gymnasium", door)
 }
 
 #[cfg(test)]

@@ -128,7 +128,7 @@ class Host:
         return failures
 
     def make(self, name, params):
-        env = gymnasium.make(name, **render_mode(name, params), **params)
+        env = make(name, params)
         row = Row(env, self.memory)
         self.made += 1
         self.rows[self.made] = row
@@ -174,21 +174,35 @@ class Host:
         row.env.close()
 
 
-def render_mode(name, params):
-    """`rgb_array` for environments that can draw so, unless another one was asked for."""
+def make(name, params):
+    """The environment, with the render mode `rgb_array` if it can draw so, unless another one was asked for."""
+    drawing = {"render_mode": "rgb_array"}
+    draws = can_draw(name, params)
+    if draws is None:
+        # A function that makes environments may not know of render modes.
+        try:
+            return gymnasium.make(name, **drawing, **params)
+        except TypeError:
+            pass
+    return gymnasium.make(name, **(drawing if draws else {}), **params)
+
+
+def can_draw(name, params):
+    """Whether to ask for `rgb_array`; None when nothing but asking tells."""
     module, _, name = name.rpartition(":")
     module = module or REGISTERED_BY.get(name.split("/")[0])
     if module:
         importlib.import_module(module)
     spec = gymnasium.registry.get(name)
     if spec is None or "render_mode" in params or "render_mode" in spec.kwargs:
-        return {}
+        return False
     creator = spec.entry_point
     if isinstance(creator, str):
         creator = gymnasium.envs.registration.load_env_creator(creator)
     metadata = getattr(creator, "metadata", None)
-    modes = metadata.get("render_modes", ()) if isinstance(metadata, dict) else ()
-    return {"render_mode": "rgb_array"} if "rgb_array" in modes else {}
+    if metadata is None:
+        return None
+    return isinstance(metadata, dict) and "rgb_array" in metadata.get("render_modes", ())
 
 
 def is_numeric(value):

@@ -146,5 +146,17 @@ class Walk(gymnasium.Env):
         return self.position
 
 
+def pixels(**params):
+    """As environments are made that have wrappers of their own."""
+    return gymnasium.wrappers.RecordEpisodeStatistics(Pixels(**params))
+
+
+def walk():
+    """One that takes no parameters."""
+    return Walk()
+
+
+gymnasium.register("PixelsOfFunction-v0", pixels)
+gymnasium.register("WalkOfFunction-v0", walk)
 for environment in (Kinds, Pixels, Walk):
     gymnasium.register(f"{environment.__name__}-v0", environment)
