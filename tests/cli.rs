@@ -24,6 +24,16 @@ fn a_bad_config_exits_with_2_and_all_its_problems() {
 }
 
 #[test]
+fn a_config_whose_environment_cannot_be_made_is_bad() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/configs/cartpole.yaml");
+    assert!(phalanx(&["config", "check", file]).status.success());
+    let output = phalanx(&["config", "check", file, "--set", "env.params.wheels=3"]);
+    assert_eq!(output.status.code(), Some(2));
+    let expected = format!("{file}: parameters of CartPole-v1: unknown field `wheels`");
+    assert!(text(&output.stderr).starts_with(&expected), "{}", text(&output.stderr));
+}
+
+#[test]
 fn a_missing_file_exits_with_2_and_says_which() {
     let output = phalanx(&["config", "show", "/nowhere/x.yaml"]);
     assert_eq!(output.status.code(), Some(2));

@@ -1,8 +1,9 @@
 //! `phalanx config`: configurations without a run.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use anyhow::Context;
 use clap::Subcommand;
 use phalanx_envs::Registry;
 
@@ -13,7 +14,7 @@ use crate::config;
 pub(super) enum Command {
     /// Print the JSON schema of configurations, for editors.
     Schema,
-    /// Report everything that is wrong with configurations.
+    /// Report everything that is wrong with configurations. Programs and libraries that environments need are not started.
     Check {
         /// YAML files.
         #[arg(required = true, value_name = "FILE")]
@@ -51,11 +52,11 @@ pub(super) fn run(command: Command, registry: &Registry, out: &mut impl Write) -
         Command::Check { files, overrides } => {
             let mut bad = 0;
             for file in &files {
-                match config::load(file, &overrides.sets, registry) {
-                    Ok(_) => writeln!(out, "{}: ok", file.display())?,
+                match check(file, &overrides.sets, registry) {
+                    Ok(()) => writeln!(out, "{}: ok", file.display())?,
                     Err(error) => {
                         bad += 1;
-                        super::tell(&format!("{:#}", anyhow::Error::from(error)));
+                        super::tell(&format!("{error:#}"));
                     }
                 }
             }
@@ -64,6 +65,15 @@ pub(super) fn run(command: Command, registry: &Registry, out: &mut impl Write) -
                 return Err(Usage(format!("{bad} of {count} configurations cannot be used")).into());
             }
         }
+    }
+    Ok(())
+}
+
+/// Reads a configuration and makes its environments, which alone know their parameters; programs and libraries are not started.
+fn check(file: &Path, sets: &[String], registry: &Registry) -> anyhow::Result<()> {
+    let config = config::load(file, sets, registry)?;
+    for spec in [&config.env, config.evaluation_env()].into_iter().filter(|spec| !spec.name.contains(':')) {
+        registry.build(spec).with_context(|| file.display().to_string())?;
     }
     Ok(())
 }

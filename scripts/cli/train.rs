@@ -133,6 +133,9 @@ fn train(
         run.write_config(config)?;
         checkpoints.remove_after(trainer.step())?;
         say(&format!("goes on after step {} from {}", trainer.step(), found.path.display()))?;
+        if trainer.is_finished() {
+            say("it has taken all its steps; to train it longer, add --set steps=N")?;
+        }
     }
     let outcome = {
         let mut json = JsonLines::open(&run.metrics_file(), trainer.step())?;
