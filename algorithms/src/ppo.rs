@@ -88,7 +88,8 @@ impl BatchPpo {
         progress: f64,
     ) -> Result<UpdateMetrics, AlgorithmError> {
         let started = Instant::now();
-        check_observations(block, rollout)?;
+        let held = rollout.transitions();
+        check_observations(block, rollout, &held)?;
         // 1. What the networks saw, under the statistics of the rollout.
         agent.load(block, rollout);
         // 2. Values of all observations in one pass.
@@ -104,7 +105,6 @@ impl BatchPpo {
         let transitions = Transitions { reward: &reward, value, next_value: &next_value, episode: &episode };
         let lambda = self.settings.gae_lambda.unwrap_or(1.0);
         let (advantage, returns) = advantages(&transitions, rollout.rows(), self.settings.discount, lambda)?;
-        let held = rollout.transitions();
         let explained_variance = explained_variance(&held, &returns, value);
         // 6. What the loss reads, with the old policy's outputs if the objective needs them.
         let old = match &self.penalty {
@@ -296,8 +296,8 @@ fn norm(numbers: &[f32]) -> f64 {
     (sums.iter().sum::<f64>() + rest).sqrt()
 }
 
-/// Fails where an observation that is learned from is not finite: everything would be spoiled by it.
-fn check_observations(block: &Block, rollout: &Rollout) -> Result<(), AlgorithmError> {
+/// Fails where an observation of the transitions that are `held` is not finite: everything would be spoiled by it.
+fn check_observations(block: &Block, rollout: &Rollout, held: &[i64]) -> Result<(), AlgorithmError> {
     let check = |shown: Row<'_>, what: &str, row: usize, t: usize| {
         let Row::F32(shown) = shown else { return Ok(()) };
         let Some(i) = shown.iter().position(|x| !x.is_finite()) else { return Ok(()) };
@@ -308,7 +308,7 @@ fn check_observations(block: &Block, rollout: &Rollout) -> Result<(), AlgorithmE
         })
     };
     let rows = rollout.rows();
-    rollout.transitions().into_iter().try_for_each(|i| {
+    held.iter().try_for_each(|&i| {
         let (t, row) = (i as usize / rows, i as usize % rows);
         check(block.observation_row(t, row), "observation", row, t)?;
         if block.episode(t, row).is_over() {

@@ -135,8 +135,8 @@ impl Trainer {
         self.progress.step >= self.settings.steps
     }
 
-    /// Trains until all steps are taken or `stop` says so, which may cut an evaluation short, writing checkpoints and handing each iteration's record to
-    /// `log`.
+    /// Trains until all steps are taken or `stop` says so, which may cut an evaluation short, writing checkpoints and
+    /// handing each iteration's record to `log`.
     ///
     /// # Errors
     /// What goes wrong. The state after the last whole iteration has been saved then, if the disk allows; after

@@ -31,7 +31,7 @@ const GYM_RS: [&str; 2] = ["gym-rs/CartPole", "gym-rs/MountainCar"];
 type Constructor = Arc<dyn Fn(&Params, Option<u32>) -> Result<Box<dyn Env>, EnvError> + Send + Sync>;
 
 /// Puts a time limit, or 0 for none, into the parameters of an environment that keeps it itself.
-type OwnLimit = fn(&mut Params, u32);
+type OwnLimit = fn(&mut Params, u32) -> Result<(), EnvError>;
 
 /// What the registry knows about one environment.
 #[derive(Clone)]
@@ -133,7 +133,7 @@ impl Door {
 
     /// Environments that may have a time limit of their own take the user's in their parameters, 0 for none: `take` puts it there.
     #[must_use]
-    pub fn limits_itself(mut self, take: fn(&mut Params, u32)) -> Self {
+    pub fn limits_itself(mut self, take: fn(&mut Params, u32) -> Result<(), EnvError>) -> Self {
         self.own_limit = Some(take);
         self
     }
@@ -259,7 +259,7 @@ impl Registry {
         let mut params = spec.params.clone();
         let limit = match (entry.own_limit, spec.time_limit) {
             (Some(take), Some(limit)) => {
-                take(&mut params, limit);
+                take(&mut params, limit).map_err(|e| name_params(e, &spec.name))?;
                 None
             }
             _ => spec.time_limit.or(entry.time_limit).filter(|&limit| limit > 0),

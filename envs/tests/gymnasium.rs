@@ -218,6 +218,10 @@ fn a_time_limit_takes_the_place_of_gymnasiums_own() {
         let steps = (1..400).find(|_| step().is_over()).unwrap_or(400);
         assert_eq!(steps, length, "{limit:?}");
     }
+    let params = json!({ "max_episode_steps": 100 });
+    let both = EnvSpec { time_limit: Some(50), ..spec("Pendulum-v1", &params) };
+    let error = Registry::standard().build(&both).err().unwrap().to_string();
+    assert!(error.ends_with("are one and the same: leave one of them out"), "{error}");
 }
 
 #[test]

@@ -72,7 +72,8 @@ pub(super) fn run(command: Command, registry: &Registry, out: &mut impl Write) -
 /// Reads a configuration and makes its environments, which alone know their parameters; programs and libraries are not started.
 fn check(file: &Path, sets: &[String], registry: &Registry) -> anyhow::Result<()> {
     let config = config::load(file, sets, registry)?;
-    for spec in [&config.env, config.evaluation_env()].into_iter().filter(|spec| !spec.name.contains(':')) {
+    let specs = std::iter::once(&config.env).chain(&config.evaluation.env);
+    for spec in specs.filter(|spec| !spec.name.contains(':')) {
         registry.build(spec).with_context(|| file.display().to_string())?;
     }
     Ok(())

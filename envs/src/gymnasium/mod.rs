@@ -257,7 +257,11 @@ pub(crate) fn register(registry: Registry) -> Registry {
     let door = door.needs(|| host::remedy(&usual_interpreter())).limits_itself(|params, limit| {
         // Gymnasium's own limit would hold beside another one; -1 is its word for none.
         let steps = if limit == 0 { -1 } else { i64::from(limit) };
-        params.0.entry("max_episode_steps").or_insert(steps.into());
+        if params.0.insert("max_episode_steps".to_owned(), steps.into()).is_none() {
+            return Ok(());
+        }
+        let message = "`max_episode_steps` and `time_limit` are one and the same: leave one of them out";
+        Err(EnvError::Params { name: String::new(), message: message.to_owned() })
     });
     registry.with_door("gymnasium", door)
 }
