@@ -273,21 +273,21 @@ impl Registry {
     /// # Errors
     /// [`EnvError::UnknownName`], [`EnvError::NotBuiltIn`], or what the constructor says.
     pub fn info(&self, name: &str) -> Result<EnvInfo, EnvError> {
-        self.info_of(name, &Params::default())
+        self.info_of(&EnvSpec::named(name))
     }
 
-    /// What is to be known about an environment with these parameters; makes one to learn its spaces.
+    /// What is to be known about an environment as it is asked for; makes one to learn its spaces.
     ///
     /// # Errors
-    /// [`EnvError::UnknownName`], or what the constructor says.
-    pub fn info_of(&self, name: &str, given: &Params) -> Result<EnvInfo, EnvError> {
-        let Entry { summary, time_limit, mut params, .. } = self.entry(name)?;
-        let env = self.build(&EnvSpec { params: given.clone(), ..EnvSpec::named(name) })?;
-        params.0.extend(given.0.clone());
+    /// [`EnvError::UnknownName`], or what the constructor or a wrapper says.
+    pub fn info_of(&self, spec: &EnvSpec) -> Result<EnvInfo, EnvError> {
+        let Entry { summary, time_limit, mut params, .. } = self.entry(&spec.name)?;
+        let env = self.build(spec)?;
+        params.0.extend(spec.params.0.clone());
         Ok(EnvInfo {
-            name: name.to_owned(),
+            name: spec.name.clone(),
             summary,
-            time_limit,
+            time_limit: spec.time_limit.or(time_limit).filter(|&limit| limit > 0),
             params,
             observation_space: env.observation_space().clone(),
             action_space: env.action_space().clone(),

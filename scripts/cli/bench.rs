@@ -80,7 +80,7 @@ pub(super) fn run(
     match command {
         Command::Envs { named, rows, workers, seconds, json, plot } => {
             let spec = named.spec()?;
-            registry.info_of(&spec.name, &spec.params)?;
+            registry.info_of(&spec)?;
             if rows.contains(&0) {
                 return Err(Usage("--rows: at least one row is needed".to_owned()).into());
             }

@@ -5,7 +5,9 @@ use std::io::Write;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use phalanx_envs::{EnvInfo, EnvSpec, Params, Registry, contract};
+use phalanx_envs::{EnvInfo, EnvSpec, Params, Registry, WrapperSpec, contract};
+use serde::Deserialize;
+use serde_json::json;
 
 use crate::config::{self, ConfigError};
 
@@ -28,7 +30,7 @@ pub(super) enum Command {
     },
 }
 
-/// An environment and its parameters.
+/// An environment with its parameters and wrappers.
 #[derive(Debug, Args)]
 pub(super) struct Named {
     /// As listed by `phalanx envs list`.
@@ -36,11 +38,26 @@ pub(super) struct Named {
     /// Set a parameter, as in `--set g=9.81`; may be repeated. The value is YAML.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     sets: Vec<String>,
+    /// Wrap it, as in `--wrapper atari` or `--wrapper '{atari: {clip_reward: false}}'`; may be repeated, the innermost first.
+    #[arg(long = "wrapper", value_name = "WRAPPER", value_parser = wrapper)]
+    wrappers: Vec<WrapperSpec>,
+}
+
+/// What `env.wrappers` has as one of its items.
+fn wrapper(yaml: &str) -> Result<WrapperSpec, String> {
+    let settings = config::from_sets(&[format!("wrapper={yaml}")]).map_err(|_| "not YAML".to_owned())?;
+    let value = &settings["wrapper"];
+    // A name alone is that wrapper with its defaults.
+    let spelled_out = value.as_str().map_or_else(|| value.clone(), |name| json!({ name: {} }));
+    WrapperSpec::deserialize(value)
+        .or_else(|_| WrapperSpec::deserialize(spelled_out))
+        .map_err(|e| e.to_string())
 }
 
 impl Named {
     pub(super) fn spec(self) -> Result<EnvSpec, ConfigError> {
-        Ok(EnvSpec { params: Params(config::from_sets(&self.sets)?), ..EnvSpec::named(&self.name) })
+        let Self { name, sets, wrappers } = self;
+        Ok(EnvSpec { params: Params(config::from_sets(&sets)?), wrappers, ..EnvSpec::named(&name) })
     }
 }
 
@@ -55,8 +72,7 @@ pub(super) fn run(command: Command, registry: &Registry, out: &mut impl Write) -
             anyhow::ensure!(report.passed(), "{} breaks the contract of environments", spec.name);
         }
         Command::Show { named } => {
-            let EnvSpec { name, params, .. } = named.spec()?;
-            show(&registry.info_of(&name, &params)?, out)?;
+            show(&registry.info_of(&named.spec()?)?, out)?;
         }
     }
     Ok(())

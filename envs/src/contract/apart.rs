@@ -59,7 +59,7 @@ fn tell(registry: &Registry, spec: &EnvSpec, to: &PipeWriter) -> io::Result<()> 
     // In one piece: nothing of it is to be lost in a buffer.
     let say = |word: Word| (&mut &*to).write_all(&serde_json::to_vec(&word)?);
     say(Word::Begun("making it and dropping it again".to_owned()))?;
-    if let Err(e) = registry.info_of(&spec.name, &spec.params) {
+    if let Err(e) = registry.info_of(spec) {
         return say(Word::Refused(e));
     }
     let report = check_told(registry, spec, &|begun| {

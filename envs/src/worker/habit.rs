@@ -4,8 +4,9 @@ use std::time::{Duration, Instant};
 
 use super::bell::Looks;
 
-/// A wait that is no longer is worth looking for its end: sleeping and being woken takes some 70 µs.
-const SHORT: Duration = Duration::from_millis(1);
+/// A wait that is no longer is worth looking for its end: sleeping and being woken takes some 70 µs, and who yields is behind by
+/// as long as the other computes.
+const SHORT: Duration = Duration::from_micros(250);
 
 /// How long somebody's waits usually take.
 ///
@@ -28,9 +29,9 @@ impl Habit {
         }
     }
 
-    /// Takes in a wait that has begun at this time and is over.
+    /// Takes in a wait that has begun at this time and is over. One that was long by chance changes no habit.
     pub fn learn(&mut self, begun: Instant) {
-        self.0 = (3 * self.0 + begun.elapsed()) / 4;
+        self.0 = (3 * self.0 + begun.elapsed().min(2 * SHORT)) / 4;
     }
 }
 
@@ -42,11 +43,16 @@ mod tests {
     fn long_waits_make_a_sleeper_and_short_ones_a_looker() {
         let mut habit = Habit::default();
         assert_eq!(habit.of(Looks::Yielding(9)), Looks::Yielding(9));
-        // A quarter of 100 ms is long.
-        habit.learn(Instant::now().checked_sub(Duration::from_millis(100)).expect("a clock that has run"));
-        assert_eq!(habit.of(Looks::Yielding(9)), Looks::Never);
+        let mut wait_long = || {
+            habit
+                .learn(Instant::now().checked_sub(Duration::from_millis(100)).expect("a clock that has run"));
+            habit.of(Looks::Yielding(9))
+        };
+        // 500 µs · (1 - (3/4)ⁿ) > 250 µs from n = 3 on.
+        assert_eq!([wait_long(), wait_long()], [Looks::Yielding(9); 2]);
+        assert_eq!(wait_long(), Looks::Never);
         assert_eq!(habit.of(Looks::Spinning(9)), Looks::Spinning(9), "a core of its own is kept");
-        // 25 ms · (3/4)ⁿ < 1 ms from n = 12 on.
+        // Less than 500 µs · (3/4)ⁿ, which is below 250 µs from n = 3 on.
         (0..20).for_each(|_| habit.learn(Instant::now()));
         assert_eq!(habit.of(Looks::Yielding(9)), Looks::Yielding(9));
     }
