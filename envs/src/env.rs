@@ -67,6 +67,17 @@ pub trait Env {
         true
     }
 
+    /// Lives that are left, in a game that counts them: by default `lives` of what `call("info", null)` answers.
+    ///
+    /// # Errors
+    /// What `call` says, except that there is no such method.
+    fn lives(&mut self) -> Result<Option<u64>, EnvError> {
+        match self.call("info", &Value::Null) {
+            Err(EnvError::NoMethod(_)) => Ok(None),
+            info => Ok(info?["lives"].as_u64()),
+        }
+    }
+
     /// Draws the present state.
     ///
     /// # Errors

@@ -255,6 +255,7 @@ fn methods_and_attributes_are_called_by_name() {
     let start = reset(&mut *env, Some(5))[0];
     assert_eq!(env.call("info", &Value::Null).unwrap(), json!({ "seed": 5, "half ?": 0.5 }));
     assert_eq!(env.call("steps", &Value::Null).unwrap(), json!(0));
+    assert_eq!(env.lives().unwrap(), None);
     let moved = env.call("shift", &json!({ "by": 2.0, "scale": 0.5 })).unwrap().as_f64().unwrap();
     assert!((moved as f32 - (start + 1.0)).abs() < 1e-6);
     env.call("shift", &json!([-1.0])).unwrap();
@@ -481,6 +482,7 @@ fn rows_of_breakout_are_those_that_play_alone() {
             stack(|shown| env.reset(Some(seed), shown).unwrap())
         };
         let mut shown = start(&mut *env);
+        assert_eq!(env.lives().unwrap(), Some(5));
         for (t, actions) in actions.chunks_exact(rows).enumerate() {
             assert!(batch.block().observation_row(t, row).u8() == shown, "row {row}, step {t}");
             let action = Action::Discrete(actions[row] as usize);

@@ -15,7 +15,7 @@
 //! in a pipe each way for all rows of a slice together; the next slice's may wait in the pipe, so that the interpreter need not:
 //!
 //! ```text
-//! 0 seed u32 │ 4 reward f32 │ 8 command u8 │ 9 episode u8 │ 10 informs u8 │ 11 bell u8 │ 16 action [A] of 8 bytes each │ … observation [O] f32 or u8
+//! 0 seed u32 │ 4 reward f32 │ 8 command u8 │ 9 episode u8 │ 10 informs u8 │ 11 bell u8 │ 12 lives u32 │ 16 action [A] of 8 bytes each │ … observation [O] f32 or u8
 //! ```
 //!
 //! # Spaces
@@ -60,7 +60,11 @@ const COMMAND: usize = 8;
 const EPISODE: usize = 9;
 const INFORMS: usize = 10;
 const BELL: usize = 11;
+const LIVES: usize = 12;
 const ACTION: usize = 16;
+
+/// In place of lives, where there are none.
+const UNCOUNTED: u32 = u32::MAX;
 
 /// What a row is to do; it notes `Rest` when that went well, and 1 when it did not.
 #[derive(Clone, Copy, PartialEq)]
@@ -221,6 +225,12 @@ impl Env for GymnasiumEnv {
         self.finish(observation)?;
         let episode = Episode::from_byte(self.memory.read_one(EPISODE));
         Ok(Step { reward: self.memory.read_one(REWARD), episode })
+    }
+
+    /// A whole number that its info has as `lives`, without asking for the info: this is done at every step of a game.
+    fn lives(&mut self) -> Result<Option<u64>, EnvError> {
+        let lives = Some(self.memory.read_one::<u32>(LIVES));
+        Ok(lives.filter(|&lives| lives != UNCOUNTED).map(u64::from))
     }
 
     /// `env.render()` of environments that can draw an `rgb_array`.

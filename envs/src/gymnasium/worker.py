@@ -17,9 +17,10 @@ import time
 import traceback
 
 # The memory of a row: places in it, and what stands there.
-SEED, REWARD, COMMAND, EPISODE, INFORMS, NUMBER, ACTION = 0, 4, 8, 9, 10, 11, 16
+SEED, REWARD, COMMAND, EPISODE, INFORMS, NUMBER, LIVES, ACTION = 0, 4, 8, 9, 10, 11, 12, 16
 REST, FAILED, STEP, RESET, RESET_SEEDED = 0, 1, 2, 3, 4
 RUNNING, TERMINATED, TRUNCATED = 0, 1, 2
+UNCOUNTED = 2**32 - 1  # lives
 BELL = bytes(4)
 LOOKING = 1e-3  # seconds
 
@@ -83,6 +84,8 @@ class Row:
         self.head = memoryview(region)[:ACTION]
         self.head[:] = bytes(ACTION)
         self.seed, self.reward = self.head[SEED : SEED + 4].cast("I"), self.head[REWARD : REWARD + 4].cast("f")
+        self.lives = self.head[LIVES : LIVES + 4].cast("I")
+        self.lives[0] = UNCOUNTED
         action_dtype = np.float32 if "box" in self.action else np.int64
         self.read_action = action_reader(env.action_space, np.frombuffer(region, action_dtype, width, ACTION))
         view = np.frombuffer(region, dtype, numbers, self.observation_at)
@@ -105,6 +108,10 @@ class Row:
             return
         self.write_observation(observation)
         head[INFORMS] = 1 if self.info else 0
+        try:
+            self.lives[0] = self.info.get("lives", UNCOUNTED)
+        except (AttributeError, TypeError, ValueError):
+            self.lives[0] = UNCOUNTED
         head[COMMAND] = REST
 
 

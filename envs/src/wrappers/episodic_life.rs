@@ -1,13 +1,11 @@
 //! Tells the learner of lost lives, so that it need not wait for the end of the game to feel the loss.
 
-use serde_json::Value;
-
 use super::Wrapper;
 use crate::{Action, Env, EnvError, Episode, Row, Step};
 
 /// Leaves the episode with [`Episode::LifeLost`] when a step costs a life; the game goes on.
 ///
-/// The number of lives is `lives` of what the environment answers to `call("info", null)`.
+/// The number of lives is [`Env::lives`].
 pub struct EpisodicLife {
     inner: Box<dyn Env>,
     lives: u64,
@@ -20,11 +18,7 @@ impl EpisodicLife {
     }
 
     fn count(&mut self) -> Result<u64, EnvError> {
-        let info = match self.inner.call("info", &Value::Null) {
-            Err(EnvError::NoMethod(_)) => Value::Null,
-            info => info?,
-        };
-        info["lives"].as_u64().ok_or_else(|| {
+        self.inner.lives()?.ok_or_else(|| {
             EnvError::failed(
                 "episodic_life: the environment has no `lives` in its info: take this wrapper out",
             )

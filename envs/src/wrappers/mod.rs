@@ -145,6 +145,10 @@ impl<W: Wrapper> Env for W {
         self.inner_mut().prepare_drop();
     }
 
+    fn lives(&mut self) -> Result<Option<u64>, EnvError> {
+        self.inner_mut().lives()
+    }
+
     fn render(&mut self) -> Result<Frame, EnvError> {
         self.inner_mut().render()
     }
