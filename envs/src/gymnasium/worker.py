@@ -107,10 +107,14 @@ class Row:
         else:
             return
         self.write_observation(observation)
-        head[INFORMS] = 1 if self.info else 0
-        try:
-            self.lives[0] = self.info.get("lives", UNCOUNTED)
-        except (AttributeError, TypeError, ValueError):
+        if self.info:
+            head[INFORMS] = 1
+            try:
+                self.lives[0] = self.info.get("lives", UNCOUNTED)
+            except (AttributeError, TypeError, ValueError):
+                self.lives[0] = UNCOUNTED
+        elif head[INFORMS]:
+            head[INFORMS] = 0
             self.lives[0] = UNCOUNTED
         head[COMMAND] = REST
 
