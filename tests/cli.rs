@@ -34,6 +34,26 @@ fn a_config_whose_environment_cannot_be_made_is_bad() {
 }
 
 #[test]
+fn environments_are_shown_with_their_wrappers() {
+    let show = |wrappers: &[&str]| {
+        let words = wrappers.iter().flat_map(|wrapper| ["--wrapper", wrapper]);
+        phalanx(&["envs", "show", "CartPole-v1"].into_iter().chain(words).collect::<Vec<_>>())
+    };
+    let output = show(&["finite_check", "{frame_history: {past: [0, 1]}}"]);
+    assert!(text(&output.stdout).contains("observation  Box([2, 4]"), "{}", text(&output.stdout));
+    // With its defaults this one wants bytes: its name alone was understood.
+    let message = text(&show(&["atari"]).stderr);
+    assert!(message.contains("a box of bytes is needed"), "{message}");
+    for (wrapper, why) in
+        [("atri", "unknown variant `atri`"), ("", "expected string or map"), ("{atari", "not YAML")]
+    {
+        let output = show(&[wrapper]);
+        assert_eq!(output.status.code(), Some(2));
+        assert!(text(&output.stderr).contains(why), "{}", text(&output.stderr));
+    }
+}
+
+#[test]
 fn a_missing_file_exits_with_2_and_says_which() {
     let output = phalanx(&["config", "show", "/nowhere/x.yaml"]);
     assert_eq!(output.status.code(), Some(2));
