@@ -12,7 +12,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level;
 
-use crate::cli::tell;
+use crate::cli::eprint_line;
 
 /// Signals that come so soon after the first belong to it: `timeout` and schedulers send it to a process and to its group.
 const TOGETHER: Duration = Duration::from_millis(200);
@@ -39,7 +39,7 @@ impl StopRequest {
                     None => {
                         heard.store(number as usize, Ordering::Relaxed);
                         first = Some(Instant::now());
-                        tell("stopping after this iteration; a second signal stops at once, without a checkpoint");
+                        eprint_line("stopping after this iteration; a second signal stops at once, without a checkpoint");
                     }
                     Some(at) if at.elapsed() > TOGETHER => low_level::exit(128 + number),
                     Some(_) => {}

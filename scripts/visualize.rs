@@ -1,6 +1,6 @@
 //! Whole episodes of a policy, drawn: one video each, and a summary.
 //!
-//! A [`Stage`] is a batch of one row whose environment keeps a picture of every state. The batch resets an environment
+//! A [`Player`] is a batch of one row whose environment keeps a picture of every state. The batch resets an environment
 //! in the very step that ends its episode, so pictures are taken inside, where the last state still stands. What acts
 //! is the caller's: this module knows neither policies nor checkpoints.
 
@@ -120,27 +120,27 @@ pub struct Summary {
 }
 
 /// A batch of one environment that keeps a picture of every state.
-pub struct Stage {
+pub struct Player {
     batch: LocalBatch,
-    album: Arc<Mutex<Album>>,
+    queue: Arc<Mutex<FrameQueue>>,
     env: String,
     seed: u64,
 }
 
-impl Stage {
+impl Player {
     /// Makes the environment; `seed` decides its episodes.
     ///
     /// # Errors
     /// What the registry, the constructor or a wrapper says.
     pub fn new(registry: &Registry, spec: &EnvSpec, seed: u64) -> Result<Self, EnvError> {
-        let album = Arc::new(Mutex::new(Album::default()));
-        let (known, wanted, shared) = (registry.clone(), spec.clone(), Arc::clone(&album));
-        let filmed = Registry::new().with(&spec.name, move |_| {
+        let queue = Arc::new(Mutex::new(FrameQueue::default()));
+        let (known, wanted, shared) = (registry.clone(), spec.clone(), Arc::clone(&queue));
+        let recorded = Registry::new().with(&spec.name, move |_| {
             let inner = known.build(&wanted)?;
-            Ok(Box::new(Filmed { inner, album: Arc::clone(&shared) }))
+            Ok(Box::new(Recorded { inner, queue: Arc::clone(&shared) }))
         });
-        let batch = LocalBatch::new(&filmed, &EnvSpec::named(&spec.name), 1, 1, seed)?;
-        Ok(Self { batch, album, env: spec.name.clone(), seed })
+        let batch = LocalBatch::new(&recorded, &EnvSpec::named(&spec.name), 1, 1, seed)?;
+        Ok(Self { batch, queue, env: spec.name.clone(), seed })
     }
 
     /// Where actions are read from and observations appear: one row, one step.
@@ -183,7 +183,7 @@ impl Stage {
         let summary = Summary {
             env: self.env.clone(),
             checkpoint_step: options.checkpoint_step,
-            frames_per_second: self.album().frames_per_second,
+            frames_per_second: self.queue().frames_per_second,
             return_mean: mean(|episode| episode.total),
             length_mean: mean(|episode| episode.length as f64),
             episodes,
@@ -192,7 +192,7 @@ impl Stage {
         Ok(summary)
     }
 
-    /// Plays the episode whose first state has just been filmed.
+    /// Plays the episode whose first state has just been recorded.
     fn play_episode<E: Into<Box<dyn std::error::Error + Send + Sync>>>(
         &mut self,
         episode: u32,
@@ -201,7 +201,7 @@ impl Stage {
     ) -> Result<PlayedEpisode, VisualizeError> {
         let digits = (options.episodes.get() - 1).to_string().len().max(2);
         let stem = format!("episode-{episode:0digits$}");
-        let fps = self.album().frames_per_second;
+        let fps = self.queue().frames_per_second;
         let (mut total, mut length) = (0.0, 0);
         let first = self.picture(episode, length, total)?;
         let mut video = Video::begin(&options.out, &stem, options.format, fps, &first)?;
@@ -232,7 +232,7 @@ impl Stage {
 
     /// The oldest picture not yet taken out, with words in its corner.
     fn picture(&mut self, episode: u32, step: u64, total: f64) -> Result<Frame, VisualizeError> {
-        let taken = self.album().pictures.pop_front().unwrap_or(Err(EnvError::NoRender));
+        let taken = self.queue().pictures.pop_front().unwrap_or(Err(EnvError::NoRender));
         let mut frame = taken.and_then(|frame| frame.check().map(|()| frame)).map_err(|e| match e {
             EnvError::NoRender => VisualizeError::NoPicture { env: self.env.clone(), episode, step },
             source => VisualizeError::Picture { episode, step, source },
@@ -243,8 +243,8 @@ impl Stage {
         Ok(frame)
     }
 
-    fn album(&self) -> MutexGuard<'_, Album> {
-        lock(&self.album)
+    fn queue(&self) -> MutexGuard<'_, FrameQueue> {
+        lock(&self.queue)
     }
 }
 
@@ -260,27 +260,27 @@ fn save(summary: &Summary, path: &Path) -> Result<(), VisualizeError> {
 
 /// Pictures on their way from the environment to the video: at most the last of an episode and the first of the next.
 #[derive(Default)]
-struct Album {
+struct FrameQueue {
     pictures: VecDeque<Result<Frame, EnvError>>,
     frames_per_second: f64,
 }
 
 /// An environment that is drawn after every reset and every step.
-struct Filmed {
+struct Recorded {
     inner: Box<dyn Env>,
-    album: Arc<Mutex<Album>>,
+    queue: Arc<Mutex<FrameQueue>>,
 }
 
-impl Filmed {
-    fn film(&mut self) {
+impl Recorded {
+    fn record(&mut self) {
         let picture = self.inner.render();
-        let mut album = lock(&self.album);
-        album.frames_per_second = self.inner.frames_per_second();
-        album.pictures.push_back(picture);
+        let mut queue = lock(&self.queue);
+        queue.frames_per_second = self.inner.frames_per_second();
+        queue.pictures.push_back(picture);
     }
 }
 
-impl Wrapper for Filmed {
+impl Wrapper for Recorded {
     fn inner(&self) -> &dyn Env {
         &*self.inner
     }
@@ -291,20 +291,20 @@ impl Wrapper for Filmed {
 
     fn on_reset(&mut self, seed: Option<u64>, observation: Row<'_>) -> Result<(), EnvError> {
         self.inner.reset(seed, observation)?;
-        self.film();
+        self.record();
         Ok(())
     }
 
     fn on_step(&mut self, action: Action<'_>, observation: Row<'_>) -> Result<Step, EnvError> {
         let step = self.inner.step(action, observation)?;
-        self.film();
+        self.record();
         Ok(step)
     }
 }
 
-/// An album stays whole whatever panics: pictures are pushed and popped one by one.
-fn lock(album: &Mutex<Album>) -> MutexGuard<'_, Album> {
-    album.lock().unwrap_or_else(PoisonError::into_inner)
+/// The queue stays whole whatever panics: pictures are pushed and popped one by one.
+fn lock(queue: &Mutex<FrameQueue>) -> MutexGuard<'_, FrameQueue> {
+    queue.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 //! - `config`: configurations, good and bad, and the messages about them.
 //! - `cli`: the binary's commands, output and exit codes.
 //! - `details`: docs/ppo.md and the code say the same.
-//! - `doors`: environments in other languages, as the README has them.
+//! - `providers`: environments in other languages, as the README has them.
 //! - `place`: a folder in which the binary trains.
 //! - `runs`: whole trainings by the binary: what they leave, and how they go on.
 //! - `stops`: how they are stopped, by signals or worse.
@@ -14,8 +14,8 @@
 mod cli;
 mod config;
 mod details;
-mod doors;
 mod place;
+mod providers;
 mod runs;
 mod stops;
 mod tidy;

@@ -21,8 +21,8 @@ const UNSAFE: [&str; 12] = [
     "envs/src/batch/moment.rs",
     "envs/src/mujoco/gl/",
     "envs/src/mujoco/log.rs",
-    "envs/src/doors/dylib/",
-    "envs/src/worker/os/",
+    "envs/src/providers/dylib/",
+    "envs/src/os/",
     "envs/src/worker/shared.rs",
 ];
 

@@ -26,11 +26,11 @@ pub struct Agent {
     network: ActorCritic,
     head: Head,
     normalizer: Option<Normalizer>,
-    form: Form,
+    signature: Signature,
 }
 
-/// What parameters have a meaning for, by the names of the settings: an agent of another form cannot take them over.
-type Form = BTreeMap<String, serde_json::Value>;
+/// What parameters have a meaning for, by the names of the settings: an agent of another signature cannot take them over.
+type Signature = BTreeMap<String, serde_json::Value>;
 
 impl Agent {
     /// An untrained agent for these spaces.
@@ -59,10 +59,10 @@ impl Agent {
             Space::Box { shape, .. } => shape,
             _ => &[len],
         };
-        let form = form(observation_space, action_space, network, normalize);
+        let signature = signature(observation_space, action_space, network, normalize);
         let network =
             ActorCritic::new(network, shape, head.outputs(), head.is_gaussian(), generator, device)?;
-        Ok(Self { network, head, normalizer, form })
+        Ok(Self { network, head, normalizer, signature })
     }
 
     /// The networks, to be trained.
@@ -122,21 +122,21 @@ impl Agent {
     pub fn save(&self, checkpoint: &mut Checkpoint) {
         checkpoint.put_vector("parameters", self.network.parameters());
         checkpoint.put_state("normalizer", &self.normalizer);
-        checkpoint.put_state("form", &self.form);
+        checkpoint.put_state("form", &self.signature);
     }
 
     /// Takes everything that acting needs from a checkpoint.
     ///
     /// # Errors
-    /// [`AgentError::Form`] when it was made for other spaces or another network.
+    /// [`AgentError::Signature`] when it was made for other spaces or another network.
     pub fn restore(&mut self, checkpoint: &Checkpoint) -> Result<(), AgentError> {
         // Checkpoints of the first versions do not tell it.
-        let trained: Form = checkpoint.state("form").unwrap_or_default();
-        for (what, given) in &self.form {
+        let trained: Signature = checkpoint.state("form").unwrap_or_default();
+        for (what, given) in &self.signature {
             match trained.get(what) {
                 Some(trained) if trained != given => {
                     let (what, [trained, given]) = (what.clone(), [trained, given].map(plain));
-                    return Err(AgentError::Form { what, trained, given });
+                    return Err(AgentError::Signature { what, trained, given });
                 }
                 _ => {}
             }
@@ -147,12 +147,12 @@ impl Agent {
     }
 }
 
-fn form(
+fn signature(
     observation: &Space,
     action: &Space,
     network: &NetworkSettings,
     normalize: &NormalizeSettings,
-) -> Form {
+) -> Signature {
     // Bounds do not count: parameters of the environment may have moved them.
     let kind = |space: &Space| match space {
         Space::Box { shape, dtype, .. } => format!("Box({shape:?}, {dtype:?})"),

@@ -36,9 +36,9 @@ pub enum AgentError {
         /// What is wrong with it.
         reason: String,
     },
-    /// A checkpoint belongs to an agent of another form.
+    /// A checkpoint belongs to an agent of another signature.
     #[error("the policy was trained with {what} {trained}, not {given}")]
-    Form {
+    Signature {
         /// `observations`, `actions` or the path of a setting.
         what: String,
         /// As in the checkpoint.

@@ -10,7 +10,7 @@ use crate::objective::Surrogate;
 use crate::{PpoSettings, UpdateMetrics};
 
 /// What the loss reads of a rollout. Slices have an entry for each transition, at index t·N + row.
-pub struct Learned<'a> {
+pub struct LossInputs<'a> {
     /// Where the actions are.
     pub block: &'a Block,
     /// Log probability of each action when it was taken.
@@ -26,7 +26,7 @@ pub struct Learned<'a> {
     pub old: Option<(Vec<f32>, Vec<f32>)>,
 }
 
-impl Learned<'_> {
+impl LossInputs<'_> {
     /// What the present policy says of transition `i` and of its distance from the old one.
     pub fn evaluate(&self, head: &Head, outputs: &[f32], log_std: &[f32], i: usize) -> Terms {
         head.evaluate(outputs, log_std, self.block.recorded_action(i), self.old_row(i, outputs.len()))
@@ -42,7 +42,7 @@ pub struct Loss<'a> {
     head: &'a Head,
     settings: &'a PpoSettings,
     surrogate: Surrogate<'a>,
-    learned: &'a Learned<'a>,
+    inputs: &'a LossInputs<'a>,
     /// Log standard deviations `[A]` of the present policy.
     log_std: &'a [f32],
     /// Mean of the minibatch's advantages, and the factor that scales them.
@@ -61,7 +61,7 @@ impl<'a> Loss<'a> {
         head: &'a Head,
         settings: &'a PpoSettings,
         surrogate: Surrogate<'a>,
-        learned: &'a Learned<'a>,
+        inputs: &'a LossInputs<'a>,
         log_std: &'a [f32],
         index: &[i64],
         kl: f64,
@@ -70,13 +70,13 @@ impl<'a> Loss<'a> {
         let (mut centre, mut scale) = (0.0, 1.0);
         if settings.normalize_advantage && n > 1.0 {
             // P17: centred and scaled within the minibatch.
-            let advantages = || index.iter().map(|&i| f64::from(learned.advantage[i as usize]));
+            let advantages = || index.iter().map(|&i| f64::from(inputs.advantage[i as usize]));
             centre = advantages().sum::<f64>() / n;
             let squares: f64 = advantages().map(|a| (a - centre).powi(2)).sum();
             scale = 1.0 / ((squares / (n - 1.0)).sqrt() + 1e-8);
         }
         let penalty = surrogate.penalty(kl);
-        Self { head, settings, surrogate, learned, log_std, centre, scale, n: n as f32, penalty }
+        Self { head, settings, surrogate, inputs, log_std, centre, scale, n: n as f32, penalty }
     }
 
     /// Adds what the transitions of `pass` give to the parts of the loss, and writes its gradient.
@@ -107,11 +107,11 @@ impl<'a> Loss<'a> {
         d_row: &mut [f32],
         d_log_std: &mut [f32],
     ) {
-        let (n, learned) = (self.n, self.learned);
-        let (action, old) = (learned.block.recorded_action(i), learned.old_row(i, row.len()));
-        let advantage = ((f64::from(learned.advantage[i]) - self.centre) * self.scale) as f32;
+        let (n, inputs) = (self.n, self.inputs);
+        let (action, old) = (inputs.block.recorded_action(i), inputs.old_row(i, row.len()));
+        let advantage = ((f64::from(inputs.advantage[i]) - self.centre) * self.scale) as f32;
         let weigh = |terms: Terms| {
-            let log_ratio = terms.log_prob - learned.log_prob[i];
+            let log_ratio = terms.log_prob - inputs.log_prob[i];
             let ratio = log_ratio.exp();
             let (loss, slope) = self.surrogate.of(ratio, advantage);
             parts.policy_loss += f64::from(loss / n);
@@ -130,7 +130,7 @@ impl<'a> Loss<'a> {
 
     /// Adds a transition's part of the value loss; returns its slope over the value.
     fn value(&self, parts: &mut UpdateMetrics, i: usize, value: f32) -> f32 {
-        let (goal, old) = (self.learned.returns[i], self.learned.value[i]);
+        let (goal, old) = (self.inputs.returns[i], self.inputs.value[i]);
         let error = value - goal;
         let (mut square, mut slope) = (error * error, error);
         if let Some(range) = self.settings.value_clip {
@@ -168,11 +168,11 @@ mod tests {
         head: &Head,
         settings: &PpoSettings,
         surrogate: Surrogate<'_>,
-        learned: &Learned<'_>,
+        inputs: &LossInputs<'_>,
         given: [&Tensor; 3],
     ) -> Tensor {
         let [outputs, value, log_std] = given;
-        let (old, old_std) = learned.old.as_ref().expect("an old policy");
+        let (old, old_std) = inputs.old.as_ref().expect("an old policy");
         let old = Tensor::from_slice(old).view_as(outputs);
         let (log_prob, entropy, kl) = match head {
             Head::Categorical { options } => {
@@ -182,7 +182,7 @@ mod tests {
                     let (p, q) = (part(outputs), part(&old));
                     start += n as i64;
                     let choice: Vec<i64> = (0..N)
-                        .map(|i| match learned.block.recorded_action(i) {
+                        .map(|i| match inputs.block.recorded_action(i) {
                             phalanx_envs::Action::MultiDiscrete(a) => a[c],
                             _ => unreachable!("choices"),
                         })
@@ -197,7 +197,7 @@ mod tests {
             }
             Head::Gaussian { .. } => {
                 let action: Vec<f32> =
-                    (0..N).flat_map(|i| learned.block.recorded_action(i).continuous().to_vec()).collect();
+                    (0..N).flat_map(|i| inputs.block.recorded_action(i).continuous().to_vec()).collect();
                 let old_std = Tensor::from_slice(old_std);
                 let sum = |x: Tensor| x.sum_dim_intlist(1, false, None::<Kind>);
                 let z = (Tensor::from_slice(&action).view_as(outputs) - outputs) / log_std.exp();
@@ -209,8 +209,8 @@ mod tests {
                 (log_prob, entropy, sum(ratio + log_std - old_std - 0.5))
             }
         };
-        let ratio = (log_prob - Tensor::from_slice(learned.log_prob)).exp();
-        let advantage = Tensor::from_slice(learned.advantage);
+        let ratio = (log_prob - Tensor::from_slice(inputs.log_prob)).exp();
+        let advantage = Tensor::from_slice(inputs.advantage);
         let advantage = (&advantage - advantage.mean(None::<Kind>)) / (advantage.std(true) + 1e-8);
         let policy = match surrogate {
             Surrogate::Clip { range } => {
@@ -225,7 +225,7 @@ mod tests {
                 -(ratio * advantage).mean(None::<Kind>) + kl * 2.0 + beyond.square() * 1000.0
             }
         };
-        let (returns, old_value) = (Tensor::from_slice(learned.returns), Tensor::from_slice(learned.value));
+        let (returns, old_value) = (Tensor::from_slice(inputs.returns), Tensor::from_slice(inputs.value));
         let range = settings.value_clip.expect("a clip");
         let near = &old_value + (value - &old_value).clamp(-range, range);
         let error = (value - &returns).square().max_other(&(near - &returns).square());
@@ -264,7 +264,7 @@ mod tests {
                 .map(|(log_prob, shift)| log_prob + shift)
                 .collect();
             let old = (numbers(N * width, 90, 0.8), log_std.iter().map(|s| s + 0.1).collect());
-            let learned = Learned {
+            let inputs = LossInputs {
                 block: &block,
                 log_prob: &log_prob,
                 advantage: &advantage,
@@ -281,15 +281,15 @@ mod tests {
                     leaf(&log_std, &[log_std.len() as i64]),
                 ];
                 let [o, v, s] = &leaves;
-                let expected = reference(&head, &settings, surrogate, &learned, [o, v, s]);
+                let expected = reference(&head, &settings, surrogate, &inputs, [o, v, s]);
                 expected.backward();
                 let index: Vec<i64> = (0..N as i64).collect();
                 let kl = |i: usize| {
                     let row = &outputs[i * width..(i + 1) * width];
-                    f64::from(learned.evaluate(&head, row, &log_std, i).kl)
+                    f64::from(inputs.evaluate(&head, row, &log_std, i).kl)
                 };
                 let kl = (0..N).map(kl).sum::<f64>() / N as f64;
-                let loss = Loss::new(&head, &settings, surrogate, &learned, &log_std, &index, kl);
+                let loss = Loss::new(&head, &settings, surrogate, &inputs, &log_std, &index, kl);
                 let (mut d_outputs, mut d_value) = (vec![0.0; N * width], vec![0.0; N]);
                 let mut d_log_std = vec![0.0; log_std.len()];
                 let mut parts = UpdateMetrics::default();

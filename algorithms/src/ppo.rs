@@ -11,7 +11,7 @@ use phalanx_envs::{Block, Elements, Episode, Generator, Row};
 use rand::seq::SliceRandom;
 use serde::Serialize;
 
-use crate::loss::{Learned, Loss};
+use crate::loss::{Loss, LossInputs};
 use crate::objective::{Penalty, Surrogate};
 use crate::{AlgorithmError, Objective, PpoSettings, Transitions, advantages};
 
@@ -111,7 +111,7 @@ impl BatchPpo {
             Some(_) => Some(agent.network_mut().infer_loaded(Tower::Actor, None)?),
             None => None,
         };
-        let learned = Learned {
+        let inputs = LossInputs {
             block,
             log_prob: &rollout.log_prob,
             advantage: &advantage,
@@ -121,7 +121,7 @@ impl BatchPpo {
         };
         let seconds_advantage = started.elapsed().as_secs_f64();
         // 7. Epochs over minibatches.
-        let mut metrics = self.epochs(agent, &learned, held, progress)?;
+        let mut metrics = self.epochs(agent, &inputs, held, progress)?;
         metrics = UpdateMetrics { explained_variance, seconds_advantage, ..metrics };
         // 8. Statistics for the next rollout.
         // P28
@@ -165,7 +165,7 @@ impl BatchPpo {
     fn epochs(
         &mut self,
         agent: &mut Agent,
-        learned: &Learned<'_>,
+        inputs: &LossInputs<'_>,
         mut held: Vec<i64>,
         progress: f64,
     ) -> Result<UpdateMetrics, AlgorithmError> {
@@ -177,7 +177,7 @@ impl BatchPpo {
             held.shuffle(&mut self.minibatch);
             for part in 0..parts {
                 let index = &held[held.len() * part / parts..held.len() * (part + 1) / parts];
-                let metrics = self.gradient_step(agent, learned, index, progress, learning_rate)?;
+                let metrics = self.gradient_step(agent, inputs, index, progress, learning_rate)?;
                 totals = totals.plus(metrics);
                 // P26: far enough.
                 if self.settings.target_kl.is_some_and(|target| metrics.approx_kl > 1.5 * target) {
@@ -186,7 +186,7 @@ impl BatchPpo {
             }
         }
         if let Some(penalty) = &mut self.penalty {
-            penalty.adapt(mean_kl(agent, learned, &held)?);
+            penalty.adapt(mean_kl(agent, inputs, &held)?);
         }
         let penalty = self.penalty.as_ref().map_or(0.0, Penalty::weight);
         Ok(UpdateMetrics { learning_rate, penalty, ..totals.mean() })
@@ -196,7 +196,7 @@ impl BatchPpo {
     fn gradient_step(
         &mut self,
         agent: &mut Agent,
-        learned: &Learned<'_>,
+        inputs: &LossInputs<'_>,
         index: &[i64],
         progress: f64,
         learning_rate: f64,
@@ -204,13 +204,13 @@ impl BatchPpo {
         let (surrogate, kl) = match (&self.settings.objective, &self.penalty) {
             (Objective::Clip(clip), _) => (Surrogate::Clip { range: clip.range.at(progress) as f32 }, 0.0),
             (Objective::KlPenalty(_), Some(penalty)) => {
-                (Surrogate::Penalized(penalty), mean_kl(agent, learned, index)?)
+                (Surrogate::Penalized(penalty), mean_kl(agent, inputs, index)?)
             }
             (Objective::KlPenalty(_), None) => unreachable!("the penalty comes with the objective"),
         };
         let (head, network) = agent.parts_mut();
         let log_std = network.log_std().to_vec();
-        let loss = Loss::new(head, &self.settings, surrogate, learned, &log_std, index, kl);
+        let loss = Loss::new(head, &self.settings, surrogate, inputs, &log_std, index, kl);
         let parts: Vec<UpdateMetrics> = network.learn(index, |parts, pass| loss.add(parts, pass))?;
         let mut metrics = parts.into_iter().fold(UpdateMetrics::default(), UpdateMetrics::plus);
         // P27: nothing is learned from numbers that are none.
@@ -329,11 +329,11 @@ fn finite(what: &str, value: f64, steps: u64) -> Result<f64, AlgorithmError> {
 }
 
 /// Mean divergence of the policy before the update from the present one, over the transitions `index`.
-fn mean_kl(agent: &mut Agent, learned: &Learned<'_>, index: &[i64]) -> Result<f64, AlgorithmError> {
+fn mean_kl(agent: &mut Agent, inputs: &LossInputs<'_>, index: &[i64]) -> Result<f64, AlgorithmError> {
     let outputs = agent.network_mut().infer_loaded(Tower::Actor, Some(index))?;
     let (width, log_std) = (agent.head().outputs(), agent.network().log_std());
     let rows = index.iter().zip(outputs.chunks_exact(width));
-    let kl = |(&i, row)| f64::from(learned.evaluate(agent.head(), row, log_std, i as usize).kl);
+    let kl = |(&i, row)| f64::from(inputs.evaluate(agent.head(), row, log_std, i as usize).kl);
     Ok(rows.map(kl).sum::<f64>() / index.len() as f64)
 }
 

@@ -7,17 +7,17 @@
 
 mod batch;
 pub mod contract;
-pub mod doors;
 pub mod draw;
 mod env;
 mod error;
 #[cfg(feature = "gym-rs")]
 pub mod gym_rs;
-pub mod gymnasium;
 #[cfg(feature = "mujoco")]
 pub mod mujoco;
 pub mod native;
+mod os;
 mod probe;
+pub mod providers;
 mod registry;
 mod seed;
 mod space;
@@ -33,7 +33,7 @@ pub(crate) use env::Coming;
 pub use env::{Action, Elements, Env, Episode, Frame, Row, Step};
 pub use error::EnvError;
 pub use probe::Probe;
-pub use registry::{Door, Entry, EnvInfo, Registry};
+pub use registry::{Entry, EnvInfo, Provider, Registry};
 pub use seed::{Generator, episode_seed, generator};
 pub use space::{Dtype, Space};
 pub use spec::{EnvSpec, Params};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::wrappers::{Boxed, LimitDuration};
-use crate::{Env, EnvError, EnvSpec, Params, Space, doors, native};
+use crate::{Env, EnvError, EnvSpec, Params, Space, native, providers};
 
 /// Names less alike than this are no suggestion, on Jaro and Winkler's scale from 0 to 1.
 const ALIKE: f64 = 0.75;
@@ -110,9 +110,9 @@ pub struct EnvInfo {
     pub action_space: Space,
 }
 
-/// A family of environments that others have: `gymnasium:CartPole-v1` is behind the door `gymnasium`.
+/// A family of environments that others have: `gymnasium:CartPole-v1` comes from the provider `gymnasium`.
 #[derive(Clone)]
-pub struct Door {
+pub struct Provider {
     summary: String,
     open: Arc<Open>,
     remedy: Arc<dyn Fn() -> Option<String> + Send + Sync>,
@@ -122,8 +122,8 @@ pub struct Door {
 /// Makes one environment from what follows the colon, and its parameters.
 type Open = dyn Fn(&str, &Params) -> Result<Box<dyn Env>, EnvError> + Send + Sync;
 
-impl Door {
-    /// A door, and in one line what is behind it. `open` makes an environment from what follows the colon.
+impl Provider {
+    /// A provider, and in one line what it provides. `open` makes an environment from what follows the colon.
     pub fn new(
         summary: &str,
         open: impl Fn(&str, &Params) -> Result<Box<dyn Env>, EnvError> + Send + Sync + 'static,
@@ -155,7 +155,7 @@ impl Door {
         &self.summary
     }
 
-    /// The environment `name` behind this door. It brings its own time limit, or none.
+    /// The environment `name` of this provider. It brings its own time limit, or none.
     fn entry(&self, name: &str) -> Entry {
         let (open, name) = (Arc::clone(&self.open), name.to_owned());
         let entry = Entry::new(move |params| open(&name, params)).summary(&self.summary);
@@ -167,7 +167,7 @@ impl Door {
 #[derive(Clone, Default)]
 pub struct Registry {
     entries: BTreeMap<String, Entry>,
-    doors: BTreeMap<String, Door>,
+    providers: BTreeMap<String, Provider>,
     /// Environments that this program could have been built with, and how.
     missing: BTreeMap<String, String>,
 }
@@ -180,7 +180,7 @@ impl Registry {
 
     /// The environments that Phalanx brings along.
     pub fn standard() -> Self {
-        let registry = doors::register(crate::gymnasium::register(native::register(Self::new())))
+        let registry = providers::register(native::register(Self::new()))
             .with_missing(&MUJOCO, "run `cargo xtask setup --mujoco`, then build with `--features mujoco`")
             .with_missing(&GYM_RS, "build with `--features gym-rs`");
         #[cfg(feature = "gym-rs")]
@@ -209,17 +209,17 @@ impl Registry {
 
     /// Adds a family of environments: all names that begin with `prefix` and a colon.
     #[must_use]
-    pub fn with_door(mut self, prefix: &str, door: Door) -> Self {
-        self.doors.insert(prefix.to_owned(), door);
+    pub fn with_provider(mut self, prefix: &str, provider: Provider) -> Self {
+        self.providers.insert(prefix.to_owned(), provider);
         self
     }
 
-    /// All doors with their prefixes, sorted.
-    pub fn doors(&self) -> impl Iterator<Item = (&str, &Door)> {
-        self.doors.iter().map(|(prefix, door)| (prefix.as_str(), door))
+    /// All providers with their prefixes, sorted.
+    pub fn providers(&self) -> impl Iterator<Item = (&str, &Provider)> {
+        self.providers.iter().map(|(prefix, provider)| (prefix.as_str(), provider))
     }
 
-    /// Whether an environment can be asked for by this name: it is registered, or its prefix is a door's.
+    /// Whether an environment can be asked for by this name: it is registered, or its prefix is a provider's.
     ///
     /// # Errors
     /// [`EnvError::UnknownName`].
@@ -245,7 +245,7 @@ impl Registry {
         Some(remedy)
     }
 
-    /// All names, sorted; those behind doors are not among them.
+    /// All names, sorted; those of providers are not among them.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.entries.keys().map(String::as_str)
     }
@@ -299,7 +299,7 @@ impl Registry {
             return Ok(entry.clone());
         }
         let behind =
-            name.split_once(':').and_then(|(prefix, rest)| Some(self.doors.get(prefix)?.entry(rest)));
+            name.split_once(':').and_then(|(prefix, rest)| Some(self.providers.get(prefix)?.entry(rest)));
         behind.ok_or_else(|| match self.remedy(name) {
             Some(remedy) => EnvError::NotBuiltIn { name: name.to_owned(), remedy: remedy.to_owned() },
             None => EnvError::UnknownName { name: name.to_owned(), nearest: self.nearest(name) },

@@ -1,7 +1,7 @@
-//! Stepping allocates nothing: native environments, those of `MuJoCo`, time limits, wrappers, doors and resets in a batch.
+//! Stepping allocates nothing: native environments, those of `MuJoCo`, time limits, wrappers, providers and resets in a batch.
 #![allow(unsafe_code, clippy::unwrap_used)] // an allocator that counts
 
-#[path = "doors/build.rs"]
+#[path = "providers/build.rs"]
 mod build;
 
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -75,7 +75,7 @@ fn stepping_allocates_nothing() {
 }
 
 #[test]
-fn doors_allocate_nothing() {
+fn providers_allocate_nothing() {
     let registry = Registry::standard();
     let library = build::example("envs/examples/c/walk.c");
     let simulator = build::example("envs/examples/exec/pendulum.c");

@@ -41,7 +41,7 @@ use loom::sync::Arc;
 use loom::sync::atomic::{AtomicU32, Ordering, fence};
 use loom::thread;
 
-use bell::{Bell, Looks};
+use bell::{Bell, SpinPolicy};
 
 /// One worker of a batch, as `worker/shared.rs` has it.
 struct Line {
@@ -51,7 +51,7 @@ struct Line {
     row: UnsafeCell<u32>,
 }
 
-/// What `worker/crew.rs` and `worker/body.rs` do: the workers take one step after another, and each begins its next one as soon as the
+/// What `worker/pool.rs` and `worker/body.rs` do: the workers take one step after another, and each begins its next one as soon as the
 /// learner has seen the end of its last one.
 #[allow(unsafe_code)]
 fn rounds(workers: usize, rounds: u32, preemptions: usize) {
@@ -66,7 +66,7 @@ fn rounds(workers: usize, rounds: u32, preemptions: usize) {
                 thread::spawn(move || {
                     let (answers, line) = (&board.0, &board.1[worker]);
                     for round in 0..rounds {
-                        line.orders.wait(round, Looks::Never, Duration::MAX);
+                        line.orders.wait(round, SpinPolicy::Sleep, Duration::MAX);
                         // SAFETY: loom watches that nobody else is at this row.
                         line.row.with_mut(|row| unsafe { *row += 1 });
                         line.finished.store(round + 1, Ordering::Release);
@@ -100,7 +100,7 @@ fn rounds(workers: usize, rounds: u32, preemptions: usize) {
                 }
             }
             if !some {
-                answers.wait(rung, Looks::Never, Duration::MAX);
+                answers.wait(rung, SpinPolicy::Sleep, Duration::MAX);
             }
         }
         for thread in threads {

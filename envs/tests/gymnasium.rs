@@ -400,7 +400,7 @@ fn an_interpreter_that_will_not_do_is_named_with_the_remedy() {
 }
 
 #[test]
-fn environments_behind_the_door_keep_the_contract() {
+fn environments_of_a_provider_keep_the_contract() {
     for (name, frame) in
         [("CartPole-v1", Some((600, 400))), ("tests.python.fixtures:Pixels-v0", Some((4, 5)))]
     {

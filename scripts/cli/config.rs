@@ -56,7 +56,7 @@ pub(super) fn run(command: Command, registry: &Registry, out: &mut impl Write) -
                     Ok(()) => writeln!(out, "{}: ok", file.display())?,
                     Err(error) => {
                         bad += 1;
-                        super::tell(&format!("{error:#}"));
+                        super::eprint_line(&format!("{error:#}"));
                     }
                 }
             }

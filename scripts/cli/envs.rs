@@ -87,10 +87,10 @@ fn list(registry: &Registry, out: &mut impl Write) -> anyhow::Result<()> {
     for (name, remedy) in registry.missing() {
         missing.entry(remedy.to_owned()).or_default().push(name.to_owned());
     }
-    for (prefix, door) in registry.doors() {
+    for (prefix, provider) in registry.providers() {
         let name = format!("{prefix}:…");
-        match door.remedy() {
-            None => lines.push((name, door.summary().to_owned())),
+        match provider.remedy() {
+            None => lines.push((name, provider.summary().to_owned())),
             Some(remedy) => missing.entry(remedy).or_default().push(name),
         }
     }
@@ -110,7 +110,7 @@ fn show(info: &EnvInfo, out: &mut impl Write) -> anyhow::Result<()> {
     writeln!(out, "action       {}", info.action_space)?;
     match info.time_limit {
         Some(steps) => writeln!(out, "time limit   {steps} steps")?,
-        // What stands behind a door may have one that it alone knows.
+        // A provider may know one that is not known here.
         None if info.name.contains(':') => writeln!(out, "time limit   its own, if it has one")?,
         None => writeln!(out, "time limit   none")?,
     }

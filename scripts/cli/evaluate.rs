@@ -71,7 +71,7 @@ pub(super) fn run(
     bar.finish_and_clear();
     let evaluation = evaluation?.expect("nothing stops it");
     if let Err(error) = batch.close() {
-        super::tell(&format!("the environments did not end in order: {error}"));
+        super::eprint_line(&format!("the environments did not end in order: {error}"));
     }
     let result = Report {
         env: &env.name,

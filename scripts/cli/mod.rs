@@ -80,14 +80,14 @@ pub fn main(registry: Registry) -> ExitCode {
         // Whoever reads the output has seen enough, as in `phalanx config schema | head`.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            tell(&format!("error: {error:#}"));
+            eprint_line(&format!("error: {error:#}"));
             ExitCode::from(if is_usage(&error) { 2 } else { 1 })
         }
     }
 }
 
 /// A line on standard error. Whoever has closed it must not end the program.
-pub(crate) fn tell(line: &str) {
+pub(crate) fn eprint_line(line: &str) {
     let _ = writeln!(io::stderr(), "{line}");
 }
 

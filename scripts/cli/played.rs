@@ -43,7 +43,7 @@ impl Played {
         let found = run.checkpoints(config.checkpoint.keep).load(self.checkpoint);
         let found = found.with_context(|| format!("cannot play the policy of {}", self.run.display()))?;
         for damaged in &found.damaged {
-            super::tell(&format!("passed over: {damaged}"));
+            super::eprint_line(&format!("passed over: {damaged}"));
         }
         Ok((run, config, found))
     }

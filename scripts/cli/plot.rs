@@ -55,7 +55,7 @@ pub(super) fn run(arguments: &Arguments, out: &mut impl Write) -> anyhow::Result
     for run in runs {
         match curve(run, metric, *over)? {
             Ok(line) => series.push(line),
-            Err(why) if runs.len() > 1 => super::tell(&format!("left out: {why}")),
+            Err(why) if runs.len() > 1 => super::eprint_line(&format!("left out: {why}")),
             Err(why) => return Err(Usage(why).into()),
         }
     }

@@ -10,7 +10,7 @@ use phalanx_algorithms::{AlgorithmError, Console, JsonLines, Logger, Outcome, Re
 use phalanx_envs::{Chosen, Registry, Workers, Zygote};
 
 use super::config::Overrides;
-use super::{Usage, tell};
+use super::{Usage, eprint_line};
 use crate::config::{self, Config, DeviceSetting};
 use crate::run::{Log, RunFolder};
 use crate::setup;
@@ -115,7 +115,7 @@ fn train(
     let mut trainer = setup::trainer(config, registry, zygote, device, &note)?;
     let mut say = |text: &str| {
         let written = log.write(text);
-        tell(text);
+        eprint_line(text);
         written
     };
     for note in notes.take() {

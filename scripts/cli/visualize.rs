@@ -12,7 +12,7 @@ use phalanx_envs::Registry;
 use super::played::Played;
 use crate::setup;
 use crate::video::Format;
-use crate::visualize::{PlayedEpisode, Stage, VisualizeOptions};
+use crate::visualize::{PlayedEpisode, Player, VisualizeOptions};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -54,7 +54,7 @@ impl Progress {
     }
 
     fn line(&self, text: &str) {
-        self.0.suspend(|| super::tell(text));
+        self.0.suspend(|| super::eprint_line(text));
     }
 }
 
@@ -68,9 +68,9 @@ pub(super) fn run(arguments: &Arguments, registry: &Registry, out: &mut impl Wri
     let Played { seed, stochastic, .. } = arguments.played;
     let (run, config, found) = arguments.played.open(registry)?;
     let device = setup::device(&config)?;
-    let mut stage = Stage::new(registry, config.evaluation_env(), setup::trial_seed(seed))?;
+    let mut player = Player::new(registry, config.evaluation_env(), setup::trial_seed(seed))?;
     let mut agent =
-        setup::agent(&config, stage.observation_space(), stage.action_space(), device, &found.checkpoint)?;
+        setup::agent(&config, player.observation_space(), player.action_space(), device, &found.checkpoint)?;
     let options = VisualizeOptions {
         out: arguments.out.clone().unwrap_or_else(|| run.path().join("videos")),
         format: arguments.format,
@@ -80,7 +80,7 @@ pub(super) fn run(arguments: &Arguments, registry: &Registry, out: &mut impl Wri
     let mut actor = agent.actor();
     let (mut generator, mut noise) = (stream(seed, "evaluation"), Vec::new());
     let progress = Progress::begin();
-    let summary = stage.play(
+    let summary = player.play(
         &options,
         |block| {
             progress.picture();

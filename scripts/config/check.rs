@@ -47,8 +47,8 @@ fn env(path: &'static str, env: &EnvSpec, registry: &Registry) -> Option<Conflic
     if let Some(remedy) = registry.remedy(name) {
         return Some(conflict(&[path], format!("{name} is not built in: {remedy}")));
     }
-    let doors: Vec<String> = registry.doors().map(|(prefix, _)| format!("{prefix}:…")).collect();
-    let names: Vec<&str> = registry.names().chain(doors.iter().map(String::as_str)).collect();
+    let providers: Vec<String> = registry.providers().map(|(prefix, _)| format!("{prefix}:…")).collect();
+    let names: Vec<&str> = registry.names().chain(providers.iter().map(String::as_str)).collect();
     let help = match nearest(name, names.iter().copied()) {
         Some(near) => format!("did you mean `{near}`?"),
         None => format!("known are {}", list(&names, "and")),

@@ -57,7 +57,7 @@ impl Env for Countdown {
     }
 }
 
-fn stage(trouble: &str) -> Stage {
+fn player(trouble: &str) -> Player {
     let trouble = trouble.to_owned();
     let registry = Registry::new().with("countdown", move |_| {
         Ok(Box::new(Countdown {
@@ -67,7 +67,7 @@ fn stage(trouble: &str) -> Stage {
             action_space: Space::boxed(&[-1.0], &[1.0]),
         }))
     });
-    Stage::new(&registry, &EnvSpec::named("countdown"), 7).unwrap()
+    Player::new(&registry, &EnvSpec::named("countdown"), 7).unwrap()
 }
 
 fn options(folder: &TempDir, episodes: u32, format: Format) -> VisualizeOptions {
@@ -98,7 +98,7 @@ fn every_state_of_every_episode_is_shown_the_last_one_included() {
     let folder = TempDir::new().unwrap();
     let options = options(&folder, 2, Format::Png);
     let mut told = Vec::new();
-    let summary = stage("").play(&options, push, |episode| told.push(episode.clone())).unwrap();
+    let summary = player("").play(&options, push, |episode| told.push(episode.clone())).unwrap();
 
     // Five rewards of 1: pictures of 5, 4, 3, 2, 1, 0 left.
     let files = ["episode-00_return_5", "episode-01_return_5"];
@@ -137,7 +137,7 @@ fn corner(path: &Path) -> u8 {
 fn a_truncated_episode_is_called_so() {
     let folder = TempDir::new().unwrap();
     let options = options(&folder, 1, Format::Gif);
-    let summary = stage("cut").play(&options, push, |_| ()).unwrap();
+    let summary = player("cut").play(&options, push, |_| ()).unwrap();
     assert_eq!((summary.episodes[0].ended, summary.episodes[0].length), ("truncated", 3));
     assert_eq!(names(&options.out), ["episode-00_return_3.gif", "summary.json"]);
 }
@@ -146,12 +146,12 @@ fn a_truncated_episode_is_called_so() {
 fn an_environment_without_a_picture_leaves_no_file() {
     let folder = TempDir::new().unwrap();
     let options = options(&folder, 1, Format::Gif);
-    let error = stage("dark").play(&options, push, |_| ()).unwrap_err();
+    let error = player("dark").play(&options, push, |_| ()).unwrap_err();
     assert!(matches!(error, VisualizeError::NoPicture { episode: 0, step: 0, .. }));
     assert!(error.to_string().contains("countdown draws no picture"), "{error}");
     assert!(!options.out.exists());
 
-    let error = stage("dusk").play(&options, push, |_| ()).unwrap_err();
+    let error = player("dusk").play(&options, push, |_| ()).unwrap_err();
     assert!(matches!(error, VisualizeError::NoPicture { episode: 0, step: 3, .. }));
     assert!(names(&options.out).is_empty());
 }
@@ -160,14 +160,14 @@ fn an_environment_without_a_picture_leaves_no_file() {
 fn a_crash_is_an_error_with_its_place_and_no_half_a_video() {
     let folder = TempDir::new().unwrap();
     let options = options(&folder, 1, Format::Gif);
-    let error = stage("panic").play(&options, push, |_| ()).unwrap_err().to_string();
+    let error = player("panic").play(&options, push, |_| ()).unwrap_err().to_string();
     assert!(error.contains("the rope broke") && error.contains("step 2"), "{error}");
     assert!(names(&options.out).is_empty());
 
-    let error = stage("painter").play(&options, push, |_| ()).unwrap_err().to_string();
+    let error = player("painter").play(&options, push, |_| ()).unwrap_err().to_string();
     assert!(error.contains("no paint"), "{error}");
 
-    let error = stage("still").play(&options, push, |_| ()).unwrap_err().to_string();
+    let error = player("still").play(&options, push, |_| ()).unwrap_err().to_string();
     assert!(error.contains("0 frames a second"), "{error}");
 }
 
@@ -180,7 +180,7 @@ fn a_policy_that_fails_is_named_with_its_step() {
         actions += 1;
         if actions == 3 { Err("not a number") } else { push(block).map_err(|never| match never {}) }
     };
-    let error = stage("").play(&options, act, |_| ()).unwrap_err();
+    let error = player("").play(&options, act, |_| ()).unwrap_err();
     assert_eq!(error.to_string(), "episode 0, step 2: the policy gave no action");
     assert_eq!(std::error::Error::source(&error).unwrap().to_string(), "not a number");
     assert!(names(&options.out).is_empty());
@@ -191,7 +191,7 @@ fn a_summary_that_cannot_be_written_is_an_error_that_names_it() {
     let folder = TempDir::new().unwrap();
     let options = options(&folder, 1, Format::Gif);
     fs::create_dir_all(options.out.join("summary.json")).unwrap();
-    let error = stage("").play(&options, push, |_| ()).unwrap_err();
+    let error = player("").play(&options, push, |_| ()).unwrap_err();
     assert!(error.to_string().contains("out/summary.json"), "{error}");
 }
 
@@ -200,13 +200,13 @@ fn native_environments_play_from_start_to_end() {
     for (name, fps) in [("CartPole-v1", 50.0), ("Pendulum-v1", 30.0)] {
         let folder = TempDir::new().unwrap();
         let options = options(&folder, 1, Format::ALL[0]);
-        let mut stage = Stage::new(&Registry::standard(), &EnvSpec::named(name), 1).unwrap();
+        let mut player = Player::new(&Registry::standard(), &EnvSpec::named(name), 1).unwrap();
         let mut observations = Vec::new();
         let act = |block: &Block| {
             observations.push(block.observation_row(0, 0).f32().to_vec());
             Ok::<_, Infallible>(())
         };
-        let summary = stage.play(&options, act, |_| ()).unwrap();
+        let summary = player.play(&options, act, |_| ()).unwrap();
         assert_eq!(summary.frames_per_second, fps);
         assert_eq!(observations.len() as u64, summary.episodes[0].length);
         observations.dedup();

@@ -3,7 +3,7 @@
 
 use gemm::{Parallelism, gemm};
 
-/// Numbers `[rows, columns]`, row-major; `turned` is its transpose.
+/// Numbers `[rows, columns]`, row-major; `transpose` is its transpose.
 #[derive(Clone, Copy)]
 pub struct Matrix<'a> {
     numbers: &'a [f32],
@@ -31,7 +31,7 @@ impl<'a> Matrix<'a> {
     }
 
     /// Its transpose, over the same numbers.
-    pub fn turned(self) -> Self {
+    pub fn transpose(self) -> Self {
         let Self { numbers, rows, columns, strides: (row, column) } = self;
         Self { numbers, rows: columns, columns: rows, strides: (column, row) }
     }
@@ -107,8 +107,8 @@ mod tests {
         product(&mut c, Matrix::new(&a, 2, 3), Matrix::new(&b, 3, 2), Store::Add);
         assert_eq!(c, [15.0, 21.0, 24.0, 33.0]);
         // [1 2 3; 4 5 6]·[1 1; 0 0; 2 3] with the second factor written [1 0 2; 1 0 3].
-        let turned = [1.0, 0.0, 2.0, 1.0, 0.0, 3.0];
-        product(&mut c, Matrix::new(&a, 2, 3), Matrix::new(&turned, 2, 3).turned(), Store::Set);
+        let transposed = [1.0, 0.0, 2.0, 1.0, 0.0, 3.0];
+        product(&mut c, Matrix::new(&a, 2, 3), Matrix::new(&transposed, 2, 3).transpose(), Store::Set);
         assert_eq!(c, [7.0, 10.0, 16.0, 22.0]);
     }
 }

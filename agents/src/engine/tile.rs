@@ -4,7 +4,7 @@ use phalanx_envs::Elements;
 
 use super::Pass;
 use super::matrix::{BLOCK, Matrix, Store, product, products};
-use super::vector::{activate, add_to_rows, deactivate, fractions, sum_rows};
+use super::vector::{activate, activation_backward, add_to_rows, fractions, sum_rows};
 use crate::Activation;
 use crate::observations::len;
 use crate::plan::{Layer, Plan, Tower};
@@ -17,13 +17,13 @@ pub struct Tile {
     actor: Vec<Vec<f32>>,
     critic: Vec<Vec<f32>>,
     /// Gradients over the results of the layers at hand, before their activation.
-    spare: Spare,
+    workspace: Workspace,
     value_gradient: Vec<f32>,
     trunk_gradient: Vec<f32>,
 }
 
 /// Buffers that gradients and the windows of convolutions pass through.
-struct Spare {
+struct Workspace {
     gradient: Vec<f32>,
     earlier: Vec<f32>,
     /// Numbers of all windows of one picture.
@@ -53,7 +53,7 @@ impl Tile {
             trunk: results(&plan.trunk),
             actor: results(&plan.actor),
             critic: results(&plan.critic),
-            spare: Spare {
+            workspace: Workspace {
                 gradient: vec![0.0; rows * widest],
                 earlier: vec![0.0; rows * widest],
                 windows: vec![0.0; windows.unwrap_or(0)],
@@ -84,14 +84,14 @@ impl Tile {
                 &self.input[..]
             }
         };
-        let network = Network { parameters, activation: plan.activation, rows, alike: true };
-        network.forward(&plan.trunk, x, &mut self.trunk, true, &mut self.spare);
+        let network = Network { parameters, activation: plan.activation, rows, row_invariant: true };
+        network.forward(&plan.trunk, x, &mut self.trunk, true, &mut self.workspace);
         let common = self.trunk.last().map_or(x, |results| &results[..]);
         let results = match tower {
             Tower::Actor => &mut self.actor,
             Tower::Critic => &mut self.critic,
         };
-        network.forward(plan.tower(tower), common, results, false, &mut self.spare);
+        network.forward(plan.tower(tower), common, results, false, &mut self.workspace);
         last(plan.tower(tower), results, rows, common)
     }
 
@@ -113,31 +113,31 @@ impl Tile {
                 Elements::U8(x) => fractions(&x[at], row),
             }
         }
-        let Self { trunk, actor, critic, spare, value_gradient, trunk_gradient, .. } = self;
-        let network = Network { parameters, activation: plan.activation, rows, alike: false };
+        let Self { trunk, actor, critic, workspace, value_gradient, trunk_gradient, .. } = self;
+        let network = Network { parameters, activation: plan.activation, rows, row_invariant: false };
         let input = &self.input[..rows * width];
-        network.forward(&plan.trunk, input, trunk, true, spare);
+        network.forward(&plan.trunk, input, trunk, true, workspace);
         let common = last(&plan.trunk, trunk, rows, input);
-        network.forward(&plan.actor, common, actor, false, spare);
-        network.forward(&plan.critic, common, critic, false, spare);
+        network.forward(&plan.actor, common, actor, false, workspace);
+        network.forward(&plan.critic, common, critic, false, workspace);
         let outputs = last(&plan.actor, actor, rows, common);
         let value = last(&plan.critic, critic, rows, common);
         loss(Pass {
             index,
             outputs,
             value,
-            d_outputs: &mut spare.gradient[..outputs.len()],
+            d_outputs: &mut workspace.gradient[..outputs.len()],
             d_value: &mut value_gradient[..rows],
             d_log_std: &mut gradient[plan.log_std.clone()],
         });
-        network.backward(&plan.actor, common, actor, gradient, spare, (trunk_gradient, Store::Set));
-        spare.gradient[..rows].copy_from_slice(&value_gradient[..rows]);
-        network.backward(&plan.critic, common, critic, gradient, spare, (trunk_gradient, Store::Add));
+        network.backward(&plan.actor, common, actor, gradient, workspace, (trunk_gradient, Store::Set));
+        workspace.gradient[..rows].copy_from_slice(&value_gradient[..rows]);
+        network.backward(&plan.critic, common, critic, gradient, workspace, (trunk_gradient, Store::Add));
         if let Some(last) = trunk.last() {
             let len = common.len();
-            deactivate(&mut trunk_gradient[..len], &last[..len], plan.activation);
-            spare.gradient[..len].copy_from_slice(&trunk_gradient[..len]);
-            network.backward(&plan.trunk, input, trunk, gradient, spare, (&mut [], Store::Set));
+            activation_backward(&mut trunk_gradient[..len], &last[..len], plan.activation);
+            workspace.gradient[..len].copy_from_slice(&trunk_gradient[..len]);
+            network.backward(&plan.trunk, input, trunk, gradient, workspace, (&mut [], Store::Set));
         }
     }
 }
@@ -157,7 +157,7 @@ struct Network<'a> {
     rows: usize,
     /// Whether a row's results are to be the same bits whatever rows are beside it: inputs and results then have room for
     /// whole [`BLOCK`]s of rows, of which the last ones mean nothing.
-    alike: bool,
+    row_invariant: bool,
 }
 
 impl Network<'_> {
@@ -168,16 +168,16 @@ impl Network<'_> {
         x: &[f32],
         results: &mut [Vec<f32>],
         activate_last: bool,
-        spare: &mut Spare,
+        workspace: &mut Workspace,
     ) {
         for (i, layer) in layers.iter().enumerate() {
             let (before, after) = results.split_at_mut(i);
             let x = before.last().map_or(x, |x| &x[..]);
-            let (y, weight) = (&mut after[0][..], self.weight(layer).turned());
-            if self.alike && layer.window.is_none() {
+            let (y, weight) = (&mut after[0][..], self.weight(layer).transpose());
+            if self.row_invariant && layer.window.is_none() {
                 products(y, Matrix::new(x, self.rows.next_multiple_of(BLOCK), layer.inputs), weight);
             } else {
-                self.each_product(layer, x, &mut spare.windows, |x, at| {
+                self.each_product(layer, x, &mut workspace.windows, |x, at| {
                     product(&mut y[at..], x, weight, Store::Set);
                 });
             }
@@ -191,7 +191,7 @@ impl Network<'_> {
         }
     }
 
-    /// Adds the gradients of `layers` to `sum`, from that of the last one's result in `spare.gradient`; puts that of the
+    /// Adds the gradients of `layers` to `sum`, from that of the last one's result in `workspace.gradient`; puts that of the
     /// first one's input into `below`, when there is room for it.
     fn backward(
         &self,
@@ -199,25 +199,25 @@ impl Network<'_> {
         x: &[f32],
         results: &[Vec<f32>],
         sum: &mut [f32],
-        spare: &mut Spare,
+        workspace: &mut Workspace,
         (below, store): (&mut [f32], Store),
     ) {
         for (i, layer) in layers.iter().enumerate().rev() {
             let x = if i == 0 { x } else { &results[i - 1] };
-            let Spare { gradient, earlier, windows } = spare;
+            let Workspace { gradient, earlier, windows } = workspace;
             let gradient_at = |at: usize, rows: usize| Matrix::new(&gradient[at..], rows, layer.filters);
             let into = &mut sum[layer.weight()];
             self.each_product(layer, x, windows, |x, at| {
-                product(into, gradient_at(at, x.rows()).turned(), x, Store::Add);
+                product(into, gradient_at(at, x.rows()).transpose(), x, Store::Add);
             });
             sum_rows(&mut sum[layer.bias()], &gradient[..self.rows * layer.outputs]);
             if i > 0 {
                 let earlier = &mut earlier[..self.rows * layer.inputs];
-                self.descend(layer, gradient, earlier, Store::Set, windows);
-                deactivate(earlier, &x[..earlier.len()], self.activation);
-                std::mem::swap(&mut spare.gradient, &mut spare.earlier);
+                self.input_gradient(layer, gradient, earlier, Store::Set, windows);
+                activation_backward(earlier, &x[..earlier.len()], self.activation);
+                std::mem::swap(&mut workspace.gradient, &mut workspace.earlier);
             } else if !below.is_empty() {
-                self.descend(layer, gradient, below, store, windows);
+                self.input_gradient(layer, gradient, below, store, windows);
             }
         }
     }
@@ -245,7 +245,14 @@ impl Network<'_> {
     }
 
     /// The gradient of a layer's input from that of its result.
-    fn descend(&self, layer: &Layer, gradient: &[f32], below: &mut [f32], store: Store, windows: &mut [f32]) {
+    fn input_gradient(
+        &self,
+        layer: &Layer,
+        gradient: &[f32],
+        below: &mut [f32],
+        store: Store,
+        windows: &mut [f32],
+    ) {
         let weight = self.weight(layer);
         let Some(window) = &layer.window else {
             return product(below, Matrix::new(gradient, self.rows, layer.outputs), weight, store);

@@ -78,7 +78,7 @@ vectorised! {
 
 vectorised! {
     /// `gradient = gradient · f'`, with f' read off the results `y` of f.
-    pub fn deactivate(gradient: &mut [f32], y: &[f32], activation: Activation) {
+    pub fn activation_backward(gradient: &mut [f32], y: &[f32], activation: Activation) {
         let numbers = gradient.iter_mut().zip(y);
         match activation {
             Activation::Tanh => numbers.for_each(|(g, y)| *g *= 1.0 - y * y),

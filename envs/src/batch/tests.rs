@@ -99,13 +99,13 @@ fn a_row_outside_the_block_is_noticed() {
 
 /// Shows `[seed of the episode, steps of it]`; ends after `1 + seed % 3` steps, at action 5 with an error and at action 6
 /// with a panic.
-struct Teller {
+struct Informer {
     spaces: (Space, Space),
     seed: u64,
     t: u64,
 }
 
-impl Env for Teller {
+impl Env for Informer {
     fn observation_space(&self) -> &Space {
         &self.spaces.0
     }
@@ -140,10 +140,10 @@ impl Env for Teller {
     }
 }
 
-fn tellers() -> Registry {
-    Registry::new().with("teller", |_| {
+fn informers() -> Registry {
+    Registry::new().with("informer", |_| {
         let spaces = (Space::unbounded(2), Space::Discrete { n: 7 });
-        Ok(Box::new(Teller { spaces, seed: 0, t: 0 }))
+        Ok(Box::new(Informer { spaces, seed: 0, t: 0 }))
     })
 }
 
@@ -157,7 +157,7 @@ fn final_shown(block: &Block, t: usize, row: usize) -> Vec<f32> {
 
 #[test]
 fn episodes_that_have_ended_are_told_of() {
-    let mut batch = LocalBatch::new(&tellers(), &EnvSpec::named("teller"), 3, 10, 42).unwrap();
+    let mut batch = LocalBatch::new(&informers(), &EnvSpec::named("informer"), 3, 10, 42).unwrap();
     batch.reset(None).unwrap();
     (0..10).for_each(|t| batch.step(t).unwrap());
     // The reward of the last step is its number.
@@ -178,7 +178,8 @@ fn episodes_that_have_ended_are_told_of() {
 #[test]
 fn an_episode_that_ends_is_followed_by_the_next_in_the_same_step() {
     let (rows, steps, run_seed) = (5, 12, 42);
-    let mut batch = LocalBatch::new(&tellers(), &EnvSpec::named("teller"), rows, steps, run_seed).unwrap();
+    let mut batch =
+        LocalBatch::new(&informers(), &EnvSpec::named("informer"), rows, steps, run_seed).unwrap();
     batch.reset(None).unwrap();
     (0..steps).for_each(|t| batch.step(t).unwrap());
     let block = batch.block();
@@ -203,7 +204,7 @@ fn an_episode_that_ends_is_followed_by_the_next_in_the_same_step() {
 
 #[test]
 fn resting_rows_are_left_alone() {
-    let mut batch = LocalBatch::new(&tellers(), &EnvSpec::named("teller"), 3, 2, 0).unwrap();
+    let mut batch = LocalBatch::new(&informers(), &EnvSpec::named("informer"), 3, 2, 0).unwrap();
     batch.reset(None).unwrap();
     batch.block().set_active(1, false);
     batch.step(0).unwrap();
@@ -219,7 +220,7 @@ fn resting_rows_are_left_alone() {
 #[test]
 fn an_error_or_panic_names_where_it_happened() {
     for (action, message) in [(5, "a wheel came off"), (6, "panicked: a gear broke")] {
-        let mut batch = LocalBatch::new(&tellers(), &EnvSpec::named("teller"), 3, 1, 9).unwrap();
+        let mut batch = LocalBatch::new(&informers(), &EnvSpec::named("informer"), 3, 1, 9).unwrap();
         batch.reset(None).unwrap();
         batch.block().discrete_actions(0)[1] = action;
         let error = batch.step(0).unwrap_err().to_string();
@@ -231,7 +232,7 @@ fn an_error_or_panic_names_where_it_happened() {
             )
         );
     }
-    let mut batch = LocalBatch::new(&tellers(), &EnvSpec::named("teller"), 3, 1, 9).unwrap();
+    let mut batch = LocalBatch::new(&informers(), &EnvSpec::named("informer"), 3, 1, 9).unwrap();
     batch.reset(None).unwrap();
     for wrong in [7, -1] {
         batch.block().discrete_actions(0)[2] = wrong;
@@ -250,7 +251,7 @@ fn an_error_or_panic_names_where_it_happened() {
             .contains("no method or attribute \"thrice\"")
     );
     assert!(batch.render(2).unwrap_err().to_string().contains("row 2: render failed"));
-    assert!(LocalBatch::new(&tellers(), &EnvSpec::named("teller"), 0, 1, 0).is_err());
+    assert!(LocalBatch::new(&informers(), &EnvSpec::named("informer"), 0, 1, 0).is_err());
 }
 
 fn random_actions(batch: &LocalBatch, t: usize, generator: &mut crate::Generator) {
@@ -326,7 +327,7 @@ fn a_replayed_episode_goes_on_as_it_would_have() {
 
 #[test]
 fn a_replay_that_does_not_fit_is_an_error() {
-    let mut batch = LocalBatch::new(&tellers(), &EnvSpec::named("teller"), 1, 1, 0).unwrap();
+    let mut batch = LocalBatch::new(&informers(), &EnvSpec::named("informer"), 1, 1, 0).unwrap();
     let running = RunningEpisode { episode: 0, discrete: vec![0; 9], continuous: Vec::new() };
     let error = batch.replay(&[running]).unwrap_err().to_string();
     assert!(error.contains("row 0: the replay of episode 0 ended after"), "{error}");
@@ -455,12 +456,12 @@ thread_local! {
 }
 
 fn remote() -> Registry {
-    let door = crate::Door::new("environments elsewhere", |_, _| {
+    let provider = crate::Provider::new("environments elsewhere", |_, _| {
         let calls = CALLS.with(std::rc::Rc::clone);
         let spaces = [Space::unbounded(1), Space::boxed(&[-2.0], &[2.0])];
         Ok(Box::new(Remote { calls, spaces }))
     });
-    Registry::new().with_door("far", door)
+    Registry::new().with_provider("far", provider)
 }
 
 /// Whoever steps rows can do something else until remote ones have their results.

@@ -7,8 +7,8 @@ use nix::unistd::getpid;
 use serde::{Deserialize, Serialize};
 
 use super::trial::guard;
-use super::{Report, check_told};
-use crate::worker::os::{self, Fork, Process};
+use super::{Report, check_with_progress};
+use crate::os::{self, Fork, Process};
 use crate::{EnvError, EnvSpec, Registry};
 
 /// What the process says, one after another.
@@ -23,11 +23,11 @@ enum Word {
 }
 
 /// As [`check`](super::check), in a process of its own: that the environment crashes, leaves the process or takes longer than
-/// `patience` for anything is a finding, too.
+/// `deadline` for anything is a finding, too.
 ///
 /// # Errors
 /// What [`Registry::info_of`] says, and [`EnvError::Failed`] when there can be no process: this one must have a single thread.
-pub fn check_apart(registry: &Registry, spec: &EnvSpec, patience: Duration) -> Result<Report, EnvError> {
+pub fn check_apart(registry: &Registry, spec: &EnvSpec, deadline: Duration) -> Result<Report, EnvError> {
     let failed = |e: io::Error| EnvError::failed(format!("no process can be had for the check: {e}"));
     let threads = os::threads().map_err(failed)?;
     if threads != 1 {
@@ -40,7 +40,7 @@ pub fn check_apart(registry: &Registry, spec: &EnvSpec, patience: Duration) -> R
     match os::fork().map_err(failed)? {
         Fork::Parent(pid) => {
             drop(to);
-            listen(Patient { words, patience }, pid.as_raw(), spec)
+            listen(DeadlineReader { words, deadline }, pid.as_raw(), spec)
         }
         Fork::Child => {
             drop(words);
@@ -49,35 +49,35 @@ pub fn check_apart(registry: &Registry, spec: &EnvSpec, patience: Duration) -> R
                 os::exit(1);
             }
             os::print_to_standard_error();
-            let told = guard(|| Ok(tell(registry, spec, &to)));
-            os::exit(i32::from(!matches!(told, Ok(Ok(())))));
+            let checked = guard(|| Ok(run_check(registry, spec, &to)));
+            os::exit(i32::from(!matches!(checked, Ok(Ok(())))));
         }
     }
 }
 
-fn tell(registry: &Registry, spec: &EnvSpec, to: &PipeWriter) -> io::Result<()> {
+fn run_check(registry: &Registry, spec: &EnvSpec, to: &PipeWriter) -> io::Result<()> {
     // In one piece: nothing of it is to be lost in a buffer.
-    let say = |word: Word| (&mut &*to).write_all(&serde_json::to_vec(&word)?);
-    say(Word::Begun("making it and dropping it again".to_owned()))?;
+    let send = |word: Word| (&mut &*to).write_all(&serde_json::to_vec(&word)?);
+    send(Word::Begun("making it and dropping it again".to_owned()))?;
     if let Err(e) = registry.info_of(spec) {
-        return say(Word::Refused(e));
+        return send(Word::Refused(e));
     }
-    let report = check_told(registry, spec, &|begun| {
+    let report = check_with_progress(registry, spec, &|begun| {
         // Nobody listens when the other process was killed.
-        let _ = say(Word::Begun(begun));
+        let _ = send(Word::Begun(begun));
     });
-    say(Word::Found(report))
+    send(Word::Found(report))
 }
 
 /// Words that come in time.
-struct Patient {
+struct DeadlineReader {
     words: PipeReader,
-    patience: Duration,
+    deadline: Duration,
 }
 
-impl Read for Patient {
+impl Read for DeadlineReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if os::await_input(&self.words, self.patience)? {
+        if os::await_input(&self.words, self.deadline)? {
             self.words.read(buffer)
         } else {
             Err(ErrorKind::TimedOut.into())
@@ -86,8 +86,8 @@ impl Read for Patient {
 }
 
 /// What the process found, or how it ended.
-fn listen(words: Patient, pid: i32, spec: &EnvSpec) -> Result<Report, EnvError> {
-    let (mut begun, mut outcome, mut late, patience) = (String::new(), None, false, words.patience);
+fn listen(words: DeadlineReader, pid: i32, spec: &EnvSpec) -> Result<Report, EnvError> {
+    let (mut begun, mut outcome, mut late, deadline) = (String::new(), None, false, words.deadline);
     for word in serde_json::Deserializer::from_reader(BufReader::new(words)).into_iter() {
         match word {
             Ok(Word::Begun(what)) => begun = what,
@@ -109,7 +109,7 @@ fn listen(words: Patient, pid: i32, spec: &EnvSpec) -> Result<Report, EnvError> 
     outcome.unwrap_or_else(|| {
         let mut report = Report { env: spec.name.clone(), ..Report::default() };
         report.error(if late {
-            format!("{begun}: it did not come back within {patience:?}, and its process was killed")
+            format!("{begun}: it did not come back within {deadline:?}, and its process was killed")
         } else {
             format!("{begun}: it ended the process ({how}): an environment must return an error instead")
         });

@@ -93,11 +93,11 @@ impl fmt::Display for Report {
 ///
 /// It is seeded, so that the same environment gets the same report. A panic of the environment is a finding.
 pub fn check(registry: &Registry, spec: &EnvSpec) -> Report {
-    check_told(registry, spec, &|_| {})
+    check_with_progress(registry, spec, &|_| {})
 }
 
 /// As [`check`], telling `begin` of everything that the environment is about to be used for.
-fn check_told(registry: &Registry, spec: &EnvSpec, begin: &dyn Fn(String)) -> Report {
+fn check_with_progress(registry: &Registry, spec: &EnvSpec, begin: &dyn Fn(String)) -> Report {
     let mut report = Report { env: spec.name.clone(), ..Report::default() };
     let build = || {
         begin("making it".to_owned());

@@ -29,7 +29,7 @@ pub(super) struct Trial<'a> {
     continuous: Vec<f32>,
     place: Position,
     /// Told of every use before it.
-    told: &'a dyn Fn(String),
+    progress: &'a dyn Fn(String),
 }
 
 /// Where a trial is, to be told to a person.
@@ -101,7 +101,7 @@ pub(super) fn guard<T>(work: impl FnOnce() -> Result<T, EnvError>) -> Result<T, 
 }
 
 impl<'a> Trial<'a> {
-    pub fn new(env: Box<dyn Env>, told: &'a dyn Fn(String)) -> Self {
+    pub fn new(env: Box<dyn Env>, progress: &'a dyn Fn(String)) -> Self {
         let (observation, action) = (env.observation_space(), env.action_space());
         // An impossible space is reported before any of these is used.
         let len = if observation.check().is_ok() { observation.len() } else { 0 };
@@ -123,13 +123,13 @@ impl<'a> Trial<'a> {
             discrete: vec![0; actions],
             continuous: vec![0.0; actions],
             place: Position::default(),
-            told,
+            progress,
         }
     }
 
     /// Tells what the environment is about to be used for.
     pub fn begin(&self, what: &str) {
-        (self.told)(format!("{}: {what}", self.place));
+        (self.progress)(format!("{}: {what}", self.place));
     }
 
     /// Runs episodes of random actions for `steps` steps; `None` when the environment failed.

@@ -17,14 +17,14 @@ pub(super) fn to_stderr() {
         let before = log_config();
         // SAFETY: it must not run beside other uses of MuJoCo. Every model of this crate is loaded after this call has
         // returned, on whichever thread, and without a model there is nothing to use.
-        unsafe { set_log_handler(tell) }
+        unsafe { set_log_handler(log) }
         // Whoever sets a handler asks for all that MuJoCo could tell about each step.
         // SAFETY: as above.
         unsafe { set_log_config(before) }
     });
 }
 
-fn tell(message: &MjLogMessage) {
+fn log(message: &MjLogMessage) {
     let warns = matches!(message.level(), MjtLogLevel::mjLOG_WARNING | MjtLogLevel::mjLOG_ERROR);
     let subject = message.subject();
     if warns && !subject.contains(KNOWN) {

@@ -8,16 +8,16 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::bell::Looks;
-use super::crew::{Crew, Member, Trouble};
-use super::habit::Habit;
+use super::backoff::Backoff;
+use super::bell::SpinPolicy;
 use super::message::{Command, Event};
-use super::os;
 use super::parts::{Part, parts};
+use super::pool::{Member, WorkerError, WorkerPool};
 use super::share::Share;
 use super::shared::{Board, Region};
 use super::{OnWorkerLoss, WorkerOptions, Zygote};
 use crate::batch::check_rows;
+use crate::os;
 use crate::{BatchEnv, Block, EnvError, EnvSpec, Frame, Infos, Layout, RunningEpisode, Space};
 
 /// Looks at a word before sleeping, about 50 µs, where there are cores to spare: waking a sleeper costs as much.
@@ -28,13 +28,13 @@ const YIELDS: u32 = 200;
 
 /// N environments stepped by forked workers, each of which owns a contiguous slice of the rows.
 ///
-/// An environment's error, a worker's death and a worker's silence become errors that name the row, after which the
+/// An environment's error, a worker's death and a worker that does not answer become errors that name the row, after which the
 /// batch can only be closed; or the worker is replaced, as [`OnWorkerLoss`] says.
 ///
 /// Each slice of a worker's rows is a group of its own in a pipelined batch, so that no worker waits for another one; all rows are
 /// one group otherwise.
 pub struct WorkerBatch {
-    pub(super) crew: Crew,
+    pub(super) pool: WorkerPool,
     pub(super) block: Block,
     pub(super) region: Arc<Region>,
     pub(super) on_loss: OnWorkerLoss,
@@ -78,48 +78,48 @@ impl WorkerBatch {
         os::allow_descriptors(4 * workers as u64).map_err(|e| EnvError::Workers(e.to_string()))?;
         let cores = available_parallelism().map_or(1, usize::from);
         let unborn = || EnvError::Ended("it has not begun".to_owned());
-        let mut crew = Crew {
+        let mut pool = WorkerPool {
             zygote: zygote.clone(),
             spec: serde_json::to_string(spec).map_err(EnvError::failed)?,
             run_seed,
-            patience: options.patience()?,
-            looks: if workers < cores { Looks::Spinning(SPINS) } else { Looks::Yielding(YIELDS) },
-            habit: Habit::default(),
+            deadlines: options.deadlines()?,
+            spin: if workers < cores { SpinPolicy::Spin(SPINS) } else { SpinPolicy::Yield(YIELDS) },
+            backoff: Backoff::default(),
             board: Board::new(workers),
             members: shares.into_iter().map(|share| Member::Lost(share, unborn())).collect(),
-            looked: Instant::now(),
+            last_check: Instant::now(),
             clock: Duration::ZERO,
         };
-        let (block, region) = match Self::assemble(&mut crew, rows, steps) {
+        let (block, region) = match Self::assemble(&mut pool, rows, steps) {
             Ok(shared) => shared,
             Err(e) => {
                 // The first complaint is the one to hear.
-                let _ = crew.close();
+                let _ = pool.close();
                 return Err(e);
             }
         };
         let (next, losses) = (vec![0; rows], Vec::new());
         let on_loss = options.on_worker_loss;
-        Ok(Self { crew, block, region, on_loss, parts, groups, next, losses, ended: None })
+        Ok(Self { pool, block, region, on_loss, parts, groups, next, losses, ended: None })
     }
 
     /// Hires all workers, agrees on spaces and lays out the block.
-    fn assemble(crew: &mut Crew, rows: usize, steps: usize) -> Result<(Block, Arc<Region>), EnvError> {
-        let workers = 0..crew.members.len();
+    fn assemble(pool: &mut WorkerPool, rows: usize, steps: usize) -> Result<(Block, Arc<Region>), EnvError> {
+        let workers = 0..pool.members.len();
         for worker in workers.clone() {
-            crew.hire(worker, vec![0; crew.members[worker].share().len()])?;
+            pool.spawn(worker, vec![0; pool.members[worker].share().len()])?;
         }
         let mut spaces = None;
         for worker in workers.clone() {
-            let found = crew.greet(worker).map_err(Trouble::into_error)?;
-            same_spaces(&crew.members[worker], spaces.get_or_insert_with(|| found.clone()), &found)?;
+            let found = pool.await_ready(worker).map_err(WorkerError::into_error)?;
+            same_spaces(&pool.members[worker], spaces.get_or_insert_with(|| found.clone()), &found)?;
         }
         let (observation_space, action_space) = spaces.expect("there is at least one worker");
         let layout = Layout::new(rows, steps, observation_space, action_space)?;
         let region = Arc::new(Region::new(layout.bytes()));
         let attach = |worker| (worker, Command::Attach { layout: layout.clone(), memory: region.share() });
-        for (_, outcome) in crew.command(workers.map(attach).collect()) {
-            outcome.map_err(Trouble::into_error)?;
+        for (_, outcome) in pool.command(workers.map(attach).collect()) {
+            outcome.map_err(WorkerError::into_error)?;
         }
         let block = Block::shared(layout, Arc::<Region>::clone(&region));
         block.activate_all();
@@ -140,10 +140,10 @@ impl WorkerBatch {
         check_rows(&self.block, &[row])?;
         let worker = self.worker_of(row);
         let (_, outcome) =
-            self.crew.command(vec![(worker, command)]).next().expect("one command, one answer");
-        outcome.map_err(|trouble| match trouble {
-            Trouble::Failed(e) => e,
-            Trouble::Lost(e) => {
+            self.pool.command(vec![(worker, command)]).next().expect("one command, one answer");
+        outcome.map_err(|error| match error {
+            WorkerError::Failed(e) => e,
+            WorkerError::Lost(e) => {
                 // With respawning the next step finds the worker gone and replaces it.
                 if self.on_loss == OnWorkerLoss::Fail {
                     self.ended = Some(first_line(&e));
@@ -154,10 +154,10 @@ impl WorkerBatch {
     }
 
     fn try_finish(&mut self, group: usize) -> Result<(), EnvError> {
-        let Self { crew, block, parts, groups, .. } = self;
+        let Self { pool, block, parts, groups, .. } = self;
         let own = parts_of(group, groups, parts);
         if parts[own.start].begun.is_some() {
-            crew.wait(parts, block, |crew| parts[own.clone()].iter().all(|part| crew.is_over(part)))?;
+            pool.wait(parts, block, |pool| parts[own.clone()].iter().all(|part| pool.is_over(part)))?;
             self.settle(group)?;
         }
         Ok(())
@@ -167,12 +167,13 @@ impl WorkerBatch {
         if self.parts.iter().all(|part| part.begun.is_none()) {
             return Ok(());
         }
-        let Self { crew, block, parts, groups, .. } = self;
-        let over =
-            |crew: &Crew, group| parts[parts_of(group, groups, parts)].iter().all(|part| crew.is_over(part));
-        crew.wait(parts, block, |crew| (0..groups.len()).any(|group| over(crew, group)))?;
+        let Self { pool, block, parts, groups, .. } = self;
+        let over = |pool: &WorkerPool, group| {
+            parts[parts_of(group, groups, parts)].iter().all(|part| pool.is_over(part))
+        };
+        pool.wait(parts, block, |pool| (0..groups.len()).any(|group| over(pool, group)))?;
         let before = finished.len();
-        finished.extend((0..groups.len()).filter(|&group| over(crew, group)));
+        finished.extend((0..groups.len()).filter(|&group| over(pool, group)));
         finished[before..].iter().try_for_each(|&group| self.settle(group))
     }
 
@@ -180,7 +181,7 @@ impl WorkerBatch {
     fn settle(&mut self, group: usize) -> Result<(), EnvError> {
         for i in parts_of(group, &self.groups, &self.parts) {
             let worker = self.parts[i].worker;
-            if let Member::Lost(_, loss) = &self.crew.members[worker] {
+            if let Member::Lost(_, loss) = &self.pool.members[worker] {
                 let loss = loss.clone();
                 self.replace(worker, loss)?;
             }
@@ -198,7 +199,7 @@ impl WorkerBatch {
     fn try_reset(&mut self, chosen: &[usize]) -> Result<(), EnvError> {
         check_rows(&self.block, chosen)?;
         let mut commands = Vec::new();
-        for (worker, member) in self.crew.members.iter().enumerate() {
+        for (worker, member) in self.pool.members.iter().enumerate() {
             let own = member.share();
             let rows: Vec<usize> = chosen.iter().copied().filter(|&row| own.contains(row)).collect();
             if !rows.is_empty() {
@@ -207,16 +208,16 @@ impl WorkerBatch {
         }
         let mut lost = Vec::new();
         let mut failed = None;
-        for (worker, outcome) in self.crew.command(commands) {
+        for (worker, outcome) in self.pool.command(commands) {
             match outcome {
                 Ok(_) => {}
-                Err(Trouble::Failed(e)) => failed = failed.or(Some(e)),
-                Err(Trouble::Lost(e)) => lost.push((worker, e)),
+                Err(WorkerError::Failed(e)) => failed = failed.or(Some(e)),
+                Err(WorkerError::Lost(e)) => lost.push((worker, e)),
             }
         }
         failed.map_or(Ok(()), Err)?;
         for (worker, loss) in lost {
-            let rows: Vec<usize> = self.crew.members[worker].share().rows().collect();
+            let rows: Vec<usize> = self.pool.members[worker].share().rows().collect();
             if !rows.iter().all(|row| chosen.contains(row)) {
                 // Its other rows' episodes would end where no step can say so.
                 return Err(loss);
@@ -239,17 +240,17 @@ impl WorkerBatch {
                 self.next.len()
             )));
         }
-        let most = self.crew.members.iter().map(|member| member.share().len()).max().unwrap_or(0);
+        let most = self.pool.members.iter().map(|member| member.share().len()).max().unwrap_or(0);
         for i in 0..most {
             let replay = |(worker, member): (usize, &Member)| {
                 let row = member.share().rows().nth(i)?;
                 Some((worker, Command::Replay { row, running: running[row].clone() }))
             };
-            let commands = self.crew.members.iter().enumerate().filter_map(replay).collect();
-            let outcomes: Vec<_> = self.crew.command(commands).collect();
+            let commands = self.pool.members.iter().enumerate().filter_map(replay).collect();
+            let outcomes: Vec<_> = self.pool.command(commands).collect();
             outcomes
                 .into_iter()
-                .try_for_each(|(_, outcome)| outcome.map(|_| ()).map_err(Trouble::into_error))?;
+                .try_for_each(|(_, outcome)| outcome.map(|_| ()).map_err(WorkerError::into_error))?;
         }
         for (next, running) in self.next.iter_mut().zip(running) {
             *next = running.episode + 1;
@@ -258,7 +259,7 @@ impl WorkerBatch {
     }
 
     fn worker_of(&self, row: usize) -> usize {
-        let members = &self.crew.members;
+        let members = &self.pool.members;
         members.iter().position(|member| member.share().contains(row)).expect("every row has a worker")
     }
 
@@ -307,7 +308,7 @@ impl BatchEnv for WorkerBatch {
     fn begin(&mut self, group: usize, t: usize) -> Result<(), EnvError> {
         self.usable()?;
         for i in parts_of(group, &self.groups, &self.parts) {
-            self.crew.begin(&mut self.parts[i], t);
+            self.pool.begin(&mut self.parts[i], t);
         }
         Ok(())
     }
@@ -334,11 +335,11 @@ impl BatchEnv for WorkerBatch {
 
     fn take_infos(&mut self) -> Result<Infos, EnvError> {
         self.usable()?;
-        let informed = |worker: &usize| self.crew.board.slot(*worker).informed.load(Ordering::Relaxed) != 0;
-        let workers = (0..self.crew.members.len()).filter(informed);
+        let informed = |worker: &usize| self.pool.board.slot(*worker).informed.load(Ordering::Relaxed) != 0;
+        let workers = (0..self.pool.members.len()).filter(informed);
         let commands = workers.map(|worker| (worker, Command::TakeInfos)).collect();
         let mut infos = Infos::default();
-        for (_, outcome) in self.crew.command(commands) {
+        for (_, outcome) in self.pool.command(commands) {
             match outcome {
                 Ok(Event::Infos(own)) => infos.merge(own),
                 Ok(_) => unreachable!("infos are answered by infos"),
@@ -364,7 +365,7 @@ impl BatchEnv for WorkerBatch {
         if self.ended.is_none() {
             self.ended = Some("it was closed".to_owned());
         }
-        self.crew.close()
+        self.pool.close()
     }
 }
 

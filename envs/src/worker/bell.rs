@@ -15,14 +15,14 @@ const ASLEEP: u32 = 1;
 
 /// How often a word is looked at before sleeping, because waking a sleeper costs more than a small step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Looks {
+pub enum SpinPolicy {
     /// Not once.
-    Never,
+    Sleep,
     /// So often, keeping the core: when there is one for every process.
-    Spinning(u32),
+    Spin(u32),
     /// So often, leaving the core to others in between: when processes share cores. Who is awaited runs at once then, and
     /// its core need not be woken.
-    Yielding(u32),
+    Yield(u32),
 }
 
 /// A value of 31 bits with its sleepers.
@@ -53,11 +53,11 @@ impl Bell {
     }
 
     /// Looks at the value for a while, then sleeps until it is no more `seen`, for `timeout` at most: whether it is not.
-    pub fn wait(&self, seen: u32, looks: Looks, timeout: Duration) -> bool {
-        let (count, between): (u32, fn()) = match looks {
-            Looks::Never => (0, spin_loop),
-            Looks::Spinning(count) => (count, spin_loop),
-            Looks::Yielding(count) => (count, yield_now),
+    pub fn wait(&self, seen: u32, spin: SpinPolicy, timeout: Duration) -> bool {
+        let (count, between): (u32, fn()) = match spin {
+            SpinPolicy::Sleep => (0, spin_loop),
+            SpinPolicy::Spin(count) => (count, spin_loop),
+            SpinPolicy::Yield(count) => (count, yield_now),
         };
         for _ in 0..count {
             if self.get() != seen {

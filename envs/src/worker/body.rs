@@ -16,12 +16,12 @@ use std::time::{Duration, Instant};
 use ipc_channel::IpcError;
 use nix::unistd::Pid;
 
-use super::habit::Habit;
+use super::backoff::Backoff;
 use super::message::{Command, Event, Job};
-use super::os;
 use super::share::SLICES;
 use super::shared::{Board, Region};
 use crate::batch::panic_message;
+use crate::os;
 use crate::{
     Block, EnvError, EnvSpec, Infos, Phase, Place, Progress, Registry, Rows, episode_seed, generator,
 };
@@ -103,7 +103,7 @@ impl Worker {
     fn serve(&mut self, rows: &mut [Rows], mut last_steps: [u32; SLICES]) -> Stop {
         let board = Rc::clone(&self.board);
         let orders = board.orders(self.job.worker);
-        let (mut obeyed, mut turn, mut habit) = (0, 0, Habit::default());
+        let (mut obeyed, mut turn, mut backoff) = (0, 0, Backoff::default());
         // Slices whose steps have begun, in the order in which their results come.
         let mut begun: VecDeque<usize> = VecDeque::with_capacity(SLICES);
         loop {
@@ -124,8 +124,8 @@ impl Worker {
                 self.take_part(slice, last_steps[slice], go_on).map(|progress| Some((slice, progress)))
             } else if orders.commands() == obeyed {
                 let since = Instant::now();
-                let woken = orders.bell.wait(rung, habit.of(self.job.looks), Duration::from_secs(1));
-                habit.learn(since);
+                let woken = orders.bell.wait(rung, backoff.policy(self.job.spin), Duration::from_secs(1));
+                backoff.record(since);
                 if woken || os::follow_parent(self.zygote).is_ok() { Ok(None) } else { Err(Stop(0)) }
             } else {
                 obeyed = obeyed.wrapping_add(1);

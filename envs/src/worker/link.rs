@@ -5,14 +5,14 @@ use std::time::{Duration, Instant};
 use ipc_channel::ipc::{IpcReceiver, IpcSender};
 
 use super::message::{Command, Event};
-use super::os::Process;
 use super::share::Share;
 use super::zygote::Zygote;
-use super::{Silence, receive};
+use super::{ReceiveError, receive};
 use crate::EnvError;
+use crate::os::Process;
 
 /// How long a worker may take to end once it said that it would, or was killed.
-pub const LAST_WORDS: Duration = Duration::from_secs(5);
+pub const EXIT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// One worker, as the learner sees it.
 pub struct Link {
@@ -41,30 +41,30 @@ impl Link {
     }
 
     /// The next event, waiting until `deadline` at most.
-    pub fn receive(&self, deadline: Instant) -> Result<Event, Silence> {
+    pub fn receive(&self, deadline: Instant) -> Result<Event, ReceiveError> {
         loop {
             // In pieces: a child of the worker's own may hold the channel open after the worker's death.
             let piece = deadline.saturating_duration_since(Instant::now()).min(Duration::from_millis(100));
             match receive(&self.events, piece) {
-                Err(Silence::Late) if self.process.ended_within(Duration::ZERO) => {
-                    return receive(&self.events, Duration::ZERO).map_err(|_| Silence::Gone);
+                Err(ReceiveError::TimedOut) if self.process.ended_within(Duration::ZERO) => {
+                    return receive(&self.events, Duration::ZERO).map_err(|_| ReceiveError::Closed);
                 }
-                Err(Silence::Late) if Instant::now() < deadline => {}
+                Err(ReceiveError::TimedOut) if Instant::now() < deadline => {}
                 outcome => return outcome,
             }
         }
     }
 
     /// Ends the worker if it still runs, reaps it, and says how it ended in the words of an error message.
-    pub fn bury(&self, zygote: &Zygote, silence: Silence, limit: Duration) -> Result<String, EnvError> {
-        let patience = match silence {
-            Silence::Gone => LAST_WORDS,
-            Silence::Late => Duration::ZERO,
+    pub fn reap(&self, zygote: &Zygote, error: ReceiveError, limit: Duration) -> Result<String, EnvError> {
+        let grace = match error {
+            ReceiveError::Closed => EXIT_TIMEOUT,
+            ReceiveError::TimedOut => Duration::ZERO,
         };
-        let ended = self.process.ended_within(patience);
+        let ended = self.process.ended_within(grace);
         if !ended {
             self.process.kill();
-            self.process.ended_within(LAST_WORDS);
+            self.process.ended_within(EXIT_TIMEOUT);
         }
         let how = zygote.reap(self.process.pid())?;
         Ok(if ended {

@@ -5,7 +5,7 @@
 use ipc_channel::ipc::{IpcReceiver, IpcSender, IpcSharedMemory};
 use serde::{Deserialize, Serialize};
 
-use super::bell::Looks;
+use super::bell::SpinPolicy;
 use super::share::Share;
 use crate::{EnvError, Infos, Layout, RunningEpisode, Space};
 
@@ -49,7 +49,7 @@ pub struct Job {
     /// This worker's line.
     pub worker: usize,
     /// How it looks at a bell before it sleeps.
-    pub looks: Looks,
+    pub spin: SpinPolicy,
     /// Where commands come in.
     pub commands: IpcReceiver<Command>,
     /// Where events go out.

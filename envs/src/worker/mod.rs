@@ -3,17 +3,16 @@
 //! Not here: anything that knows what an environment does (that is [`crate::Rows`]), and any data of a step in a
 //! message (that is in the [`crate::Block`]).
 
+pub(crate) mod backoff;
 mod batch;
 mod bell;
 mod body;
 mod choose;
-mod crew;
-pub(crate) mod habit;
 mod link;
 mod message;
 mod options;
-pub(crate) mod os;
 mod parts;
+mod pool;
 mod replace;
 mod share;
 mod shared;
@@ -36,18 +35,18 @@ pub use zygote::Zygote;
 
 /// Why nothing was received.
 #[derive(Clone, Copy)]
-enum Silence {
+enum ReceiveError {
     /// The other side's ends are closed.
-    Gone,
+    Closed,
     /// Time is up.
-    Late,
+    TimedOut,
 }
 
 /// The next message, waiting for `timeout` at most.
 fn receive<T: Serialize + DeserializeOwned>(
     channel: &IpcReceiver<T>,
     timeout: Duration,
-) -> Result<T, Silence> {
+) -> Result<T, ReceiveError> {
     let deadline = Instant::now() + timeout;
     loop {
         // Channels count in milliseconds.
@@ -56,8 +55,8 @@ fn receive<T: Serialize + DeserializeOwned>(
             Ok(message) => return Ok(message),
             Err(TryRecvError::IpcError(ipc_channel::IpcError::Io(e)))
                 if e.kind() == ErrorKind::Interrupted => {}
-            Err(TryRecvError::IpcError(_)) => return Err(Silence::Gone),
-            Err(TryRecvError::Empty) if Instant::now() >= deadline => return Err(Silence::Late),
+            Err(TryRecvError::IpcError(_)) => return Err(ReceiveError::Closed),
+            Err(TryRecvError::Empty) if Instant::now() >= deadline => return Err(ReceiveError::TimedOut),
             Err(TryRecvError::Empty) => {}
         }
     }

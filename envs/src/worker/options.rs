@@ -77,7 +77,7 @@ pub enum OnWorkerLoss {
     },
 }
 
-/// Patience with workers, and what to do when it ends. Times are in seconds.
+/// Deadlines of workers, and what to do when it ends. Times are in seconds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct WorkerOptions {
@@ -116,14 +116,14 @@ impl Default for WorkerOptions {
 
 /// The options, checked.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Patience {
+pub(super) struct Deadlines {
     pub step: Duration,
     pub command: Duration,
     pub construct: Duration,
 }
 
 impl WorkerOptions {
-    pub(super) fn patience(&self) -> Result<Patience, EnvError> {
+    pub(super) fn deadlines(&self) -> Result<Deadlines, EnvError> {
         let checked = |name: &str, seconds: f64| {
             // A year is for ever; more would overflow the clock.
             if seconds > 0.0 && seconds <= 3.2e7 {
@@ -134,7 +134,7 @@ impl WorkerOptions {
                 )))
             }
         };
-        Ok(Patience {
+        Ok(Deadlines {
             step: checked("step_deadline", self.step_deadline)?,
             command: checked("command_deadline", self.command_deadline)?,
             construct: checked("construct_deadline", self.construct_deadline)?,

@@ -21,7 +21,7 @@ pub struct Part {
 pub struct Begun {
     /// Its number.
     pub number: u32,
-    /// When it was asked for, on the crew's clock.
+    /// When it was asked for, on the pool's clock.
     pub at: Duration,
 }
 

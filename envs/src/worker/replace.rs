@@ -2,9 +2,9 @@
 
 use super::OnWorkerLoss;
 use super::batch::{WorkerBatch, first_line, same_spaces};
-use super::crew::Trouble;
 use super::message::Command;
 use super::parts::Part;
+use super::pool::WorkerError;
 use crate::{EnvError, Episode};
 
 impl WorkerBatch {
@@ -65,8 +65,8 @@ impl WorkerBatch {
             self.losses.push(first_line(&loss));
             match self.start_again(worker, episodes.to_vec(), begun) {
                 Ok(()) => return Ok(()),
-                Err(Trouble::Failed(e)) => return Err(e),
-                Err(Trouble::Lost(e)) => loss = e,
+                Err(WorkerError::Failed(e)) => return Err(e),
+                Err(WorkerError::Lost(e)) => loss = e,
             }
         }
     }
@@ -76,17 +76,17 @@ impl WorkerBatch {
         worker: usize,
         episodes: Vec<u64>,
         begun: &[(usize, Vec<usize>)],
-    ) -> Result<(), Trouble> {
-        let Self { crew, block, region, .. } = self;
+    ) -> Result<(), WorkerError> {
+        let Self { pool, block, region, .. } = self;
         let layout = block.layout();
-        crew.hire(worker, episodes).map_err(Trouble::Failed)?;
-        let found = crew.greet(worker)?;
+        pool.spawn(worker, episodes).map_err(WorkerError::Failed)?;
+        let found = pool.await_ready(worker)?;
         let spaces = (layout.observation_space.clone(), layout.action_space.clone());
-        same_spaces(&crew.members[worker], &spaces, &found).map_err(Trouble::Failed)?;
+        same_spaces(&pool.members[worker], &spaces, &found).map_err(WorkerError::Failed)?;
         let attach = Command::Attach { layout: layout.clone(), memory: region.share() };
         let resets = begun.iter().map(|(t, rows)| Command::Reset { t: *t, rows: rows.clone() });
         for command in std::iter::once(attach).chain(resets) {
-            crew.command(vec![(worker, command)]).try_for_each(|(_, outcome)| outcome.map(|_| ()))?;
+            pool.command(vec![(worker, command)]).try_for_each(|(_, outcome)| outcome.map(|_| ()))?;
         }
         Ok(())
     }

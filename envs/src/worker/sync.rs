@@ -4,4 +4,4 @@ pub use std::hint::spin_loop;
 pub use std::sync::atomic::{AtomicU32, Ordering};
 pub use std::thread::yield_now;
 
-pub use super::os::{wait, wake};
+pub use crate::os::{wait, wake};

@@ -12,8 +12,8 @@ use ipc_channel::ipc::{self, IpcReceiver, IpcSender};
 use nix::unistd::{Pid, getpid};
 
 use super::message::{Answer, Job, Order};
-use super::os::{self, Fork, Process};
 use super::{body, receive};
+use crate::os::{self, Fork, Process};
 use crate::{EnvError, Registry};
 
 /// How long the zygote may take to answer: it only forks and reaps.

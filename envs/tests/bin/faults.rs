@@ -38,8 +38,8 @@ fn main() {
 fn run(zygote: &Zygote, registry: &Registry, arguments: &[&str]) {
     match arguments {
         ["fault", params, deadline] => loss::fault(zygote, params, deadline.parse().unwrap()),
-        ["door", name, params, deadline] => {
-            loss::behind_a_door(zygote, name, params, deadline.parse().unwrap());
+        ["provider", name, params, deadline] => {
+            loss::of_a_provider(zygote, name, params, deadline.parse().unwrap());
         }
         ["last-words"] => loss::last_words(zygote),
         ["worker-killed"] => loss::worker_killed(zygote),

@@ -9,7 +9,7 @@ use anyhow::{Result, ensure};
 
 use crate::install::{self, Library};
 use crate::process::{cache, root, users};
-use crate::setup::{lock, tell_cargo};
+use crate::setup::{lock, write_cargo_config};
 
 /// Where the library lies; the crate mujoco-rs reads it, and so do our build scripts.
 pub const FOLDER: &str = "MUJOCO_DYNAMIC_LINK_DIR";
@@ -25,7 +25,7 @@ pub fn ensure() -> Result<()> {
     let cache = cache();
     let _lock = lock(&cache)?;
     install::install(&cache, Library::Mujoco)?;
-    tell_cargo("mujoco.toml", FOLDER, &format!("{}/lib", Library::Mujoco.name()))
+    write_cargo_config("mujoco.toml", FOLDER, &format!("{}/lib", Library::Mujoco.name()))
 }
 
 /// Whether programs of this checkout can be built with `MuJoCo`.

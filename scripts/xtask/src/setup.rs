@@ -95,7 +95,7 @@ fn install_in_cache(cuda: bool) -> Result<()> {
     let cuda = cuda || Library::LibtorchCuda.folder(&cache).exists();
     let library = if cuda { Library::LibtorchCuda } else { Library::LibtorchCpu };
     install::install(&cache, library)?;
-    tell_cargo("libtorch.toml", "LIBTORCH", &format!("{}/torch", library.name()))
+    write_cargo_config("libtorch.toml", "LIBTORCH", &format!("{}/torch", library.name()))
 }
 
 /// Held until dropped: two set-ups in one checkout take turns. The system frees it when we are killed.
@@ -116,7 +116,7 @@ pub fn lock(cache: &Path) -> Result<File> {
 ///
 /// # Errors
 /// The file cannot be written.
-pub fn tell_cargo(file: &str, variable: &str, folder: &str) -> Result<()> {
+pub fn write_cargo_config(file: &str, variable: &str, folder: &str) -> Result<()> {
     let text = format!(
         "# Written by `cargo xtask setup`, included by .cargo/config.toml.\n\
          [env]\n\

@@ -8,8 +8,8 @@
 
 mod driver;
 mod egl;
+mod offscreen;
 mod osmesa;
-mod studio;
 #[cfg(test)]
 mod tests;
 
@@ -23,8 +23,8 @@ use driver::Driver;
 use egl::Egl;
 use osmesa::Osmesa;
 
-pub(super) use studio::Studio;
-pub use studio::renderer;
+pub(super) use offscreen::Offscreen;
+pub use offscreen::renderer;
 
 /// Says which library to use.
 const CHOICE: &str = "MUJOCO_GL";

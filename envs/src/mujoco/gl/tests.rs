@@ -45,12 +45,12 @@ fn overlap(a: &[bool], b: &[bool]) -> f64 {
 #[test]
 fn mujoco_draws_what_is_drawn_plainly() {
     let mut simulator = Simulator::new(&ModelParams::new("half_cheetah.xml", 5), false).unwrap();
-    let studio = match Studio::of(simulator.model()) {
-        Ok(studio) => studio,
+    let offscreen = match Offscreen::of(simulator.model()) {
+        Ok(offscreen) => offscreen,
         Err(reason) => return println!("skipped: {reason}"),
     };
     println!("{}", renderer().unwrap());
-    assert!(Rc::ptr_eq(&studio, &Studio::of(simulator.model()).unwrap()), "rows share a studio");
+    assert!(Rc::ptr_eq(&offscreen, &Offscreen::of(simulator.model()).unwrap()), "rows share a offscreen");
     let picture = Picture::new(&PictureParams::default(), &simulator).unwrap();
     let first = picture.draw(&mut simulator);
     assert_eq!((first.width, first.height, first.pixels.len()), (480, 480, 480 * 480 * 3));
@@ -73,7 +73,7 @@ fn mujoco_draws_what_is_drawn_plainly() {
     }
     assert_eq!(simulator.qpos(), unseen.qpos(), "drawing changes nothing");
     assert_ne!(picture.draw(&mut simulator), first);
-    drop(studio);
+    drop(offscreen);
     // Another model, and another picture of the first one.
     let drawn = |xml_file| {
         let mut simulator = Simulator::new(&ModelParams::new(xml_file, 1), false).unwrap();

@@ -11,7 +11,7 @@ use std::rc::Rc;
 use mujoco_rs::wrappers::mj_model::{MjtGeomBase, MjtJoint, MjtObjBase};
 use mujoco_rs::wrappers::mj_visualization::MjvCamera;
 
-use super::gl::Studio;
+use super::gl::Offscreen;
 use super::params::{CameraParams, PictureParams};
 use super::simulator::Simulator;
 use crate::draw::scene::{Camera, Shape, Solid, Vector, scene};
@@ -34,7 +34,7 @@ pub(super) struct Picture {
     /// The body that the camera goes with, and where it was when the camera was set up.
     followed: Option<(usize, Vector)>,
     /// Where it is filmed, from the first picture on.
-    studio: OnceCell<Option<Rc<RefCell<Studio>>>>,
+    offscreen: OnceCell<Option<Rc<RefCell<Offscreen>>>>,
 }
 
 impl Picture {
@@ -72,15 +72,16 @@ impl Picture {
             let followed = followed(config, simulator).map_err(wrong)?;
             (free_camera(config, simulator), f64::from(model.vis().global.fovy), followed)
         };
-        Ok(Self { camera, view: degrees.to_radians(), size, floor, followed, studio: OnceCell::new() })
+        Ok(Self { camera, view: degrees.to_radians(), size, floor, followed, offscreen: OnceCell::new() })
     }
 
     /// The present state.
     pub(super) fn draw(&self, simulator: &mut Simulator) -> Frame {
         let camera = self.camera(simulator);
-        let studio = self.studio.get_or_init(|| Studio::of(simulator.model()).ok());
-        let filmed =
-            studio.as_ref().and_then(|studio| studio.borrow_mut().draw(camera, self.size, simulator).ok());
+        let offscreen = self.offscreen.get_or_init(|| Offscreen::of(simulator.model()).ok());
+        let filmed = offscreen
+            .as_ref()
+            .and_then(|offscreen| offscreen.borrow_mut().draw(camera, self.size, simulator).ok());
         filmed.unwrap_or_else(|| self.draw_plainly(simulator))
     }
 

@@ -32,8 +32,8 @@ pub fn fault(zygote: &Zygote, params: &str, deadline: f64) {
     assert_childless(zygote.pid());
 }
 
-/// As [`fault`], with an environment behind a door that has choices to make: always the first one.
-pub fn behind_a_door(zygote: &Zygote, name: &str, params: &str, deadline: f64) {
+/// As [`fault`], with an environment of a provider that has choices to make: always the first one.
+pub fn of_a_provider(zygote: &Zygote, name: &str, params: &str, deadline: f64) {
     let spec = EnvSpec { params: serde_json::from_str(params).unwrap(), ..EnvSpec::named(name) };
     let mut batch = WorkerBatch::new(zygote, &spec, 4, 10, 7, 2, &within(deadline)).unwrap();
     let mut outcome = batch.reset(None);

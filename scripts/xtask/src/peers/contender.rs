@@ -160,7 +160,7 @@ impl Variant {
         let Ok(rates) = &mut self.outcome else { return };
         let mut command = Command::new(&self.program);
         command.args(&self.arguments).current_dir(folder).env("PYTHONDONTWRITEBYTECODE", "1");
-        // Our door `gymnasium:` takes the peers' Python.
+        // Our provider `gymnasium:` takes the peers' Python.
         command.env("VIRTUAL_ENV", cache().join(COMMON.folder));
         match output(&mut command).and_then(|said| report(&said)) {
             Ok((rate, report)) => {

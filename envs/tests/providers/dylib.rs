@@ -6,22 +6,22 @@ use serde_json::{Value, json};
 use crate::programs::run;
 use crate::{assert_keeps_the_contract, build, refusal, rollout, spec};
 
-/// A library behind its door.
-fn door(library: &std::path::Path) -> String {
+/// A library by its provider.
+fn provider(library: &std::path::Path) -> String {
     format!("dylib:{}", library.display())
 }
 
-/// `tests/doors/faulty.c`, built with these definitions.
+/// `tests/providers/faulty.c`, built with these definitions.
 fn faulty(definitions: &str) -> String {
     let name: String = definitions.chars().filter(char::is_ascii_alphanumeric).collect();
-    door(&build::build(&format!(
-        "cc -shared -fPIC {definitions} -I envs/include envs/tests/doors/faulty.c -o libfaulty{name}.so"
+    provider(&build::build(&format!(
+        "cc -shared -fPIC {definitions} -I envs/include envs/tests/providers/faulty.c -o libfaulty{name}.so"
     )))
 }
 
 #[test]
 fn the_example_in_c_keeps_the_contract() {
-    let name = door(&build::example("envs/examples/c/walk.c"));
+    let name = provider(&build::example("envs/examples/c/walk.c"));
     let report = assert_keeps_the_contract(&spec(&name, &json!({ "length": 3 })));
     assert_eq!(report.frame, None);
     let spec = spec(&name, &json!({}));
@@ -34,7 +34,7 @@ fn the_example_in_c_keeps_the_contract() {
 
 #[test]
 fn the_example_in_cpp_keeps_the_contract_and_draws() {
-    let name = door(&build::example("envs/examples/c/point_mass.cpp"));
+    let name = provider(&build::example("envs/examples/c/point_mass.cpp"));
     let report = assert_keeps_the_contract(&spec(&name, &json!({})));
     assert_eq!(report.frame, Some((96, 96)));
     let mut env = Registry::standard().build(&spec(&name, &json!({}))).unwrap();
@@ -59,7 +59,7 @@ fn what_is_no_library_of_ours_is_refused() {
     for (name, reason) in [
         ("dylib:no/such.so".to_owned(), "no/such.so: No such file"),
         ("dylib:libc.so.6".to_owned(), "libc.so.6: No such file"),
-        (door(&build::root().join("Cargo.toml")), "invalid ELF header"),
+        (provider(&build::root().join("Cargo.toml")), "invalid ELF header"),
         (faulty("-DENTRY=other"), "undefined symbol: phalanx_env"),
         (faulty("-DABI=2"), "its version and sizes are 2, "),
         (faulty("-DSIZE=8"), "its version and sizes are 1, 8 and "),
@@ -116,7 +116,7 @@ fn errors_of_a_library_keep_their_words() {
 
 #[test]
 fn a_crash_of_a_library_is_the_loss_of_its_worker() {
-    let output = run(&["door", &faulty(""), r#"{"fault":"segfault"}"#, "30"]);
+    let output = run(&["provider", &faulty(""), r#"{"fault":"segfault"}"#, "30"]);
     assert!(output.contains("error: row 0: worker "), "{output}");
     let crash = "died (signal 11, SIGSEGV) at step 3 of episode 0 (seed 11241344834629033336), last action 0";
     assert!(output.contains(crash), "{output}");
@@ -124,13 +124,13 @@ fn a_crash_of_a_library_is_the_loss_of_its_worker() {
 
 #[test]
 fn an_error_of_a_library_reaches_the_learner() {
-    let output = run(&["door", &faulty(""), r#"{"fault":"step"}"#, "30"]);
+    let output = run(&["provider", &faulty(""), r#"{"fault":"step"}"#, "30"]);
     assert!(output.contains("row 0: step failed at step 3 of episode 0"), "{output}");
     assert!(output.contains("last action 0: `step` returned 5: the belt slipped"), "{output}");
 }
 
 #[test]
 fn a_library_that_never_returns_meets_its_deadline() {
-    let output = run(&["door", &faulty(""), r#"{"fault":"hang"}"#, "0.5"]);
+    let output = run(&["provider", &faulty(""), r#"{"fault":"hang"}"#, "0.5"]);
     assert!(output.contains("did not answer within its deadline of 500ms and was killed"), "{output}");
 }

@@ -12,11 +12,11 @@ use serde_json::Value;
 
 use self::instance::Instance;
 use super::episode;
-use crate::{Action, Door, Env, EnvError, Frame, Params, Row, Space, Step};
+use crate::{Action, Env, EnvError, Frame, Params, Provider, Row, Space, Step};
 
-/// The door to shared libraries.
-pub(super) fn door() -> Door {
-    Door::new("an environment in a shared library: dylib:path/to/libmyenv.so", |path, params| {
+/// The provider of shared libraries.
+pub(super) fn provider() -> Provider {
+    Provider::new("an environment in a shared library: dylib:path/to/libmyenv.so", |path, params| {
         let instance = open(path, params).map_err(|e| EnvError::failed(format!("{path}: {e}")))?;
         Ok(Box::new(Dylib { instance }))
     })

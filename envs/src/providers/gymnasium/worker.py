@@ -22,7 +22,7 @@ REST, FAILED, STEP, RESET, RESET_SEEDED = 0, 1, 2, 3, 4
 RUNNING, TERMINATED, TRUNCATED = 0, 1, 2
 UNCOUNTED = 2**32 - 1  # lives
 BELL = bytes(4)
-LOOKING = 1e-3  # seconds
+SPIN_SECONDS = 1e-3  # seconds
 
 # Modules that register a namespace which Gymnasium itself does not know.
 REGISTERED_BY = {"ALE": "ale_py"}
@@ -251,7 +251,7 @@ def read(file, length):
     """
     global typical
     begun = time.perf_counter()
-    while typical < LOOKING and time.perf_counter() < begun + LOOKING:
+    while typical < SPIN_SECONDS and time.perf_counter() < begun + SPIN_SECONDS:
         try:
             part = os.read(file, length)
             typical = 0.75 * typical

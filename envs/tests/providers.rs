@@ -1,13 +1,13 @@
-//! Doors to other languages: the examples keep the contract, and each mistake of a library or a simulator is told.
+//! Providers of other languages: the examples keep the contract, and each mistake of a library or a simulator is told.
 //!
 //! Examples and faulty ones are built with the C and C++ compilers that the project needs anyway.
 #![allow(clippy::unwrap_used)]
 
-#[path = "doors/build.rs"]
+#[path = "providers/build.rs"]
 mod build;
-#[path = "doors/dylib.rs"]
+#[path = "providers/dylib.rs"]
 mod dylib;
-#[path = "doors/exec.rs"]
+#[path = "providers/exec.rs"]
 mod exec;
 #[allow(dead_code)] // `start` is for other tests
 mod programs;
@@ -15,7 +15,7 @@ mod programs;
 use phalanx_envs::{BatchEnv, EnvSpec, LocalBatch, Registry, contract, generator};
 use serde_json::Value;
 
-/// An environment behind a door, with parameters.
+/// An environment of a provider, with parameters.
 fn spec(name: &str, params: &Value) -> EnvSpec {
     EnvSpec { params: serde_json::from_value(params.clone()).unwrap(), ..EnvSpec::named(name) }
 }

@@ -1,4 +1,4 @@
-//! Environments of Python's Gymnasium, behind the door `gymnasium:`.
+//! Environments of Python's Gymnasium, of the provider `gymnasium:`.
 //!
 //! `gymnasium:CartPole-v1`, `gymnasium:ALE/Breakout-v5` (needs `ale-py`) or, as Gymnasium itself writes it when a module
 //! has to be imported first, `gymnasium:mypackage:MyEnv-v0`. Modules are also found in the current folder. The parameters
@@ -50,8 +50,8 @@ use serde_json::{Value, json};
 
 use self::host::Host;
 use self::message::{Made, Request};
-use crate::worker::os::Mapping;
-use crate::{Action, Coming, Door, Env, EnvError, Episode, Frame, Params, Registry, Row, Space, Step};
+use crate::os::Mapping;
+use crate::{Action, Coming, Env, EnvError, Episode, Frame, Params, Provider, Registry, Row, Space, Step};
 
 /// Places in the memory of a row.
 const SEED: usize = 0;
@@ -121,7 +121,7 @@ impl GymnasiumEnv {
     }
 
     /// Has the row obey at the next bell.
-    fn tell(&mut self, coming: Coming, command: Command) {
+    fn schedule(&mut self, coming: Coming, command: Command) {
         self.bell = self.host.borrow_mut().next_bell();
         self.memory.write(COMMAND, &[command as u8]);
         self.memory.write(BELL, &[self.bell as u8]);
@@ -207,14 +207,14 @@ impl Env for GymnasiumEnv {
             Action::MultiDiscrete(choices) => self.memory.write(ACTION, choices),
             Action::Box(numbers) => self.memory.write(ACTION, numbers),
         }
-        self.tell(Coming::Step, Command::Step);
+        self.schedule(Coming::Step, Command::Step);
         Ok(())
     }
 
     fn prepare_reset(&mut self, seed: Option<u64>) -> Result<(), EnvError> {
         self.memory.write(SEED, &[fold(seed.unwrap_or_default())]);
         let seeded = self.seed_resets && seed.is_some();
-        self.tell(Coming::Reset(seed), if seeded { Command::ResetSeeded } else { Command::Reset });
+        self.schedule(Coming::Reset(seed), if seeded { Command::ResetSeeded } else { Command::Reset });
         Ok(())
     }
 
@@ -258,13 +258,13 @@ impl Drop for GymnasiumEnv {
     }
 }
 
-/// Adds the door.
+/// Adds the provider.
 pub(crate) fn register(registry: Registry) -> Registry {
     let open = |name: &str, params: &Params| -> Result<Box<dyn Env>, EnvError> {
         Ok(Box::new(GymnasiumEnv::new(name, params)?))
     };
-    let door = Door::new("environments of Python's Gymnasium, gymnasium:CartPole-v1 say", open);
-    let door = door.needs(|| host::remedy(&usual_interpreter())).limits_itself(|params, limit| {
+    let provider = Provider::new("environments of Python's Gymnasium, gymnasium:CartPole-v1 say", open);
+    let provider = provider.needs(|| host::remedy(&usual_interpreter())).limits_itself(|params, limit| {
         // Gymnasium's own limit would hold beside another one; -1 is its word for none.
         let steps = if limit == 0 { -1 } else { i64::from(limit) };
         if params.0.insert("max_episode_steps".to_owned(), steps.into()).is_none() {
@@ -273,7 +273,7 @@ pub(crate) fn register(registry: Registry) -> Registry {
         let message = "`max_episode_steps` and `time_limit` are one and the same: leave one of them out";
         Err(EnvError::Params { name: String::new(), message: message.to_owned() })
     });
-    registry.with_door("gymnasium", door)
+    registry.with_provider("gymnasium", provider)
 }
 
 #[cfg(test)]

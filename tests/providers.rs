@@ -39,7 +39,7 @@ fn libraries_and_simulators_are_built_and_checked_as_the_readme_says() {
 #[test]
 fn a_library_that_ends_the_process_breaks_the_contract() {
     let folder = place();
-    shell(&folder, "cc -shared -fPIC -I envs/include -o libfaulty.so envs/tests/doors/faulty.c");
+    shell(&folder, "cc -shared -fPIC -I envs/include -o libfaulty.so envs/tests/providers/faulty.c");
     let late = "did not come back within 1s, and its process was killed";
     for (fault, how) in [
         ("segfault", "ended the process (signal 11, SIGSEGV)"),

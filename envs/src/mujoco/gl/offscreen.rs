@@ -20,8 +20,8 @@ const MOST: i64 = 990;
 
 thread_local! {
     /// Studios in use on this thread, by the address of their model. Whoever has one has its model, too, so the address is
-    /// that of no other while a studio can be had.
-    static IN_USE: RefCell<HashMap<*const MjModel, Weak<RefCell<Studio>>>> = RefCell::default();
+    /// that of no other while a offscreen can be had.
+    static IN_USE: RefCell<HashMap<*const MjModel, Weak<RefCell<Offscreen>>>> = RefCell::default();
 }
 
 /// What OpenGL without a graphics card calls itself.
@@ -36,31 +36,31 @@ pub fn renderer() -> Option<&'static str> {
 }
 
 /// The scene of a model, and its textures and meshes in OpenGL.
-pub(in super::super) struct Studio {
+pub(in super::super) struct Offscreen {
     scene: MjvScene,
     renderer: MjrContext,
     /// Ends last.
     context: Box<dyn Context>,
 }
 
-impl Studio {
-    /// The studio that all rows of this model share on this thread, or why there is none.
+impl Offscreen {
+    /// The offscreen that all rows of this model share on this thread, or why there is none.
     pub(in super::super) fn of(model: &MjModel) -> Result<Rc<RefCell<Self>>, String> {
         let address: *const MjModel = model;
-        if let Some(studio) = IN_USE.with_borrow(|studios| studios.get(&address).and_then(Weak::upgrade)) {
-            return Ok(studio);
+        if let Some(offscreen) = IN_USE.with_borrow(|studios| studios.get(&address).and_then(Weak::upgrade)) {
+            return Ok(offscreen);
         }
-        let studio = Self::new(model);
-        let note = studio
+        let offscreen = Self::new(model);
+        let note = offscreen
             .as_ref()
             .map_or_else(|reason| format!("Phalanx, without OpenGL ({reason})"), |(_, by)| by.clone());
         RENDERER.get_or_init(|| note);
-        let studio = Rc::new(RefCell::new(studio?.0));
+        let offscreen = Rc::new(RefCell::new(offscreen?.0));
         IN_USE.with_borrow_mut(|studios| {
-            studios.retain(|_, studio| studio.strong_count() > 0);
-            studios.insert(address, Rc::downgrade(&studio));
+            studios.retain(|_, offscreen| offscreen.strong_count() > 0);
+            studios.insert(address, Rc::downgrade(&offscreen));
         });
-        Ok(studio)
+        Ok(offscreen)
     }
 
     /// With what it draws by.
@@ -117,7 +117,7 @@ impl Studio {
     }
 }
 
-impl Drop for Studio {
+impl Drop for Offscreen {
     fn drop(&mut self) {
         // What is dropped after this belongs to the context. Where it is lost, so is all that it held.
         let _ = self.context.make_current();

@@ -23,21 +23,21 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::message::{Answer, Request};
-use crate::worker::habit::Habit;
-use crate::worker::os::{self, Mapping, Process};
+use crate::os::{self, Mapping, Process};
+use crate::worker::backoff::Backoff;
 use crate::{EnvError, Frame};
 
 /// What the interpreter runs.
 const PROGRAM: &str = concat!(include_str!("spaces.py"), "\n", include_str!("worker.py"));
 
 /// How long an interpreter may take to end, before it is killed: less than a worker may take.
-const LAST_WORDS: Duration = Duration::from_secs(2);
+const EXIT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Whoever sleeps looks so often whether there is still somebody who could answer.
-const GLANCE: Duration = Duration::from_secs(1);
+const LIVENESS_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How long an answer is looked for before sleeping.
-const LOOKING: Duration = Duration::from_millis(1);
+const SPIN_TIME: Duration = Duration::from_millis(1);
 
 thread_local! {
     /// Interpreters that have rows, by their paths.
@@ -56,7 +56,7 @@ pub struct Host {
     /// When the bell that is to be answered next was rung or became the next.
     since: Instant,
     /// How long that takes.
-    habit: Habit,
+    backoff: Backoff,
     /// Holds the memory of all rows.
     memory: File,
     /// Why rows failed, until they are asked for.
@@ -116,7 +116,7 @@ impl Host {
             rung: 0,
             answered: 0,
             since: Instant::now(),
-            habit: Habit::default(),
+            backoff: Backoff::default(),
             memory,
             failures: BTreeMap::new(),
             ended: None,
@@ -161,7 +161,7 @@ impl Host {
     /// Rings this bell if it has not been rung. Whether it has been answered, or waiting for that is as good as looking again.
     pub fn is_ready(&mut self, bell: u64) -> bool {
         self.ring(bell);
-        let looks = self.habit.is_short() && self.since.elapsed() < LOOKING;
+        let looks = self.backoff.is_short() && self.since.elapsed() < SPIN_TIME;
         while looks && self.answered < bell && self.ended.is_none() {
             if !self.take_answer(false) {
                 return false;
@@ -194,7 +194,7 @@ impl Host {
         let Ok(answer) = self.receive_if(wait) else { return true };
         let Some(answer) = answer else { return false };
         self.answered += 1;
-        self.habit.learn(self.since);
+        self.backoff.record(self.since);
         self.since = Instant::now();
         if !answer.is_empty() {
             match serde_json::from_slice::<BTreeMap<u32, Answer<()>>>(&answer) {
@@ -249,7 +249,7 @@ impl Host {
 
     /// The next message; `None` when it is not there and not to be waited for.
     fn receive_if(&mut self, wait: bool) -> Result<Option<Vec<u8>>, EnvError> {
-        read_message(&mut self.answers, &self.process, wait, self.habit.is_short()).map_err(|e| {
+        read_message(&mut self.answers, &self.process, wait, self.backoff.is_short()).map_err(|e| {
             self.lose(&e);
             self.end_error()
         })
@@ -263,7 +263,7 @@ impl Host {
     #[cold]
     fn lose(&mut self, why: &dyn std::fmt::Display) {
         let (python, pid) = (self.interpreter.display(), self.process.pid());
-        let itself = self.process.ended_within(LAST_WORDS);
+        let itself = self.process.ended_within(EXIT_TIMEOUT);
         os::kill_group(pid);
         let how = os::reap(pid);
         self.ended = Some(if itself {
@@ -309,7 +309,7 @@ fn read_message(
     pipe: &mut PipeReader,
     from: &Process,
     wait: bool,
-    looks: bool,
+    spin: bool,
 ) -> io::Result<Option<Vec<u8>>> {
     let mut length = [0; 4];
     let begun = match pipe.read(&mut length) {
@@ -318,9 +318,9 @@ fn read_message(
         Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => 0,
         begun => begun?,
     };
-    read_exactly(pipe, from, &mut length[begun..], looks)?;
+    read_exactly(pipe, from, &mut length[begun..], spin)?;
     let mut message = vec![0; u32::from_ne_bytes(length) as usize];
-    read_exactly(pipe, from, &mut message, looks)?;
+    read_exactly(pipe, from, &mut message, spin)?;
     Ok(Some(message))
 }
 
@@ -328,7 +328,7 @@ fn read_message(
 ///
 /// Waking a process that sleeps costs more than a small step: so this looks for a while before it sleeps, and leaves its core to
 /// whom it waits for. Where that takes long, others want the core, and who sleeps has the better claim.
-fn read_exactly(pipe: &mut PipeReader, from: &Process, mut bytes: &mut [u8], looks: bool) -> io::Result<()> {
+fn read_exactly(pipe: &mut PipeReader, from: &Process, mut bytes: &mut [u8], spin: bool) -> io::Result<()> {
     let begun = Instant::now();
     while !bytes.is_empty() {
         match pipe.read(bytes) {
@@ -336,9 +336,9 @@ fn read_exactly(pipe: &mut PipeReader, from: &Process, mut bytes: &mut [u8], loo
             Ok(n) => bytes = &mut bytes[n..],
             Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
-                if looks && begun.elapsed() < LOOKING {
+                if spin && begun.elapsed() < SPIN_TIME {
                     std::thread::yield_now();
-                } else if !os::await_input(&*pipe, GLANCE)? && from.ended_within(Duration::ZERO) {
+                } else if !os::await_input(&*pipe, LIVENESS_INTERVAL)? && from.ended_within(Duration::ZERO) {
                     // What it has forked holds the other end open.
                     return Err(io::ErrorKind::UnexpectedEof.into());
                 }
@@ -352,7 +352,7 @@ fn read_exactly(pipe: &mut PipeReader, from: &Process, mut bytes: &mut [u8], loo
 impl Drop for Host {
     fn drop(&mut self) {
         if self.send(&Request::End {}).is_ok() {
-            self.process.ended_within(LAST_WORDS);
+            self.process.ended_within(EXIT_TIMEOUT);
             os::kill_group(self.process.pid());
             os::reap(self.process.pid());
         }

@@ -17,7 +17,7 @@ use self::protocol::{Hello, Kind, OUTCOME};
 use self::settings::Settings;
 use self::simulator::{Origin, Simulator};
 use super::episode;
-use crate::{Action, Coming, Door, Env, EnvError, Frame, Params, Row, Space, Step};
+use crate::{Action, Coming, Env, EnvError, Frame, Params, Provider, Row, Space, Step};
 
 /// The longest answer to a create message: bounds of a few million elements.
 const LONGEST_HELLO: usize = 1 << 26;
@@ -26,24 +26,28 @@ const LONGEST_ANSWER: usize = 1 << 26;
 /// The longest picture: 8 million pixels and its size.
 const LONGEST_PICTURE: usize = 3 * (1 << 23) + 8;
 
-/// The door to programs that are started.
-pub(super) fn exec() -> Door {
-    Door::new("a program in any language, one for each row: exec:./simulator --flag", |command, params| {
-        let words = shlex::split(command).filter(|words| !words.is_empty());
-        let words = words.ok_or_else(|| {
-            EnvError::failed(format!(
-                "exec: a program and its words are expected, quoted as in a shell: {command}"
-            ))
-        })?;
-        open(Origin::Command(words), params).map_err(|e| named(command, e))
-    })
+/// The provider of programs that are started.
+pub(super) fn exec() -> Provider {
+    Provider::new(
+        "a program in any language, one for each row: exec:./simulator --flag",
+        |command, params| {
+            let words = shlex::split(command).filter(|words| !words.is_empty());
+            let words = words.ok_or_else(|| {
+                EnvError::failed(format!(
+                    "exec: a program and its words are expected, quoted as in a shell: {command}"
+                ))
+            })?;
+            open(Origin::Command(words), params).map_err(|e| named(command, e))
+        },
+    )
 }
 
-/// The door to programs that listen.
-pub(super) fn tcp() -> Door {
-    Door::new("a program that listens, one connection for each row: tcp:127.0.0.1:5555", |address, params| {
-        open(Origin::Address(address.to_owned()), params).map_err(|e| named(address, e))
-    })
+/// The provider of programs that listen.
+pub(super) fn tcp() -> Provider {
+    Provider::new(
+        "a program that listens, one connection for each row: tcp:127.0.0.1:5555",
+        |address, params| open(Origin::Address(address.to_owned()), params).map_err(|e| named(address, e)),
+    )
 }
 
 /// What keeps an environment from being made, with the simulator's name.
@@ -169,7 +173,7 @@ impl Remote {
 /// A simulator that has been asked for an environment.
 fn start(origin: &Origin, params: &str, deadline: Duration) -> Result<(Simulator, Hello), EnvError> {
     let mut simulator = origin.open(deadline)?;
-    match greet(&mut simulator, params, deadline) {
+    match handshake(&mut simulator, params, deadline) {
         Ok(hello) => {
             simulator.reserve(OUTCOME + hello.observation_bytes());
             Ok((simulator, hello))
@@ -178,7 +182,7 @@ fn start(origin: &Origin, params: &str, deadline: Duration) -> Result<(Simulator
     }
 }
 
-fn greet(simulator: &mut Simulator, params: &str, deadline: Duration) -> Result<Hello, Fault> {
+fn handshake(simulator: &mut Simulator, params: &str, deadline: Duration) -> Result<Hello, Fault> {
     simulator.send(deadline, |out| protocol::create(out, params))?;
     let body = simulator.receive(Kind::Create, 0..=LONGEST_HELLO, deadline)?;
     protocol::read_hello(body).map_err(Fault::Broken)

@@ -15,7 +15,7 @@ use nix::sys::signal::{SigHandler, Signal, kill, signal};
 use nix::unistd::{Pid, getppid};
 
 /// How long a sleeper looks away.
-const BLINK: Duration = Duration::from_micros(50);
+const POLL_INTERVAL: Duration = Duration::from_micros(50);
 
 /// Threads of this process, which nobody can tell here: one, as the caller promises.
 pub fn threads() -> io::Result<usize> {
@@ -29,7 +29,7 @@ pub fn wait(word: &AtomicU32, value: u32, timeout: Duration) -> bool {
         if start.elapsed() >= timeout {
             return true;
         }
-        sleep(BLINK);
+        sleep(POLL_INTERVAL);
     }
     false
 }
@@ -87,7 +87,7 @@ impl Process {
             if start.elapsed() >= timeout {
                 return false;
             }
-            sleep(BLINK);
+            sleep(POLL_INTERVAL);
         }
     }
 

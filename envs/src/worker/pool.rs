@@ -5,38 +5,38 @@ use std::time::{Duration, Instant};
 
 use ipc_channel::ipc;
 
-use super::bell::Looks;
-use super::habit::Habit;
-use super::link::{LAST_WORDS, Link};
+use super::backoff::Backoff;
+use super::bell::SpinPolicy;
+use super::link::{EXIT_TIMEOUT, Link};
 use super::message::{Command, Event, Job};
-use super::options::Patience;
-use super::os::{NAP, Process};
+use super::options::Deadlines;
 use super::parts::{Begun, Part};
 use super::share::Share;
 use super::shared::Board;
-use super::{Silence, Zygote};
+use super::{ReceiveError, Zygote};
+use crate::os::{POLL_INTERVAL, Process};
 use crate::{Block, EnvError, Phase, Space, episode_seed};
 
 /// Workers, each with its rows.
-pub struct Crew {
+pub struct WorkerPool {
     pub zygote: Zygote,
     pub spec: String,
     pub run_seed: u64,
-    pub patience: Patience,
+    pub deadlines: Deadlines,
     /// How a word is looked at before sleeping.
-    pub looks: Looks,
+    pub spin: SpinPolicy,
     /// How long the learner's waits take.
-    pub habit: Habit,
+    pub backoff: Backoff,
     pub board: Board,
     pub members: Vec<Member>,
     /// When the learner last looked whether they are alive and in time.
-    pub looked: Instant,
+    pub last_check: Instant,
     /// How long it has waited for them, all in all. It goes on while the learner looks: what passes while the whole program is
     /// stopped counts for nobody.
     pub clock: Duration,
 }
 
-/// A worker's place in the crew.
+/// A worker's place in the pool.
 pub enum Member {
     Alive(Link),
     /// Gone for this reason, or not hired yet.
@@ -54,14 +54,14 @@ impl Member {
 }
 
 /// What makes an order fail.
-pub enum Trouble {
+pub enum WorkerError {
     /// An environment returned an error, or no worker can be had.
     Failed(EnvError),
     /// The worker is gone.
     Lost(EnvError),
 }
 
-impl Trouble {
+impl WorkerError {
     /// The error alone.
     pub fn into_error(self) -> EnvError {
         match self {
@@ -70,9 +70,9 @@ impl Trouble {
     }
 }
 
-impl Crew {
+impl WorkerPool {
     /// Has a worker forked for the place `worker`, which nobody holds; its rows begin with these episodes.
-    pub fn hire(&mut self, worker: usize, episodes: Vec<u64>) -> Result<(), EnvError> {
+    pub fn spawn(&mut self, worker: usize, episodes: Vec<u64>) -> Result<(), EnvError> {
         let failed = |e: std::io::Error| EnvError::Workers(format!("cannot reach a new worker: {e}"));
         let share = self.members[worker].share().clone();
         self.board.clear(worker);
@@ -87,7 +87,7 @@ impl Crew {
             board: self.board.share(),
             workers: self.members.len(),
             worker,
-            looks: self.looks,
+            spin: self.spin,
             commands: inbox,
             events: outbox,
         })?;
@@ -97,14 +97,14 @@ impl Crew {
     }
 
     /// Waits for a new worker's environments; their spaces: observation, action.
-    pub fn greet(&mut self, worker: usize) -> Result<(Space, Space), Trouble> {
-        let limit = self.patience.construct;
+    pub fn await_ready(&mut self, worker: usize) -> Result<(Space, Space), WorkerError> {
+        let limit = self.deadlines.construct;
         match self.answer(worker, Instant::now() + limit, limit) {
             Ok(Event::Ready { observation_space, action_space }) => Ok((observation_space, action_space)),
             Ok(_) => unreachable!("a worker's first event says that it is ready, or why not"),
-            Err(Trouble::Failed(e)) => {
+            Err(WorkerError::Failed(e)) => {
                 self.dismiss(worker, e.clone());
-                Err(Trouble::Failed(e))
+                Err(WorkerError::Failed(e))
             }
             Err(lost) => Err(lost),
         }
@@ -114,8 +114,8 @@ impl Crew {
     pub fn command(
         &mut self,
         commands: Vec<(usize, Command)>,
-    ) -> impl Iterator<Item = (usize, Result<Event, Trouble>)> {
-        let limit = self.patience.command;
+    ) -> impl Iterator<Item = (usize, Result<Event, WorkerError>)> {
+        let limit = self.deadlines.command;
         let deadline = Instant::now() + limit;
         // Announced first, so that somebody is reading when a long command is sent.
         for (worker, _) in &commands {
@@ -153,26 +153,26 @@ impl Crew {
         enough: impl Fn(&Self) -> bool,
     ) -> Result<(), EnvError> {
         loop {
-            let pause = self.looked.elapsed();
-            if pause >= NAP {
-                self.clock += pause.min(2 * NAP);
-                self.look_after(parts, block)?;
-                self.looked = Instant::now();
+            let pause = self.last_check.elapsed();
+            if pause >= POLL_INTERVAL {
+                self.clock += pause.min(2 * POLL_INTERVAL);
+                self.check_health(parts, block)?;
+                self.last_check = Instant::now();
             }
             let rung = self.board.answers().bell.get();
             if enough(self) {
                 break;
             }
             let begun = Instant::now();
-            self.board.answers().bell.wait(rung, self.habit.of(self.looks), NAP);
-            self.habit.learn(begun);
+            self.board.answers().bell.wait(rung, self.backoff.policy(self.spin), POLL_INTERVAL);
+            self.backoff.record(begun);
         }
         if self.board.answers().failures.load(Ordering::Relaxed) == 0 { Ok(()) } else { self.ask_failures() }
     }
 
     /// Buries workers that died in a step or are too late.
-    fn look_after(&mut self, parts: &[Part], block: &Block) -> Result<(), EnvError> {
-        let limit = self.patience.step;
+    fn check_health(&mut self, parts: &[Part], block: &Block) -> Result<(), EnvError> {
+        let limit = self.deadlines.step;
         for part in parts {
             let (Member::Alive(link), Some(begun)) = (&self.members[part.worker], &part.begun) else {
                 continue;
@@ -182,16 +182,16 @@ impl Crew {
                 continue;
             }
             // What it said before it died tells more than its death.
-            let said = if dead { link.receive(Instant::now()) } else { Err(Silence::Late) };
+            let said = if dead { link.receive(Instant::now()) } else { Err(ReceiveError::TimedOut) };
             let action = |row| {
                 let t = parts.iter().find(|part| part.rows.contains(&row)).map_or(0, |part| part.t);
                 block.action(t, row).to_string()
             };
             let outcome = match said {
                 Ok(event) => self.accept(part.worker, event).map(drop),
-                Err(silence) => Err(self.lose(part.worker, silence, limit, &action)),
+                Err(error) => Err(self.lose(part.worker, error, limit, &action)),
             };
-            if let Err(Trouble::Failed(e)) = outcome {
+            if let Err(WorkerError::Failed(e)) = outcome {
                 return Err(e);
             }
         }
@@ -208,34 +208,34 @@ impl Crew {
             {
                 continue;
             }
-            match self.answer(worker, Instant::now() + LAST_WORDS, LAST_WORDS) {
+            match self.answer(worker, Instant::now() + EXIT_TIMEOUT, EXIT_TIMEOUT) {
                 Ok(_) => unreachable!("the event of a failure"),
-                Err(Trouble::Failed(e)) => first = first.or(Some(e)),
-                Err(Trouble::Lost(_)) => {}
+                Err(WorkerError::Failed(e)) => first = first.or(Some(e)),
+                Err(WorkerError::Lost(_)) => {}
             }
         }
         first.map_or(Ok(()), Err)
     }
 
     /// Waits for a worker's next event; a worker that fails to send one is gone afterwards.
-    fn answer(&mut self, worker: usize, deadline: Instant, limit: Duration) -> Result<Event, Trouble> {
+    fn answer(&mut self, worker: usize, deadline: Instant, limit: Duration) -> Result<Event, WorkerError> {
         let link = match &self.members[worker] {
             Member::Alive(link) => link,
-            Member::Lost(_, e) => return Err(Trouble::Lost(e.clone())),
+            Member::Lost(_, e) => return Err(WorkerError::Lost(e.clone())),
         };
         match link.receive(deadline) {
             Ok(event) => self.accept(worker, event),
-            Err(silence) => Err(self.lose(worker, silence, limit, &|_| String::new())),
+            Err(error) => Err(self.lose(worker, error, limit, &|_| String::new())),
         }
     }
 
     /// Takes in what a worker says; one that says why it ends is gone afterwards.
-    fn accept(&mut self, worker: usize, event: Event) -> Result<Event, Trouble> {
+    fn accept(&mut self, worker: usize, event: Event) -> Result<Event, WorkerError> {
         match event {
-            Event::Failed(e) => Err(Trouble::Failed(e)),
+            Event::Failed(e) => Err(WorkerError::Failed(e)),
             Event::Lost(e) => {
                 self.dismiss(worker, e.clone());
-                Err(Trouble::Lost(e))
+                Err(WorkerError::Lost(e))
             }
             event => Ok(event),
         }
@@ -244,7 +244,7 @@ impl Crew {
     /// Buries a worker that ends by itself for a reason that is known already.
     fn dismiss(&mut self, worker: usize, why: EnvError) {
         if let Member::Alive(link) = &self.members[worker] {
-            let _ = link.bury(&self.zygote, Silence::Gone, LAST_WORDS);
+            let _ = link.reap(&self.zygote, ReceiveError::Closed, EXIT_TIMEOUT);
         }
         self.members[worker] = Member::Lost(self.members[worker].share().clone(), why);
     }
@@ -253,16 +253,16 @@ impl Crew {
     fn lose(
         &mut self,
         worker: usize,
-        silence: Silence,
+        error: ReceiveError,
         limit: Duration,
         action: &dyn Fn(usize) -> String,
-    ) -> Trouble {
+    ) -> WorkerError {
         let Member::Alive(link) = &self.members[worker] else { unreachable!("it was alive a moment ago") };
         let (share, pid) = (link.share.clone(), link.process.pid());
         // Read before the burial, after which nobody writes it any more.
         let place = self.board.slot(worker).place();
-        let trouble = match link.bury(&self.zygote, silence, limit) {
-            Ok(how) => Trouble::Lost(EnvError::Lost {
+        let error = match link.reap(&self.zygote, error, limit) {
+            Ok(how) => WorkerError::Lost(EnvError::Lost {
                 share: share.clone(),
                 pid,
                 how,
@@ -270,11 +270,11 @@ impl Crew {
                 seed: episode_seed(self.run_seed, place.row, place.episode),
                 action: if place.phase == Phase::Step { action(place.row) } else { String::new() },
             }),
-            Err(zygote) => Trouble::Failed(zygote),
+            Err(zygote) => WorkerError::Failed(zygote),
         };
-        let (Trouble::Lost(e) | Trouble::Failed(e)) = &trouble;
+        let (WorkerError::Lost(e) | WorkerError::Failed(e)) = &error;
         self.members[worker] = Member::Lost(share, e.clone());
-        trouble
+        error
     }
 
     /// Ends all workers, in order where they follow; the first complaint.
@@ -286,15 +286,15 @@ impl Crew {
                 link.send(Command::Close);
             }
         }
-        let deadline = Instant::now() + LAST_WORDS;
+        let deadline = Instant::now() + EXIT_TIMEOUT;
         for worker in 0..self.members.len() {
             let Member::Alive(link) = &self.members[worker] else { continue };
             let left = deadline.saturating_duration_since(Instant::now());
             if link.process.ended_within(left) {
                 self.dismiss(worker, EnvError::Ended("it was closed".to_owned()));
             } else {
-                let trouble = self.lose(worker, Silence::Late, LAST_WORDS, &|_| String::new());
-                outcome = outcome.and(Err(trouble.into_error()));
+                let error = self.lose(worker, ReceiveError::TimedOut, EXIT_TIMEOUT, &|_| String::new());
+                outcome = outcome.and(Err(error.into_error()));
             }
         }
         outcome

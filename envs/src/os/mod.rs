@@ -138,4 +138,4 @@ pub fn allow_descriptors(more: u64) -> io::Result<()> {
 }
 
 /// The longest nap of a wait: deaths and deadlines are looked at in between.
-pub const NAP: Duration = Duration::from_millis(10);
+pub const POLL_INTERVAL: Duration = Duration::from_millis(10);

@@ -12,12 +12,12 @@ use std::time::{Duration, Instant};
 use super::channel::{Channel, Fault};
 use super::protocol::{self, Kind};
 use crate::EnvError;
-use crate::worker::os;
+use crate::os;
 
 /// How long a simulator may take to end after it was asked to.
 const PARTING: Duration = Duration::from_secs(2);
 /// Between two attempts to connect.
-const NAP: Duration = Duration::from_millis(50);
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Where a simulator comes from.
 #[derive(Debug, Clone)]
@@ -67,7 +67,7 @@ fn connect(address: &str, deadline: Duration) -> io::Result<Simulator> {
         let attempt = addresses.iter().find_map(|at| TcpStream::connect_timeout(at, deadline).ok());
         match attempt {
             Some(stream) => break stream,
-            None if started.elapsed() < deadline => sleep(NAP),
+            None if started.elapsed() < deadline => sleep(POLL_INTERVAL),
             None => return Err(io::Error::other(format!("nobody listened within {deadline:?}"))),
         }
     };
@@ -150,12 +150,12 @@ impl Simulator {
 
     /// Closes its ends, waits so long, and kills what is left of it and of all that it started. How it ended, if it was started
     /// here and was not known to have ended.
-    fn end(&mut self, patience: Duration) -> Option<End> {
+    fn end(&mut self, grace: Duration) -> Option<End> {
         self.channel = None;
         let mut child = self.child.take()?;
         let pid = child.id() as i32;
         // Looked at, not reaped: until it is, its number and its group's are nobody else's.
-        let itself = os::Process::open(pid).is_ok_and(|process| process.ended_within(patience));
+        let itself = os::Process::open(pid).is_ok_and(|process| process.ended_within(grace));
         os::kill_group(pid);
         let status = child.wait().ok()?;
         Some(if itself { End::Itself(status) } else { End::Killed })

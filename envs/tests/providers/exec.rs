@@ -10,9 +10,9 @@ use serde_json::{Value, json};
 use crate::programs::run;
 use crate::{assert_keeps_the_contract, build, refusal, rollout, spec};
 
-/// `tests/doors/faulty.py` with this fault, and a word by which its processes are known.
+/// `tests/providers/faulty.py` with this fault, and a word by which its processes are known.
 fn faulty(fault: &str, word: &str) -> String {
-    format!("exec:python3 '{}/envs/tests/doors/faulty.py' '{fault}' '{word}'", build::root().display())
+    format!("exec:python3 '{}/envs/tests/providers/faulty.py' '{fault}' '{word}'", build::root().display())
 }
 
 /// A word that no other process has.
@@ -214,7 +214,7 @@ fn answers_may_come_in_pieces() {
 }
 
 #[test]
-fn parameters_of_the_door_are_not_passed_on() {
+fn parameters_of_the_provider_are_not_passed_on() {
     let params = json!({ "mesh": "fine", "start_deadline": 20, "step_deadline": 5.5, "restart": true });
     let message = refusal(&faulty("params", "-"), &params);
     assert!(message.ends_with(r#"/faulty.py' 'params' '-': {"mesh":"fine"}"#), "{message}");
@@ -237,7 +237,7 @@ fn a_simulator_that_ended_between_episodes_is_started_again_if_asked_for() {
 #[test]
 fn a_simulator_fails_in_a_worker() {
     let word = word("worker-exit");
-    let output = run(&["door", &faulty("exit", &word), "{}", "30"]);
+    let output = run(&["provider", &faulty("exit", &word), "{}", "30"]);
     assert!(output.contains("error: row 0: step failed at step 2 of episode 0 (seed "), "{output}");
     assert!(output.contains("last action 0: the simulator ended (exit status: 3)"), "{output}");
     assert_gone(&word);
@@ -246,7 +246,7 @@ fn a_simulator_fails_in_a_worker() {
 #[test]
 fn a_simulator_that_hangs_ends_with_the_worker_that_waited_for_it() {
     let word = word("worker-hang");
-    let output = run(&["door", &faulty("hang", &word), "{}", "2"]);
+    let output = run(&["provider", &faulty("hang", &word), "{}", "2"]);
     let late = "did not answer within its deadline of 2s and was killed at step 2 of episode 0";
     assert!(output.contains("error: row 0: worker ") && output.contains(late), "{output}");
     assert_gone(&word);

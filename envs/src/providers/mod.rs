@@ -1,17 +1,22 @@
-//! Doors to environments in other languages: shared libraries, programs that are started, programs that listen.
+//! Providers of environments that are not written in Rust: Python's Gymnasium, shared libraries, programs that are started, programs that
+//! listen.
 //!
-//! What such an environment says is checked before it is believed, and told with its name when it cannot be.
+//! What such an environment returns is checked, and an error names it.
 
 mod dylib;
 mod exec;
+pub mod gymnasium;
 mod space;
 
 use crate::{Episode, Registry};
 
-/// Adds these doors: `dylib`, `exec` and `tcp`.
+/// Adds these providers: `gymnasium`, `dylib`, `exec` and `tcp`.
 #[must_use]
 pub fn register(registry: Registry) -> Registry {
-    registry.with_door("dylib", dylib::door()).with_door("exec", exec::exec()).with_door("tcp", exec::tcp())
+    gymnasium::register(registry)
+        .with_provider("dylib", dylib::provider())
+        .with_provider("exec", exec::exec())
+        .with_provider("tcp", exec::tcp())
 }
 
 /// How a step left its episode, said in a number; or why it says nothing.
