@@ -1,18 +1,18 @@
-//! Ctrl-C and SIGTERM: the first asks the training to stop after its iteration, the second stops the process at once.
+//! Ctrl-C, SIGTERM and SIGHUP: the first asks the training to stop after its iteration, the second stops the process at once.
 //!
-//! Workers are left alone: they ignore Ctrl-C and end with their parent.
+//! SIGHUP comes when the terminal is closed or the connection is lost; a program that `nohup` started ignores it. Workers do not react to
+//! these signals: they end with their parent.
 
+use std::fs;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level;
-
-use crate::cli::eprint_line;
 
 /// Signals that come so soon after the first belong to it: `timeout` and schedulers send it to a process and to its group.
 const TOGETHER: Duration = Duration::from_millis(200);
@@ -24,13 +24,17 @@ pub struct StopRequest {
 }
 
 impl StopRequest {
-    /// Listens from now on, in a thread of its own.
+    /// Listens from now on, in a thread of its own, which calls `notify` at the first signal.
     ///
     /// # Errors
-    /// What the system says.
-    pub fn listen() -> io::Result<Self> {
+    /// Those of the system.
+    pub fn listen(notify: impl FnOnce() + Send + 'static) -> io::Result<Self> {
         let signal = Arc::new(AtomicUsize::new(0));
         let mut signals = Signals::new([SIGINT, SIGTERM])?;
+        if !is_ignored(SIGHUP) {
+            signals.add_signal(SIGHUP)?;
+        }
+        let mut notify = Some(notify);
         let heard = Arc::clone(&signal);
         thread::Builder::new().name("signals".to_owned()).spawn(move || {
             let mut first: Option<Instant> = None;
@@ -39,7 +43,9 @@ impl StopRequest {
                     None => {
                         heard.store(number as usize, Ordering::Relaxed);
                         first = Some(Instant::now());
-                        eprint_line("stopping after this iteration; a second signal stops at once, without a checkpoint");
+                        if let Some(notify) = notify.take() {
+                            notify();
+                        }
                     }
                     Some(at) if at.elapsed() > TOGETHER => low_level::exit(128 + number),
                     Some(_) => {}
@@ -49,11 +55,19 @@ impl StopRequest {
         Ok(Self { signal })
     }
 
-    /// The exit code that is customary after the signal that came, if one did: 130 or 143.
+    /// The exit code that is customary after the signal that came, if one did: 129, 130 or 143.
     pub fn exit_code(&self) -> Option<u8> {
         match self.signal.load(Ordering::Relaxed) {
             0 => None,
             number => Some(128 + number as u8),
         }
     }
+}
+
+/// Whether this process ignores a signal, as the kernel lists it. Where it lists nothing, it does not.
+fn is_ignored(signal: i32) -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).map(str::trim);
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask, 16).ok()).unwrap_or(0);
+    mask & (1 << (signal - 1)) != 0
 }

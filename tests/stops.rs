@@ -11,7 +11,7 @@ use super::place::{Place, name_of, signal, steps, steps_of_whole_lines, text};
 
 #[test]
 fn the_first_signal_saves_and_says_how_to_go_on() {
-    for (name, code) in [("INT", 130), ("TERM", 143)] {
+    for (name, code) in [("INT", 130), ("TERM", 143), ("HUP", 129)] {
         let place = Place::new();
         let (child, run) = place.start_long("stopped", &[]);
         signal(&child, name);
@@ -59,6 +59,21 @@ fn two_signals_at_once_are_one() {
     let (code, said) = (output.status.code(), text(&output.stderr));
     assert!(matches!(code, Some(130 | 143)) && said.contains("go on with: "), "{code:?}: {said}");
     assert!(run.join(format!("checkpoints/step-{:012}.safetensors", steps(&run).last().unwrap())).is_file());
+}
+
+/// `nohup` has the program ignore SIGHUP, and means it.
+#[test]
+fn a_hangup_that_is_ignored_stops_nothing() {
+    let place = Place::new();
+    let script = format!("trap '' HUP; exec '{}' train small.yaml", env!("CARGO_BIN_EXE_phalanx"));
+    let mut command = Command::new("sh");
+    command.args(["-c", &script]).current_dir(place.0.path()).stderr(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut said = BufReader::new(child.stderr.take().unwrap()).lines();
+    said.find(|line| line.as_ref().is_ok_and(|line| line.starts_with("run "))).unwrap().unwrap();
+    signal(&child, "HUP");
+    let last = said.map_while(Result::ok).find(|line| line.starts_with("finished after "));
+    assert!(child.wait().unwrap().success() && last.is_some());
 }
 
 #[test]

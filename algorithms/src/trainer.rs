@@ -60,6 +60,8 @@ pub struct Trainer {
     action: Generator,
     evaluation: Option<Box<dyn BatchEnv>>,
     progress: Progress,
+    /// Whether an update failed, which may have changed the agent in part.
+    half_updated: bool,
 }
 
 /// How far a training has come.
@@ -111,6 +113,7 @@ impl Trainer {
             action: stream(seed, "action"),
             evaluation,
             progress: Progress::default(),
+            half_updated: false,
             settings,
         })
     }
@@ -139,8 +142,9 @@ impl Trainer {
     /// handing each iteration's record to `log`.
     ///
     /// # Errors
-    /// What goes wrong. The state after the last whole iteration has been saved then, if the disk allows; after
-    /// [`AlgorithmError::NotFinite`] that state is spoiled and lies, with the rollout, in a file of its own.
+    /// What goes wrong. The state after the last whole iteration has been saved then, if the disk allows; after an update that
+    /// failed there is no such state, and what there is lies, with the rollout, in a file that no run goes on from:
+    /// [`AlgorithmError::Stopped`].
     pub fn run(
         &mut self,
         checkpoints: &Checkpoints,
@@ -148,7 +152,9 @@ impl Trainer {
         stop: &dyn Fn() -> bool,
     ) -> Result<Outcome, AlgorithmError> {
         let result = self.run_on(checkpoints, log, stop);
-        if let Err(error @ AlgorithmError::NotFinite { .. }) = result {
+        if self.half_updated
+            && let Err(error) = result
+        {
             let mut checkpoint = self.save();
             self.collector.rollout().save(self.collector.batch().block(), &mut checkpoint);
             let path = checkpoints.save_failed(&checkpoint)?;
@@ -206,7 +212,7 @@ impl Trainer {
         for (name, mean) in evaluation.infos.means() {
             record.push(format!("evaluation_info/{name}"), mean);
         }
-        if self.progress.best.is_none_or(|best| mean > best) {
+        if is_best(mean, self.progress.best) {
             self.progress.best = Some(mean);
             checkpoints.save_best(&self.save())?;
         }
@@ -228,7 +234,9 @@ impl Trainer {
         let updating = Instant::now();
         let share = self.progress.step as f64 / self.settings.steps as f64;
         let block = self.collector.batch().block();
+        self.half_updated = true;
         let metrics = self.ppo.update(&mut self.agent, block, self.collector.rollout(), share)?;
+        self.half_updated = false;
         let times = Times {
             stepping: collected.stepping,
             inferring: collected.inferring,
@@ -322,6 +330,11 @@ impl Trainer {
     }
 }
 
+/// Whether a mean return is the best so far. One that is not finite never is.
+fn is_best(mean: f64, best: Option<f64>) -> bool {
+    mean.is_finite() && best.is_none_or(|best| mean > best)
+}
+
 /// That a policy that learns on one batch can be tried out on the other.
 fn same_spaces(learns: &dyn BatchEnv, tried: &dyn BatchEnv) -> Result<(), AlgorithmError> {
     for (own, other, what) in [
@@ -349,4 +362,17 @@ pub fn checkpoint_step(checkpoint: &Checkpoint) -> Result<u64, AlgorithmError> {
 /// Seed of the environments that a run of `seed` is evaluated on.
 pub fn evaluation_seed(seed: u64) -> u64 {
     phalanx_envs::episode_seed(seed, usize::MAX, 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_return_that_is_not_finite_is_never_the_best() {
+        assert!(is_best(-3.0, None) && is_best(2.0, Some(1.0)) && !is_best(1.0, Some(1.0)));
+        for mean in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+            assert!(!is_best(mean, None) && !is_best(mean, Some(-3.0)), "{mean}");
+        }
+    }
 }

@@ -138,12 +138,13 @@ fn a_policy_is_tried_out_on_an_environment_of_the_same_spaces() {
     assert!(error.starts_with("evaluation.env has the observation space Box([6]"), "{error}");
 }
 
-/// Rewards 1 until the `at`-th step of its life, then `reward`, or fails if that is `None`.
+/// Rewards 1 until the `at`-th step of its life, then `reward`, or fails if that is `None`. Every tenth step ends an episode as `end` says.
 struct Spoiler {
     steps: u32,
     at: u32,
     reward: Option<f32>,
     shown: f32,
+    end: Episode,
     observation_space: Space,
     action_space: Space,
 }
@@ -167,18 +168,28 @@ impl Env for Spoiler {
         observation.f32()[0] = if self.steps < self.at { 0.5 } else { self.shown };
         let reward = if self.steps < self.at { Some(1.0) } else { self.reward };
         let reward = reward.ok_or_else(|| EnvError::failed("the bearing is worn out"))?;
-        let episode = if self.steps.is_multiple_of(10) { Episode::Terminated } else { Episode::Running };
+        let episode = if self.steps.is_multiple_of(10) { self.end } else { Episode::Running };
         Ok(Step { reward, episode })
     }
 }
 
 fn spoiled(at: u32, reward: Option<f32>, shown: f32) -> (tempfile::TempDir, Checkpoints, AlgorithmError) {
+    spoiled_with(at, reward, shown, Episode::Terminated)
+}
+
+fn spoiled_with(
+    at: u32,
+    reward: Option<f32>,
+    shown: f32,
+    end: Episode,
+) -> (tempfile::TempDir, Checkpoints, AlgorithmError) {
     let registry = Registry::new().with("spoiler", move |_| {
         Ok(Box::new(Spoiler {
             steps: 0,
             at,
             reward,
             shown,
+            end,
             observation_space: Space::unbounded(1),
             action_space: Space::Discrete { n: 2 },
         }))
@@ -236,9 +247,14 @@ fn a_stop_cuts_an_evaluation_short() {
 
 #[test]
 fn an_observation_that_is_not_finite_is_named() {
-    // What step 41 of a row showed is observation 9 of its second rollout; what step 40 showed, the last of an episode, is final.
-    for (at, what, time) in [(41, "observation[0]", 9), (40, "final observation[0]", 7)] {
-        let (_folder, _, error) = spoiled(at, Some(1.0), f32::INFINITY);
+    // What step 41 of a row showed is observation 9 of its second rollout; what step 40 showed, the last of an episode, is final, and
+    // only learned from where the episode was truncated.
+    for (at, end, what, time) in [
+        (41, Episode::Terminated, "observation[0]", 9),
+        (40, Episode::Terminated, "observation[0]", 9),
+        (40, Episode::Truncated, "final observation[0]", 7),
+    ] {
+        let (_folder, _, error) = spoiled_with(at, Some(1.0), f32::INFINITY, end);
         let AlgorithmError::Stopped { source, .. } = error else { panic!("{error}") };
         let expected = format!("{what} is not finite (inf) at row 0, time {time} of the rollout");
         assert!(source.to_string().contains(&expected), "{source}");

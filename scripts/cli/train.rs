@@ -102,7 +102,10 @@ fn train(
     resume: bool,
     log: &mut Log,
 ) -> anyhow::Result<ExitCode> {
-    let stop = StopRequest::listen().context("cannot listen for signals")?;
+    let stop = StopRequest::listen(|| {
+        eprint_line("stopping after this iteration; a second signal stops at once, without a checkpoint");
+    });
+    let stop = stop.context("cannot listen for signals")?;
     let checkpoints = run.checkpoints(config.checkpoint.keep);
     let device = setup::device(config)?;
     let notes = RefCell::new(Vec::<String>::new());
