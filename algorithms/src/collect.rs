@@ -60,17 +60,22 @@ impl Collector {
         &self.log
     }
 
-    /// Goes on from the episodes of an earlier run: replays what was running.
+    /// Goes on from the episodes of an earlier run: replays those that were running, within `limit`. The rows that begin their next
+    /// episode instead, each with the reason.
     ///
     /// # Errors
-    /// [`AlgorithmError::Env`], also when an episode ends before its recorded actions do.
-    pub fn resume(&mut self, log: EpisodeLog) -> Result<(), AlgorithmError> {
-        self.batch.replay(&log.running)?;
+    /// [`AlgorithmError::Env`].
+    pub fn resume(
+        &mut self,
+        mut log: EpisodeLog,
+        limit: Duration,
+    ) -> Result<Vec<(usize, String)>, AlgorithmError> {
+        let anew = log.replay(&mut *self.batch, limit)?;
         self.log = log;
         self.started = true;
         // The last observations of the rollout before stand at time 0 now.
         self.rollout.len = 0;
-        Ok(())
+        Ok(anew)
     }
 
     /// Fills the rollout with transitions of `agent`'s sampled actions.

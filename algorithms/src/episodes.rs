@@ -1,15 +1,16 @@
 //! What is remembered of the episodes of all rows: returns and lengths, and the actions that lead to where they stand.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use phalanx_agents::{AgentError, Array, Checkpoint, Rollout};
-use phalanx_envs::{Action, Block, RunningEpisode};
+use phalanx_envs::{Action, BatchEnv, Block, Elements, EnvError, Replayed, RunningEpisode};
 use serde::{Deserialize, Serialize};
 
 /// Finished episodes that the reported means are taken over.
 const RECENT: usize = 100;
 
-/// Steps of a running episode that are remembered; a resumed run begins a longer episode anew.
+/// Steps of a running episode that are recorded; a resumed run begins the next episode in place of a longer one.
 const LONGEST_REPLAY: u64 = 100_000;
 
 /// The episodes of all rows.
@@ -64,6 +65,7 @@ impl EpisodeLog {
         running.episode += 1;
         running.discrete.clear();
         running.continuous.clear();
+        running.observation = None;
     }
 
     /// Follows the episodes of a rollout.
@@ -80,6 +82,39 @@ impl EpisodeLog {
                 }
             }
         }
+        for (row, running) in self.running.iter_mut().enumerate() {
+            let shown = || Elements::from(block.observation_row(rollout.len, row)).checksum();
+            running.observation = (self.lengths[row] > 0).then(shown);
+        }
+    }
+
+    /// Puts the episodes back that were running in an earlier batch, within `limit`. The rows that begin their next episode instead,
+    /// each with the reason.
+    ///
+    /// # Errors
+    /// Those of [`BatchEnv::replay`].
+    pub fn replay(
+        &mut self,
+        batch: &mut dyn BatchEnv,
+        limit: Duration,
+    ) -> Result<Vec<(usize, String)>, EnvError> {
+        let mut anew = Vec::new();
+        for row in 0..self.running.len() {
+            if self.lengths[row] > LONGEST_REPLAY {
+                anew.push((
+                    row,
+                    format!("its actions are recorded up to step {LONGEST_REPLAY}, and it was longer"),
+                ));
+                self.begin_next(row);
+            }
+        }
+        for (row, replayed) in batch.replay(&self.running, limit)?.into_iter().enumerate() {
+            if let Replayed::BeganAnew(reason) = replayed {
+                anew.push((row, reason));
+                self.begin_next(row);
+            }
+        }
+        Ok(anew)
     }
 
     fn finish(&mut self, row: usize) {
@@ -93,20 +128,19 @@ impl EpisodeLog {
 
     /// Puts the log into a checkpoint.
     pub fn save(&self, checkpoint: &mut Checkpoint) {
-        let mut log = self.clone();
-        for row in 0..log.running.len() {
-            if log.lengths[row] > LONGEST_REPLAY {
-                log.begin_next(row);
-            }
-        }
         let (mut discrete, mut continuous, mut lengths) = (Vec::new(), Vec::new(), Vec::new());
-        for running in &log.running {
-            discrete.extend(&running.discrete);
-            continuous.extend(&running.continuous);
-            lengths.push((running.episode, running.discrete.len(), running.continuous.len()));
+        for (running, &length) in self.running.iter().zip(&self.lengths) {
+            let replayed = length <= LONGEST_REPLAY;
+            let (choices, numbers) =
+                if replayed { (&running.discrete[..], &running.continuous[..]) } else { Default::default() };
+            discrete.extend(choices);
+            continuous.extend(numbers);
+            lengths.push((running.episode, choices.len(), numbers.len()));
         }
-        checkpoint.put_state("episodes", &log);
+        let observations: Vec<_> = self.running.iter().map(|running| running.observation).collect();
+        checkpoint.put_state("episodes", self);
         checkpoint.put_state("running", &lengths);
+        checkpoint.put_state("running.observation", &observations);
         checkpoint.put_array("running.discrete", Array::I64(vec![discrete.len()], discrete));
         checkpoint.put_array("running.continuous", Array::F32(vec![continuous.len()], continuous));
     }
@@ -124,18 +158,22 @@ impl EpisodeLog {
         else {
             return Err(bad("holds numbers of another type".into()));
         };
-        if [lengths.len(), log.returns.len(), log.lengths.len()] != [rows; 3] {
+        // Older checkpoints do not have them.
+        let observations: Vec<Option<u64>> =
+            checkpoint.state("running.observation").unwrap_or_else(|_| vec![None; lengths.len()]);
+        if [lengths.len(), observations.len(), log.returns.len(), log.lengths.len()] != [rows; 4] {
             return Err(bad(format!("was written for {} rows, this run has {rows}", lengths.len())));
         }
         let (mut discrete, mut continuous) = (discrete.as_slice(), continuous.as_slice());
-        for (episode, choices, numbers) in lengths {
+        for ((episode, choices, numbers), observation) in lengths.into_iter().zip(observations) {
             let (Some((d, more_d)), Some((c, more_c))) =
                 (discrete.split_at_checked(choices), continuous.split_at_checked(numbers))
             else {
                 return Err(bad("has fewer actions than it says".into()));
             };
             (discrete, continuous) = (more_d, more_c);
-            log.running.push(RunningEpisode { episode, discrete: d.to_vec(), continuous: c.to_vec() });
+            let (discrete, continuous) = (d.to_vec(), c.to_vec());
+            log.running.push(RunningEpisode { episode, discrete, continuous, observation });
         }
         Ok(log)
     }

@@ -1,5 +1,7 @@
 //! Evaluation: whole episodes of a fixed policy, without learning.
 
+use std::time::Duration;
+
 use phalanx_agents::{Agent, Mode};
 use phalanx_envs::{BatchEnv, Generator, Infos, RunningEpisode};
 
@@ -69,7 +71,8 @@ pub fn evaluate(
     let mut left: Vec<usize> = (0..rows).map(|row| (episodes + rows - 1 - row) / rows).collect();
     let (mut returns, mut lengths) = (vec![0.0; rows], vec![0; rows]);
     let mut evaluation = Evaluation::default();
-    batch.replay(&vec![RunningEpisode::default(); rows])?;
+    // Every row begins its first episode: there is no action to replay.
+    batch.replay(&vec![RunningEpisode::default(); rows], Duration::ZERO)?;
     for (row, &left) in left.iter().enumerate() {
         batch.block().set_active(row, left > 0);
     }

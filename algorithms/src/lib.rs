@@ -25,6 +25,6 @@ pub use record::Record;
 pub use returns::{Transitions, advantages};
 pub use settings::{
     CheckpointSettings, ClipSettings, EpisodesRollout, EvaluationSettings, KlPenaltySettings, LinearSchedule,
-    Objective, PpoSettings, RolloutSettings, Schedule, StepsRollout,
+    Objective, PpoSettings, ResumeSettings, RolloutSettings, Schedule, StepsRollout,
 };
 pub use trainer::{MakeBatch, Outcome, TrainSettings, Trainer, checkpoint_step, evaluation_seed};

@@ -225,6 +225,22 @@ impl Default for EvaluationSettings {
     }
 }
 
+/// How a resumed run goes on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct ResumeSettings {
+    /// Seconds in which the episodes that were running are put back by replaying their actions, all rows together. Rows that are not
+    /// ready by then begin their next episode; 0 replays nothing.
+    #[schemars(range(min = 0.0, max = 3.2e7))]
+    pub replay_deadline: f64,
+}
+
+impl Default for ResumeSettings {
+    fn default() -> Self {
+        Self { replay_deadline: 60.0 }
+    }
+}
+
 /// When checkpoints are written and how many stay.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]

@@ -306,17 +306,21 @@ impl Trainer {
         checkpoint
     }
 
-    /// Goes on where `checkpoint` was written.
+    /// Goes on where `checkpoint` was written. The episodes that were running are replayed within `limit`; the rows that begin their
+    /// next episode instead are returned, each with the reason.
     ///
     /// # Errors
-    /// [`AlgorithmError::Agent`] when it belongs to another configuration; [`AlgorithmError::Env`] when the running
-    /// episodes cannot be replayed.
-    pub fn restore(&mut self, checkpoint: &Checkpoint) -> Result<(), AlgorithmError> {
+    /// [`AlgorithmError::Agent`] when it belongs to another configuration; [`AlgorithmError::Env`] when an environment fails.
+    pub fn restore(
+        &mut self,
+        checkpoint: &Checkpoint,
+        limit: Duration,
+    ) -> Result<Vec<(usize, String)>, AlgorithmError> {
         self.agent.restore(checkpoint)?;
         self.ppo.restore(checkpoint)?;
         self.action = checkpoint.state("action")?;
         self.progress = checkpoint.state("progress")?;
-        self.collector.resume(EpisodeLog::restore(checkpoint, self.settings.rows)?)
+        self.collector.resume(EpisodeLog::restore(checkpoint, self.settings.rows)?, limit)
     }
 
     /// Ends the environments and their processes.

@@ -1,6 +1,8 @@
 //! N + N iterations equal 2N iterations to the bit; what went wrong leaves everything usable.
 #![allow(clippy::unwrap_used)]
 
+use std::time::Duration;
+
 use phalanx_agents::{Checkpoint, Device, NetworkSettings, NormalizeSettings};
 use phalanx_algorithms::{
     AlgorithmError, Checkpoints, EpisodesRollout, EvaluationSettings, KlPenaltySettings, Objective, Outcome,
@@ -9,6 +11,9 @@ use phalanx_algorithms::{
 use phalanx_envs::{
     Action, BatchEnv, Env, EnvError, EnvSpec, Episode, LocalBatch, Registry, Row, Space, Step,
 };
+
+/// Nothing here is replayed for so long.
+const LIMIT: Duration = Duration::from_mins(1);
 
 fn settings(rollout: RolloutSettings, objective: Objective) -> TrainSettings {
     TrainSettings {
@@ -68,7 +73,7 @@ fn assert_resumes(spec: &EnvSpec, settings: &TrainSettings) {
     let mut resumed: Vec<_> = (0..4).map(|_| timeless(&first.iterate().unwrap())).collect();
     first.save().save(&path).unwrap();
     let mut second = trainer(&registry, spec, settings);
-    second.restore(&Checkpoint::load(&path).unwrap()).unwrap();
+    assert_eq!(second.restore(&Checkpoint::load(&path).unwrap(), LIMIT).unwrap(), []);
     resumed.extend((0..4).map(|_| timeless(&second.iterate().unwrap())));
 
     assert_eq!(records, resumed, "{}", spec.name);
@@ -87,7 +92,7 @@ fn a_resumed_penalty_keeps_its_weight_and_takes_the_new_settings() {
     // No update goes as far as 1000 nats, and every one goes further than 1e-12.
     for (target, factor) in [(1e3, 1.0 / 1.5), (1e-12, 1.5)] {
         let mut resumed = trainer(&registry, &spec, &with(target));
-        resumed.restore(&first.save()).unwrap();
+        resumed.restore(&first.save(), LIMIT).unwrap();
         let adapted = resumed.iterate().unwrap().get("kl_penalty").unwrap();
         assert!((adapted / weight - factor).abs() < 1e-9, "{target}: {weight} became {adapted}");
     }
@@ -119,7 +124,7 @@ fn another_configurations_checkpoint_is_refused() {
     let settings = settings(rollout, Objective::default());
     let checkpoint = trainer(&registry, &EnvSpec::named("CartPole-v1"), &settings).save();
     let mut other = trainer(&registry, &EnvSpec::named("Acrobot-v1"), &settings);
-    let error = other.restore(&checkpoint).unwrap_err().to_string();
+    let error = other.restore(&checkpoint, LIMIT).unwrap_err().to_string();
     assert_eq!(error, "the policy was trained with actions Discrete(2), not Discrete(3)");
 }
 

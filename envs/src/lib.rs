@@ -26,8 +26,8 @@ mod worker;
 pub mod wrappers;
 
 pub use batch::{
-    BatchEnv, Block, Infos, Layout, LocalBatch, Memory, Moment, Phase, Place, Progress, Rows, RunningEpisode,
-    Watch,
+    BatchEnv, Block, Infos, Layout, LocalBatch, Memory, Moment, Phase, Place, Progress, Replayed, Rows,
+    RunningEpisode, Watch,
 };
 pub(crate) use env::Coming;
 pub use env::{Action, Elements, Env, Episode, Frame, Row, Step};

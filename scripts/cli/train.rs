@@ -4,8 +4,10 @@ use std::cell::RefCell;
 use std::io::{ErrorKind, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context;
+use indicatif::ProgressBar;
 use phalanx_algorithms::{AlgorithmError, Console, JsonLines, Logger, Outcome, Record, TensorBoard, Which};
 use phalanx_envs::{Chosen, Registry, Workers, Zygote};
 
@@ -129,9 +131,18 @@ fn train(
         for damaged in &found.damaged {
             say(&format!("passed over: {damaged}"))?;
         }
-        trainer
-            .restore(&found.checkpoint)
+        let limit = config.resume.replay_deadline;
+        say(&format!("replays the episodes that were running, for {limit} s at most"))?;
+        let spinner = ProgressBar::new_spinner().with_message("replaying");
+        spinner.enable_steady_tick(Duration::from_millis(200));
+        let anew = trainer
+            .restore(&found.checkpoint, Duration::from_secs_f64(limit))
             .with_context(|| format!("cannot go on from {}", found.path.display()))?;
+        spinner.finish_and_clear();
+        if let Some((row, reason)) = anew.first() {
+            let (count, rows) = (anew.len(), config.rows);
+            say(&format!("{count} of {rows} rows begin a new episode; row {row}, because {reason}"))?;
+        }
         // Only now: a run that cannot go on with these settings keeps its own.
         run.write_config(config)?;
         checkpoints.remove_after(trainer.step())?;

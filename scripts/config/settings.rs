@@ -4,7 +4,9 @@ use std::fmt;
 use std::str::FromStr;
 
 use phalanx_agents::{NetworkSettings, NormalizeSettings};
-use phalanx_algorithms::{CheckpointSettings, EvaluationSettings, PpoSettings, RolloutSettings};
+use phalanx_algorithms::{
+    CheckpointSettings, EvaluationSettings, PpoSettings, ResumeSettings, RolloutSettings,
+};
 use phalanx_envs::{EnvSpec, WorkerOptions, Workers};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -61,6 +63,9 @@ pub struct Config {
     /// When checkpoints are written and how many stay.
     #[serde(default)]
     pub checkpoint: CheckpointSettings,
+    /// How a resumed run goes on.
+    #[serde(default)]
+    pub resume: ResumeSettings,
     /// What happens when environments hang or workers die.
     #[serde(default)]
     pub faults: WorkerOptions,

@@ -4,13 +4,14 @@ use std::cell::Cell;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use super::check_rows;
 use crate::{
-    BatchEnv, Block, EnvError, EnvSpec, Frame, Infos, Layout, Phase, Place, Registry, Rows, RunningEpisode,
-    Space, Watch,
+    BatchEnv, Block, EnvError, EnvSpec, Frame, Infos, Layout, Phase, Place, Registry, Replayed, Rows,
+    RunningEpisode, Space, Watch,
 };
 
 /// N environments stepped in turn by the caller's thread.
@@ -123,7 +124,7 @@ impl BatchEnv for LocalBatch {
         Ok(())
     }
 
-    fn replay(&mut self, running: &[RunningEpisode]) -> Result<(), EnvError> {
+    fn replay(&mut self, running: &[RunningEpisode], limit: Duration) -> Result<Vec<Replayed>, EnvError> {
         if running.len() != self.block.layout().rows {
             return Err(EnvError::failed(format!(
                 "{} running episodes for {} rows",
@@ -131,8 +132,9 @@ impl BatchEnv for LocalBatch {
                 self.block.layout().rows
             )));
         }
+        let deadline = Instant::now() + limit;
         self.guard(0, |rows, block| {
-            running.iter().enumerate().try_for_each(|(row, r)| rows.replay(block, row, r))
+            running.iter().enumerate().map(|(row, r)| rows.replay(block, row, r, deadline)).collect()
         })
     }
 

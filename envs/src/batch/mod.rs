@@ -12,6 +12,7 @@ mod local;
 mod memory;
 mod moment;
 mod place;
+mod replay;
 mod rows;
 #[cfg(test)]
 mod tests;
@@ -24,9 +25,11 @@ pub(crate) use local::panic_message;
 pub use memory::Memory;
 pub use moment::Moment;
 pub use place::{Phase, Place, Watch};
-pub use rows::{Progress, Rows, RunningEpisode};
+pub use replay::{Replayed, RunningEpisode};
+pub use rows::{Progress, Rows};
 
 use std::ops::Range;
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -110,11 +113,12 @@ pub trait BatchEnv {
         Ok(())
     }
 
-    /// Puts every row where its running episode stood, by replaying its actions, and writes `observation[0]`.
+    /// Puts every row where its running episode stood, by replaying its actions, and writes `observation[0]`. A row whose replay ends
+    /// elsewhere, or is not over after `limit` for all rows together, begins its next episode: one entry for each row tells.
     ///
     /// # Errors
-    /// [`EnvError::Row`] and the losses of workers; `running` must have one entry for each row.
-    fn replay(&mut self, running: &[RunningEpisode]) -> Result<(), EnvError>;
+    /// [`EnvError::Row`] of an environment that cannot be reset, and the losses of workers; `running` must have one entry for each row.
+    fn replay(&mut self, running: &[RunningEpisode], limit: Duration) -> Result<Vec<Replayed>, EnvError>;
 
     /// Calls a method or reads an attribute of one row's environment.
     ///

@@ -1,23 +1,11 @@
 //! A slice of a batch's rows: the loop that every process runs over its own environments.
 
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
     Action, Block, Env, EnvError, EnvSpec, Episode, Frame, Infos, Moment, Phase, Place, Registry, Space,
     Step, Watch, episode_seed,
 };
-
-/// A row's running episode: enough to put an environment where it stands.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct RunningEpisode {
-    /// Episode of the row, counted from 0.
-    pub episode: u64,
-    /// Choices taken since its reset, `[steps, A]`; empty when actions are continuous.
-    pub discrete: Vec<i64>,
-    /// Numbers given since its reset, `[steps, A]`; empty when actions are discrete.
-    pub continuous: Vec<f32>,
-}
 
 /// One environment and where it stands.
 struct Slot {
@@ -310,7 +298,7 @@ impl<W: Watch> Rows<W> {
     /// Steps one row, without the reset that may have to follow.
     #[inline(always)]
     #[allow(clippy::inline_always)] // as above
-    fn step_row(&mut self, moment: Moment<'_>, row: usize) -> Result<Episode, EnvError> {
+    pub(super) fn step_row(&mut self, moment: Moment<'_>, row: usize) -> Result<Episode, EnvError> {
         self.watch(row, Phase::Step);
         let action = moment.action(row);
         let (env, given) = self.slot(row).given(row, action, moment.action_space())?;
@@ -324,50 +312,13 @@ impl<W: Watch> Rows<W> {
         }
     }
 
-    /// Puts `row` where `running` stood and writes `observation[0]`.
+    /// Starts the episode number `episode` of `row` and writes `observation[0]`.
     ///
     /// # Errors
-    /// [`EnvError::Row`]; [`EnvError::Failed`] when the episode ends before its recorded actions do, or they are of
-    /// another kind.
-    pub fn replay(&mut self, block: &Block, row: usize, running: &RunningEpisode) -> Result<(), EnvError> {
-        self.slot(row).episode = running.episode;
-        self.reset(block, 0, row)?;
-        let width = block.layout().action_space.len();
-        let discrete = block.layout().is_discrete();
-        let (kept, other) = if discrete {
-            (running.discrete.len(), running.continuous.len())
-        } else {
-            (running.continuous.len(), running.discrete.len())
-        };
-        if other > 0 || !kept.is_multiple_of(width) {
-            return Err(EnvError::failed(format!(
-                "row {row}: the recorded actions of episode {} are not of the action space {}",
-                running.episode,
-                block.layout().action_space
-            )));
-        }
-        let steps = kept / width;
-        for step in 0..steps {
-            let part = step * width..(step + 1) * width;
-            let actions = row * width..(row + 1) * width;
-            if discrete {
-                block.discrete_actions(0)[actions].copy_from_slice(&running.discrete[part]);
-            } else {
-                block.continuous_actions(0)[actions].copy_from_slice(&running.continuous[part]);
-            }
-            if self.step_row(block.moment(0), row)?.is_over() {
-                return Err(EnvError::failed(format!(
-                    "row {row}: the replay of episode {} ended after {} of {steps} steps: the environment is not \
-                     determined by its seed and actions",
-                    running.episode,
-                    step + 1
-                )));
-            }
-        }
-        if steps > 0 {
-            carry_row(block, row);
-        }
-        Ok(())
+    /// [`EnvError::Row`].
+    pub(super) fn begin_episode(&mut self, block: &Block, row: usize, episode: u64) -> Result<(), EnvError> {
+        self.slot(row).episode = episode;
+        self.reset(block, 0, row)
     }
 
     /// Calls a method or reads an attribute of `row`.
@@ -425,15 +376,5 @@ impl<W: Watch> Rows<W> {
 impl<W> Drop for Rows<W> {
     fn drop(&mut self) {
         self.slots.iter_mut().for_each(|slot| slot.env.prepare_drop());
-    }
-}
-
-/// `observation[0] = observation[1]` of one row.
-fn carry_row(block: &Block, row: usize) {
-    use crate::Row;
-    match (block.observation_row(0, row), block.observation_row(1, row)) {
-        (Row::F32(to), Row::F32(from)) => to.copy_from_slice(from),
-        (Row::U8(to), Row::U8(from)) => to.copy_from_slice(from),
-        _ => unreachable!("one block has one element type"),
     }
 }

@@ -1,12 +1,14 @@
 //! The block, and batches of environments whose numbers can be followed by hand.
 #![allow(clippy::unwrap_used)]
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use super::*;
 use crate::{
-    Action, Dtype, Env, EnvSpec, Episode, Params, Registry, Row, Space, Step, WrapperSpec, episode_seed,
-    generator,
+    Action, Dtype, Elements, Env, EnvSpec, Episode, Params, Registry, Row, Space, Step, WrapperSpec,
+    episode_seed, generator,
 };
 
 fn pixels() -> Space {
@@ -307,7 +309,7 @@ fn a_replayed_episode_goes_on_as_it_would_have() {
         }
         assert!(running.iter().all(|r| r.episode > 0), "{name}");
         let mut again = make();
-        again.replay(&running).unwrap();
+        again.replay(&running, Duration::from_mins(1)).unwrap();
         for t in cut..steps {
             for row in 0..rows {
                 assert_eq!(shown(again.block(), t - cut, row), shown(batch.block(), t, row), "{name}, {t}");
@@ -325,15 +327,48 @@ fn a_replayed_episode_goes_on_as_it_would_have() {
     }
 }
 
+/// A running episode of choices, at an observation with this checksum.
+fn chosen(discrete: &[i64], observation: Option<u64>) -> RunningEpisode {
+    RunningEpisode { discrete: discrete.to_vec(), observation, ..RunningEpisode::default() }
+}
+
 #[test]
-fn a_replay_that_does_not_fit_is_an_error() {
+fn a_replay_that_ends_elsewhere_begins_the_next_episode() {
+    // An episode of three steps.
+    let run_seed = (0..).find(|&seed| episode_seed(seed, 0, 0) % 1000 % 3 == 2).unwrap();
+    let seeds = [0, 1].map(|episode| (episode_seed(run_seed, 0, episode) % 1000) as f32);
+    let there = Elements::F32(&[seeds[0], 2.0]).checksum();
+    let minute = Duration::from_mins(1);
+    let replay = |running, limit| {
+        let mut batch = LocalBatch::new(&informers(), &EnvSpec::named("informer"), 1, 1, run_seed).unwrap();
+        let replayed = batch.replay(&[running], limit).unwrap();
+        (replayed[0].clone(), shown(batch.block(), 0, 0))
+    };
+    for observation in [None, Some(there)] {
+        assert_eq!(replay(chosen(&[0; 2], observation), minute), (Replayed::Restored, vec![seeds[0], 2.0]));
+    }
+    for (running, limit, expected) in [
+        (chosen(&[0; 9], None), minute, "its replay ended at step 3 of 9"),
+        (chosen(&[0, 5], None), minute, "a wheel came off"),
+        (chosen(&[0; 2], Some(there + 1)), minute, "its replay of 2 steps led to another observation"),
+        (chosen(&[0; 2], Some(there)), Duration::ZERO, "its replay reached step 0 of 2 within"),
+    ] {
+        let (replayed, shown) = replay(running, limit);
+        let Replayed::BeganAnew(reason) = replayed else { panic!("{expected}: restored") };
+        assert!(reason.contains(expected), "{reason}");
+        assert_eq!(shown, [seeds[1], 0.0], "{expected}");
+    }
+}
+
+#[test]
+fn a_replay_of_other_actions_or_rows_is_an_error() {
     let mut batch = LocalBatch::new(&informers(), &EnvSpec::named("informer"), 1, 1, 0).unwrap();
-    let running = RunningEpisode { episode: 0, discrete: vec![0; 9], continuous: Vec::new() };
-    let error = batch.replay(&[running]).unwrap_err().to_string();
-    assert!(error.contains("row 0: the replay of episode 0 ended after"), "{error}");
-    let torn = RunningEpisode { episode: 0, discrete: Vec::new(), continuous: vec![0.5] };
-    assert!(batch.replay(&[torn]).is_err(), "numbers for an environment that takes choices");
-    let error = batch.replay(&[]).unwrap_err().to_string();
+    let numbers = RunningEpisode { continuous: vec![0.5], ..RunningEpisode::default() };
+    assert!(
+        batch.replay(&[numbers], Duration::ZERO).is_err(),
+        "numbers for an environment that takes choices"
+    );
+    let error = batch.replay(&[], Duration::ZERO).unwrap_err().to_string();
     assert!(error.contains("0 running episodes for 1 rows"), "{error}");
 }
 

@@ -18,7 +18,7 @@ use super::shared::{Board, Region};
 use super::{OnWorkerLoss, WorkerOptions, Zygote};
 use crate::batch::check_rows;
 use crate::os;
-use crate::{BatchEnv, Block, EnvError, EnvSpec, Frame, Infos, Layout, RunningEpisode, Space};
+use crate::{BatchEnv, Block, EnvError, EnvSpec, Frame, Infos, Layout, Replayed, RunningEpisode, Space};
 
 /// Looks at a word before sleeping, about 50 µs, where there are cores to spare: waking a sleeper costs as much.
 const SPINS: u32 = 1000;
@@ -232,7 +232,7 @@ impl WorkerBatch {
     }
 
     /// Replays row by row, in all workers at once: messages stay short.
-    fn try_replay(&mut self, running: &[RunningEpisode]) -> Result<(), EnvError> {
+    fn try_replay(&mut self, running: &[RunningEpisode], limit: Duration) -> Result<Vec<Replayed>, EnvError> {
         if running.len() != self.next.len() {
             return Err(EnvError::failed(format!(
                 "{} running episodes do not fit {} rows",
@@ -240,22 +240,28 @@ impl WorkerBatch {
                 self.next.len()
             )));
         }
+        let (started, mut replayed) = (Instant::now(), vec![Replayed::Restored; running.len()]);
         let most = self.pool.members.iter().map(|member| member.share().len()).max().unwrap_or(0);
         for i in 0..most {
-            let replay = |(worker, member): (usize, &Member)| {
-                let row = member.share().rows().nth(i)?;
-                Some((worker, Command::Replay { row, running: running[row].clone() }))
+            let left = limit.saturating_sub(started.elapsed());
+            let row_of = |worker: usize| self.pool.members[worker].share().rows().nth(i);
+            let rows: Vec<_> = (0..self.pool.members.len()).filter_map(|w| Some((w, row_of(w)?))).collect();
+            let command = |&(worker, row): &(usize, usize)| {
+                let running = running[row].clone();
+                (worker, Command::Replay { row, running, seconds: left.as_secs_f64() })
             };
-            let commands = self.pool.members.iter().enumerate().filter_map(replay).collect();
-            let outcomes: Vec<_> = self.pool.command(commands).collect();
-            outcomes
-                .into_iter()
-                .try_for_each(|(_, outcome)| outcome.map(|_| ()).map_err(WorkerError::into_error))?;
+            let outcomes: Vec<_> = self.pool.command_for(left, rows.iter().map(command).collect()).collect();
+            for ((_, row), (_, outcome)) in rows.into_iter().zip(outcomes) {
+                replayed[row] = match outcome.map_err(WorkerError::into_error)? {
+                    Event::Replayed(replayed) => replayed,
+                    _ => unreachable!("a replay is answered by where it ended"),
+                };
+            }
         }
-        for (next, running) in self.next.iter_mut().zip(running) {
-            *next = running.episode + 1;
+        for ((next, running), replayed) in self.next.iter_mut().zip(running).zip(&replayed) {
+            *next = running.episode + if *replayed == Replayed::Restored { 1 } else { 2 };
         }
-        Ok(())
+        Ok(replayed)
     }
 
     fn worker_of(&self, row: usize) -> usize {
@@ -271,7 +277,7 @@ impl WorkerBatch {
     }
 
     /// Does something that leaves the batch unusable when it fails.
-    fn vital(&mut self, work: impl FnOnce(&mut Self) -> Result<(), EnvError>) -> Result<(), EnvError> {
+    fn vital<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T, EnvError>) -> Result<T, EnvError> {
         self.usable()?;
         let outcome = work(self);
         if let Err(e) = &outcome {
@@ -321,8 +327,8 @@ impl BatchEnv for WorkerBatch {
         self.vital(|batch| batch.try_finish_some(finished))
     }
 
-    fn replay(&mut self, running: &[RunningEpisode]) -> Result<(), EnvError> {
-        self.vital(|batch| batch.try_replay(running))
+    fn replay(&mut self, running: &[RunningEpisode], limit: Duration) -> Result<Vec<Replayed>, EnvError> {
+        self.vital(|batch| batch.try_replay(running, limit))
     }
 
     fn call(&mut self, row: usize, name: &str, arguments: &Value) -> Result<Value, EnvError> {

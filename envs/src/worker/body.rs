@@ -202,7 +202,12 @@ impl Worker {
             Command::Reset { t, rows: chosen } => {
                 chosen.iter().try_for_each(|&row| slice_of(rows, row).reset(self.block(), t, row))?;
             }
-            Command::Replay { row, running } => slice_of(rows, row).replay(self.block(), row, &running)?,
+            Command::Replay { row, running, seconds } => {
+                let deadline = Instant::now() + Duration::from_secs_f64(seconds);
+                return slice_of(rows, row)
+                    .replay(self.block(), row, &running, deadline)
+                    .map(Event::Replayed);
+            }
             Command::Call { row, name, arguments } => {
                 let arguments = serde_json::from_str(&arguments).map_err(EnvError::failed)?;
                 return Ok(Event::Value(slice_of(rows, row).call(row, &name, &arguments)?.to_string()));

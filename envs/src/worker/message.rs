@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::bell::SpinPolicy;
 use super::share::Share;
-use crate::{EnvError, Infos, Layout, RunningEpisode, Space};
+use crate::{EnvError, Infos, Layout, Replayed, RunningEpisode, Space};
 
 /// Learner to zygote.
 #[derive(Serialize, Deserialize)]
@@ -63,8 +63,8 @@ pub enum Command {
     Attach { layout: Layout, memory: IpcSharedMemory },
     /// Start the next episode of these rows and write `observation[t]`.
     Reset { t: usize, rows: Vec<usize> },
-    /// Put a row where an episode stood.
-    Replay { row: usize, running: RunningEpisode },
+    /// Put a row where an episode stood, within so many seconds.
+    Replay { row: usize, running: RunningEpisode, seconds: f64 },
     /// Call a method or read an attribute of a row.
     Call { row: usize, name: String, arguments: String },
     /// Hand over what environments have told of episodes that have ended.
@@ -84,6 +84,8 @@ pub enum Event {
     Ready { observation_space: Space, action_space: Space },
     /// Done as asked.
     Done,
+    /// Where a replay has left its row.
+    Replayed(Replayed),
     /// What a call returned, as JSON.
     Value(String),
     /// What environments have told.

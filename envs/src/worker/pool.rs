@@ -115,7 +115,16 @@ impl WorkerPool {
         &mut self,
         commands: Vec<(usize, Command)>,
     ) -> impl Iterator<Item = (usize, Result<Event, WorkerError>)> {
-        let limit = self.deadlines.command;
+        self.command_for(Duration::ZERO, commands)
+    }
+
+    /// As [`Self::command`], for commands that may take `longer` than others.
+    pub fn command_for(
+        &mut self,
+        longer: Duration,
+        commands: Vec<(usize, Command)>,
+    ) -> impl Iterator<Item = (usize, Result<Event, WorkerError>)> {
+        let limit = self.deadlines.command + longer;
         let deadline = Instant::now() + limit;
         // Announced first, so that somebody is reading when a long command is sent.
         for (worker, _) in &commands {

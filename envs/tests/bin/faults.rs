@@ -52,7 +52,10 @@ fn run(zygote: &Zygote, registry: &Registry, arguments: &[&str]) {
         ["respawn-pipelined"] => respawn::pipelined(zygote),
         ["respawn-resting"] => respawn::resting_rows(zygote),
         ["same-bits"] => equal::same_bits(zygote, registry),
-        ["replay"] => equal::replay(zygote, registry),
+        ["replay"] => {
+            equal::replay(zygote, registry);
+            equal::replay_elsewhere(zygote, registry);
+        }
         ["infos"] => equal::infos(zygote, registry),
         ["pictures"] => equal::pictures(zygote, registry),
         ["calls"] => equal::calls(zygote, registry),

@@ -1,7 +1,8 @@
 //! Whatever the number of workers, a batch is the same batch.
 
 use phalanx_envs::{
-    BatchEnv, EnvSpec, Episode, LocalBatch, Registry, RunningEpisode, WorkerBatch, WorkerOptions, Zygote,
+    BatchEnv, EnvSpec, Episode, LocalBatch, Registry, Replayed, RunningEpisode, WorkerBatch, WorkerOptions,
+    Zygote,
 };
 use serde_json::{Value, json};
 
@@ -77,6 +78,32 @@ pub fn same_bits(zygote: &Zygote, registry: &Registry) {
     }
 }
 
+/// Rows whose replay ends elsewhere, under a shorter time limit here, are the same in any number of workers, and so is what follows.
+pub fn replay_elsewhere(zygote: &Zygote, registry: &Registry) {
+    let running = vec![RunningEpisode { continuous: vec![0.01; 6], ..RunningEpisode::default() }; ROWS];
+    let mut batches = [0, 2, 8].map(|workers| {
+        let limit = json!({ "limit": 4, "edge": 1.2 });
+        let mut batch = make(zygote, registry, &limit, workers);
+        let replayed = batch.replay(&running, std::time::Duration::from_mins(1)).unwrap();
+        assert!(
+            replayed
+                .iter()
+                .all(|replayed| matches!(replayed, Replayed::BeganAnew(why) if why.contains("step 4 of 6")))
+        );
+        batch
+    });
+    for t in 0..STEPS {
+        for batch in &mut batches {
+            act(batch.block(), t, 1);
+            batch.step(t).unwrap();
+        }
+        for row in 0..ROWS {
+            let shown = |i: usize| observation(batches[i].block(), t, row);
+            assert_eq!([shown(1), shown(2)], [shown(0), shown(0)], "row {row}, time {t}");
+        }
+    }
+}
+
 /// A replayed batch stands where the first one stood, and goes on as it does.
 pub fn replay(zygote: &Zygote, registry: &Registry) {
     for (from, to) in [(0, 2), (2, 0), (8, 2)] {
@@ -95,7 +122,7 @@ pub fn replay(zygote: &Zygote, registry: &Registry) {
         }
         first.block().carry_over(STEPS);
         let mut second = make(zygote, registry, &json!({ "limit": 9, "edge": 1.2 }), to);
-        second.replay(&running).unwrap();
+        second.replay(&running, std::time::Duration::from_mins(1)).unwrap();
         for t in 0..STEPS {
             for row in 0..ROWS {
                 assert_eq!(observation(first.block(), t, row), observation(second.block(), t, row));

@@ -1,0 +1,139 @@
+//! Running episodes of an earlier batch, put back by replaying their actions.
+
+use std::time::Instant;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Block, Elements, EnvError, Rows, Watch};
+
+/// A row's running episode: enough to put an environment where it stands.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct RunningEpisode {
+    /// Episode of the row, counted from 0.
+    pub episode: u64,
+    /// Choices taken since its reset, `[steps, A]`; empty when actions are continuous.
+    pub discrete: Vec<i64>,
+    /// Numbers given since its reset, `[steps, A]`; empty when actions are discrete.
+    pub continuous: Vec<f32>,
+    /// [`Elements::checksum`] of the observation after these actions, which tells whether a replay ended there; `None` asks nothing.
+    pub observation: Option<u64>,
+}
+
+/// Where a replay has left its row.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Replayed {
+    /// Where the running episode stood.
+    Restored,
+    /// At the beginning of the next episode, for this reason.
+    BeganAnew(String),
+}
+
+impl Elements<'_> {
+    /// A checksum of the bits of all elements, the same on every machine.
+    pub fn checksum(self) -> u64 {
+        // FNV-1a over 32-bit words.
+        let mix = |sum: u64, word: u32| (sum ^ u64::from(word)).wrapping_mul(0x0100_0000_01b3);
+        let start = 0xcbf2_9ce4_8422_2325;
+        match self {
+            Self::F32(x) => x.iter().fold(start, |sum, x| mix(sum, x.to_bits())),
+            Self::U8(x) => x.iter().fold(start, |sum, &x| mix(sum, x.into())),
+        }
+    }
+}
+
+impl<W: Watch> Rows<W> {
+    /// Puts `row` where `running` stood and writes `observation[0]`. Where that fails or is not over at the `deadline`, the row
+    /// begins its next episode.
+    ///
+    /// # Errors
+    /// [`EnvError::Row`] when the environment cannot even be reset; [`EnvError::Failed`] when the recorded actions are not of the
+    /// action space.
+    pub fn replay(
+        &mut self,
+        block: &Block,
+        row: usize,
+        running: &RunningEpisode,
+        deadline: Instant,
+    ) -> Result<Replayed, EnvError> {
+        let steps = recorded_steps(block, row, running)?;
+        self.begin_episode(block, row, running.episode)?;
+        match self.try_replay(block, row, running, steps, deadline) {
+            Ok(()) => Ok(Replayed::Restored),
+            Err(reason) => {
+                self.begin_episode(block, row, running.episode + 1)?;
+                Ok(Replayed::BeganAnew(reason))
+            }
+        }
+    }
+
+    /// Takes the recorded actions; the reason if the row does not stand where it stood then.
+    fn try_replay(
+        &mut self,
+        block: &Block,
+        row: usize,
+        running: &RunningEpisode,
+        steps: usize,
+        deadline: Instant,
+    ) -> Result<(), String> {
+        let width = block.layout().action_space.len();
+        for step in 0..steps {
+            if Instant::now() >= deadline {
+                return Err(format!(
+                    "its replay reached step {step} of {steps} within `resume.replay_deadline`"
+                ));
+            }
+            let part = step * width..(step + 1) * width;
+            let actions = row * width..(row + 1) * width;
+            if block.layout().is_discrete() {
+                block.discrete_actions(0)[actions].copy_from_slice(&running.discrete[part]);
+            } else {
+                block.continuous_actions(0)[actions].copy_from_slice(&running.continuous[part]);
+            }
+            let ended = self.step_row(block.moment(0), row).map_err(|e| format!("its replay failed: {e}"))?;
+            if ended.is_over() {
+                return Err(format!(
+                    "its replay ended at step {} of {steps}: the environment has changed, or is not determined by seed and actions",
+                    step + 1
+                ));
+            }
+        }
+        if steps > 0 {
+            carry_row(block, row);
+            let shown = Elements::from(block.observation_row(0, row)).checksum();
+            if running.observation.is_some_and(|checksum| checksum != shown) {
+                return Err(format!(
+                    "its replay of {steps} steps led to another observation: the environment has changed, or is not determined by \
+                     seed and actions"
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Steps whose actions are recorded.
+fn recorded_steps(block: &Block, row: usize, running: &RunningEpisode) -> Result<usize, EnvError> {
+    let (width, space) = (block.layout().action_space.len(), &block.layout().action_space);
+    let (recorded, other) = if block.layout().is_discrete() {
+        (running.discrete.len(), running.continuous.len())
+    } else {
+        (running.continuous.len(), running.discrete.len())
+    };
+    if other > 0 || !recorded.is_multiple_of(width) {
+        return Err(EnvError::failed(format!(
+            "row {row}: the recorded actions of episode {} are not of the action space {space}",
+            running.episode
+        )));
+    }
+    Ok(recorded / width)
+}
+
+/// `observation[0] = observation[1]` of one row.
+fn carry_row(block: &Block, row: usize) {
+    use crate::Row;
+    match (block.observation_row(0, row), block.observation_row(1, row)) {
+        (Row::F32(to), Row::F32(from)) => to.copy_from_slice(from),
+        (Row::U8(to), Row::U8(from)) => to.copy_from_slice(from),
+        _ => unreachable!("one block has one element type"),
+    }
+}
