@@ -2,7 +2,9 @@
 
 import ctypes
 import faulthandler
+import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 
@@ -137,9 +139,19 @@ class Walk(gymnasium.Env):
     def pid(self):
         return os.getpid()
 
-    def start(self):
-        """Starts a program that nobody ends."""
-        return subprocess.Popen(["sleep", "1000"]).pid
+    def start(self, session=False):
+        """Starts a program that nobody ends, in a session of its own if asked to."""
+        return subprocess.Popen(["sleep", "1000"], start_new_session=session).pid
+
+    def end_orderly(self):
+        """Asks a program and a forked process to end, and waits for both; how they ended."""
+        program = subprocess.Popen(["sleep", "1000"])
+        program.terminate()
+        forked = multiprocessing.get_context("fork").Process(target=signal.pause)
+        forked.start()
+        forked.terminate()
+        forked.join()
+        return [program.wait(), forked.exitcode]
 
     def shift(self, by, scale=1.0):
         self.position += by * scale

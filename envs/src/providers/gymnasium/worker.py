@@ -12,6 +12,7 @@ import math
 import mmap
 import os
 import select
+import signal
 import sys
 import time
 import traceback
@@ -315,8 +316,31 @@ def replies(host, verb, fields):
     return [{"value": value}]
 
 
+def leave_signals_to_the_learner():
+    """What is sent to all is for the learner to answer. Caught, not ignored: programs that environments start do not inherit that."""
+    usual = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL, signal.SIGHUP: signal.SIG_DFL}
+    for name in usual:
+        signal.signal(name, lambda *_: None)
+    # Nor do processes that Python itself forks, multiprocessing's say; a signal that comes meanwhile waits.
+    masks = []
+
+    def block():
+        masks.append(signal.pthread_sigmask(signal.SIG_BLOCK, usual))
+
+    def unblock():
+        signal.pthread_sigmask(signal.SIG_SETMASK, masks.pop())
+
+    def restore():
+        for pair in usual.items():
+            signal.signal(*pair)
+        unblock()
+
+    os.register_at_fork(before=block, after_in_parent=unblock, after_in_child=restore)
+
+
 def main():
     global gymnasium, np, spaces
+    leave_signals_to_the_learner()
     commands, answers, memory = descriptors = [int(number) for number in sys.argv[1:]]
     # Environments look at the arguments and start programs, too.
     del sys.argv[1:]
