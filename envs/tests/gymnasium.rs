@@ -62,7 +62,7 @@ fn episodes_are_gymnasiums_own_bit_for_bit() {
     for (name, actions) in
         [("CartPole-v1", json!(choices)), ("FrozenLake-v1", json!(choices)), ("Pendulum-v1", json!(numbers))]
     {
-        let seeds = json!([3, 0, u32::MAX]);
+        let seeds = json!([3, 0, i32::MAX]);
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/python/reference.py");
         let mut command = Command::new(python());
         let output =
@@ -247,6 +247,28 @@ fn pixels_stay_bytes_and_are_drawn() {
     let error = grey.render().unwrap_err().to_string();
     assert!(error.starts_with("ValueError: render() returned ndarray of shape (5, 4) array("), "{error}");
     assert!(error.ends_with("where (height, width, 3) is needed"), "{error}");
+}
+
+#[test]
+fn pictures_a_second_are_thirty_unless_the_metadata_has_a_number() {
+    for (fps, expected) in [
+        (json!("12"), 12.0),
+        (json!("nan"), 30.0),
+        (json!("fast"), 30.0),
+        (json!(0), 30.0),
+        (json!([1, 2]), 30.0),
+        (Value::Null, 30.0),
+    ] {
+        let params = json!({ "fps": fps, "disable_env_checker": true });
+        assert_eq!(fixture("Pixels-v0", &params).frames_per_second(), expected, "{fps}");
+    }
+}
+
+#[test]
+fn modules_are_found_from_another_folder() {
+    // A folder of this crate, of which Python makes a package.
+    let found = fixture("Walk-v0", &json!({})).call("import_elsewhere", &json!(["examples"])).unwrap();
+    assert_eq!(found, json!("examples"));
 }
 
 #[test]

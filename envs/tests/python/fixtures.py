@@ -2,6 +2,7 @@
 
 import ctypes
 import faulthandler
+import importlib
 import multiprocessing
 import os
 import signal
@@ -66,8 +67,9 @@ class Pixels(gymnasium.Env):
     metadata = {"render_modes": ["rgb_array"], "render_fps": 12}
     observation_space, action_space = Box(0, 255, (5, 4, 3), np.uint8), Discrete(2)
 
-    def __init__(self, render_mode=None, grey=False):
+    def __init__(self, render_mode=None, grey=False, fps=12):
         self.render_mode, self.grey = render_mode, grey
+        self.metadata = {**self.metadata, "render_fps": fps}
 
     def reset(self, *, seed=None, options=None):
         super().reset(seed=seed)
@@ -135,6 +137,15 @@ class Walk(gymnasium.Env):
         # Both at once: the end of the task counts.
         reward = None if self.fault == "no_reward" else -abs(self.position)
         return self.observation(), reward, terminated, terminated or self.steps == 30, info
+
+    def import_elsewhere(self, name):
+        """Imports a module from another folder than the one it was started in."""
+        here = os.getcwd()
+        os.chdir("/")
+        try:
+            return importlib.import_module(name).__name__
+        finally:
+            os.chdir(here)
 
     def pid(self):
         return os.getpid()

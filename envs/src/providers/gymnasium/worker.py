@@ -151,7 +151,7 @@ class Host:
             "offset": row.offset,
             "length": row.length,
             "observation_at": row.observation_at,
-            "frames_per_second": float(env.metadata.get("render_fps") or 30),
+            "frames_per_second": frames_per_second(env.metadata),
         }
 
     def call(self, row, name, arguments):
@@ -215,6 +215,15 @@ def can_draw(name, params):
     if metadata is None:
         return None
     return isinstance(metadata, dict) and "rgb_array" in metadata.get("render_modes", ())
+
+
+def frames_per_second(metadata):
+    """`render_fps` of the metadata; 30 unless it is a number of pictures."""
+    try:
+        number = float(metadata["render_fps"])
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return 30.0
+    return number if math.isfinite(number) and number > 0 else 30.0
 
 
 def is_numeric(value):
@@ -341,6 +350,8 @@ def leave_signals_to_the_learner():
 def main():
     global gymnasium, np, spaces
     leave_signals_to_the_learner()
+    # Modules are found wherever an environment goes.
+    sys.path[:] = [os.path.abspath(folder) for folder in sys.path]
     commands, answers, memory = descriptors = [int(number) for number in sys.argv[1:]]
     # Environments look at the arguments and start programs, too.
     del sys.argv[1:]
