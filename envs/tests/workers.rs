@@ -317,5 +317,11 @@ fn no_interpreter_outlives_a_killed_worker() {
 
 #[test]
 fn no_interpreter_outlives_a_killed_learner() {
-    assert_eq!(killed_learner("gymnasium-learner-killed"), 2, "a worker's and the learner's own");
+    let processes = killed_learner("gymnasium-learner-killed");
+    assert_eq!(processes, 4, "a worker's and the learner's own, each with a program in its own session");
+}
+
+#[test]
+fn programs_of_an_environment_find_signals_handled_as_usual() {
+    run(&["gymnasium-signals"]);
 }

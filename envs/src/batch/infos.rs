@@ -16,9 +16,13 @@ struct Mean {
 }
 
 impl Infos {
-    /// Counts an episode's info in: its numbers, and truth values as 0 and 1. The rest is left out.
+    /// Counts an episode's info in: its numbers, also as arrays of one, and truth values as 0 and 1. The rest is left out. A name
+    /// that some episodes lack has the mean of those that have it.
     pub fn count(&mut self, info: &Value) {
-        for (name, value) in info.as_object().into_iter().flatten() {
+        for (name, mut value) in info.as_object().into_iter().flatten() {
+            while let Some([one]) = value.as_array().map(Vec::as_slice) {
+                value = one;
+            }
             if let Some(number) = value.as_f64().or_else(|| value.as_bool().map(f64::from)) {
                 self.add(name.clone(), Mean { sum: number, count: 1 });
             }
@@ -59,12 +63,12 @@ mod tests {
     fn numbers_and_truth_values_have_means() {
         let (mut infos, mut others) = (Infos::default(), Infos::default());
         assert!(infos.is_empty());
-        infos.count(&json!({"success": true, "distance": 1.5, "name": "a", "pose": [1.0], "angle": null}));
+        infos.count(&json!({"success": true, "distance": 1.5, "name": "a", "pose": [1.0, 2.0], "goal": [[3]], "angle": null}));
         infos.count(&json!({"success": false, "distance": 2}));
         others.count(&json!({"success": false, "laps": 3}));
         others.count(&json!(null));
         infos.merge(others);
         let means: Vec<_> = infos.means().collect();
-        assert_eq!(means, [("distance", 1.75), ("laps", 3.0), ("success", 1.0 / 3.0)]);
+        assert_eq!(means, [("distance", 1.75), ("goal", 3.0), ("laps", 3.0), ("success", 1.0 / 3.0)]);
     }
 }

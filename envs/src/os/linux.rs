@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::sync::atomic::AtomicU32;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -13,6 +13,11 @@ use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::prctl;
 use nix::sys::signal::Signal;
 use nix::unistd::{Pid, getppid};
+
+pub use super::supervisor::supervise;
+
+/// How long it may take to kill a program and all that it started.
+const END_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Threads of this process.
 pub fn threads() -> io::Result<usize> {
@@ -63,6 +68,13 @@ pub fn memory_file() -> io::Result<File> {
     Ok(memfd_create("phalanx", MFdFlags::MFD_CLOEXEC)?.into())
 }
 
+/// Waits until nothing is left of a program whose supervisor is ending it.
+pub fn end_tree(supervisor: &Process) {
+    if !supervisor.ended_within(END_TIMEOUT) {
+        supervisor.kill();
+    }
+}
+
 /// Another process, held by a descriptor: a number that is used again cannot be mistaken for it.
 pub struct Process {
     pid: Pid,
@@ -87,9 +99,15 @@ impl Process {
 
     /// Whether it has ended, waiting for that up to `timeout`.
     pub fn ended_within(&self, timeout: Duration) -> bool {
-        let mut fds = [PollFd::new(self.handle.as_fd(), PollFlags::POLLIN)];
-        let timeout = PollTimeout::try_from(timeout).unwrap_or(PollTimeout::MAX);
-        poll(&mut fds, timeout).is_ok_and(|ready| ready > 0)
+        let deadline = Instant::now() + timeout;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
+            match poll(&mut [PollFd::new(self.handle.as_fd(), PollFlags::POLLIN)], timeout) {
+                Err(Errno::EINTR) => {}
+                ready => return ready.is_ok_and(|ready| ready > 0),
+            }
+        }
     }
 
     /// Ends it without asking.

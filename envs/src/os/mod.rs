@@ -14,22 +14,24 @@ mod other;
 use other as system;
 
 mod mapping;
+mod program;
+#[cfg(target_os = "linux")]
+mod supervisor;
 
 use std::io::{self, Write};
-use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::process::CommandExt;
-use std::process::Command;
+use std::os::fd::AsFd;
 use std::time::Duration;
 
 use nix::errno::Errno;
-use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use nix::sys::signal::{SigHandler, Signal, killpg, signal};
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 use nix::sys::wait::{WaitStatus, waitpid};
-use nix::unistd::{ForkResult, Pid, getpid};
+use nix::unistd::{ForkResult, Pid};
 
 pub use mapping::Mapping;
+pub use program::{End, Program};
 pub use system::{Process, follow_parent, forget_children, memory_file, name_process, threads, wait, wake};
 
 /// Which side of a fork this is.
@@ -56,11 +58,15 @@ pub fn exit(code: i32) -> ! {
     unsafe { libc::_exit(code) }
 }
 
-/// Leaves it to the learner to answer what a terminal or a service manager sends to the whole group.
+/// Leaves it to the learner to answer what a terminal or a service manager sends to all.
+///
+/// They are caught, not ignored: a program that this process starts does not inherit that.
 pub fn ignore_signals() {
+    extern "C" fn nothing(_: i32) {}
+    let action = SigAction::new(SigHandler::Handler(nothing), SaFlags::SA_RESTART, SigSet::empty());
     for name in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
-        // SAFETY: installs no handler.
-        let _ = unsafe { signal(name, SigHandler::SigIgn) };
+        // SAFETY: the handler does nothing, which is safe at any time.
+        let _ = unsafe { sigaction(name, &action) };
     }
 }
 
@@ -68,23 +74,6 @@ pub fn ignore_signals() {
 pub fn print_to_standard_error() {
     // One that is closed is no place for anything.
     let _ = nix::unistd::dup2_stdout(io::stderr());
-}
-
-/// Has the program of `command` end with the thread that starts it, leave signals to it, and inherit `descriptors`.
-///
-/// They keep their numbers there, and are closed here when `command` is dropped.
-pub fn adopt(command: &mut Command, descriptors: Vec<OwnedFd>) {
-    let parent = getpid();
-    let begin = move || {
-        follow_parent(parent)?;
-        ignore_signals();
-        for descriptor in &descriptors {
-            fcntl(descriptor, FcntlArg::F_SETFD(FdFlag::empty()))?;
-        }
-        Ok(())
-    };
-    // SAFETY: between fork and exec it makes system calls and nothing else; its errors are numbers.
-    unsafe { command.pre_exec(begin) };
 }
 
 /// Has reads of a pipe's end fail rather than wait.
@@ -102,11 +91,6 @@ pub fn await_input(pipe: impl AsFd, most: Duration) -> io::Result<bool> {
         Err(Errno::EINTR) => Ok(true),
         Err(e) => Err(e.into()),
     }
-}
-
-/// Ends all of a process group whose first process has not been reaped: until it is, the number is no other's.
-pub fn kill_group(pid: i32) {
-    let _ = killpg(Pid::from_raw(pid), Signal::SIGKILL);
 }
 
 /// Waits for a child that has ended and says how.

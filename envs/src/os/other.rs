@@ -5,13 +5,14 @@
 
 use std::fs::{self, File};
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
-use nix::sys::signal::{SigHandler, Signal, kill, signal};
+use nix::sys::signal::{SigHandler, Signal, kill, killpg, signal};
 use nix::unistd::{Pid, getppid};
 
 /// How long a sleeper looks away.
@@ -59,6 +60,16 @@ pub fn memory_file() -> io::Result<File> {
     let file = File::options().read(true).write(true).create_new(true).mode(0o600).open(&path)?;
     fs::remove_file(path)?;
     Ok(file)
+}
+
+/// Nobody looks after a program here: what begins a session of its own, or loses its owner, lives on.
+pub fn supervise(_: &OwnedFd) -> io::Result<()> {
+    Ok(())
+}
+
+/// Ends the group of a program that has not been reaped: until it is, the number is no other's.
+pub fn end_tree(program: &Process) {
+    let _ = killpg(program.pid, Signal::SIGKILL);
 }
 
 /// Another process, known by its number.

@@ -117,7 +117,7 @@ fn what_cannot_be_started_is_refused() {
         ("exec:./no/such program", json!({}), "cannot start \"./no/such\": No such file"),
         ("exec:true", json!({ "step_deadline": 0 }), "parameters of exec:true: step_deadline is 0"),
         ("exec:true", json!({ "restart": 3 }), "invalid type: integer `3`, expected true or false"),
-        ("exec:true", json!({}), "the simulator ended (exit status: 0)"),
+        ("exec:true", json!({}), "the simulator ended (exit code 0)"),
         ("tcp:nowhere", json!({}), "cannot connect to nowhere: invalid socket address"),
     ] {
         let message = refusal(name, &params);
@@ -135,7 +135,7 @@ fn nonsense_of_a_simulator_is_refused() {
         ("nothing", "the action space is none: MultiDiscrete([])"),
         ("short spaces", "an answer of the simulator ends too early"),
         ("long spaces", "the simulator's spaces are followed by 1 bytes too many"),
-        ("no start", "the simulator ended (exit status: 1)"),
+        ("no start", "the simulator ended (exit code 1)"),
         ("silent", "the simulator did not answer within 500ms; it was killed"),
     ] {
         let word = word(&format!("nonsense-{fault}"));
@@ -149,8 +149,8 @@ fn nonsense_of_a_simulator_is_refused() {
 #[test]
 fn a_simulator_that_fails_in_a_step_is_told() {
     for (fault, reason) in [
-        ("exit", "the simulator ended (exit status: 3)"),
-        ("killed", "the simulator ended (signal: 9 (SIGKILL))"),
+        ("exit", "the simulator ended (exit code 3)"),
+        ("killed", "the simulator ended (signal 9, SIGKILL)"),
         ("hang", "the simulator did not answer within 500ms; it was killed"),
         ("hang with another", "the simulator did not answer within 500ms; it was killed"),
         ("deaf", "the simulator closed PHALANX_OUT and went on; it was killed"),
@@ -161,7 +161,7 @@ fn a_simulator_that_fails_in_a_step_is_told() {
         ("vast", "the simulator sent an answer of kind 3 and length 4294967295; 10 to 10 is possible"),
         ("zero", "kind 3 and length 0; 10 to 10 is possible; it was killed"),
         ("short", "kind 3 and length 9; 10 to 10 is possible"),
-        ("torn", "the simulator ended in the middle of an answer (exit status: 0)"),
+        ("torn", "the simulator ended in the middle of an answer (exit code 0)"),
         (
             "partial",
             "sent only 6 bytes of an answer of 14 (\"\\n\\x00\\x00\\x00\\x03\\x00\") within 500ms; it was killed",
@@ -228,10 +228,10 @@ fn a_simulator_that_ended_between_episodes_is_started_again_if_asked_for() {
     }
     let mut env = made(&faulty("leave", "-"), &json!({}));
     play(&mut *env, 5).unwrap();
-    assert_eq!(play(&mut *env, 5).unwrap_err().to_string(), "the simulator ended (exit status: 0)");
+    assert_eq!(play(&mut *env, 5).unwrap_err().to_string(), "the simulator ended (exit code 0)");
     // Not within an episode.
     let mut env = made(&faulty("exit", "-"), &json!({ "restart": true }));
-    assert_eq!(play(&mut *env, 5).unwrap_err().to_string(), "the simulator ended (exit status: 3)");
+    assert_eq!(play(&mut *env, 5).unwrap_err().to_string(), "the simulator ended (exit code 3)");
 }
 
 #[test]
@@ -239,7 +239,7 @@ fn a_simulator_fails_in_a_worker() {
     let word = word("worker-exit");
     let output = run(&["provider", &faulty("exit", &word), "{}", "30"]);
     assert!(output.contains("error: row 0: step failed at step 2 of episode 0 (seed "), "{output}");
-    assert!(output.contains("last action 0: the simulator ended (exit status: 3)"), "{output}");
+    assert!(output.contains("last action 0: the simulator ended (exit code 3)"), "{output}");
     assert_gone(&word);
 }
 

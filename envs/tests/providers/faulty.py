@@ -57,7 +57,8 @@ def step():
         time.sleep(1000)
     elif fault == "hang with another":
         # It is known by the same word.
-        subprocess.Popen(["sh", "-c", "sleep 1000; :", sys.argv[2]])
+        for session in (False, True):
+            subprocess.Popen(["sh", "-c", "sleep 1000; :", sys.argv[2]], start_new_session=session)
         time.sleep(1000)
     elif fault == "deaf":
         # Closes its ends and lives on.

@@ -2,7 +2,10 @@
 
 import ctypes
 import faulthandler
+import importlib
+import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 
@@ -64,8 +67,9 @@ class Pixels(gymnasium.Env):
     metadata = {"render_modes": ["rgb_array"], "render_fps": 12}
     observation_space, action_space = Box(0, 255, (5, 4, 3), np.uint8), Discrete(2)
 
-    def __init__(self, render_mode=None, grey=False):
+    def __init__(self, render_mode=None, grey=False, fps=12):
         self.render_mode, self.grey = render_mode, grey
+        self.metadata = {**self.metadata, "render_fps": fps}
 
     def reset(self, *, seed=None, options=None):
         super().reset(seed=seed)
@@ -134,12 +138,31 @@ class Walk(gymnasium.Env):
         reward = None if self.fault == "no_reward" else -abs(self.position)
         return self.observation(), reward, terminated, terminated or self.steps == 30, info
 
+    def import_elsewhere(self, name):
+        """Imports a module from another folder than the one it was started in."""
+        here = os.getcwd()
+        os.chdir("/")
+        try:
+            return importlib.import_module(name).__name__
+        finally:
+            os.chdir(here)
+
     def pid(self):
         return os.getpid()
 
-    def start(self):
-        """Starts a program that nobody ends."""
-        return subprocess.Popen(["sleep", "1000"]).pid
+    def start(self, session=False):
+        """Starts a program that nobody ends, in a session of its own if asked to."""
+        return subprocess.Popen(["sleep", "1000"], start_new_session=session).pid
+
+    def end_orderly(self):
+        """Asks a program and a forked process to end, and waits for both; how they ended."""
+        program = subprocess.Popen(["sleep", "1000"])
+        program.terminate()
+        forked = multiprocessing.get_context("fork").Process(target=signal.pause)
+        forked.start()
+        forked.terminate()
+        forked.join()
+        return [program.wait(), forked.exitcode]
 
     def shift(self, by, scale=1.0):
         self.position += by * scale

@@ -4,15 +4,14 @@ use std::io;
 use std::net::{TcpStream, ToSocketAddrs};
 use std::ops::RangeInclusive;
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use super::channel::{Channel, Fault};
 use super::protocol::{self, Kind};
 use crate::EnvError;
-use crate::os;
+use crate::os::{End, Program};
 
 /// How long a simulator may take to end after it was asked to.
 const PARTING: Duration = Duration::from_secs(2);
@@ -52,12 +51,9 @@ fn start(words: &[String]) -> io::Result<Simulator> {
         .stdin(Stdio::null())
         // What it prints is for a person; our own output may be for a program.
         .stdout(Stdio::from(io::stderr()));
-    // A group of its own, so that what it starts is killed with it.
-    command.process_group(0);
-    os::adopt(&mut command, vec![its_in.into(), its_out.into()]);
-    let child = command.spawn()?;
+    let (program, _) = Program::start(command, vec![its_in.into(), its_out.into()])?;
     let channel = Channel::new(from.into(), to.into())?;
-    Ok(Simulator { child: Some(child), channel: Some(channel), parted: None })
+    Ok(Simulator { program: Some(program), channel: Some(channel), parted: None })
 }
 
 fn connect(address: &str, deadline: Duration) -> io::Result<Simulator> {
@@ -73,12 +69,12 @@ fn connect(address: &str, deadline: Duration) -> io::Result<Simulator> {
     };
     stream.set_nodelay(true)?;
     let channel = Channel::new(OwnedFd::from(stream.try_clone()?), stream.into())?;
-    Ok(Simulator { child: None, channel: Some(channel), parted: None })
+    Ok(Simulator { program: None, channel: Some(channel), parted: None })
 }
 
 /// A simulator that answers one environment.
 pub struct Simulator {
-    child: Option<Child>,
+    program: Option<Program>,
     /// Empty once it is known to have ended.
     channel: Option<Channel>,
     /// When it was asked to end.
@@ -127,23 +123,25 @@ impl Simulator {
             Fault::Said(text) => text,
             Fault::Torn => match self.end(PARTING) {
                 None => "the simulator closed the connection in the middle of an answer".to_owned(),
-                Some(End::Itself(status)) => {
-                    format!("the simulator ended in the middle of an answer ({status})")
+                Some(End { itself: true, how }) => {
+                    format!("the simulator ended in the middle of an answer ({how})")
                 }
-                Some(End::Killed) => {
+                Some(End { itself: false, .. }) => {
                     "the simulator closed PHALANX_OUT in the middle of an answer and went on; it was killed"
                         .to_owned()
                 }
             },
             Fault::Ended => match self.end(PARTING) {
                 None => "the simulator closed the connection".to_owned(),
-                Some(End::Itself(status)) => format!("the simulator ended ({status})"),
-                Some(End::Killed) => "the simulator closed PHALANX_OUT and went on; it was killed".to_owned(),
+                Some(End { itself: true, how }) => format!("the simulator ended ({how})"),
+                Some(End { itself: false, .. }) => {
+                    "the simulator closed PHALANX_OUT and went on; it was killed".to_owned()
+                }
             },
             Fault::Broken(what) => match self.end(Duration::ZERO) {
                 None => what,
-                Some(End::Itself(status)) => format!("{what}; it ended ({status})"),
-                Some(End::Killed) => format!("{what}; it was killed"),
+                Some(End { itself: true, how }) => format!("{what}; it ended ({how})"),
+                Some(End { itself: false, .. }) => format!("{what}; it was killed"),
             },
         })
     }
@@ -152,20 +150,8 @@ impl Simulator {
     /// here and was not known to have ended.
     fn end(&mut self, grace: Duration) -> Option<End> {
         self.channel = None;
-        let mut child = self.child.take()?;
-        let pid = child.id() as i32;
-        // Looked at, not reaped: until it is, its number and its group's are nobody else's.
-        let itself = os::Process::open(pid).is_ok_and(|process| process.ended_within(grace));
-        os::kill_group(pid);
-        let status = child.wait().ok()?;
-        Some(if itself { End::Itself(status) } else { End::Killed })
+        self.program.take()?.end(grace)
     }
-}
-
-/// How a simulator ended.
-enum End {
-    Itself(ExitStatus),
-    Killed,
 }
 
 impl Drop for Simulator {

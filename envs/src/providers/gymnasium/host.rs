@@ -5,15 +5,15 @@
 //! before the first is answered. What an environment prints goes to the standard error stream, so it meets no message.
 //!
 //! Nobody else holds an end of the pipes: both sides close them for programs that they start. So the interpreter's end is
-//! the end of the pipe, and a dead one is not waited for. A child that Python forks without starting a program may hold them open: so
-//! whoever sleeps looks every second whether the interpreter is alive. What it has started is killed when it ends.
+//! the end of the pipe, and a dead one is not waited for. A child that Python forks without starting a program may hold them open
+//! until it is killed, as all is that the interpreter has started when that ends: so whoever sleeps looks every second whether it
+//! is alive.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::rc::{Rc, Weak};
@@ -23,7 +23,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::message::{Answer, Request};
-use crate::os::{self, Mapping, Process};
+use crate::os::{self, End, Mapping, Program};
 use crate::worker::backoff::Backoff;
 use crate::{EnvError, Frame};
 
@@ -47,7 +47,7 @@ thread_local! {
 /// A running interpreter.
 pub struct Host {
     interpreter: PathBuf,
-    process: Process,
+    program: Program,
     commands: PipeWriter,
     answers: PipeReader,
     /// Bells rung, and bells answered, since the start.
@@ -99,18 +99,14 @@ impl Host {
         // Unbuffered, as what it prints would come late or never; `-` takes the program from the standard input.
         command.args(["-u", "-"]).args(theirs.each_ref().map(|fd| fd.as_raw_fd().to_string()));
         command.stdin(Stdio::piped()).stdout(io::stderr().as_fd().try_clone_to_owned()?);
-        // A group of its own, so that what environments start is killed with it.
-        command.process_group(0);
-        os::adopt(&mut command, theirs.into());
-        let mut child = command.spawn()?;
-        let process = Process::open(child.id() as i32)?;
-        if let Some(mut input) = child.stdin.take() {
+        let (program, input) = Program::start(command, theirs.into())?;
+        if let Some(mut input) = input {
             // One that ends at once is noticed when its first answer fails to come.
             let _ = input.write_all(PROGRAM.as_bytes());
         }
         Ok(Self {
             interpreter: interpreter.to_owned(),
-            process,
+            program,
             commands,
             answers,
             rung: 0,
@@ -249,7 +245,7 @@ impl Host {
 
     /// The next message; `None` when it is not there and not to be waited for.
     fn receive_if(&mut self, wait: bool) -> Result<Option<Vec<u8>>, EnvError> {
-        read_message(&mut self.answers, &self.process, wait, self.backoff.is_short()).map_err(|e| {
+        read_message(&mut self.answers, &self.program, wait, self.backoff.is_short()).map_err(|e| {
             self.lose(&e);
             self.end_error()
         })
@@ -262,10 +258,8 @@ impl Host {
     /// Notes how the interpreter ended; ends it if it talks nonsense or has closed its pipes.
     #[cold]
     fn lose(&mut self, why: &dyn std::fmt::Display) {
-        let (python, pid) = (self.interpreter.display(), self.process.pid());
-        let itself = self.process.ended_within(EXIT_TIMEOUT);
-        os::kill_group(pid);
-        let how = os::reap(pid);
+        let (python, pid) = (self.interpreter.display(), self.program.pid());
+        let Some(End { itself, how }) = self.program.end(EXIT_TIMEOUT) else { return };
         self.ended = Some(if itself {
             format!("the Python interpreter {python} (process {pid}) ended: {how}")
         } else {
@@ -307,7 +301,7 @@ fn no_gymnasium(interpreter: &Path, why: &str) -> String {
 /// A message from a pipe that does not block; `None` when there is none and it is not to be waited for, which `looks` says how to do.
 fn read_message(
     pipe: &mut PipeReader,
-    from: &Process,
+    from: &Program,
     wait: bool,
     spin: bool,
 ) -> io::Result<Option<Vec<u8>>> {
@@ -328,7 +322,7 @@ fn read_message(
 ///
 /// Waking a process that sleeps costs more than a small step: so this looks for a while before it sleeps, and leaves its core to
 /// whom it waits for. Where that takes long, others want the core, and who sleeps has the better claim.
-fn read_exactly(pipe: &mut PipeReader, from: &Process, mut bytes: &mut [u8], spin: bool) -> io::Result<()> {
+fn read_exactly(pipe: &mut PipeReader, from: &Program, mut bytes: &mut [u8], spin: bool) -> io::Result<()> {
     let begun = Instant::now();
     while !bytes.is_empty() {
         match pipe.read(bytes) {
@@ -352,9 +346,7 @@ fn read_exactly(pipe: &mut PipeReader, from: &Process, mut bytes: &mut [u8], spi
 impl Drop for Host {
     fn drop(&mut self) {
         if self.send(&Request::End {}).is_ok() {
-            self.process.ended_within(EXIT_TIMEOUT);
-            os::kill_group(self.process.pid());
-            os::reap(self.process.pid());
+            self.program.end(EXIT_TIMEOUT);
         }
     }
 }

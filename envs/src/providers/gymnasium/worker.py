@@ -12,6 +12,7 @@ import math
 import mmap
 import os
 import select
+import signal
 import sys
 import time
 import traceback
@@ -150,7 +151,7 @@ class Host:
             "offset": row.offset,
             "length": row.length,
             "observation_at": row.observation_at,
-            "frames_per_second": float(env.metadata.get("render_fps") or 30),
+            "frames_per_second": frames_per_second(env.metadata),
         }
 
     def call(self, row, name, arguments):
@@ -214,6 +215,15 @@ def can_draw(name, params):
     if metadata is None:
         return None
     return isinstance(metadata, dict) and "rgb_array" in metadata.get("render_modes", ())
+
+
+def frames_per_second(metadata):
+    """`render_fps` of the metadata; 30 unless it is a number of pictures."""
+    try:
+        number = float(metadata["render_fps"])
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return 30.0
+    return number if math.isfinite(number) and number > 0 else 30.0
 
 
 def is_numeric(value):
@@ -315,8 +325,33 @@ def replies(host, verb, fields):
     return [{"value": value}]
 
 
+def leave_signals_to_the_learner():
+    """What is sent to all is for the learner to answer. Caught, not ignored: programs that environments start do not inherit that."""
+    usual = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL, signal.SIGHUP: signal.SIG_DFL}
+    for name in usual:
+        signal.signal(name, lambda *_: None)
+    # Nor do processes that Python itself forks, multiprocessing's say; a signal that comes meanwhile waits.
+    masks = []
+
+    def block():
+        masks.append(signal.pthread_sigmask(signal.SIG_BLOCK, usual))
+
+    def unblock():
+        signal.pthread_sigmask(signal.SIG_SETMASK, masks.pop())
+
+    def restore():
+        for pair in usual.items():
+            signal.signal(*pair)
+        unblock()
+
+    os.register_at_fork(before=block, after_in_parent=unblock, after_in_child=restore)
+
+
 def main():
     global gymnasium, np, spaces
+    leave_signals_to_the_learner()
+    # Modules are found wherever an environment goes.
+    sys.path[:] = [os.path.abspath(folder) for folder in sys.path]
     commands, answers, memory = descriptors = [int(number) for number in sys.argv[1:]]
     # Environments look at the arguments and start programs, too.
     del sys.argv[1:]

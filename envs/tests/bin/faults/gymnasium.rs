@@ -122,14 +122,31 @@ pub fn worker_killed(zygote: &Zygote, registry: &Registry) {
     let mut batch = make(zygote, registry, &endless, 2, 1, &within(60.0));
     batch.reset(None).unwrap();
     let python = process(&mut *batch, 0);
-    let worker = parent(python).unwrap();
+    let started = batch.call(0, "start", &json!([true])).unwrap().as_i64().unwrap() as i32;
+    let worker = parent(parent(python).unwrap()).unwrap();
     let killer = std::thread::spawn(move || kill(worker, "KILL"));
     println!("error: {}", batch.step(0).unwrap_err());
     killer.join().unwrap();
-    wait_until(|| !is_alive(python));
+    wait_until(|| !is_alive(python) && !is_alive(started));
 }
 
-/// Prints the interpreters of a worker and of this process, and waits in an endless loop to be killed.
+/// Signals that are sent to all do not end an interpreter, and are handled as usual by what it starts.
+pub fn signals(zygote: &Zygote, registry: &Registry) {
+    for workers in [0, 1] {
+        let mut batch = make(zygote, registry, &walk(json!({})), 2, workers, &within(30.0));
+        batch.reset(None).unwrap();
+        let python = process(&mut *batch, 0);
+        for signal in ["INT", "TERM", "HUP"] {
+            kill(python, signal);
+            assert_eq!(process(&mut *batch, 0), python);
+        }
+        // -15: by SIGTERM.
+        assert_eq!(batch.call(0, "end_orderly", &Value::Null).unwrap(), json!([-15, -15]));
+        batch.close().unwrap();
+    }
+}
+
+/// Prints the interpreters of a worker and of this process, with a program in a session of its own that each started, and waits in an endless loop to be killed.
 pub fn learner_killed(zygote: &Zygote, registry: &Registry) {
     let endless = walk(json!({ "fault": "hang", "phase": "step" }));
     let mut batches = [1, 0].map(|workers| make(zygote, registry, &endless, 2, workers, &within(300.0)));
@@ -137,6 +154,7 @@ pub fn learner_killed(zygote: &Zygote, registry: &Registry) {
     for batch in &mut batches {
         batch.reset(None).unwrap();
         pythons.push(process(&mut **batch, 0).to_string());
+        pythons.push(batch.call(0, "start", &json!([true])).unwrap().to_string());
     }
     println!("{}", pythons.join(" "));
     let _ = batches[1].step(0);
