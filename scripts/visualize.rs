@@ -136,7 +136,7 @@ impl Player {
         let queue = Arc::new(Mutex::new(FrameQueue::default()));
         let (known, wanted, shared) = (registry.clone(), spec.clone(), Arc::clone(&queue));
         let recorded = Registry::new().with(&spec.name, move |_| {
-            let inner = known.build(&wanted)?;
+            let inner = known.build_drawn(&wanted)?;
             Ok(Box::new(Recorded { inner, queue: Arc::clone(&shared) }))
         });
         let batch = LocalBatch::new(&recorded, &EnvSpec::named(&spec.name), 1, 1, seed)?;

@@ -54,6 +54,25 @@ fn a_library_that_ends_the_process_breaks_the_contract() {
     }
 }
 
+#[test]
+fn an_environment_that_cannot_be_drawn_can_be_trained() {
+    let python = std::env::var("PHALANX_PYTHON").unwrap();
+    for (fault, found) in [
+        ("abort", "warning: seed 1, episode 0, step 0: render: it ended the process"),
+        ("raise", "ValueError: no canvas"),
+        ("display", "warning: it cannot be made to be drawn: "),
+    ] {
+        let name = "gymnasium:tests.python.fixtures:Painter-v0";
+        let said = shell(
+            &place(),
+            &format!(
+                "cd envs && phalanx envs check {name} --set python={python} --set picture='[[[1, 2, 3]]]' --set fault={fault}"
+            ),
+        );
+        assert!(said.contains("keeps the contract") && said.contains(found), "{said}");
+    }
+}
+
 /// What a record or report says of a name that environments tell.
 fn share(of: &Value, name: &str) -> Option<f64> {
     of[name].as_f64().inspect(|share| assert!((0.0..=1.0).contains(share), "{name}: {of}"))

@@ -138,8 +138,8 @@ class Host:
                     failures[number] = failure()
         return failures
 
-    def make(self, name, params):
-        env = make(name, params)
+    def make(self, name, params, drawn):
+        env = make(name, params, drawn)
         row = Row(env, self.memory)
         self.made += 1
         self.rows[self.made] = row
@@ -175,9 +175,7 @@ class Host:
         picture = env.render() if env.render_mode == "rgb_array" else None
         if picture is None:
             return None
-        if np.ndim(picture) != 3 or np.shape(picture)[2] != 3:
-            raise ValueError(f"render() returned {shown(picture)}, where (height, width, 3) is needed")
-        return np.ascontiguousarray(picture, np.uint8)
+        return pixels(picture)
 
     def close(self, row):
         row = self.rows.pop(row)
@@ -185,10 +183,31 @@ class Host:
         row.env.close()
 
 
-def make(name, params):
-    """The environment, with the render mode `rgb_array` if it can draw so, unless another one was asked for."""
+def pixels(picture):
+    """Bytes [height, width, 3] of what render() returned.
+
+    Floats (and booleans) are fractions of 255, unless one is above 1; they are rounded, and clipped to 0..255. A picture with alpha is
+    put on white.
+    """
+    array = np.asarray(picture)
+    if array.ndim != 3 or array.shape[2] not in (3, 4) or array.dtype.kind not in "biuf":
+        raise ValueError(f"render() returned {shown(picture)}, where (height, width, 3) is needed")
+    if array.dtype != np.uint8:
+        fractions = array.dtype.kind == "b" or array.dtype.kind == "f" and not (array > 1).any()
+        array = np.rint(np.clip(np.nan_to_num(array) * (255.0 if fractions else 1.0), 0, 255)).astype(np.uint8)
+    if array.shape[2] == 4:
+        share = array[:, :, 3:] / 255.0
+        array = np.rint(array[:, :, :3] * share + 255.0 * (1.0 - share))
+    return np.ascontiguousarray(array, np.uint8)
+
+
+def make(name, params, drawn):
+    """The environment; one to be drawn has the render mode `rgb_array` if it can draw so, unless another one was asked for."""
+    module = name.rpartition(":")[0] or REGISTERED_BY.get(name.split("/")[0])
+    if module:
+        importlib.import_module(module)
     drawing = {"render_mode": "rgb_array"}
-    draws = can_draw(name, params)
+    draws = drawn and can_draw(name, params)
     if draws is None:
         # A function that makes environments may not know of render modes.
         try:
@@ -200,11 +219,7 @@ def make(name, params):
 
 def can_draw(name, params):
     """Whether to ask for `rgb_array`; None when nothing but asking tells."""
-    module, _, name = name.rpartition(":")
-    module = module or REGISTERED_BY.get(name.split("/")[0])
-    if module:
-        importlib.import_module(module)
-    spec = gymnasium.registry.get(name)
+    spec = gymnasium.registry.get(name.rpartition(":")[2])
     if spec is None or "render_mode" in params or "render_mode" in spec.kwargs:
         return False
     creator = spec.entry_point
@@ -213,7 +228,9 @@ def can_draw(name, params):
     metadata = getattr(creator, "metadata", None)
     if metadata is None:
         return None
-    return isinstance(metadata, dict) and "rgb_array" in metadata.get("render_modes", ())
+    # The second is what the key was before Gymnasium.
+    modes = metadata.get("render_modes") or metadata.get("render.modes") if isinstance(metadata, dict) else None
+    return isinstance(modes, (list, tuple, set)) and "rgb_array" in modes
 
 
 def is_numeric(value):
