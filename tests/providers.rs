@@ -58,7 +58,7 @@ fn a_library_that_ends_the_process_breaks_the_contract() {
 fn an_environment_that_cannot_be_drawn_can_be_trained() {
     let python = std::env::var("PHALANX_PYTHON").unwrap();
     for (fault, found) in [
-        ("abort", "warning: seed 1, episode 0, step 0: render: it ended the process"),
+        ("abort", "warning: seed 1, episode 0, step 0: render failed: the Python interpreter"),
         ("raise", "ValueError: no canvas"),
         ("display", "warning: it cannot be made to be drawn: "),
     ] {
