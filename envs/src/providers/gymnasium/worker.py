@@ -5,6 +5,7 @@ descriptors. A message is its length in four bytes and JSON; an empty one is a b
 bell's number in their memory, and an empty answer says that all went well.
 """
 
+import ctypes
 import faulthandler
 import importlib
 import json
@@ -122,8 +123,9 @@ class Row:
 class Host:
     """All rows, and what can be asked of them."""
 
-    def __init__(self, memory):
+    def __init__(self, memory, headless):
         self.rows, self.memory, self.made, self.bell = {}, Memory(memory), 0, 0
+        self.headless = headless
 
     def answer_bell(self):
         """Lets the rows obey that have a command for this bell; the failures by row."""
@@ -139,6 +141,10 @@ class Host:
         return failures
 
     def make(self, name, params, drawn):
+        if drawn and self.headless:
+            settings = " ".join(f"{name}={value}" for name, value in self.headless.items())
+            print(f"there is no display: drawing with {settings}; set these variables to choose otherwise", file=sys.stderr)
+            self.headless = None
         env = make(name, params, drawn)
         row = Row(env, self.memory)
         self.made += 1
@@ -332,6 +338,24 @@ def replies(host, verb, fields):
     return [{"value": value}]
 
 
+def set_headless():
+    """Has libraries draw without a display where there is none; what the user has set stays. The variables set."""
+    environ = os.environ
+    if sys.platform != "linux" or environ.get("DISPLAY") or environ.get("WAYLAND_DISPLAY"):
+        return {}
+    usual = {"SDL_VIDEODRIVER": "dummy", "PYGLET_HEADLESS": "true"}
+    if "MUJOCO_GL" not in environ and "PYOPENGL_PLATFORM" not in environ:
+        try:
+            # Where it is missing, MuJoCo could not even be imported with it.
+            ctypes.CDLL("libEGL.so.1")
+            usual |= {"MUJOCO_GL": "egl", "PYOPENGL_PLATFORM": "egl"}
+        except OSError:
+            pass
+    added = {name: value for name, value in usual.items() if name not in environ}
+    environ.update(added)
+    return added
+
+
 def main():
     global gymnasium, np, spaces
     commands, answers, memory = descriptors = [int(number) for number in sys.argv[1:]]
@@ -341,6 +365,7 @@ def main():
         os.set_inheritable(descriptor, False)
     os.set_blocking(commands, False)
     faulthandler.enable()
+    headless = set_headless()
     try:
         import gymnasium
         import numpy as np
@@ -349,7 +374,7 @@ def main():
         send(answers, {"failed": f"{type(error).__name__}: {error}"})
         return
     send(answers, {"value": None})
-    serve(Host(memory), commands, answers)
+    serve(Host(memory, headless), commands, answers)
 
 
 main()
