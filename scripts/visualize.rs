@@ -32,8 +32,8 @@ pub enum VisualizeError {
     Video(#[from] VideoError),
     /// The environment has nothing to show.
     #[error(
-        "{env} draws no picture (episode {episode}, step {step}): its environment has to implement `render`; \
-         `phalanx evaluate` plays episodes without pictures"
+        "{env} draws no picture (episode {episode}, step {step}): its environment has to implement `render`, and one of \
+         Gymnasium to name \"rgb_array\" in metadata[\"render_modes\"]; `phalanx evaluate` plays episodes without pictures"
     )]
     NoPicture {
         /// Name of the environment.
@@ -73,6 +73,12 @@ pub enum VisualizeError {
     },
 }
 
+/// Pictures a second at most: of the states of faster environments, some are left out.
+const MOST_FRAMES: f64 = 60.0;
+
+/// Steps that an episode may take before its first picture.
+const STEPS_UNDRAWN: u64 = 100;
+
 /// What to show, and where.
 #[derive(Debug, Clone)]
 pub struct VisualizeOptions {
@@ -82,6 +88,8 @@ pub struct VisualizeOptions {
     pub format: Format,
     /// Whole episodes to play.
     pub episodes: NonZeroU32,
+    /// States a second, in place of what the environment says.
+    pub fps: Option<f64>,
     /// Step of the training whose policy this is, for the summary.
     pub checkpoint_step: u64,
 }
@@ -109,7 +117,7 @@ pub struct Summary {
     pub env: String,
     /// Step of the training whose policy played.
     pub checkpoint_step: u64,
-    /// Pace of the videos.
+    /// Pace of the videos, in pictures a second.
     pub frames_per_second: f64,
     /// Mean of the episodes' returns.
     pub return_mean: f64,
@@ -136,7 +144,7 @@ impl Player {
         let queue = Arc::new(Mutex::new(FrameQueue::default()));
         let (known, wanted, shared) = (registry.clone(), spec.clone(), Arc::clone(&queue));
         let recorded = Registry::new().with(&spec.name, move |_| {
-            let inner = known.build(&wanted)?;
+            let inner = known.build_drawn(&wanted)?;
             Ok(Box::new(Recorded { inner, queue: Arc::clone(&shared) }))
         });
         let batch = LocalBatch::new(&recorded, &EnvSpec::named(&spec.name), 1, 1, seed)?;
@@ -183,7 +191,7 @@ impl Player {
         let summary = Summary {
             env: self.env.clone(),
             checkpoint_step: options.checkpoint_step,
-            frames_per_second: self.queue().frames_per_second,
+            frames_per_second: self.pace(options).1,
             return_mean: mean(|episode| episode.total),
             length_mean: mean(|episode| episode.length as f64),
             episodes,
@@ -201,11 +209,24 @@ impl Player {
     ) -> Result<PlayedEpisode, VisualizeError> {
         let digits = (options.episodes.get() - 1).to_string().len().max(2);
         let stem = format!("episode-{episode:0digits$}");
-        let fps = self.queue().frames_per_second;
+        let (every, fps) = self.pace(options);
         let (mut total, mut length) = (0.0, 0);
-        let first = self.picture(episode, length, total)?;
-        let mut video = Video::begin(&options.out, &stem, options.format, fps, &first)?;
+        let mut latest = self.picture(episode, length, total)?;
+        let mut video = None;
+        let mut show = |picture: Option<&Frame>| -> Result<(), VideoError> {
+            let Some(picture) = picture else { return Ok(()) };
+            match &mut video {
+                Some(video) => Video::push(video, picture),
+                None => {
+                    video = Some(Video::begin(&options.out, &stem, options.format, fps, picture)?);
+                    Ok(())
+                }
+            }
+        };
         let ended = loop {
+            if length % every == 0 {
+                show(latest.as_ref())?;
+            }
             act(self.batch.block()).map_err(|e| VisualizeError::Policy {
                 episode,
                 step: length,
@@ -217,30 +238,49 @@ impl Player {
             total += f64::from(block.reward()[0]);
             length += 1;
             block.carry_over(1);
-            video.push(&self.picture(episode, length, total)?)?;
+            // Where there is none, the one before stays.
+            latest = self.picture(episode, length, total)?.or(latest);
+            if latest.is_none() && length == STEPS_UNDRAWN {
+                break "undrawn"; // an error below
+            }
             match ended {
                 Episode::Running | Episode::LifeLost => {}
                 Episode::Terminated => break "terminated",
                 Episode::Truncated => break "truncated",
             }
         };
+        // The last state is never left out.
+        show(latest.as_ref())?;
+        let video = video.ok_or_else(|| VisualizeError::NoPicture {
+            env: self.env.clone(),
+            episode,
+            step: length,
+        })?;
         let path = video.finish(&format!("{stem}_return_{}", number(total)))?;
         let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let seed = episode_seed(self.seed, 0, episode.into());
         Ok(PlayedEpisode { file, seed, total, length, ended })
     }
 
-    /// The oldest picture not yet taken out, with words in its corner.
-    fn picture(&mut self, episode: u32, step: u64, total: f64) -> Result<Frame, VisualizeError> {
+    /// Of how many states one is shown, and pictures a second.
+    fn pace(&self, options: &VisualizeOptions) -> (u64, f64) {
+        let fps = options.fps.unwrap_or_else(|| self.queue().frames_per_second);
+        let every = (fps / MOST_FRAMES).ceil().max(1.0);
+        (every as u64, fps / every)
+    }
+
+    /// The oldest picture not yet taken out, with words in its corner; `None` where the environment drew none.
+    fn picture(&mut self, episode: u32, step: u64, total: f64) -> Result<Option<Frame>, VisualizeError> {
         let taken = self.queue().pictures.pop_front().unwrap_or(Err(EnvError::NoRender));
-        let mut frame = taken.and_then(|frame| frame.check().map(|()| frame)).map_err(|e| match e {
-            EnvError::NoRender => VisualizeError::NoPicture { env: self.env.clone(), episode, step },
-            source => VisualizeError::Picture { episode, step, source },
-        })?;
+        let mut frame = match taken.and_then(|frame| frame.check().map(|()| frame)) {
+            Ok(frame) => frame,
+            Err(EnvError::NoRender) => return Ok(None),
+            Err(source) => return Err(VisualizeError::Picture { episode, step, source }),
+        };
         let words =
             [format!("episode {episode}"), format!("step {step}"), format!("return {}", number(total))];
         overlay(&mut frame, &words);
-        Ok(frame)
+        Ok(Some(frame))
     }
 
     fn queue(&self) -> MutexGuard<'_, FrameQueue> {

@@ -54,6 +54,41 @@ fn a_library_that_ends_the_process_breaks_the_contract() {
     }
 }
 
+#[test]
+fn an_environment_that_cannot_be_drawn_can_be_trained() {
+    let python = std::env::var("PHALANX_PYTHON").unwrap();
+    for (fault, found) in [
+        ("abort", "warning: seed 1, episode 0, step 0: render failed: the Python interpreter"),
+        ("raise", "ValueError: no canvas"),
+        ("display", "warning: it cannot be made to be drawn: "),
+    ] {
+        let name = "gymnasium:tests.python.fixtures:Painter-v0";
+        let said = shell(
+            &place(),
+            &format!(
+                "cd envs && phalanx envs check {name} --set python={python} --set picture='[[[1, 2, 3]]]' --set fault={fault}"
+            ),
+        );
+        assert!(said.contains("keeps the contract") && said.contains(found), "{said}");
+    }
+}
+
+#[test]
+fn without_a_display_libraries_are_told_so_and_so_is_the_user() {
+    let python = std::env::var("PHALANX_PYTHON").unwrap();
+    let check = format!(
+        "cd envs && env -u DISPLAY -u WAYLAND_DISPLAY -u PYGLET_HEADLESS MUJOCO_GL=off SDL_VIDEODRIVER=offscreen phalanx envs check \
+         gymnasium:tests.python.fixtures:Painter-v0 --set python={python} --set picture='[[[1, 2, 3]]]' 2>&1"
+    );
+    let said = shell(&place(), &check);
+    // What the user has set stays.
+    let lines: Vec<_> = said.lines().filter(|line| line.starts_with("there is no display")).collect();
+    let line =
+        "there is no display: drawing with PYGLET_HEADLESS=true; set these variables to choose otherwise";
+    assert_eq!(lines, [line], "{said}");
+    assert!(said.contains("draws 1×1 pixels"), "{said}");
+}
+
 /// What a record or report says of a name that environments tell.
 fn share(of: &Value, name: &str) -> Option<f64> {
     of[name].as_f64().inspect(|share| assert!((0.0..=1.0).contains(share), "{name}: {of}"))

@@ -51,17 +51,14 @@ impl Agent {
         if normalize.observation && !matches!(observation_space, Space::Box { dtype: Dtype::F32, .. }) {
             return Err(AgentError::Space {
                 space: format!("observations of {observation_space}"),
-                reason: "normalize.observation is for f32 observations; bytes are divided by 255".into(),
+                reason: "normalize.observation is for f32 observations; bytes are scaled by their bounds"
+                    .into(),
             });
         }
         let normalizer = normalize.observation.then(|| Normalizer::new(len, normalize.observation_clip));
-        let shape: &[usize] = match observation_space {
-            Space::Box { shape, .. } => shape,
-            _ => &[len],
-        };
         let signature = signature(observation_space, action_space, network, normalize);
-        let network =
-            ActorCritic::new(network, shape, head.outputs(), head.is_gaussian(), generator, device)?;
+        let (outputs, gaussian) = (head.outputs(), head.is_gaussian());
+        let network = ActorCritic::new(network, observation_space, outputs, gaussian, generator, device)?;
         Ok(Self { network, head, normalizer, signature })
     }
 

@@ -5,6 +5,7 @@
 
 mod adam;
 mod agent;
+mod bytes;
 mod checkpoint;
 mod distribution;
 mod engine;

@@ -3,7 +3,7 @@
 //! All parameters lie in one buffer and all gradients in another, so that the optimiser, the norm of the gradient and
 //! checkpoints each are one pass, whatever the number of layers.
 
-use phalanx_envs::{Elements, Generator};
+use phalanx_envs::{Elements, Generator, Space};
 use rand::RngExt;
 use rand_distr::StandardNormal;
 use tch::{Device, Kind, Tensor};
@@ -30,7 +30,7 @@ enum Engine {
 }
 
 impl ActorCritic {
-    /// Networks for observations of `shape` and `outputs` numbers an action distribution.
+    /// Networks for observations of this space and `outputs` numbers an action distribution.
     ///
     /// `gaussian` adds one log standard deviation for each output.
     ///
@@ -42,13 +42,13 @@ impl ActorCritic {
     /// Orthogonal start: Saxe et al. 2014, arXiv:1312.6120; gains as in docs/ppo.md.
     pub fn new(
         settings: &NetworkSettings,
-        shape: &[usize],
+        observations: &Space,
         outputs: usize,
         gaussian: bool,
         generator: &mut Generator,
         device: Device,
     ) -> Result<Self, AgentError> {
-        let plan = Plan::new(settings, shape, outputs, gaussian)?;
+        let plan = Plan::new(settings, observations, outputs, gaussian)?;
         let mut parameters = vec![0.0; plan.len()];
         let towers = [
             (&plan.trunk, std::f64::consts::SQRT_2),
@@ -196,12 +196,20 @@ fn orthogonal(layer: &Layer, gain: f64, generator: &mut Generator, weight: &mut 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use phalanx_envs::Dtype;
+
     use crate::{Activation, Convolution, stream};
 
     fn with(shape: &[usize], settings: NetworkSettings) -> ActorCritic {
+        let len = shape.iter().product();
+        let (low, high) = (vec![0.0; len], vec![255.0; len]);
+        within(&Space::Box { shape: shape.to_vec(), low, high, dtype: Dtype::U8 }, settings)
+    }
+
+    fn within(observations: &Space, settings: NetworkSettings) -> ActorCritic {
         let settings = NetworkSettings { output_gain: 0.5, ..settings };
         let generator = &mut stream(1, "initialisation");
-        ActorCritic::new(&settings, shape, 2, true, generator, Device::Cpu).expect("a CPU")
+        ActorCritic::new(&settings, observations, 2, true, generator, Device::Cpu).expect("a CPU")
     }
 
     fn network(shared: bool, activation: Activation) -> ActorCritic {
@@ -219,7 +227,7 @@ mod tests {
     fn starts_are_orthogonal_with_their_gain() {
         for (rows, columns) in [(6, 4), (4, 6)] {
             let settings = NetworkSettings { hidden: vec![], output_gain: 2.0, ..NetworkSettings::default() };
-            let plan = Plan::new(&settings, &[columns], rows, false).expect("a plan");
+            let plan = Plan::new(&settings, &Space::unbounded(columns), rows, false).expect("a plan");
             let mut weight = vec![0.0; 24];
             orthogonal(&plan.actor[0], 2.0, &mut stream(1, "x"), &mut weight);
             let w = Tensor::from_slice(&weight).view([rows as i64, columns as i64]);
@@ -324,6 +332,36 @@ mod tests {
                 let what = format!("{activation:?}, shared {shared}");
                 agrees_with_autograd(|| network(shared, activation), Elements::F32(&numbers), &x, &what);
             }
+        }
+    }
+
+    #[test]
+    fn bytes_are_scaled_by_their_bounds_in_both_engines() {
+        let settings = || NetworkSettings { hidden: vec![8], ..NetworkSettings::default() };
+        let space = |low: [f32; 4], high: [f32; 4]| Space::Box {
+            shape: vec![4],
+            low: low.to_vec(),
+            high: high.to_vec(),
+            dtype: Dtype::U8,
+        };
+        for (space, bytes, fractions) in [
+            (space([0.0; 4], [255.0; 4]), [0, 51, 102, 255], [0.0, 0.2, 0.4, 1.0]),
+            (space([0.0; 4], [1.0; 4]), [0, 1, 1, 0], [0.0, 1.0, 1.0, 0.0]),
+            (space([2.0; 4], [6.0; 4]), [2, 3, 4, 6], [0.0, 0.25, 0.5, 1.0]),
+            (space([0.0, 1.0, 7.0, 0.0], [1.0, 5.0, 7.0, 255.0]), [1, 2, 7, 51], [1.0, 0.25, 0.0, 0.2]),
+        ] {
+            let (mut network, mut seen, mut wanted) = (within(&space, settings()), Vec::new(), Vec::new());
+            network.infer(Tower::Actor, Elements::F32(&fractions), &mut wanted).expect("an inference");
+            network.infer(Tower::Actor, Elements::U8(&bytes), &mut seen).expect("an inference");
+            assert_eq!(seen, wanted, "{space}");
+            let mut tensors = Tensors::new(&network.plan, Device::Cpu);
+            tensors.set_parameters(&network.parameters).expect("a CPU");
+            let infer = |x: Elements<'_>| {
+                let mut out = vec![0.0; 2];
+                tensors.infer(&network.plan, Tower::Actor, x, &mut out).expect("an inference");
+                out
+            };
+            assert_eq!(infer(Elements::U8(&bytes)), infer(Elements::F32(&fractions)), "{space}");
         }
     }
 

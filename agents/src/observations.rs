@@ -6,7 +6,7 @@ use phalanx_envs::Elements;
 
 use crate::normalizer::FrozenNormalizer;
 
-/// Observations as the networks are to see them: normalised floats, or bytes that stand for fractions of 255.
+/// Observations as the networks are to see them: normalised floats, or bytes that stand for fractions of their bounds.
 ///
 /// Bytes stay bytes until a network reads them: a rollout of pictures takes a quarter of the memory.
 #[derive(Default)]

@@ -2,6 +2,9 @@
 
 use std::ops::Range;
 
+use phalanx_envs::Space;
+
+use crate::bytes::ByteScale;
 use crate::window::Window;
 use crate::{Activation, AgentError, Convolution, NetworkSettings};
 
@@ -73,20 +76,26 @@ pub struct Plan {
     pub activation: Activation,
     /// Numbers in an observation.
     pub inputs: usize,
+    /// What its bytes stand for, where they are bytes.
+    pub bytes: ByteScale,
 }
 
 impl Plan {
-    /// The layers that `settings` ask for, on observations of this shape.
+    /// The layers that `settings` ask for, on observations of this space.
     ///
     /// # Errors
     /// [`AgentError::Space`] when these are no pictures for the convolutions.
     pub fn new(
         settings: &NetworkSettings,
-        shape: &[usize],
+        observations: &Space,
         outputs: usize,
         gaussian: bool,
     ) -> Result<Self, AgentError> {
-        let inputs = shape.iter().product();
+        let inputs = observations.len();
+        let shape: &[usize] = match observations {
+            Space::Box { shape, .. } => shape,
+            _ => &[inputs],
+        };
         let hidden = |start| -> Result<Builder, AgentError> {
             let mut tower = Builder { layers: Vec::new(), width: inputs, start };
             tower.convolve(&settings.convolutions, shape)?;
@@ -112,6 +121,7 @@ impl Plan {
             log_std,
             activation: settings.activation,
             inputs,
+            bytes: ByteScale::new(observations),
         })
     }
 

@@ -115,6 +115,7 @@ pub struct EnvInfo {
 pub struct Provider {
     summary: String,
     open: Arc<Open>,
+    open_drawn: Option<Arc<Open>>,
     remedy: Arc<dyn Fn() -> Option<String> + Send + Sync>,
     own_limit: Option<OwnLimit>,
 }
@@ -128,7 +129,24 @@ impl Provider {
         summary: &str,
         open: impl Fn(&str, &Params) -> Result<Box<dyn Env>, EnvError> + Send + Sync + 'static,
     ) -> Self {
-        Self { summary: summary.to_owned(), open: Arc::new(open), remedy: Arc::new(|| None), own_limit: None }
+        Self {
+            summary: summary.to_owned(),
+            open: Arc::new(open),
+            open_drawn: None,
+            remedy: Arc::new(|| None),
+            own_limit: None,
+        }
+    }
+
+    /// Environments that have to know when they are made whether they will be drawn are made by `open` then; see
+    /// [`Registry::build_drawn`].
+    #[must_use]
+    pub fn drawn(
+        mut self,
+        open: impl Fn(&str, &Params) -> Result<Box<dyn Env>, EnvError> + Send + Sync + 'static,
+    ) -> Self {
+        self.open_drawn = Some(Arc::new(open));
+        self
     }
 
     /// Environments that may have a time limit of their own take the user's in their parameters, 0 for none: `take` puts it there.
@@ -155,9 +173,10 @@ impl Provider {
         &self.summary
     }
 
-    /// The environment `name` of this provider. It brings its own time limit, or none.
-    fn entry(&self, name: &str) -> Entry {
-        let (open, name) = (Arc::clone(&self.open), name.to_owned());
+    /// The environment `name` of this provider, made to be `drawn` or not. It brings its own time limit, or none.
+    fn entry(&self, name: &str, drawn: bool) -> Entry {
+        let open = self.open_drawn.as_ref().filter(|_| drawn).unwrap_or(&self.open);
+        let (open, name) = (Arc::clone(open), name.to_owned());
         let entry = Entry::new(move |params| open(&name, params)).summary(&self.summary);
         Entry { own_limit: self.own_limit, ..entry }
     }
@@ -224,7 +243,7 @@ impl Registry {
     /// # Errors
     /// [`EnvError::UnknownName`].
     pub fn check_name(&self, name: &str) -> Result<(), EnvError> {
-        self.entry(name).map(drop)
+        self.entry(name, false).map(drop)
     }
 
     /// Knows of environments that are not in this program, and what to do to have them.
@@ -252,10 +271,23 @@ impl Registry {
 
     /// Makes the environment that `spec` asks for: the constructor's, then the time limit, then the wrappers.
     ///
+    /// It may be unable to draw itself: some draw only when they are made by [`Self::build_drawn`].
+    ///
     /// # Errors
     /// [`EnvError::UnknownName`], [`EnvError::NotBuiltIn`], or what the constructor or a wrapper says.
     pub fn build(&self, spec: &EnvSpec) -> Result<Box<dyn Env>, EnvError> {
-        let entry = self.entry(&spec.name)?;
+        Self::build_from(&self.entry(&spec.name, false)?, spec)
+    }
+
+    /// As [`Self::build`], for an environment that will be drawn with [`Env::render`]. It may be slower, and need a display.
+    ///
+    /// # Errors
+    /// As [`Self::build`].
+    pub fn build_drawn(&self, spec: &EnvSpec) -> Result<Box<dyn Env>, EnvError> {
+        Self::build_from(&self.entry(&spec.name, true)?, spec)
+    }
+
+    fn build_from(entry: &Entry, spec: &EnvSpec) -> Result<Box<dyn Env>, EnvError> {
         let mut params = spec.params.clone();
         let limit = match (entry.own_limit, spec.time_limit) {
             (Some(take), Some(limit)) => {
@@ -281,7 +313,7 @@ impl Registry {
     /// # Errors
     /// [`EnvError::UnknownName`], or what the constructor or a wrapper says.
     pub fn info_of(&self, spec: &EnvSpec) -> Result<EnvInfo, EnvError> {
-        let Entry { summary, time_limit, mut params, .. } = self.entry(&spec.name)?;
+        let Entry { summary, time_limit, mut params, .. } = self.entry(&spec.name, false)?;
         let env = self.build(spec)?;
         params.0.extend(spec.params.0.clone());
         Ok(EnvInfo {
@@ -294,12 +326,13 @@ impl Registry {
         })
     }
 
-    fn entry(&self, name: &str) -> Result<Entry, EnvError> {
+    fn entry(&self, name: &str, drawn: bool) -> Result<Entry, EnvError> {
         if let Some(entry) = self.entries.get(name) {
             return Ok(entry.clone());
         }
-        let behind =
-            name.split_once(':').and_then(|(prefix, rest)| Some(self.providers.get(prefix)?.entry(rest)));
+        let behind = name
+            .split_once(':')
+            .and_then(|(prefix, rest)| Some(self.providers.get(prefix)?.entry(rest, drawn)));
         behind.ok_or_else(|| match self.remedy(name) {
             Some(remedy) => EnvError::NotBuiltIn { name: name.to_owned(), remedy: remedy.to_owned() },
             None => EnvError::UnknownName { name: name.to_owned(), nearest: self.nearest(name) },

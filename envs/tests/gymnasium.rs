@@ -36,6 +36,11 @@ fn fixture(name: &str, params: &Value) -> Box<dyn Env> {
     make(&format!("tests.python.fixtures:{name}"), params).unwrap()
 }
 
+/// An environment of the fixtures, made to be drawn.
+fn drawn(name: &str, params: &Value) -> Result<Box<dyn Env>, EnvError> {
+    Registry::standard().build_drawn(&spec(&format!("tests.python.fixtures:{name}"), params))
+}
+
 /// An observation of floats, filled by `work`.
 fn shown<T>(env: &mut dyn Env, work: impl FnOnce(&mut dyn Env, Row<'_>) -> T) -> (Vec<f32>, T) {
     let mut row = vec![f32::NAN; env.observation_space().len()];
@@ -226,7 +231,7 @@ fn a_time_limit_takes_the_place_of_gymnasiums_own() {
 
 #[test]
 fn pixels_stay_bytes_and_are_drawn() {
-    let mut env = fixture("Pixels-v0", &json!({}));
+    let mut env = drawn("Pixels-v0", &json!({})).unwrap();
     let Space::Box { shape, low, high, dtype } = env.observation_space() else { panic!("a box") };
     assert_eq!((shape.as_slice(), low[59], high[59], *dtype), (&[5, 4, 3][..], 0.0, 255.0, Dtype::U8));
     let mut row = [0; 60];
@@ -234,15 +239,15 @@ fn pixels_stay_bytes_and_are_drawn() {
     let frame = env.render().unwrap();
     assert_eq!((frame.width, frame.height, frame.pixels), (4, 5, row.to_vec()));
     assert_eq!(env.frames_per_second(), 12.0);
-    for mut dark in [fixture("Pixels-v0", &json!({ "render_mode": null })), fixture("Walk-v0", &json!({}))] {
-        assert!(matches!(dark.render(), Err(EnvError::NoRender)));
+    for dark in [drawn("Pixels-v0", &json!({ "render_mode": null })), drawn("Walk-v0", &json!({}))] {
+        assert!(matches!(dark.unwrap().render(), Err(EnvError::NoRender)));
     }
-    let mut made = fixture("PixelsOfFunction-v0", &json!({}));
+    let mut made = drawn("PixelsOfFunction-v0", &json!({})).unwrap();
     made.reset(Some(2), Row::U8(&mut row)).unwrap();
     assert_eq!(made.render().unwrap().pixels, row);
-    assert!(matches!(fixture("WalkOfFunction-v0", &json!({})).render(), Err(EnvError::NoRender)));
+    assert!(matches!(drawn("WalkOfFunction-v0", &json!({})).unwrap().render(), Err(EnvError::NoRender)));
     // Without Gymnasium's own checks, which would refuse it first.
-    let mut grey = fixture("Pixels-v0", &json!({ "grey": true, "disable_env_checker": true }));
+    let mut grey = drawn("Pixels-v0", &json!({ "grey": true, "disable_env_checker": true })).unwrap();
     grey.reset(Some(2), Row::U8(&mut row)).unwrap();
     let error = grey.render().unwrap_err().to_string();
     assert!(error.starts_with("ValueError: render() returned ndarray of shape (5, 4) array("), "{error}");
@@ -269,6 +274,47 @@ fn modules_are_found_from_another_folder() {
     // A folder of this crate, of which Python makes a package.
     let found = fixture("Walk-v0", &json!({})).call("import_elsewhere", &json!(["examples"])).unwrap();
     assert_eq!(found, json!("examples"));
+}
+
+#[test]
+fn a_render_mode_is_asked_for_only_to_draw() {
+    let mode = |env: &mut Box<dyn Env>| env.call("mode", &Value::Null).unwrap();
+    let mut trained = fixture("Painter-v0", &json!({ "fault": "display", "picture": [] }));
+    assert_eq!(mode(&mut trained), Value::Null);
+    assert!(matches!(trained.render(), Err(EnvError::NoRender)));
+    let named = json!({ "picture": [], "render_mode": "rgb_array" });
+    assert_eq!(mode(&mut fixture("Painter-v0", &named)), json!("rgb_array"));
+    let error = drawn("Painter-v0", &json!({ "fault": "display", "picture": [] })).err().unwrap().to_string();
+    assert!(error.ends_with("cannot open display"), "{error}");
+    for name in ["Painter-v0", "OldPainter-v0"] {
+        let mut env = drawn(name, &json!({ "picture": [] })).unwrap();
+        assert_eq!(mode(&mut env), json!("rgb_array"), "{name}");
+    }
+    let mut row = [0; 60];
+    fixture("Unaware-v0", &json!({})).reset(Some(1), Row::U8(&mut row)).unwrap();
+}
+
+#[test]
+fn pictures_of_every_dtype_are_bytes() {
+    let pixels = |dtype: &str, picture: Value| {
+        let params = json!({ "dtype": dtype, "picture": picture, "disable_env_checker": true });
+        let mut env = drawn("Painter-v0", &params).unwrap();
+        reset(&mut *env, Some(1));
+        env.render().map(|frame| (frame.width, frame.height, frame.pixels)).map_err(|e| e.to_string())
+    };
+    let one = |bytes: [u8; 3]| Ok((1, 1, bytes.to_vec()));
+    assert_eq!(pixels("uint8", json!([[[1, 2, 255]]])), one([1, 2, 255]));
+    assert_eq!(pixels("list", json!([[[1, 2, 255]]])), one([1, 2, 255]));
+    // 0.5 · 255 = 127.5, rounded to even.
+    assert_eq!(pixels("float32", json!([[[0.0, 0.5, 1.0]]])), one([0, 128, 255]));
+    assert_eq!(pixels("float64", json!([[[0.0, 127.4, 300.0]]])), one([0, 127, 255]));
+    assert_eq!(pixels("int64", json!([[[-1, 1, 256]]])), one([0, 1, 255]));
+    assert_eq!(pixels("bool", json!([[[true, false, true]]])), one([255, 0, 255]));
+    // A fifth of the colour and four fifths of white: 51 / 255 = 0.2.
+    assert_eq!(pixels("uint8", json!([[[0, 100, 255, 51]]])), one([204, 224, 255]));
+    assert_eq!(pixels("float32", json!([[[0.0, 1.0, 0.0, 1.0]]])), one([0, 255, 0]));
+    let error = pixels("uint8", json!([[1, 2]])).unwrap_err();
+    assert!(error.ends_with("where (height, width, 3) is needed"), "{error}");
 }
 
 #[test]

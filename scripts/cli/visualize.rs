@@ -21,6 +21,9 @@ pub(super) struct Arguments {
     /// Whole episodes to play; each becomes a video of its own.
     #[arg(long, default_value = "5")]
     episodes: NonZeroU32,
+    /// States shown a second, in place of what the environment says; above 60, some are left out.
+    #[arg(long)]
+    fps: Option<f64>,
     /// Folder of the videos, by default `videos` in the run's folder.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -75,6 +78,7 @@ pub(super) fn run(arguments: &Arguments, registry: &Registry, out: &mut impl Wri
         out: arguments.out.clone().unwrap_or_else(|| run.path().join("videos")),
         format: arguments.format,
         episodes: arguments.episodes,
+        fps: arguments.fps,
         checkpoint_step: checkpoint_step(&found.checkpoint)?,
     };
     let mut actor = agent.actor();

@@ -49,7 +49,8 @@ pub enum VideoError {
         wanted: String,
     },
     /// The pace is no pace.
-    #[error("{}: a video cannot play {fps} frames a second; use a number from 0.1 to 1000", path.display())]
+    #[error("{}: a video cannot play {fps} frames a second; use a number from 0.1 to 1000, with `--fps` or as metadata[\"render_fps\"] of \
+         an environment of Gymnasium", path.display())]
     Pace {
         /// The file or folder.
         path: PathBuf,

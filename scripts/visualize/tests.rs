@@ -46,7 +46,10 @@ impl Env for Countdown {
 
     fn render(&mut self) -> Result<Frame, EnvError> {
         assert!(self.trouble != "painter", "no paint");
-        if self.trouble == "dark" || (self.trouble == "dusk" && self.left == 2) {
+        if self.trouble == "dark"
+            || (self.trouble == "dusk" && self.left == 2)
+            || (self.trouble == "dawn" && self.left > 3)
+        {
             return Err(EnvError::NoRender);
         }
         Ok(Frame { width: 100, height: 60, pixels: vec![self.left * 40; 18_000] })
@@ -75,6 +78,7 @@ fn options(folder: &TempDir, episodes: u32, format: Format) -> VisualizeOptions 
         out: folder.path().join("out"),
         format,
         episodes: NonZeroU32::new(episodes).unwrap(),
+        fps: None,
         checkpoint_step: 1024,
     }
 }
@@ -147,13 +151,43 @@ fn an_environment_without_a_picture_leaves_no_file() {
     let folder = TempDir::new().unwrap();
     let options = options(&folder, 1, Format::Gif);
     let error = player("dark").play(&options, push, |_| ()).unwrap_err();
-    assert!(matches!(error, VisualizeError::NoPicture { episode: 0, step: 0, .. }));
+    assert!(matches!(error, VisualizeError::NoPicture { episode: 0, step: 5, .. }));
     assert!(error.to_string().contains("countdown draws no picture"), "{error}");
     assert!(!options.out.exists());
+    assert!(error.to_string().contains("metadata[\"render_modes\"]"), "{error}");
+}
 
-    let error = player("dusk").play(&options, push, |_| ()).unwrap_err();
-    assert!(matches!(error, VisualizeError::NoPicture { episode: 0, step: 3, .. }));
-    assert!(names(&options.out).is_empty());
+/// The greys of the only video's pictures.
+fn greys(options: &VisualizeOptions) -> Vec<u8> {
+    let folder = options.out.join("episode-00_return_5");
+    names(&folder).iter().map(|name| corner(&folder.join(name))).collect()
+}
+
+#[test]
+fn a_state_without_a_picture_keeps_the_one_before() {
+    let folder = TempDir::new().unwrap();
+    let options = options(&folder, 1, Format::Png);
+    player("dusk").play(&options, push, |_| ()).unwrap();
+    assert_eq!(greys(&options), [200, 160, 120, 120, 40, 0]);
+    // Without a picture at the start, the video begins with the first one.
+    player("dawn").play(&options, push, |_| ()).unwrap();
+    assert_eq!(greys(&options), [120, 80, 40, 0]);
+}
+
+#[test]
+fn states_beyond_sixty_a_second_are_left_out_but_the_last() {
+    let folder = TempDir::new().unwrap();
+    let mut options = options(&folder, 1, Format::Png);
+    // Of 120 states a second every second one: 5, 3, 1, and the last one, 0.
+    for (fps, shown, pace) in [
+        (120.0, &[200, 120, 40, 0][..], 60.0),
+        (2000.0, &[200, 0], 2000.0 / 34.0),
+        (60.0, &[200, 160, 120, 80, 40, 0], 60.0),
+    ] {
+        options.fps = Some(fps);
+        let summary = player("still").play(&options, push, |_| ()).unwrap();
+        assert_eq!((greys(&options).as_slice(), summary.frames_per_second), (shown, pace), "{fps}");
+    }
 }
 
 #[test]
@@ -168,7 +202,8 @@ fn a_crash_is_an_error_with_its_place_and_no_half_a_video() {
     assert!(error.contains("no paint"), "{error}");
 
     let error = player("still").play(&options, push, |_| ()).unwrap_err().to_string();
-    assert!(error.contains("0 frames a second"), "{error}");
+    assert!(error.contains("0 frames a second") && error.contains("`--fps`"), "{error}");
+    assert!(error.contains("metadata[\"render_fps\"]"), "{error}");
 }
 
 #[test]

@@ -9,6 +9,7 @@ use tch::{Device, Kind, Tensor, no_grad, with_grad};
 
 use super::Pass;
 use super::pictures::{Convolutions, Pictures};
+use crate::bytes::ByteScale;
 use crate::plan::{Layer, Plan, Tower};
 use crate::{Activation, AgentError};
 
@@ -20,8 +21,26 @@ pub struct Tensors {
     actor: Layers,
     critic: Layers,
     activation: Activation,
+    bytes: Bytes,
     /// `[M, inputs]`, floats or bytes.
     input: Tensor,
+}
+
+/// What bytes stand for: fractions of 255, or of `range` above `low`, each one number or one for each input.
+enum Bytes {
+    Pixels,
+    Scaled(Tensor, Tensor),
+}
+
+impl Bytes {
+    fn new(scale: &ByteScale, device: Device) -> Self {
+        let tensor = |numbers: &[f32]| Tensor::from_slice(numbers).to_device(device);
+        match scale {
+            ByteScale::All { low: 0.0, range: 255.0 } => Self::Pixels,
+            ByteScale::All { low, range } => Self::Scaled(tensor(&[*low]), tensor(&[*range])),
+            ByteScale::Each { low, range } => Self::Scaled(tensor(low), tensor(range)),
+        }
+    }
 }
 
 /// Convolutions, then fully connected layers.
@@ -72,9 +91,22 @@ impl Tensors {
             actor: layers(&plan.actor),
             critic: layers(&plan.critic),
             activation: plan.activation,
+            bytes: Bytes::new(&plan.bytes, device),
             input: zeros(),
             flat,
             gradient,
+        }
+    }
+
+    /// Bytes as fractions of their bounds, floats as they are.
+    fn fractions(&self, x: &Tensor) -> Tensor {
+        if x.kind() != Kind::Uint8 {
+            return x.shallow_clone();
+        }
+        let x = x.to_kind(Kind::Float);
+        match &self.bytes {
+            Bytes::Pixels => x / 255.0,
+            Bytes::Scaled(low, range) => (x - low) / range,
         }
     }
 
@@ -117,7 +149,8 @@ impl Tensors {
             Tower::Critic => &self.critic,
         };
         no_grad(|| {
-            let trunk = self.trunk.forward(fractions(&self.upload(x, plan.inputs)), self.activation, true)?;
+            let trunk =
+                self.trunk.forward(self.fractions(&self.upload(x, plan.inputs)), self.activation, true)?;
             let passed = layers.forward(trunk.last().shallow_clone(), self.activation, false)?;
             download(passed.last(), out)
         })
@@ -136,7 +169,7 @@ impl Tensors {
     ) -> Result<S, AgentError> {
         let (rows, activation) = (index.len(), self.activation);
         let at = Tensor::from_slice(index).to_device(self.flat.device());
-        let input = fractions(&self.input.f_index_select(0, &at)?);
+        let input = self.fractions(&self.input.f_index_select(0, &at)?);
         let (trunk, actor, critic) = with_grad(|| -> Result<_, AgentError> {
             let trunk = self.trunk.forward(input, activation, true)?;
             let branch = || trunk.last().detach();
@@ -176,11 +209,6 @@ impl Tensors {
         gradient[plan.log_std.clone()].copy_from_slice(&d_log_std);
         Ok(sums)
     }
-}
-
-/// Bytes as fractions of 255, floats as they are.
-fn fractions(x: &Tensor) -> Tensor {
-    if x.kind() == Kind::Uint8 { x.to_kind(Kind::Float) / 255.0 } else { x.shallow_clone() }
 }
 
 /// The numbers of a tensor, in this process's memory.

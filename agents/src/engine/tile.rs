@@ -80,7 +80,7 @@ impl Tile {
                 &self.input[..]
             }
             Elements::U8(x) => {
-                fractions(x, &mut self.input);
+                fractions(x, &mut self.input, &plan.bytes);
                 &self.input[..]
             }
         };
@@ -110,7 +110,7 @@ impl Tile {
             let at = i as usize * width..(i as usize + 1) * width;
             match x {
                 Elements::F32(x) => row.copy_from_slice(&x[at]),
-                Elements::U8(x) => fractions(&x[at], row),
+                Elements::U8(x) => fractions(&x[at], row, &plan.bytes),
             }
         }
         let Self { trunk, actor, critic, workspace, value_gradient, trunk_gradient, .. } = self;

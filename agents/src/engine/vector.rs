@@ -4,12 +4,13 @@
 #![allow(unsafe_code)]
 
 use crate::Activation;
+use crate::bytes::ByteScale;
 
 /// A function whose loops use the vector instructions that the processor has.
 macro_rules! vectorised {
-    ($(#[$doc:meta])* pub fn $name:ident($($argument:ident: $type:ty),* $(,)?) $body:block) => {
+    ($(#[$doc:meta])* $visible:vis fn $name:ident($($argument:ident: $type:ty),* $(,)?) $body:block) => {
         $(#[$doc])*
-        pub fn $name($($argument: $type),*) {
+        $visible fn $name($($argument: $type),*) {
             #[inline(always)]
             #[allow(clippy::inline_always)] // to be compiled within both forms
             fn plain($($argument: $type),*) $body
@@ -31,12 +32,31 @@ macro_rules! vectorised {
 }
 
 vectorised! {
-    /// Bytes as fractions of 255.
-    pub fn fractions(bytes: &[u8], into: &mut [f32]) {
-        // P10
+    /// `(byte - low) / range`, with the same numbers for all bytes.
+    fn scale_all(bytes: &[u8], into: &mut [f32], low: f32, range: f32) {
         for (x, byte) in into.iter_mut().zip(bytes) {
-            *x = f32::from(*byte) / 255.0;
+            *x = (f32::from(*byte) - low) / range;
         }
+    }
+}
+
+vectorised! {
+    /// `(byte - low) / range` for every row of `bytes [B, low]`, with numbers for each element.
+    fn scale_each(bytes: &[u8], into: &mut [f32], low: &[f32], range: &[f32]) {
+        for (x, bytes) in into.chunks_exact_mut(low.len()).zip(bytes.chunks_exact(low.len())) {
+            for (((x, byte), low), range) in x.iter_mut().zip(bytes).zip(low).zip(range) {
+                *x = (f32::from(*byte) - low) / range;
+            }
+        }
+    }
+}
+
+/// Bytes `[B, inputs]` as fractions of their bounds.
+pub fn fractions(bytes: &[u8], into: &mut [f32], scale: &ByteScale) {
+    // P10
+    match scale {
+        ByteScale::All { low, range } => scale_all(bytes, into, *low, *range),
+        ByteScale::Each { low, range } => scale_each(bytes, into, low, range),
     }
 }
 

@@ -7,7 +7,7 @@ use nix::unistd::getpid;
 use serde::{Deserialize, Serialize};
 
 use super::trial::guard;
-use super::{Report, check_with_progress};
+use super::{Report, check_drawing, check_with_progress};
 use crate::os::{self, Fork, Process};
 use crate::{EnvError, EnvSpec, Registry};
 
@@ -22,12 +22,34 @@ enum Word {
     Found(Report),
 }
 
-/// As [`check`](super::check), in a process of its own: that the environment crashes, leaves the process or takes longer than
-/// `deadline` for anything is a finding, too.
+/// What a process is for, with what it says to the pipe.
+type Work<'a> = &'a dyn Fn(&PipeWriter) -> io::Result<()>;
+
+/// As [`check`](super::check), in processes of its own: that the environment crashes, leaves the process or takes longer than
+/// `deadline` for anything is a finding, too. It is drawn last, in a second process: what cannot be drawn can be trained.
 ///
 /// # Errors
 /// What [`Registry::info_of`] says, and [`EnvError::Failed`] when there can be no process: this one must have a single thread.
 pub fn check_apart(registry: &Registry, spec: &EnvSpec, deadline: Duration) -> Result<Report, EnvError> {
+    let mut report = match apart(deadline, &|to| run_check(registry, spec, to))? {
+        Ok(report) => report,
+        Err(how) => {
+            let mut report = Report { env: spec.name.clone(), ..Report::default() };
+            report.error(format!("{how}: an environment must return an error instead"));
+            return Ok(report);
+        }
+    };
+    if report.steps > 0 {
+        match apart(deadline, &|to| send(to, &Word::Found(check_drawing(registry, spec, &progress(to)))))? {
+            Ok(drawing) => report.add(drawing),
+            Err(how) => report.warning(format!("{how}: it cannot be drawn here")),
+        }
+    }
+    Ok(report)
+}
+
+/// Does something in a process of its own: what it found, or else in words how it ended.
+fn apart(deadline: Duration, work: Work<'_>) -> Result<Result<Report, String>, EnvError> {
     let failed = |e: io::Error| EnvError::failed(format!("no process can be had for the check: {e}"));
     let threads = os::threads().map_err(failed)?;
     if threads != 1 {
@@ -40,7 +62,7 @@ pub fn check_apart(registry: &Registry, spec: &EnvSpec, deadline: Duration) -> R
     match os::fork().map_err(failed)? {
         Fork::Parent(pid) => {
             drop(to);
-            listen(DeadlineReader { words, deadline }, pid.as_raw(), spec)
+            listen(DeadlineReader { words, deadline }, pid.as_raw())
         }
         Fork::Child => {
             drop(words);
@@ -49,24 +71,31 @@ pub fn check_apart(registry: &Registry, spec: &EnvSpec, deadline: Duration) -> R
                 os::exit(1);
             }
             os::print_to_standard_error();
-            let checked = guard(|| Ok(run_check(registry, spec, &to)));
-            os::exit(i32::from(!matches!(checked, Ok(Ok(())))));
+            let done = guard(|| Ok(work(&to)));
+            os::exit(i32::from(!matches!(done, Ok(Ok(())))));
         }
     }
 }
 
+/// Sends in one piece: nothing of it is to be lost in a buffer.
+fn send(mut to: &PipeWriter, word: &Word) -> io::Result<()> {
+    to.write_all(&serde_json::to_vec(word)?)
+}
+
 fn run_check(registry: &Registry, spec: &EnvSpec, to: &PipeWriter) -> io::Result<()> {
-    // In one piece: nothing of it is to be lost in a buffer.
-    let send = |word: Word| (&mut &*to).write_all(&serde_json::to_vec(&word)?);
-    send(Word::Begun("making it and dropping it again".to_owned()))?;
+    send(to, &Word::Begun("making it and dropping it again".to_owned()))?;
     if let Err(e) = registry.info_of(spec) {
-        return send(Word::Refused(e));
+        return send(to, &Word::Refused(e));
     }
-    let report = check_with_progress(registry, spec, &|begun| {
+    send(to, &Word::Found(check_with_progress(registry, spec, &progress(to))))
+}
+
+/// Says what is about to be done.
+fn progress(to: &PipeWriter) -> impl Fn(String) + '_ {
+    |begun| {
         // Nobody listens when the other process was killed.
-        let _ = send(Word::Begun(begun));
-    });
-    send(Word::Found(report))
+        let _ = send(to, &Word::Begun(begun));
+    }
 }
 
 /// Words that come in time.
@@ -85,8 +114,8 @@ impl Read for DeadlineReader {
     }
 }
 
-/// What the process found, or how it ended.
-fn listen(words: DeadlineReader, pid: i32, spec: &EnvSpec) -> Result<Report, EnvError> {
+/// What the process found, or in words how it ended.
+fn listen(words: DeadlineReader, pid: i32) -> Result<Result<Report, String>, EnvError> {
     let (mut begun, mut outcome, mut late, deadline) = (String::new(), None, false, words.deadline);
     for word in serde_json::Deserializer::from_reader(BufReader::new(words)).into_iter() {
         match word {
@@ -106,13 +135,13 @@ fn listen(words: DeadlineReader, pid: i32, spec: &EnvSpec) -> Result<Report, Env
         process.kill();
     }
     let how = os::reap(pid);
-    outcome.unwrap_or_else(|| {
-        let mut report = Report { env: spec.name.clone(), ..Report::default() };
-        report.error(if late {
-            format!("{begun}: it did not come back within {deadline:?}, and its process was killed")
-        } else {
-            format!("{begun}: it ended the process ({how}): an environment must return an error instead")
-        });
-        Ok(report)
+    outcome.transpose().map(|report| {
+        report.ok_or_else(|| {
+            if late {
+                format!("{begun}: it did not come back within {deadline:?}, and its process was killed")
+            } else {
+                format!("{begun}: it ended the process ({how})")
+            }
+        })
     })
 }

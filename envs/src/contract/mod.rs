@@ -21,6 +21,8 @@ use crate::{Dtype, EnvError, EnvSpec, Registry, Space};
 const STEPS: u64 = 1_000;
 /// An episode should end within so many random steps.
 const LONGEST: u64 = 10_000;
+/// Steps of an environment that is drawn.
+const DRAWN_STEPS: u64 = 100;
 /// Choices of a discrete action space that are all tried.
 const CHOICES: usize = 64;
 
@@ -64,6 +66,12 @@ impl Report {
         self.findings.iter().all(|finding| finding.severity != Severity::Error)
     }
 
+    /// Takes over what the drawing showed.
+    fn add(&mut self, drawing: Self) {
+        self.frame = drawing.frame;
+        self.findings.extend(drawing.findings);
+    }
+
     fn error(&mut self, message: impl Into<String>) {
         self.findings.push(Finding { severity: Severity::Error, message: message.into() });
     }
@@ -93,10 +101,32 @@ impl fmt::Display for Report {
 ///
 /// It is seeded, so that the same environment gets the same report. A panic of the environment is a finding.
 pub fn check(registry: &Registry, spec: &EnvSpec) -> Report {
-    check_with_progress(registry, spec, &|_| {})
+    let mut report = check_with_progress(registry, spec, &|_| {});
+    if report.steps > 0 {
+        report.add(check_drawing(registry, spec, &|_| {}));
+    }
+    report
 }
 
-/// As [`check`], telling `begin` of everything that the environment is about to be used for.
+/// Draws the environment, made for that, in two episodes. What goes wrong is no error: trainings draw nothing.
+fn check_drawing(registry: &Registry, spec: &EnvSpec, begin: &dyn Fn(String)) -> Report {
+    let mut report = Report { env: spec.name.clone(), ..Report::default() };
+    begin("making it to be drawn".to_owned());
+    match trial::guard(|| registry.build_drawn(spec)) {
+        Ok(env) => {
+            let mut trial = Trial::new(env, begin);
+            trial.drawn = true;
+            trial.record(1, DRAWN_STEPS);
+            report.frame = trial.frame;
+            let pictures = trial.findings.iter().filter(|(kind, _)| *kind == "picture");
+            pictures.for_each(|(_, message)| report.warning(message));
+        }
+        Err(e) => report.warning(format!("it cannot be made to be drawn: {e}")),
+    }
+    report
+}
+
+/// As [`check`] without drawing, telling `begin` of everything that the environment is about to be used for.
 fn check_with_progress(registry: &Registry, spec: &EnvSpec, begin: &dyn Fn(String)) -> Report {
     let mut report = Report { env: spec.name.clone(), ..Report::default() };
     let build = || {
@@ -133,7 +163,6 @@ fn check_with_progress(registry: &Registry, spec: &EnvSpec, begin: &dyn Fn(Strin
             report.error(message);
         }
     }
-    report.frame = first.frame;
     drop((first.env, second.env));
     report
 }

@@ -19,6 +19,8 @@ pub(super) struct Trial<'a> {
     pub steps: u64,
     pub episodes: u64,
     pub frame: Option<(u32, u32)>,
+    /// Whether it is drawn, which needs one that was made for that.
+    pub drawn: bool,
     /// The first finding of each kind.
     pub findings: Vec<(&'static str, String)>,
     floats: Vec<f32>,
@@ -115,6 +117,7 @@ impl<'a> Trial<'a> {
             steps: 0,
             episodes: 0,
             frame: None,
+            drawn: false,
             findings: Vec::new(),
             floats,
             bytes,
@@ -296,7 +299,7 @@ impl<'a> Trial<'a> {
 
     /// Draws, and compares the picture's size with those before.
     fn render(&mut self) {
-        if self.place.episode >= DRAWN {
+        if !self.drawn || self.place.episode >= DRAWN {
             return;
         }
         self.begin("render");

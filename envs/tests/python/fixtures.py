@@ -85,6 +85,49 @@ class Pixels(gymnasium.Env):
         return self.picture[:, :, 0] if self.grey else self.picture
 
 
+class Painter(gymnasium.Env):
+    """Its picture is a parameter; `fault` is what is wrong with an instance that is made to be drawn."""
+
+    metadata = {"render_modes": ["rgb_array"], "render_fps": 12}
+    observation_space, action_space = Box(-1, 1, (1,), np.float32), Discrete(2)
+
+    def __init__(self, render_mode=None, picture=None, dtype="uint8", fault=""):
+        if render_mode is not None and fault == "display":
+            raise RuntimeError("cannot open display")
+        self.render_mode, self.fault = render_mode, fault
+        self.picture = picture if dtype == "list" else np.array(picture, dtype)
+
+    def mode(self):
+        return self.render_mode
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        return np.zeros(1, np.float32), {}
+
+    def step(self, action):
+        return self.np_random.uniform(-1, 1, 1).astype(np.float32), 1.0, bool(self.np_random.random() < 0.1), False, {}
+
+    def render(self):
+        if self.fault == "abort":
+            os.abort()
+        if self.fault == "raise":
+            raise ValueError("no canvas")
+        return self.picture
+
+
+class OldPainter(Painter):
+    """Names its render modes as before Gymnasium."""
+
+    metadata = {"render.modes": ["rgb_array"]}
+
+
+class Unaware(Pixels):
+    """Says that it draws, and does not know of render modes."""
+
+    def __init__(self):
+        super().__init__()
+
+
 class Walk(gymnasium.Env):
     """A random walk that fails in the given phase, at the given step of the episode, in the given way; only if it can remove `once`."""
 
@@ -181,5 +224,5 @@ def walk():
 
 gymnasium.register("PixelsOfFunction-v0", pixels)
 gymnasium.register("WalkOfFunction-v0", walk)
-for environment in (Kinds, Pixels, Walk):
+for environment in (Kinds, OldPainter, Painter, Pixels, Unaware, Walk):
     gymnasium.register(f"{environment.__name__}-v0", environment)

@@ -10,7 +10,7 @@ use crate::{Dtype, EnvError, Space};
 #[serde(rename_all = "snake_case")]
 pub enum Request<'a> {
     /// Answered with [`Made`].
-    Make { name: &'a str, params: &'a Map<String, Value> },
+    Make { name: &'a str, params: &'a Map<String, Value>, drawn: bool },
     /// Answered with what the method returned, or the attribute.
     Call { row: u32, name: &'a str, arguments: &'a Value },
     /// Answered with width and height and then, in a message of their own, the pixels; or with nothing.

@@ -2,8 +2,8 @@
 //!
 //! `gymnasium:CartPole-v1`, `gymnasium:ALE/Breakout-v5` (needs `ale-py`) or, as Gymnasium itself writes it when a module
 //! has to be imported first, `gymnasium:mypackage:MyEnv-v0`. Modules are also found in the current folder. The parameters
-//! go to `gymnasium.make` as they are: the environment's own, and `max_episode_steps`, `disable_env_checker` and the
-//! like. Two are ours:
+//! go to `gymnasium.make` as they are: the environment's own, and `max_episode_steps`, `render_mode`, `disable_env_checker` and
+//! the like. Only an environment that will be drawn is made with `render_mode="rgb_array"`. Two are ours:
 //!
 //! - `python`: the interpreter. Left out, it is `$VIRTUAL_ENV/bin/python`, or `python3` without a virtual environment. It
 //!   needs Gymnasium 1.0 or later; building and running Phalanx needs no Python otherwise.
@@ -95,16 +95,17 @@ pub struct GymnasiumEnv {
 }
 
 impl GymnasiumEnv {
-    /// Makes the environment that `gymnasium.make(name, **params)` makes.
+    /// Makes the environment that `gymnasium.make(name, **params)` makes; one that will be `drawn` has the render mode
+    /// `rgb_array` if it can draw so, unless the parameters name another.
     ///
     /// # Errors
     /// [`EnvError::Failed`] with Python's traceback, or with what is wrong with the interpreter; [`EnvError::Params`] when
     /// `python` is not a path, or `seed_resets` neither true nor false.
-    pub fn new(name: &str, params: &Params) -> Result<Self, EnvError> {
+    pub fn new(name: &str, params: &Params, drawn: bool) -> Result<Self, EnvError> {
         let mut params = params.0.clone();
         let seed_resets = seed_resets(params.remove("seed_resets"))?;
         let host = Host::shared(&interpreter(params.remove("python"))?)?;
-        let made: Made = host.borrow_mut().request(&Request::Make { name, params: &params })?;
+        let made: Made = host.borrow_mut().request(&Request::Make { name, params: &params, drawn })?;
         let memory = host.borrow().map(made.offset, made.length)?;
         Ok(Self {
             row: made.row,
@@ -233,7 +234,7 @@ impl Env for GymnasiumEnv {
         Ok(lives.filter(|&lives| lives != UNCOUNTED).map(u64::from))
     }
 
-    /// `env.render()` of environments that can draw an `rgb_array`.
+    /// `env.render()` of environments that were made with the render mode `rgb_array`.
     fn render(&mut self) -> Result<Frame, EnvError> {
         self.host.borrow_mut().picture(self.row)
     }
@@ -260,10 +261,14 @@ impl Drop for GymnasiumEnv {
 
 /// Adds the provider.
 pub(crate) fn register(registry: Registry) -> Registry {
-    let open = |name: &str, params: &Params| -> Result<Box<dyn Env>, EnvError> {
-        Ok(Box::new(GymnasiumEnv::new(name, params)?))
+    let open = |drawn: bool| {
+        move |name: &str, params: &Params| -> Result<Box<dyn Env>, EnvError> {
+            Ok(Box::new(GymnasiumEnv::new(name, params, drawn)?))
+        }
     };
-    let provider = Provider::new("environments of Python's Gymnasium, gymnasium:CartPole-v1 say", open);
+    let provider =
+        Provider::new("environments of Python's Gymnasium, gymnasium:CartPole-v1 say", open(false));
+    let provider = provider.drawn(open(true));
     let provider = provider.needs(|| host::remedy(&usual_interpreter())).limits_itself(|params, limit| {
         // Gymnasium's own limit would hold beside another one; -1 is its word for none.
         let steps = if limit == 0 { -1 } else { i64::from(limit) };

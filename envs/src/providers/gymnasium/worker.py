@@ -5,6 +5,7 @@ descriptors. A message is its length in four bytes and JSON; an empty one is a b
 bell's number in their memory, and an empty answer says that all went well.
 """
 
+import ctypes
 import faulthandler
 import importlib
 import json
@@ -123,8 +124,9 @@ class Row:
 class Host:
     """All rows, and what can be asked of them."""
 
-    def __init__(self, memory):
+    def __init__(self, memory, headless):
         self.rows, self.memory, self.made, self.bell = {}, Memory(memory), 0, 0
+        self.headless = headless
 
     def answer_bell(self):
         """Lets the rows obey that have a command for this bell; the failures by row."""
@@ -139,8 +141,12 @@ class Host:
                     failures[number] = failure()
         return failures
 
-    def make(self, name, params):
-        env = make(name, params)
+    def make(self, name, params, drawn):
+        if drawn and self.headless:
+            settings = " ".join(f"{name}={value}" for name, value in self.headless.items())
+            print(f"there is no display: drawing with {settings}; set these variables to choose otherwise", file=sys.stderr)
+            self.headless = None
+        env = make(name, params, drawn)
         row = Row(env, self.memory)
         self.made += 1
         self.rows[self.made] = row
@@ -176,9 +182,7 @@ class Host:
         picture = env.render() if env.render_mode == "rgb_array" else None
         if picture is None:
             return None
-        if np.ndim(picture) != 3 or np.shape(picture)[2] != 3:
-            raise ValueError(f"render() returned {shown(picture)}, where (height, width, 3) is needed")
-        return np.ascontiguousarray(picture, np.uint8)
+        return pixels(picture)
 
     def close(self, row):
         row = self.rows.pop(row)
@@ -186,10 +190,31 @@ class Host:
         row.env.close()
 
 
-def make(name, params):
-    """The environment, with the render mode `rgb_array` if it can draw so, unless another one was asked for."""
+def pixels(picture):
+    """Bytes [height, width, 3] of what render() returned.
+
+    Floats (and booleans) are fractions of 255, unless one is above 1; they are rounded, and clipped to 0..255. A picture with alpha is
+    put on white.
+    """
+    array = np.asarray(picture)
+    if array.ndim != 3 or array.shape[2] not in (3, 4) or array.dtype.kind not in "biuf":
+        raise ValueError(f"render() returned {shown(picture)}, where (height, width, 3) is needed")
+    if array.dtype != np.uint8:
+        fractions = array.dtype.kind == "b" or array.dtype.kind == "f" and not (array > 1).any()
+        array = np.rint(np.clip(np.nan_to_num(array) * (255.0 if fractions else 1.0), 0, 255)).astype(np.uint8)
+    if array.shape[2] == 4:
+        share = array[:, :, 3:] / 255.0
+        array = np.rint(array[:, :, :3] * share + 255.0 * (1.0 - share))
+    return np.ascontiguousarray(array, np.uint8)
+
+
+def make(name, params, drawn):
+    """The environment; one to be drawn has the render mode `rgb_array` if it can draw so, unless another one was asked for."""
+    module = name.rpartition(":")[0] or REGISTERED_BY.get(name.split("/")[0])
+    if module:
+        importlib.import_module(module)
     drawing = {"render_mode": "rgb_array"}
-    draws = can_draw(name, params)
+    draws = drawn and can_draw(name, params)
     if draws is None:
         # A function that makes environments may not know of render modes.
         try:
@@ -201,11 +226,7 @@ def make(name, params):
 
 def can_draw(name, params):
     """Whether to ask for `rgb_array`; None when nothing but asking tells."""
-    module, _, name = name.rpartition(":")
-    module = module or REGISTERED_BY.get(name.split("/")[0])
-    if module:
-        importlib.import_module(module)
-    spec = gymnasium.registry.get(name)
+    spec = gymnasium.registry.get(name.rpartition(":")[2])
     if spec is None or "render_mode" in params or "render_mode" in spec.kwargs:
         return False
     creator = spec.entry_point
@@ -214,7 +235,9 @@ def can_draw(name, params):
     metadata = getattr(creator, "metadata", None)
     if metadata is None:
         return None
-    return isinstance(metadata, dict) and "rgb_array" in metadata.get("render_modes", ())
+    # The second is what the key was before Gymnasium.
+    modes = metadata.get("render_modes") or metadata.get("render.modes") if isinstance(metadata, dict) else None
+    return isinstance(modes, (list, tuple, set)) and "rgb_array" in modes
 
 
 def frames_per_second(metadata):
@@ -347,6 +370,24 @@ def leave_signals_to_the_learner():
     os.register_at_fork(before=block, after_in_parent=unblock, after_in_child=restore)
 
 
+def set_headless():
+    """Has libraries draw without a display where there is none; what the user has set stays. The variables set."""
+    environ = os.environ
+    if sys.platform != "linux" or environ.get("DISPLAY") or environ.get("WAYLAND_DISPLAY"):
+        return {}
+    usual = {"SDL_VIDEODRIVER": "dummy", "PYGLET_HEADLESS": "true"}
+    if "MUJOCO_GL" not in environ and "PYOPENGL_PLATFORM" not in environ:
+        try:
+            # Where it is missing, MuJoCo could not even be imported with it.
+            ctypes.CDLL("libEGL.so.1")
+            usual |= {"MUJOCO_GL": "egl", "PYOPENGL_PLATFORM": "egl"}
+        except OSError:
+            pass
+    added = {name: value for name, value in usual.items() if name not in environ}
+    environ.update(added)
+    return added
+
+
 def main():
     global gymnasium, np, spaces
     leave_signals_to_the_learner()
@@ -359,6 +400,7 @@ def main():
         os.set_inheritable(descriptor, False)
     os.set_blocking(commands, False)
     faulthandler.enable()
+    headless = set_headless()
     try:
         import gymnasium
         import numpy as np
@@ -367,7 +409,7 @@ def main():
         send(answers, {"failed": f"{type(error).__name__}: {error}"})
         return
     send(answers, {"value": None})
-    serve(Host(memory), commands, answers)
+    serve(Host(memory, headless), commands, answers)
 
 
 main()
