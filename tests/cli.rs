@@ -95,7 +95,7 @@ fn environments_are_listed_shown_and_suggested() {
     assert!(text(&output.stderr).contains("an override has the form key.path=value"), "{output:?}");
     let output = phalanx(&["envs", "show", "Pendulm-v1"]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(text(&output.stderr).contains("did you mean \"Pendulum-v1\"?"));
+    assert!(text(&output.stderr).contains("did you mean `Pendulum-v1`?"));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use phalanx::config::{self, Config, Problems, Source};
+use phalanx::config::{self, AlgorithmSettings, Config, Problems, Source};
 use phalanx::envs::{OnWorkerLoss, Registry, Workers};
 use proptest::prelude::*;
 
@@ -122,15 +122,56 @@ fn overrides_reach_everything() {
 }
 
 #[test]
+fn overrides_reach_into_what_an_earlier_one_named() {
+    let sets =
+        ["env=Pendulum-v1", "env.params.g=9.81", "evaluation.env=Pendulum-v1", "evaluation.env.time_limit=5"];
+    let config =
+        good("env: CartPole-v1\nalgorithm: ppo", &[&sets[..], &["algorithm.ppo.discount=0.5"]].concat());
+    assert_eq!(config.env.name, "Pendulum-v1");
+    assert_eq!(serde_json::to_value(&config.env.params).unwrap(), serde_json::json!({"g": 9.81}));
+    assert_eq!(config.evaluation_env().time_limit, Some(5));
+    let AlgorithmSettings::Ppo(ppo) = config.algorithm;
+    assert_eq!(ppo.discount, 0.5);
+}
+
+#[test]
+fn an_infinite_parameter_is_refused() {
+    let messages = parse("env: CartPole-v1", &["env.params.a=.inf"]).unwrap_err().to_string();
+    assert!(messages.starts_with("--set env.params.a=.inf: a number must be finite"), "{messages}");
+    let messages = config::from_sets(&["a=.nan".to_owned()]).unwrap_err().to_string();
+    assert!(messages.starts_with("--set a=.nan: a number must be finite"), "{messages}");
+}
+
+#[test]
+fn bytes_that_are_not_utf8_are_reported_at_their_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("latin1.yaml");
+    fs::write(&file, b"steps: 1000\nenv: CartPole-v1 # \xc3\xa9 caf\xe9\n").unwrap();
+    let messages = config::load(&file, &[], &Registry::standard()).unwrap_err().to_string();
+    let expected = format!("{}:2:25: the byte 0xe9 is not UTF-8; save the file in UTF-8\n", file.display());
+    assert!(messages.starts_with(&expected), "{messages}");
+}
+
+#[test]
+fn of_a_long_line_the_part_around_the_mistake_is_shown() {
+    let yaml = format!("{{env: CartPole-v1, {}rowss: 8}}", " ".repeat(1_000));
+    let messages = parse(&yaml, &[]).unwrap_err().to_string();
+    let lines: Vec<&str> = messages.lines().collect();
+    assert!(lines[0].starts_with("config.yaml:1:1020: unknown key `rowss`"), "{messages}");
+    assert_eq!(lines[1].find("rowss"), lines[2].find("^^^^^"), "{messages}");
+    assert!(lines[1].len() < 200, "{messages}");
+}
+
+#[test]
 fn mistakes_in_overrides_name_the_argument() {
-    let messages = parse("env: CartPole-v1", &["rows=x", "algorithm.ppo.discont=1", "rows.x=1"])
+    let messages = parse("env: CartPole-v1", &["rows=x", "algorithm.ppo.discont=1", "rows.y=1"])
         .unwrap_err()
         .to_string();
     for line in [
         "--set rows=x: expected an integer from 1 to 65536, found the text `x`",
         "--set algorithm.ppo.discont=1: unknown key `discont`; did you mean `discount`?",
         "      | algorithm.ppo.discont=1\n      |               ^^^^^^^",
-        "--set rows.x=1: `x` cannot be set",
+        "--set rows.y=1: `y` cannot be set",
         "3 problems found",
     ] {
         assert!(messages.contains(line), "{line}\nis not in\n{messages}");

@@ -18,12 +18,12 @@ pub enum EnvError {
     #[error("{0}")]
     Died(String),
     /// No environment has this name.
-    #[error("no environment is called {name:?}{}", suggestion(.nearest.as_deref()))]
+    #[error("no environment is called `{name}`; {}", meant(.suggestion.as_deref()))]
     UnknownName {
         /// The name as asked for.
         name: String,
-        /// The registered name that looks most like it.
-        nearest: Option<String>,
+        /// What was probably meant.
+        suggestion: Option<String>,
     },
     /// This program could have been built with the environment, and was not.
     #[error("{name} is not built in: {remedy}")]
@@ -142,8 +142,11 @@ impl EnvError {
     }
 }
 
-fn suggestion(nearest: Option<&str>) -> String {
-    nearest.map_or_else(String::new, |n| format!(" (did you mean {n:?}?)"))
+fn meant(name: Option<&str>) -> String {
+    match name {
+        Some(name) => format!("did you mean `{name}`?"),
+        None => "`phalanx envs list` shows those that are known".to_owned(),
+    }
 }
 
 fn backtrace_text(backtrace: &str) -> String {

@@ -22,6 +22,7 @@ mod registry;
 mod seed;
 mod space;
 mod spec;
+mod suggest;
 mod worker;
 pub mod wrappers;
 
@@ -37,5 +38,6 @@ pub use registry::{Entry, EnvInfo, Provider, Registry};
 pub use seed::{Generator, episode_seed, generator};
 pub use space::{Dtype, Space};
 pub use spec::{EnvSpec, Params};
+pub use suggest::nearest;
 pub use worker::{Chosen, OnWorkerLoss, WorkerBatch, WorkerOptions, Workers, Zygote, batch};
 pub use wrappers::WrapperSpec;

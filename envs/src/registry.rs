@@ -5,11 +5,9 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use crate::suggest::{nearest, split_version};
 use crate::wrappers::{Boxed, LimitDuration};
 use crate::{Env, EnvError, EnvSpec, Params, Space, native, providers};
-
-/// Names less alike than this are no suggestion, on Jaro and Winkler's scale from 0 to 1.
-const ALIKE: f64 = 0.75;
 
 /// Environments of the features `mujoco` and `gym-rs`, known also where these are off.
 const MUJOCO: [&str; 10] = [
@@ -335,18 +333,18 @@ impl Registry {
             .and_then(|(prefix, rest)| Some(self.providers.get(prefix)?.entry(rest, drawn)));
         behind.ok_or_else(|| match self.remedy(name) {
             Some(remedy) => EnvError::NotBuiltIn { name: name.to_owned(), remedy: remedy.to_owned() },
-            None => EnvError::UnknownName { name: name.to_owned(), nearest: self.nearest(name) },
+            None => EnvError::UnknownName { name: name.to_owned(), suggestion: self.suggestion(name) },
         })
     }
 
-    /// The known name that looks most like `name`, if one does.
-    fn nearest(&self, name: &str) -> Option<String> {
-        let name = name.to_lowercase();
-        let likeness = |other: &str| strsim::jaro_winkler(&name, &other.to_lowercase());
+    /// What was probably meant by a name that is not known: a known one that looks like it, else one of Gymnasium's where it is written
+    /// as those are.
+    fn suggestion(&self, name: &str) -> Option<String> {
         let known = self.names().chain(self.missing.keys().map(String::as_str));
-        let (best, nearest) =
-            known.map(|other| (likeness(other), other)).max_by(|(a, _), (b, _)| a.total_cmp(b))?;
-        (best >= ALIKE).then(|| nearest.to_owned())
+        let id = name.strip_prefix("gym:").unwrap_or(name);
+        let is_gymnasium = || split_version(id).1.is_some() && self.providers.contains_key("gymnasium");
+        let near = nearest(name, known).map(str::to_owned);
+        near.or_else(|| is_gymnasium().then(|| format!("gymnasium:{id}")))
     }
 }
 
@@ -382,6 +380,30 @@ mod tests {
             }
         }
         let message = registry.info("HalfCheeta-v5").unwrap_err().to_string();
-        assert!(message.contains("did you mean \"HalfCheetah-v5\"?"), "{message}");
+        assert!(message.contains("did you mean `HalfCheetah-v5`"), "{message}");
+    }
+
+    #[test]
+    fn unknown_names_suggest_what_was_probably_meant() {
+        let message = |name: &str| Registry::standard().check_name(name).unwrap_err().to_string();
+        for (name, suggestion) in [
+            ("LunarLander-v3", "; did you mean `gymnasium:LunarLander-v3`?"),
+            ("ALE/Pong-v5", "; did you mean `gymnasium:ALE/Pong-v5`?"),
+            ("mine:Walk-v0", "; did you mean `gymnasium:mine:Walk-v0`?"),
+            ("Pong-v5", "; did you mean `gymnasium:Pong-v5`?"),
+            ("gym:Taxi-v3", "; did you mean `gymnasium:Taxi-v3`?"),
+            ("gym:CartPole-v1", "; did you mean `CartPole-v1`?"),
+            ("CartPole-v0", "; did you mean `CartPole-v1`?"),
+            ("cartpole", "; did you mean `CartPole-v1`?"),
+            ("warehouse", "; `phalanx envs list` shows those that are known"),
+        ] {
+            assert_eq!(message(name), format!("no environment is called `{name}`{suggestion}"));
+        }
+        // Without Python's environments, none of them is suggested.
+        let message = Registry::new().check_name("Pong-v5").unwrap_err().to_string();
+        assert_eq!(
+            message,
+            "no environment is called `Pong-v5`; `phalanx envs list` shows those that are known"
+        );
     }
 }

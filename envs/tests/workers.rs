@@ -251,7 +251,7 @@ fn what_cannot_be_had_is_refused_in_words() {
     for text in [
         "workers: none can be forked here: use 0",
         "workers: step_deadline is 0",
-        "no environment is called \"faulti\" (did you mean \"faulty\"?)",
+        "no environment is called `faulti`; did you mean `faulty`?",
         "workers: 3 workers cannot share 2 rows",
         "open descriptors are needed",
     ] {

@@ -5,7 +5,6 @@
 use phalanx_algorithms::{EpisodesRollout, RolloutSettings, StepsRollout};
 use phalanx_envs::{EnvSpec, Registry, Workers};
 
-use super::expect::{list, nearest};
 use super::{AlgorithmSettings, Config};
 
 /// More transitions than this fit into no machine's memory, and their bytes not into its numbers.
@@ -40,20 +39,7 @@ fn conflict(paths: &[&'static str], message: String) -> Conflict {
 }
 
 fn env(path: &'static str, env: &EnvSpec, registry: &Registry) -> Option<Conflict> {
-    let name = env.name.as_str();
-    if registry.check_name(name).is_ok() {
-        return None;
-    }
-    if let Some(remedy) = registry.remedy(name) {
-        return Some(conflict(&[path], format!("{name} is not built in: {remedy}")));
-    }
-    let providers: Vec<String> = registry.providers().map(|(prefix, _)| format!("{prefix}:…")).collect();
-    let names: Vec<&str> = registry.names().chain(providers.iter().map(String::as_str)).collect();
-    let help = match nearest(name, names.iter().copied()) {
-        Some(near) => format!("did you mean `{near}`?"),
-        None => format!("known are {}", list(&names, "and")),
-    };
-    Some(conflict(&[path], format!("no environment is called `{name}`; {help}")))
+    registry.check_name(&env.name).err().map(|error| conflict(&[path], error.to_string()))
 }
 
 fn workers(config: &Config) -> Option<Conflict> {

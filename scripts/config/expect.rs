@@ -2,7 +2,8 @@
 
 use serde_json::Value as Json;
 
-use super::schema::{alternatives, properties, resolve, words};
+use super::keywords::{alternatives, properties, resolve, words};
+use super::scalar;
 use super::tree::Value;
 
 /// What a schema asks for, in words.
@@ -96,10 +97,28 @@ pub fn found(value: &Value) -> String {
         Value::Text { text, quoted: false } if matches!(text.to_lowercase().as_str(), "no" | "off") => {
             format!("the text `{text}` (write `false`)")
         }
-        Value::Text { text, quoted: false } => format!("the text `{text}`"),
-        Value::Text { text, .. } => format!("the quoted text \"{text}\""),
+        Value::Text { text, quoted: false } => match text.replace(',', "_") {
+            number if matches!(scalar::resolve(&number), Ok(Value::Integer(_))) => {
+                format!("the text `{text}` (write `{number}`)")
+            }
+            _ => format!("the text `{text}`"),
+        },
+        Value::Text { text, .. } => match scalar::resolve(text) {
+            Ok(Value::Bool(_) | Value::Integer(_) | Value::Float(_)) => {
+                format!("the quoted text \"{text}\" (write `{text}`)")
+            }
+            _ => format!("the quoted text \"{text}\""),
+        },
         Value::Sequence(items) => format!("a list of {}", items.len()),
         Value::Mapping(_) => "a mapping".to_owned(),
+    }
+}
+
+/// A number or text as it was written.
+pub fn plain(value: &Value) -> String {
+    match value {
+        Value::Text { text, .. } => text.clone(),
+        other => found(other),
     }
 }
 
@@ -111,17 +130,4 @@ pub fn list(names: &[&str], last: &str) -> String {
         [one] => one.clone(),
         [front @ .., back] => format!("{} {last} {back}", front.join(", ")),
     }
-}
-
-/// The known name that looks most like `name`, if one is near: a third of its letters may differ.
-pub fn nearest<'n>(name: &str, known: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
-    let plain = |text: &str| text.to_lowercase().replace('-', "_");
-    let distance = |other: &str| strsim::damerau_levenshtein(&plain(name), &plain(other));
-    let limit = name.chars().count().div_ceil(3);
-    known
-        .into_iter()
-        .map(|other| (distance(other), other))
-        .filter(|(d, _)| *d <= limit)
-        .min()
-        .map(|(_, name)| name)
 }

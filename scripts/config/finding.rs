@@ -3,6 +3,9 @@
 use std::fmt;
 use std::path::PathBuf;
 
+/// Characters of a line that are shown.
+const LONGEST_LINE: usize = 160;
+
 /// Where settings come from.
 #[derive(Debug, Clone)]
 pub enum Source {
@@ -80,9 +83,16 @@ impl fmt::Display for Problems {
             let line = text.lines().nth(place.line - 1).unwrap_or_default();
             if place.width > 0 {
                 let margin = if text.contains('\n') { place.line.to_string() } else { String::new() };
-                let width = place.width.min(line.chars().count().saturating_sub(place.column - 1)).max(1);
-                writeln!(f, "{margin:>5} | {}", printable(line))?;
-                writeln!(f, "      | {}{}", " ".repeat(place.column - 1), "^".repeat(width))?;
+                // Of a long line, what is around the place.
+                let skipped = place
+                    .column
+                    .saturating_sub(LONGEST_LINE / 2)
+                    .min(line.chars().count().saturating_sub(LONGEST_LINE));
+                let line: String = line.chars().skip(skipped).take(LONGEST_LINE).collect();
+                let column = place.column - skipped;
+                let width = place.width.min(line.chars().count().saturating_sub(column - 1)).max(1);
+                writeln!(f, "{margin:>5} | {}", printable(&line))?;
+                writeln!(f, "      | {}{}", " ".repeat(column - 1), "^".repeat(width))?;
             }
         }
         match self.findings.len() {

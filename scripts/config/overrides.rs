@@ -60,8 +60,14 @@ fn put(node: &mut Node, keys: &[(String, Place)], value: Node) -> Result<(), Fin
         *node = value;
         return Ok(());
     };
-    if node.value == Value::Null {
-        node.value = Value::Mapping(Vec::new());
+    match &node.value {
+        Value::Null => node.value = Value::Mapping(Vec::new()),
+        // A choice by its name alone, as in `algorithm: ppo`, gets settings.
+        Value::Text { text, .. } if text == key => {
+            let value = Node { value: Value::Null, place: node.place };
+            node.value = Value::Mapping(vec![Entry { key: key.clone(), key_place: node.place, value }]);
+        }
+        _ => {}
     }
     let child = match &mut node.value {
         Value::Mapping(entries) => {

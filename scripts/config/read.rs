@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::string::FromUtf8Error;
 
 use phalanx_envs::Registry;
 
@@ -31,9 +32,24 @@ pub enum ConfigError {
 /// # Errors
 /// [`ConfigError::Read`], or [`ConfigError::Problems`] with everything that is wrong.
 pub fn load(path: &Path, sets: &[String], registry: &Registry) -> Result<Config, ConfigError> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+    let bytes = std::fs::read(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+    let text = String::from_utf8(bytes).map_err(|error| not_utf8(path, &error))?;
     Ok(parse(Source::File(path.to_owned(), text), sets, registry)?)
+}
+
+fn not_utf8(path: &Path, error: &FromUtf8Error) -> Problems {
+    let (good, rest) = error.as_bytes().split_at(error.utf8_error().valid_up_to());
+    let before = String::from_utf8_lossy(good);
+    let line = before.rsplit('\n').next().unwrap_or_default();
+    let place = Place {
+        line: before.matches('\n').count() + 1,
+        column: line.chars().count() + 1,
+        width: 1,
+        ..Place::whole(0)
+    };
+    let message = format!("the byte 0x{:02x} is not UTF-8; save the file in UTF-8", rest[0]);
+    let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
+    Problems::new(vec![Source::File(path.to_owned(), text)], vec![Finding { place, message }])
 }
 
 /// Reads a configuration from a text; see [`load`].
@@ -62,12 +78,10 @@ fn settle(
     registry: &Registry,
     findings: &mut Vec<Finding>,
 ) -> Option<Config> {
-    spell_out_env(&mut root);
-    if let Some(entry) = entry(&mut root, "evaluation") {
-        spell_out_env(&mut entry.value);
-    }
+    spell_out_envs(&mut root);
     for (i, set) in sets.iter().enumerate() {
         findings.extend(overrides::apply(&mut root, set, i + 1).err());
+        spell_out_envs(&mut root);
     }
     let (misfits, mut taken) = schema::check(&json_schema(), &mut root);
     findings.extend(misfits);
@@ -86,7 +100,14 @@ fn settle(
     Some(config)
 }
 
-/// `env: NAME` as `env: {name: NAME}`, so that overrides can reach into it.
+/// `env: NAME` as `env: {name: NAME}`, so that the next override can reach into it.
+fn spell_out_envs(root: &mut Node) {
+    spell_out_env(root);
+    if let Some(entry) = entry(root, "evaluation") {
+        spell_out_env(&mut entry.value);
+    }
+}
+
 fn spell_out_env(parent: &mut Node) {
     let Some(Entry { key_place, value, .. }) = entry(parent, "env") else { return };
     if matches!(value.value, Value::Text { .. }) {

@@ -5,10 +5,12 @@
 
 use std::slice;
 
+use phalanx_envs::nearest;
 use serde_json::{Value as Json, json};
 
-use super::expect::{any_of, expected, found, list, nearest};
+use super::expect::{any_of, expected, found, list, plain};
 use super::finding::{Finding, Place};
+use super::keywords::{alternatives, properties, resolve, strings, words};
 use super::tree::{Entry, Node, Value};
 
 /// A path of keys and list indices.
@@ -61,7 +63,7 @@ impl<'s> Walker<'s> {
     /// Whether `node` fits; `at` is where something that is missing from it should be reported.
     fn node(&mut self, schema: &'s Json, node: &mut Node, at: Place) -> bool {
         let schema = resolve(self.schema, schema);
-        if node.value == Value::Refused || !self.number(node) {
+        if node.value == Value::Refused {
             return false;
         }
         let alternatives = alternatives(self.schema, schema);
@@ -76,25 +78,19 @@ impl<'s> Walker<'s> {
             node.value = Value::Integer(x as i128);
         }
         if !fits(schema, &node.value) {
-            let message = format!("expected {}, found {}", expected(self.schema, schema), found(&node.value));
+            let mut message =
+                format!("expected {}, found {}", expected(self.schema, schema), found(&node.value));
+            if let (Some(items), Value::Text { .. } | Value::Integer(_) | Value::Float(_)) =
+                (schema.get("items"), &node.value)
+                && admits(self.schema, items, &node.value)
+            {
+                message = format!("expected a list, found {0}; write `[{0}]`", plain(&node.value));
+            }
             return self.note(node.place, message);
         }
         match &mut node.value {
             Value::Sequence(items) => self.items(schema, items),
             Value::Mapping(entries) => self.object(schema, entries, at),
-            _ => true,
-        }
-    }
-
-    /// JSON has no infinity and no integers beyond 64 bits, and no setting needs them.
-    fn number(&mut self, node: &Node) -> bool {
-        match node.value {
-            Value::Float(x) if !x.is_finite() => {
-                self.note(node.place, "a number must be finite, and not too large".to_owned())
-            }
-            Value::Integer(i) if i64::try_from(i).is_err() && u64::try_from(i).is_err() => {
-                self.note(node.place, "an integer must fit into 64 bits".to_owned())
-            }
             _ => true,
         }
     }
@@ -254,28 +250,6 @@ fn spell_out(alternatives: &[&Json], node: &mut Node) {
     }
 }
 
-/// Follows `$ref`; the schemas of `schemars` keep their definitions at the root.
-pub(super) fn resolve<'s>(root: &'s Json, mut schema: &'s Json) -> &'s Json {
-    while let Some(target) = schema.get("$ref").and_then(Json::as_str) {
-        let Some(next) = target.strip_prefix('#').and_then(|pointer| root.pointer(pointer)) else { break };
-        schema = next;
-    }
-    schema
-}
-
-/// The alternatives of an enum or an optional value, those of nested ones included; empty for anything else.
-pub(super) fn alternatives<'s>(root: &'s Json, schema: &'s Json) -> Vec<&'s Json> {
-    let schema = resolve(root, schema);
-    let Some(list) = schema.get("oneOf").or_else(|| schema.get("anyOf")).and_then(Json::as_array) else {
-        return Vec::new();
-    };
-    let nested = |schema| {
-        let inner = alternatives(root, schema);
-        if inner.is_empty() { vec![resolve(root, schema)] } else { inner }
-    };
-    list.iter().flat_map(nested).collect()
-}
-
 /// Every path below the root at which `key` is known.
 fn find_key(root: &Json, schema: &Json, key: &str, path: &mut Vec<String>, homes: &mut Vec<String>) {
     let schema = resolve(root, schema);
@@ -326,6 +300,13 @@ fn fits(schema: &Json, value: &Value) -> bool {
     })
 }
 
+/// As [`fits`], of a schema with references and alternatives.
+fn admits(root: &Json, schema: &Json, value: &Value) -> bool {
+    let schema = resolve(root, schema);
+    let choices = alternatives(root, schema);
+    if choices.is_empty() { fits(schema, value) } else { choices.iter().any(|choice| fits(choice, value)) }
+}
+
 fn length(schema: &Json, least: &str, most: &str, length: usize) -> bool {
     let bound = |key| schema.get(key).and_then(Json::as_u64);
     bound(least).is_none_or(|b| length as u64 >= b) && bound(most).is_none_or(|b| length as u64 <= b)
@@ -333,18 +314,4 @@ fn length(schema: &Json, least: &str, most: &str, length: usize) -> bool {
 
 fn is_integer(schema: &Json) -> bool {
     schema["type"] == "integer" || strings(schema.get("type")).contains(&"integer")
-}
-
-pub(super) fn properties(schema: &Json) -> Vec<(&str, &Json)> {
-    let object = schema.get("properties").and_then(Json::as_object);
-    object.into_iter().flatten().map(|(name, schema)| (name.as_str(), schema)).collect()
-}
-
-/// The words that an enum of plain words admits.
-pub(super) fn words(schema: &Json) -> Vec<&str> {
-    schema.get("const").and_then(Json::as_str).into_iter().chain(strings(schema.get("enum"))).collect()
-}
-
-fn strings(list: Option<&Json>) -> Vec<&str> {
-    list.and_then(Json::as_array).into_iter().flatten().filter_map(Json::as_str).collect()
 }

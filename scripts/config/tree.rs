@@ -3,7 +3,7 @@
 //! Anchors, tags and several documents in one file are refused with a message: a configuration says everything
 //! where it is read.
 
-use granit_parser::{Event, Parser, ScalarStyle, Span, StrInput};
+use granit_parser::{Event, Options, Parser, ScalarStyle, Span, StrInput};
 
 use super::finding::{Finding, Place};
 use super::scalar;
@@ -97,7 +97,7 @@ impl Node {
         }
     }
 
-    /// This tree as JSON, in which integers beyond 64 bits and non-finite numbers become null.
+    /// This tree as JSON. Numbers that JSON lacks are null; a tree that was read has none.
     pub fn to_json(&self) -> serde_json::Value {
         use serde_json::Value as Json;
         match &self.value {
@@ -114,13 +114,30 @@ impl Node {
 
 /// The tree of a YAML text, or `None` after an error of syntax, which is among the findings.
 pub fn parse(text: &str, source: usize, findings: &mut Vec<Finding>) -> Option<Node> {
-    let mut reader = Reader { events: Parser::new_from_str(text), source, findings };
+    let mut options = Options::default();
+    options.emit_anchor_events = true;
+    let mut reader = Reader { events: Parser::new_from_str_with_options(text, options), source, findings };
     match reader.document() {
         Ok(node) => Some(node),
         Err(finding) => {
             findings.push(finding);
             None
         }
+    }
+}
+
+const ALIASES: &str = "anchors and aliases are not supported; write the value out";
+
+/// The value if JSON can hold it, in which parameters travel to environments.
+fn finite(value: Value) -> Result<Value, String> {
+    match value {
+        Value::Float(x) if !x.is_finite() => {
+            Err("a number must be finite: write a large one, 1e30 say, or leave the setting out".to_owned())
+        }
+        Value::Integer(i) if i64::try_from(i).is_err() && u64::try_from(i).is_err() => {
+            Err("an integer must fit into 64 bits".to_owned())
+        }
+        value => Ok(value),
     }
 }
 
@@ -138,10 +155,10 @@ impl<'t> Reader<'t, '_> {
                 (Event::StreamEnd, _) => {
                     return Ok(root.unwrap_or(Node { value: Value::Null, place: Place::whole(self.source) }));
                 }
-                (Event::StreamStart | Event::DocumentStart(..) | Event::DocumentEnd, _) => {}
-                (_, span) if root.is_some() => {
+                (Event::DocumentStart(..), span) if root.is_some() => {
                     return Err(self.finding(span, "a configuration is one document; take out the `---`"));
                 }
+                (Event::StreamStart | Event::DocumentStart(..) | Event::DocumentEnd, _) => {}
                 (event, span) => root = Some(self.node(event, span)?),
             }
         }
@@ -149,24 +166,31 @@ impl<'t> Reader<'t, '_> {
 
     fn node(&mut self, event: Event<'t>, span: Span) -> Result<Node, Finding> {
         let place = self.place(span);
-        let refusal = if event.anchor_id().is_some() || event.is_alias() {
-            Some("anchors and aliases are not supported; write the value out")
-        } else {
-            event.tag().map(|_| "tags are not supported; take it out")
-        };
+        let refused = self.findings.len();
+        if event.anchor_id().is_some() {
+            // The anchor was written before its value, and is the event after it.
+            let (_, anchor) = self.next()?;
+            self.note(self.place(anchor), ALIASES);
+        } else if event.is_alias() {
+            self.note(place, ALIASES);
+        }
+        if event.tag().is_some() {
+            self.note(self.place(span.tag_span().unwrap_or(span)), "tags are not supported; take it out");
+        }
+        let refused = self.findings.len() > refused;
         let value = match event {
-            Event::Scalar(text, ScalarStyle::Plain, ..) => scalar::resolve(&text).unwrap_or_else(|message| {
-                self.note(place, &message);
-                Value::Refused
-            }),
+            Event::Scalar(text, ScalarStyle::Plain, ..) => {
+                scalar::resolve(&text).and_then(finite).unwrap_or_else(|message| {
+                    self.note(place, &message);
+                    Value::Refused
+                })
+            }
             Event::Scalar(text, ..) => Value::Text { text: text.into_owned(), quoted: true },
             Event::SequenceStart(..) => self.sequence()?,
             Event::MappingStart(..) => self.mapping()?,
             _ => Value::Null,
         };
-        let Some(message) = refusal else { return Ok(Node { value, place }) };
-        self.note(place, message);
-        Ok(Node { value: Value::Refused, place })
+        Ok(Node { value: if refused { Value::Refused } else { value }, place })
     }
 
     fn sequence(&mut self) -> Result<Value, Finding> {
@@ -194,6 +218,8 @@ impl<'t> Reader<'t, '_> {
             let value = self.node(event, span)?;
             match key {
                 None => self.note(key_place, "a key must be a word"),
+                // Its alias is reported.
+                Some(key) if key == "<<" && value.value == Value::Refused => {}
                 Some(key) => match entries.iter().find(|e| e.key == key) {
                     Some(first) => {
                         let line = first.key_place.line;

@@ -426,9 +426,12 @@ fn a_wrong_name_or_parameter_says_what_would_be_right() {
     let build = |spec: &EnvSpec| registry.build(spec).err().unwrap().to_string();
     assert_eq!(
         build(&EnvSpec::named("cartpole-v0")),
-        "no environment is called \"cartpole-v0\" (did you mean \"CartPole-v1\"?)"
+        "no environment is called `cartpole-v0`; did you mean `CartPole-v1`?"
     );
-    assert_eq!(build(&EnvSpec::named("zzz")), "no environment is called \"zzz\"");
+    assert_eq!(
+        build(&EnvSpec::named("zzz")),
+        "no environment is called `zzz`; `phalanx envs list` shows those that are known"
+    );
     let params = |json: &str| Params(serde_json::from_str(json).unwrap());
     let spec = EnvSpec { params: params(r#"{"gravity": 9.8}"#), ..EnvSpec::named("Pendulum-v1") };
     assert_eq!(build(&spec), "parameters of Pendulum-v1: unknown field `gravity`, expected `g`");
