@@ -215,13 +215,11 @@ impl Player {
         let mut video = None;
         let mut show = |picture: Option<&Frame>| -> Result<(), VideoError> {
             let Some(picture) = picture else { return Ok(()) };
-            match &mut video {
-                Some(video) => Video::push(video, picture),
-                None => {
-                    video = Some(Video::begin(&options.out, &stem, options.format, fps, picture)?);
-                    Ok(())
-                }
+            if let Some(video) = &mut video {
+                return Video::push(video, picture);
             }
+            video = Some(Video::begin(&options.out, &stem, options.format, fps, picture)?);
+            Ok(())
         };
         let ended = loop {
             if length % every == 0 {

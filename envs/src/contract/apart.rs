@@ -71,8 +71,8 @@ fn apart(deadline: Duration, work: Work<'_>) -> Result<Result<Report, String>, E
                 os::exit(1);
             }
             os::print_to_standard_error();
-            let done = guard(|| Ok(work(&to)));
-            os::exit(i32::from(!matches!(done, Ok(Ok(())))));
+            let ended = guard(|| Ok(work(&to)));
+            os::exit(i32::from(!matches!(ended, Ok(Ok(())))));
         }
     }
 }
