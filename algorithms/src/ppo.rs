@@ -296,7 +296,8 @@ fn norm(numbers: &[f32]) -> f64 {
     (sums.iter().sum::<f64>() + rest).sqrt()
 }
 
-/// Fails where an observation of the transitions that are `held` is not finite: everything would be spoiled by it.
+/// Fails where an observation that the update reads for the transitions that are `held` is not finite: everything would be
+/// spoiled by it.
 fn check_observations(block: &Block, rollout: &Rollout, held: &[i64]) -> Result<(), AlgorithmError> {
     let check = |shown: Row<'_>, what: &str, row: usize, t: usize| {
         let Row::F32(shown) = shown else { return Ok(()) };
@@ -311,12 +312,14 @@ fn check_observations(block: &Block, rollout: &Rollout, held: &[i64]) -> Result<
     held.iter().try_for_each(|&i| {
         let (t, row) = (i as usize / rows, i as usize % rows);
         check(block.observation_row(t, row), "observation", row, t)?;
-        if block.episode(t, row).is_over() {
-            check(block.final_observation_row(t, row), "final observation", row, t)
-        } else if t + 1 == rollout.len {
-            check(block.observation_row(t + 1, row), "observation", row, t + 1)
-        } else {
-            Ok(())
+        match block.episode(t, row) {
+            // P12: nothing follows a terminated episode, so nothing reads its last observation.
+            Episode::Terminated => Ok(()),
+            Episode::Truncated => check(block.final_observation_row(t, row), "final observation", row, t),
+            Episode::Running | Episode::LifeLost if t + 1 == rollout.len => {
+                check(block.observation_row(t + 1, row), "observation", row, t + 1)
+            }
+            Episode::Running | Episode::LifeLost => Ok(()),
         }
     })
 }

@@ -236,13 +236,11 @@ fn a_stop_cuts_an_evaluation_short() {
 
 #[test]
 fn an_observation_that_is_not_finite_is_named() {
-    // What step 41 of a row showed is observation 9 of its second rollout; what step 40 showed, the last of an episode, is final.
-    for (at, what, time) in [(41, "observation[0]", 9), (40, "final observation[0]", 7)] {
-        let (_folder, _, error) = spoiled(at, Some(1.0), f32::INFINITY);
-        let AlgorithmError::Stopped { source, .. } = error else { panic!("{error}") };
-        let expected = format!("{what} is not finite (inf) at row 0, time {time} of the rollout");
-        assert!(source.to_string().contains(&expected), "{source}");
-    }
+    // What step 41 of a row showed is observation 9 of its second rollout.
+    let (_folder, _, error) = spoiled(41, Some(1.0), f32::INFINITY);
+    let AlgorithmError::Stopped { source, .. } = error else { panic!("{error}") };
+    let expected = "observation[0] is not finite (inf) at row 0, time 9 of the rollout";
+    assert!(source.to_string().contains(expected), "{source}");
 }
 
 #[test]
