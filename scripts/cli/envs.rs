@@ -5,7 +5,9 @@ use std::io::Write;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use phalanx_envs::{EnvInfo, EnvSpec, Params, Registry, WrapperSpec, contract};
+use indicatif::{ProgressBar, ProgressStyle};
+use phalanx_envs::contract::{self, CheckLimits, Severity};
+use phalanx_envs::{EnvInfo, EnvSpec, Params, Registry, WrapperSpec};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -15,10 +17,19 @@ use crate::config::{self, ConfigError};
 pub(super) enum Command {
     /// List all environments, and what is missing to have more.
     List,
-    /// Use an environment and report where it breaks the contract of environments.
+    /// Use an environment and report whether it can be trained, and what will surprise.
+    ///
+    /// Errors keep it from being trained. Warnings do not: each says what is lost and what to do. Notes are worth knowing. The exit
+    /// code is 1 when there are errors.
     Check {
         #[command(flatten)]
         named: Named,
+        /// Count warnings as errors: exit with 1 for them, too.
+        #[arg(long)]
+        strict: bool,
+        /// Seconds of the whole check, what matters most first; what there was no time for is reported.
+        #[arg(long, default_value = "60", value_parser = clap::value_parser!(u32).range(1..))]
+        seconds: u32,
         /// Seconds that making it, a reset, a step or anything else of it may take.
         #[arg(long, default_value = "300", value_parser = clap::value_parser!(u32).range(1..), value_name = "SECONDS")]
         deadline: u32,
@@ -64,17 +75,42 @@ impl Named {
 pub(super) fn run(command: Command, registry: &Registry, out: &mut impl Write) -> anyhow::Result<()> {
     match command {
         Command::List => list(registry, out)?,
-        Command::Check { named, deadline } => {
-            let spec = named.spec()?;
-            // An unknown name or parameter is the user's slip, not a finding.
-            let report = contract::check_apart(registry, &spec, Duration::from_secs(deadline.into()))?;
-            writeln!(out, "{report}")?;
-            anyhow::ensure!(report.passed(), "{} breaks the contract of environments", spec.name);
+        Command::Check { named, strict, seconds, deadline } => {
+            check(&named.spec()?, strict, seconds, deadline, registry, out)?
         }
         Command::Show { named } => {
             show(&registry.info_of(&named.spec()?)?, out)?;
         }
     }
+    Ok(())
+}
+
+fn check(
+    spec: &EnvSpec,
+    strict: bool,
+    seconds: u32,
+    deadline: u32,
+    registry: &Registry,
+    out: &mut impl Write,
+) -> anyhow::Result<()> {
+    let [deadline, total] = [deadline, seconds].map(|seconds| Duration::from_secs(seconds.into()));
+    let style = ProgressStyle::with_template("{spinner} {elapsed} {wide_msg}");
+    let bar =
+        ProgressBar::new_spinner().with_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
+    // An unknown name or parameter is the user's slip, not a finding.
+    let report = contract::check_apart(registry, spec, CheckLimits { deadline, total }, &mut |begun| {
+        bar.set_message(begun.to_owned());
+    });
+    bar.finish_and_clear();
+    let report = report?;
+    writeln!(out, "{report}")?;
+    anyhow::ensure!(report.passed(), "{} cannot be trained", spec.name);
+    let warnings = report.count(Severity::Warning);
+    anyhow::ensure!(
+        !strict || warnings == 0,
+        "{}: --strict counts its {warnings} warnings as errors",
+        spec.name
+    );
     Ok(())
 }
 

@@ -1,13 +1,13 @@
 //! The check in a process of its own: nothing that an environment does can end it unnoticed.
 
 use std::io::{self, BufReader, ErrorKind, PipeReader, PipeWriter, Read, Write};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::unistd::getpid;
 use serde::{Deserialize, Serialize};
 
 use super::trial::guard;
-use super::{Report, check_drawing, check_with_progress};
+use super::{Report, Severity, check_drawing, check_within};
 use crate::os::{self, Fork, Process};
 use crate::{EnvError, EnvSpec, Registry};
 
@@ -22,34 +22,64 @@ enum Word {
     Found(Report),
 }
 
+/// How long a check may take.
+#[derive(Debug, Clone, Copy)]
+pub struct CheckLimits {
+    /// Making the environment, a reset, a step or anything else: longer is a finding.
+    pub deadline: Duration,
+    /// All of it, but for what has begun then: what there was no time for is a note.
+    pub total: Duration,
+}
+
 /// What a process is for, with what it says to the pipe.
 type Work<'a> = &'a dyn Fn(&PipeWriter) -> io::Result<()>;
 
-/// As [`check`](super::check), in processes of its own: that the environment crashes, leaves the process or takes longer than
-/// `deadline` for anything is a finding, too. It is drawn last, in a second process: what cannot be drawn can be trained.
+/// As [`check`](super::check), in processes of its own: that the environment crashes, leaves the process or takes longer than the
+/// deadline for anything is a finding, too. It is drawn last, in a second process: what cannot be drawn can be trained. `progress` is
+/// called with what the environment is about to be used for.
 ///
 /// # Errors
 /// What [`Registry::info_of`] says, and [`EnvError::Failed`] when there can be no process: this one must have a single thread.
-pub fn check_apart(registry: &Registry, spec: &EnvSpec, deadline: Duration) -> Result<Report, EnvError> {
-    let mut report = match apart(deadline, &|to| run_check(registry, spec, to))? {
+pub fn check_apart(
+    registry: &Registry,
+    spec: &EnvSpec,
+    limits: CheckLimits,
+    progress: &mut dyn FnMut(&str),
+) -> Result<Report, EnvError> {
+    let started = Instant::now();
+    let check = |to: &PipeWriter| run_check(registry, spec, limits.total, to);
+    let mut report = match apart(limits.deadline, &check, progress)? {
         Ok(report) => report,
         Err(how) => {
             let mut report = Report { env: spec.name.clone(), ..Report::default() };
-            report.error(format!("{how}: an environment must return an error instead"));
+            report.add(Severity::Error, format!("{how}: an environment must return an error instead"));
             return Ok(report);
         }
     };
-    if report.steps > 0 {
-        match apart(deadline, &|to| send(to, &Word::Found(check_drawing(registry, spec, &progress(to)))))? {
-            Ok(drawing) => report.add(drawing),
-            Err(how) => report.warning(format!("{how}: it cannot be drawn here")),
-        }
+    if report.steps == 0 {
+        return Ok(report);
+    }
+    let left = limits.total.saturating_sub(started.elapsed());
+    if left.is_zero() {
+        report.add(Severity::Note, "there was no time for drawing it");
+        return Ok(report);
+    }
+    let draw = |to: &PipeWriter| {
+        send(to, &Word::Found(check_drawing(registry, spec, Some(left), &|begun| begin(to, begun))))
+    };
+    match apart(limits.deadline, &draw, progress)? {
+        Ok(drawing) => report.add_drawing(drawing),
+        Err(how) => report.add(Severity::Note, format!("{how}: it cannot be drawn here")),
     }
     Ok(report)
 }
 
 /// Does something in a process of its own: what it found, or else in words how it ended.
-fn apart(deadline: Duration, work: Work<'_>) -> Result<Result<Report, String>, EnvError> {
+fn apart(
+    deadline: Duration,
+    work: Work<'_>,
+    progress: &mut dyn FnMut(&str),
+) -> Result<Result<Report, String>, EnvError> {
     let failed = |e: io::Error| EnvError::failed(format!("no process can be had for the check: {e}"));
     let threads = os::threads().map_err(failed)?;
     if threads != 1 {
@@ -62,7 +92,7 @@ fn apart(deadline: Duration, work: Work<'_>) -> Result<Result<Report, String>, E
     match os::fork().map_err(failed)? {
         Fork::Parent(pid) => {
             drop(to);
-            listen(DeadlineReader { words, deadline }, pid.as_raw())
+            listen(DeadlineReader { words, deadline }, pid.as_raw(), progress)
         }
         Fork::Child => {
             drop(words);
@@ -82,20 +112,17 @@ fn send(mut to: &PipeWriter, word: &Word) -> io::Result<()> {
     to.write_all(&serde_json::to_vec(word)?)
 }
 
-fn run_check(registry: &Registry, spec: &EnvSpec, to: &PipeWriter) -> io::Result<()> {
-    send(to, &Word::Begun("making it and dropping it again".to_owned()))?;
+/// Says what is about to be done. Nobody listens when the other process was killed.
+fn begin(to: &PipeWriter, begun: String) {
+    let _ = send(to, &Word::Begun(begun));
+}
+
+fn run_check(registry: &Registry, spec: &EnvSpec, total: Duration, to: &PipeWriter) -> io::Result<()> {
+    begin(to, "making it and dropping it again".to_owned());
     if let Err(e) = registry.info_of(spec) {
         return send(to, &Word::Refused(e));
     }
-    send(to, &Word::Found(check_with_progress(registry, spec, &progress(to))))
-}
-
-/// Says what is about to be done.
-fn progress(to: &PipeWriter) -> impl Fn(String) + '_ {
-    |begun| {
-        // Nobody listens when the other process was killed.
-        let _ = send(to, &Word::Begun(begun));
-    }
+    send(to, &Word::Found(check_within(registry, spec, Some(total), &|begun| begin(to, begun))))
 }
 
 /// Words that come in time.
@@ -115,11 +142,18 @@ impl Read for DeadlineReader {
 }
 
 /// What the process found, or in words how it ended.
-fn listen(words: DeadlineReader, pid: i32) -> Result<Result<Report, String>, EnvError> {
+fn listen(
+    words: DeadlineReader,
+    pid: i32,
+    progress: &mut dyn FnMut(&str),
+) -> Result<Result<Report, String>, EnvError> {
     let (mut begun, mut outcome, mut late, deadline) = (String::new(), None, false, words.deadline);
     for word in serde_json::Deserializer::from_reader(BufReader::new(words)).into_iter() {
         match word {
-            Ok(Word::Begun(what)) => begun = what,
+            Ok(Word::Begun(what)) => {
+                progress(&what);
+                begun = what;
+            }
             Ok(Word::Refused(e)) => outcome = Some(Err(e)),
             Ok(Word::Found(report)) => outcome = Some(Ok(report)),
             Err(e) => {

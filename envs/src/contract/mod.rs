@@ -1,277 +1,348 @@
 //! The contract of [`Env`](crate::Env), checked by using an environment and watching it.
 //!
-//! `phalanx envs check NAME` runs it on any registered environment, a test runs it on all of ours. It sees what random
-//! actions show in a few thousand steps; it cannot see whether the task is the one that was meant, nor an endless loop.
+//! `phalanx envs check NAME` runs it on any registered environment, a test runs it on all of ours. What was found is an error (it
+//! cannot be trained), a warning (it can, with a loss that is named) or a note. It sees what random actions show in a few thousand
+//! steps; it cannot see whether the task is the one that was meant, nor an endless loop.
 
+mod action_scale;
 mod apart;
+mod record;
+mod report;
 #[cfg(test)]
 mod tests;
 mod trial;
 
-use std::fmt;
+use std::time::{Duration, Instant};
 
-use serde::{Deserialize, Serialize};
+pub use self::action_scale::action_scale_warning;
+pub use self::apart::{CheckLimits, check_apart};
+pub use self::report::{Finding, Report, Severity};
 
-pub use self::apart::check_apart;
-
-use self::trial::{Difference, Record, Trial};
+use self::record::{Difference, Record};
+use self::trial::{Trial, is_past};
 use crate::{Dtype, EnvError, EnvSpec, Registry, Space};
 
 /// Steps of one record, over as many episodes as fit.
 const STEPS: u64 = 1_000;
+/// Numbers of observations that one record holds at most: large pictures make it shorter.
+const NUMBERS: usize = 1 << 26;
 /// An episode should end within so many random steps.
 const LONGEST: u64 = 10_000;
 /// Steps of an environment that is drawn.
 const DRAWN_STEPS: u64 = 100;
 /// Choices of a discrete action space that are all tried.
 const CHOICES: usize = 64;
+/// Part of the time that the first record may take; three more are to be as long.
+const FIRST_PART: u32 = 5;
 
-/// How bad a finding is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Severity {
-    /// The environment breaks the contract: training on it goes wrong.
-    Error,
-    /// It may be meant so.
-    Warning,
-}
-
-/// One thing found, in human words.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Finding {
-    /// How bad it is.
-    pub severity: Severity,
-    /// What is wrong, where, and what would be right.
-    pub message: String,
-}
-
-/// What the checker found.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Report {
-    /// Name of the environment.
-    pub env: String,
-    /// Steps taken.
-    pub steps: u64,
-    /// Episodes begun.
-    pub episodes: u64,
-    /// Width and height of its pictures, in pixels; `None` when it does not draw itself.
-    pub frame: Option<(u32, u32)>,
-    /// All findings, in the order they were met; each kind once.
-    pub findings: Vec<Finding>,
-}
-
-impl Report {
-    /// Whether nothing was found that breaks the contract.
-    pub fn passed(&self) -> bool {
-        self.findings.iter().all(|finding| finding.severity != Severity::Error)
-    }
-
-    /// Takes over what the drawing showed.
-    fn add(&mut self, drawing: Self) {
-        self.frame = drawing.frame;
-        self.findings.extend(drawing.findings);
-    }
-
-    fn error(&mut self, message: impl Into<String>) {
-        self.findings.push(Finding { severity: Severity::Error, message: message.into() });
-    }
-
-    fn warning(&mut self, message: impl Into<String>) {
-        self.findings.push(Finding { severity: Severity::Warning, message: message.into() });
-    }
-}
-
-impl fmt::Display for Report {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let verdict = if self.passed() { "keeps the contract" } else { "BREAKS the contract" };
-        write!(f, "{} {verdict} ({} steps, {} episodes, ", self.env, self.steps, self.episodes)?;
-        match self.frame {
-            Some((width, height)) => write!(f, "draws {width}×{height} pixels)")?,
-            None => f.write_str("does not draw itself)")?,
-        }
-        for Finding { severity, message } in &self.findings {
-            let severity = if *severity == Severity::Error { "error" } else { "warning" };
-            write!(f, "\n  {severity}: {message}")?;
-        }
-        Ok(())
-    }
-}
-
-/// Uses the environment that `spec` asks for and reports where it breaks the contract.
+/// Uses the environment that `spec` asks for and reports what it finds.
 ///
 /// It is seeded, so that the same environment gets the same report. A panic of the environment is a finding.
 pub fn check(registry: &Registry, spec: &EnvSpec) -> Report {
-    let mut report = check_with_progress(registry, spec, &|_| {});
+    let mut report = check_within(registry, spec, None, &|_| {});
     if report.steps > 0 {
-        report.add(check_drawing(registry, spec, &|_| {}));
+        report.add_drawing(check_drawing(registry, spec, None, &|_| {}));
     }
     report
 }
 
-/// Draws the environment, made for that, in two episodes. What goes wrong is no error: trainings draw nothing.
-fn check_drawing(registry: &Registry, spec: &EnvSpec, begin: &dyn Fn(String)) -> Report {
+/// Draws the environment, made for that, in two episodes and for about `time`. What goes wrong is a note: trainings draw nothing.
+fn check_drawing(
+    registry: &Registry,
+    spec: &EnvSpec,
+    time: Option<Duration>,
+    begin: &dyn Fn(String),
+) -> Report {
+    let until = time.and_then(|time| Instant::now().checked_add(time));
     let mut report = Report { env: spec.name.clone(), ..Report::default() };
     begin("making it to be drawn".to_owned());
     match trial::guard(|| registry.build_drawn(spec)) {
         Ok(env) => {
             let mut trial = Trial::new(env, begin);
             trial.drawn = true;
-            trial.record(1, DRAWN_STEPS);
+            trial.record(1, DRAWN_STEPS, until);
             report.frame = trial.frame;
-            let pictures = trial.findings.iter().filter(|(kind, _)| *kind == "picture");
-            pictures.for_each(|(_, message)| report.warning(message));
-        }
-        Err(e) => report.warning(format!("it cannot be made to be drawn: {e}")),
-    }
-    report
-}
-
-/// As [`check`] without drawing, telling `begin` of everything that the environment is about to be used for.
-fn check_with_progress(registry: &Registry, spec: &EnvSpec, begin: &dyn Fn(String)) -> Report {
-    let mut report = Report { env: spec.name.clone(), ..Report::default() };
-    let build = || {
-        begin("making it".to_owned());
-        trial::guard(|| registry.build(spec))
-    };
-    let (mut first, mut second) = match (build(), build()) {
-        (Ok(first), Ok(second)) => (Trial::new(first, begin), Trial::new(second, begin)),
-        (Err(e), _) => {
-            report.error(format!("it cannot be made: {e}"));
-            return report;
-        }
-        (_, Err(e)) => {
-            report.error(format!("it cannot be made a second time: {e}"));
-            return report;
-        }
-    };
-    if check_spaces(&first, &mut report) {
-        check_runs(&mut first, &mut second, &mut report);
-        check_actions(&mut first, &mut report);
-        if first.findings.iter().all(|(kind, _)| !matches!(*kind, "reset" | "step")) {
-            check_call(&mut first, &mut report);
-        }
-    }
-    for trial in [&first, &second] {
-        report.steps += trial.steps;
-        report.episodes += trial.episodes;
-    }
-    begin("dropping it".to_owned());
-    let mut known = Vec::new();
-    for (kind, message) in first.findings.into_iter().chain(second.findings) {
-        if !known.contains(&kind) {
-            known.push(kind);
-            report.error(message);
-        }
-    }
-    drop((first.env, second.env));
-    report
-}
-
-/// Whether the spaces allow for anything further.
-fn check_spaces(trial: &Trial<'_>, report: &mut Report) -> bool {
-    let (observation, action) = (trial.env.observation_space(), trial.env.action_space());
-    let mut fine = true;
-    for (what, space) in [("observation", observation), ("action", action)] {
-        if let Err(EnvError::Space { space, reason, .. }) = space.check() {
-            report.error(format!("the {what} space {space} is none: {reason}"));
-            fine = false;
-        }
-    }
-    match observation {
-        Space::Box { dtype: Dtype::U8, low, high, .. } => {
-            if low.iter().chain(high).any(|x| !(0.0..=255.0).contains(x)) {
-                report.error("the observation space has u8 elements with bounds outside 0..255");
+            for (_, severity, message) in trial.findings.drain(..).filter(|(kind, ..)| *kind == "picture") {
+                report.add(severity, message);
             }
         }
-        Space::Box { .. } => {}
-        _ => {
-            report.error(format!("the observation space is {observation}; it must be a Box"));
-            fine = false;
-        }
+        Err(e) => report.add(Severity::Note, format!("it cannot be made to be drawn: {e}")),
     }
-    if matches!(action, Space::Box { dtype: Dtype::U8, .. }) {
-        report.error("the action space has u8 elements; actions are f32 numbers");
-        fine = false;
-    }
-    fine
+    report
 }
 
-/// Two environments run with the same seeds and actions.
-fn check_runs(first: &mut Trial<'_>, second: &mut Trial<'_>, report: &mut Report) {
-    let (Some(run), Some(again), Some(other)) =
-        (first.record(1, STEPS), first.record(1, STEPS), second.record(1, STEPS))
-    else {
-        return;
+/// As [`check`] without drawing, for about `time`, calling `begin` before everything that the environment is used for.
+fn check_within(
+    registry: &Registry,
+    spec: &EnvSpec,
+    time: Option<Duration>,
+    begin: &dyn Fn(String),
+) -> Report {
+    let mut check = Check {
+        report: Report { env: spec.name.clone(), ..Report::default() },
+        start: Instant::now(),
+        time,
+        missed: Vec::new(),
     };
-    let (with_itself, with_other) = (run.difference(&again), run.difference(&other));
-    if let Some(Difference { place, unwritten: true }) = with_itself {
-        report.error(format!("{place} was not written"));
-    } else if let Some(Difference { place, .. }) = with_itself {
-        report.error(format!(
-            "{place}: another number than the last time, with the same seed and actions: something survives a reset \
-             or comes from elsewhere than the seed"
-        ));
-    } else if let Some(Difference { place, .. }) = with_other {
-        report.error(format!(
-            "{place}: another number than in a second environment, with the same seed and actions: something comes \
-             from elsewhere than the seed"
-        ));
-    }
-    let Some(different) = second.record(2, STEPS) else { return };
-    if run.difference(&different).is_none() {
-        report.warning("seeds 1 and 2 bring the same episodes: every episode begins and goes the same way");
-    } else if run.starts.len() > 1
-        && run.starts.windows(2).all(|pair| pair[0] == pair[1])
-        && run.starts[0] != different.starts[0]
-    {
-        report.warning(
-            "a reset without a seed brings the same start again: it should go on with the generator",
-        );
-    }
-    check_ends(first, &run, report);
-}
-
-fn check_ends(trial: &mut Trial<'_>, run: &Record, report: &mut Report) {
-    if run.ends > 1 && run.ends == run.steps() {
-        report.warning("every episode ended with its first step");
-    }
-    if run.ends == 0 && trial.outlasts(3, LONGEST) {
-        report.warning(format!("no end within {LONGEST} random steps: consider a time limit"));
-    }
-}
-
-/// Every choice, or the bounds of continuous actions.
-fn check_actions(trial: &mut Trial<'_>, report: &mut Report) {
-    let failures = match trial.env.action_space().clone() {
-        Space::Discrete { n } => {
-            (0..n.min(CHOICES)).filter_map(|choice| trial.try_action(&[choice as i64], &[])).collect()
-        }
-        Space::MultiDiscrete { n } => {
-            let last: Vec<i64> = n.iter().map(|&n| n as i64 - 1).collect();
-            let firsts = vec![0; n.len()];
-            [firsts, last].iter().filter_map(|action| trial.try_action(action, &[])).collect::<Vec<_>>()
-        }
-        Space::Box { low, high, .. } => {
-            let finite = |bounds: &[f32]| bounds.iter().map(|b| b.clamp(-1e3, 1e3)).collect::<Vec<_>>();
-            [finite(&low), finite(&high)].iter().filter_map(|action| trial.try_action(&[], action)).collect()
-        }
+    let build = || {
+        begin("making it".to_owned());
+        trial::guard(|| registry.build(spec)).map(|env| Trial::new(env, begin))
     };
-    for failure in failures {
-        report.error(failure);
-    }
-}
-
-/// An unknown name must be told so.
-fn check_call(trial: &mut Trial<'_>, report: &mut Report) {
-    let name = "no_such_method";
-    trial.begin("calling a method that it may not have");
-    match trial::guard(|| trial.env.call(name, &serde_json::Value::Null)) {
-        Err(EnvError::NoMethod(_)) => {}
+    let mut first = match build() {
+        Ok(first) => first,
         Err(e) => {
-            report.warning(format!("call({name:?}) failed with \"{e}\"; EnvError::NoMethod is expected"));
+            check.report.add(Severity::Error, format!("it cannot be made: {e}"));
+            return check.report;
         }
-        Ok(answer) => {
-            report.warning(format!("call({name:?}) answered {answer}; EnvError::NoMethod is expected"));
+    };
+    let mut second = build();
+    if let Err(e) = &second {
+        let message = format!(
+            "it cannot be made a second time in one process: {e}: set `workers` to the number of `rows`, and \
+             `evaluation.episodes` to no more, so that each has a process of its own"
+        );
+        check.report.add(Severity::Warning, message);
+    }
+    if check.spaces(&first) {
+        check.runs(&mut first, second.as_mut().ok());
+        if first.findings.iter().all(|(kind, ..)| !matches!(*kind, "reset" | "step")) {
+            check.call(&mut first);
         }
+    }
+    let mut known = Vec::new();
+    for trial in std::iter::once(&mut first).chain(second.as_mut().ok()) {
+        trial.finish();
+        check.report.steps += trial.steps;
+        check.report.episodes += trial.episodes;
+        for (kind, severity, message) in trial.findings.drain(..) {
+            if !known.contains(&kind) {
+                known.push(kind);
+                check.report.add(severity, message);
+            }
+        }
+    }
+    begin("dropping it".to_owned());
+    drop((first.env, second.map(|second| second.env)));
+    check.finish()
+}
+
+/// A check under way.
+struct Check {
+    report: Report,
+    start: Instant,
+    time: Option<Duration>,
+    /// What there was no time for.
+    missed: Vec<String>,
+}
+
+impl Check {
+    /// When this part of the time is over.
+    fn after(&self, part: u32) -> Option<Instant> {
+        self.time.and_then(|time| self.start.checked_add(time / part))
+    }
+
+    /// Whether there is time left for this; it is noted when there is none.
+    fn has_time(&mut self, what: &str) -> bool {
+        let left = !is_past(self.after(1));
+        if !left {
+            self.missed.push(what.to_owned());
+        }
+        left
+    }
+
+    fn finish(mut self) -> Report {
+        if let (Some(time), false) = (self.time, self.missed.is_empty()) {
+            let missed = self.missed.join("; ");
+            let message = format!("the environment is slow: in {time:?} there was no time for: {missed}");
+            self.report.add(Severity::Note, message);
+        }
+        self.report
+    }
+
+    /// Whether the spaces allow for anything further.
+    fn spaces(&mut self, trial: &Trial<'_>) -> bool {
+        let (observation, action) = (trial.env.observation_space(), trial.env.action_space());
+        let mut wrong = Vec::new();
+        for (what, space) in [("observation", observation), ("action", action)] {
+            if let Err(EnvError::Space { space, reason, .. }) = space.check() {
+                wrong.push(format!("the {what} space {space} is invalid: {reason}"));
+            }
+        }
+        match observation {
+            Space::Box { dtype: Dtype::U8, low, high, .. } => {
+                if low.iter().chain(high).any(|x| !(0.0..=255.0).contains(x)) {
+                    let message =
+                        "the observation space has bytes with bounds outside 0..255, which no byte reaches";
+                    self.report.add(Severity::Warning, message);
+                }
+            }
+            Space::Box { .. } => {}
+            _ => wrong.push(format!("the observation space is {observation}; it must be a Box")),
+        }
+        if matches!(action, Space::Box { dtype: Dtype::U8, .. }) {
+            wrong.push("the action space has u8 elements; actions are f32 numbers".to_owned());
+        }
+        let fine = wrong.is_empty();
+        for message in wrong {
+            self.report.add(Severity::Error, message);
+        }
+        if let Some(message) = action_scale_warning(action, 1.0).filter(|_| fine) {
+            self.report.add(Severity::Warning, message);
+        }
+        fine
+    }
+
+    /// Environments run with the same and other seeds, and the same actions. What matters most comes first, as time may run out.
+    fn runs(&mut self, first: &mut Trial<'_>, second: Option<&mut Trial<'_>>) {
+        let most = STEPS.min((NUMBERS / first.env.observation_space().len()).max(10) as u64);
+        let run = first.record(1, most, self.after(FIRST_PART));
+        if self.has_time("actions at the edge of the action space") {
+            self.actions(first);
+        }
+        let Some(run) = run else { return };
+        let steps = run.steps();
+        if steps < most {
+            self.missed.push(format!("{} of the {most} steps that are compared", most - steps));
+        }
+        self.repeats(&run, first, second);
+        if self.has_time("another seed")
+            && let Some(different) = first.record(2, steps, self.after(1))
+        {
+            self.seeds(&run, &different);
+        }
+        self.ends(first, &run);
+    }
+
+    /// The same seed and actions again, here and in a second environment.
+    fn repeats(&mut self, run: &Record, first: &mut Trial<'_>, second: Option<&mut Trial<'_>>) {
+        let steps = run.steps();
+        if !self.has_time("the same seed again") {
+            return;
+        }
+        let Some(again) = first.record(1, steps, self.after(1)) else { return };
+        if let Some(difference) = run.difference(&again) {
+            if difference.unwritten {
+                self.report.add(Severity::Error, format!("{} was not written", difference.place));
+            } else {
+                let than = "than the last time, with the same seed and actions";
+                self.differs(
+                    &difference,
+                    than,
+                    "something survives a reset or comes from elsewhere than the seed",
+                );
+            }
+            return;
+        }
+        drop(again);
+        let Some(second) = second else { return };
+        if self.has_time("the same seed in a second environment")
+            && let Some(other) = second.record(1, steps, self.after(1))
+            && let Some(difference) = run.difference(&other)
+        {
+            let than = "than in a second environment, with the same seed and actions";
+            self.differs(&difference, than, "something comes from elsewhere than the seed");
+        }
+    }
+
+    fn differs(&mut self, difference: &Difference, than: &str, cause: &str) {
+        let Difference { place, first, largest, .. } = difference;
+        let lost =
+            "two trainings with the same seed differ, and a resumed training begins such episodes anew";
+        let message = if difference.is_rounding() {
+            let grown = if largest.is_finite() {
+                format!("it grows to {largest:.1e}")
+            } else {
+                "later an episode ends elsewhere".to_owned()
+            };
+            format!(
+                "{place}: another number {than}, in the last bits: the relative difference is {first:.1e}, and {grown}. This is rounding, \
+                 as in many simulators; {lost}"
+            )
+        } else {
+            let size =
+                if first.is_finite() { format!(" (relative difference {first:.1e})") } else { String::new() };
+            format!("{place}: another number {than}{size}: {cause}; {lost}")
+        };
+        self.report.add(Severity::Warning, message);
+    }
+
+    fn seeds(&mut self, run: &Record, different: &Record) {
+        if run.difference(different).is_none() {
+            let message = format!(
+                "seeds 1 and 2 bring the same episodes in {} steps: every row and every training sees the same starts, and an \
+                 evaluation of many episodes says no more than one; use the seed of `reset` if chance is meant",
+                run.steps()
+            );
+            self.report.add(Severity::Warning, message);
+        } else if run.starts.len() > 1
+            && run.starts.windows(2).all(|pair| pair[0] == pair[1])
+            && run.starts[0] != different.starts[0]
+        {
+            self.report.add(
+                Severity::Warning,
+                "a reset without a seed brings the same start again, so each row learns from one start alone: it should go on with \
+                 the generator",
+            );
+        }
+    }
+
+    fn ends(&mut self, trial: &mut Trial<'_>, run: &Record) {
+        if run.ends > 1 && run.ends == run.steps() {
+            let message = "every episode ended with its first step: nothing is learned of what comes later";
+            self.report.add(Severity::Warning, message);
+        }
+        if run.ends > 0 || !self.has_time(&format!("an end within {LONGEST} steps")) {
+            return;
+        }
+        match trial.outlasts(3, LONGEST, self.after(1)) {
+            Some(steps) if steps < LONGEST => {
+                self.missed.push(format!("an end within {LONGEST} steps (none in {steps})"));
+            }
+            Some(_) => {
+                let message = format!(
+                    "no end within {LONGEST} random steps: without ends there are no returns to report, and evaluations cut \
+                     episodes off: consider `env.time_limit`"
+                );
+                self.report.add(Severity::Warning, message);
+            }
+            None => {}
+        }
+    }
+
+    /// Every choice, or the bounds of continuous actions.
+    fn actions(&mut self, trial: &mut Trial<'_>) {
+        let failures = match trial.env.action_space().clone() {
+            Space::Discrete { n } => {
+                (0..n.min(CHOICES)).filter_map(|choice| trial.try_action(&[choice as i64], &[])).collect()
+            }
+            Space::MultiDiscrete { n } => {
+                let last: Vec<i64> = n.iter().map(|&n| n as i64 - 1).collect();
+                let firsts = vec![0; n.len()];
+                [firsts, last].iter().filter_map(|action| trial.try_action(action, &[])).collect::<Vec<_>>()
+            }
+            Space::Box { low, high, .. } => {
+                let finite = |bounds: &[f32]| bounds.iter().map(|b| b.clamp(-1e3, 1e3)).collect::<Vec<_>>();
+                [finite(&low), finite(&high)]
+                    .iter()
+                    .filter_map(|action| trial.try_action(&[], action))
+                    .collect()
+            }
+        };
+        for failure in failures {
+            self.report.add(Severity::Error, failure);
+        }
+    }
+
+    /// An unknown name must be refused as one.
+    fn call(&mut self, trial: &mut Trial<'_>) {
+        let name = "no_such_method";
+        trial.begin("calling a method that it may not have");
+        let answer = match trial::guard(|| trial.env.call(name, &serde_json::Value::Null)) {
+            Err(EnvError::NoMethod(_)) => return,
+            Err(e) => format!("failed with \"{e}\""),
+            Ok(answer) => format!("answered {answer}"),
+        };
+        let message = format!("call({name:?}) {answer}; EnvError::NoMethod is expected");
+        self.report.add(Severity::Note, message);
     }
 }

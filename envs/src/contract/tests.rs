@@ -73,9 +73,12 @@ enum Fault {
     OneUnwritten,
     OutOfBounds,
     NotFinite,
+    LastNotFinite,
     BadReward,
     Survives,
+    Rounds,
     Shared,
+    OneInstance,
     ResetPanics,
     StepFails,
     ChoiceFails,
@@ -132,7 +135,10 @@ impl Wrapper for Faulty {
             Fault::OutOfBounds if self.steps == 3 => row[0] = 5.0,
             Fault::NotFinite if self.steps == 3 => row[1] = f32::INFINITY,
             Fault::BadReward if self.steps == 3 => step.reward = f32::NAN,
+            Fault::LastNotFinite if step.episode == Episode::Terminated => row[1] = f32::NAN,
             Fault::Survives => row[1] = self.resets as f32,
+            // Some 100 resets: far less than what counts as another result.
+            Fault::Rounds => row[1] += self.resets as f32 * 1e-7,
             Fault::Shared => row[1] = self.instance as f32,
             Fault::StepFails if self.steps == 3 => return Err(EnvError::failed("a joint broke")),
             Fault::ChoiceFails if self.resets > 20 && action.discrete() == 1 => {
@@ -150,6 +156,9 @@ impl Faulty {
         Registry::new().with("faulty", move |_| {
             let instance = instances.fetch_add(1, Ordering::Relaxed);
             assert!(fault != Fault::NewPanics, "no memory for the track");
+            if fault == Fault::OneInstance && instance > 0 {
+                return Err(EnvError::failed("the simulator runs once"));
+            }
             let inner = Registry::standard().build(&EnvSpec::named("CartPole-v1"))?;
             let space = Space::Discrete { n: 0 };
             let faulty = Faulty { inner, fault, instance, resets: 0, steps: 0, space };
@@ -203,42 +212,112 @@ fn every_fault_is_found() {
     let expected = [
         (Fault::InfoFails, "call(\"info\") after the episode failed: the track is not to be seen"),
         (Fault::NewPanics, "it cannot be made: panicked: no memory for the track"),
-        (Fault::EmptySpace, "the action space Discrete(0) is none"),
+        (Fault::EmptySpace, "the action space Discrete(0) is invalid"),
         (Fault::OneUnwritten, "seed 1, episode 0, step 1: observation[2] was not written"),
-        (Fault::OutOfBounds, "seed 1, episode 0, step 3: observation[0] is 5, outside its bounds -4.8..4.8"),
         (Fault::NotFinite, "seed 1, episode 0, step 3: observation[1] is inf: not a finite number"),
         (Fault::BadReward, "seed 1, episode 0, step 3: the reward is NaN"),
-        (Fault::Survives, "seed 1, episode 0, step 1, observation[1]: another number than the last time"),
-        (Fault::Shared, "observation[1]: another number than in a second environment"),
         (Fault::ResetPanics, "seed 1, episode 0, step 0: reset failed: panicked: no start today"),
         (Fault::StepFails, "seed 1, episode 0, step 3: step failed with action"),
         (Fault::ChoiceFails, "to the right is a wall"),
     ];
-    for (fault, message) in expected {
+    assert_found(&expected, Severity::Error);
+}
+
+fn assert_found(expected: &[(Fault, &str)], severity: Severity) {
+    for &(fault, message) in expected {
         let report = check(&Faulty::registry(fault), &EnvSpec::named("faulty"));
-        assert!(!report.passed(), "{fault:?}: {report}");
-        let found =
-            report.findings.iter().any(|f| f.severity == Severity::Error && f.message.contains(message));
+        assert_eq!(report.passed(), severity != Severity::Error, "{fault:?}: {report}");
+        let found = report.findings.iter().any(|f| f.severity == severity && f.message.contains(message));
         assert!(found, "{fault:?}: {report}");
     }
 }
 
 #[test]
-fn what_may_be_meant_is_a_warning() {
+fn what_costs_something_and_can_be_trained_is_a_warning() {
     let expected = [
-        (Fault::AnswersAll, "EnvError::NoMethod is expected"),
+        (
+            Fault::OutOfBounds,
+            "the farthest one: observation[0] is 5 at seed 1, episode 0, step 3, outside its bounds -4.8..4.8 by 2.0e-1",
+        ),
+        (Fault::LastNotFinite, "observation[1] is NaN after the last step of a terminated episode"),
+        (
+            Fault::Survives,
+            "observation[1]: another number than the last time, with the same seed and actions",
+        ),
+        (Fault::Survives, "a resumed training begins such episodes anew"),
+        (
+            Fault::Rounds,
+            "another number than the last time, with the same seed and actions, in the last bits",
+        ),
+        (Fault::Shared, "observation[1]: another number than in a second environment"),
+        (Fault::OneInstance, "it cannot be made a second time in one process: the simulator runs once"),
+        (Fault::OneInstance, "set `workers` to the number of `rows`"),
         (Fault::SeedIgnored, "seeds 1 and 2 bring the same episodes"),
         (Fault::StartRepeated, "a reset without a seed brings the same start again"),
+    ];
+    assert_found(&expected, Severity::Warning);
+}
+
+#[test]
+fn what_costs_nothing_in_training_is_a_note() {
+    let expected = [
         (Fault::TornPicture, "seed 1, episode 0, step 0: a picture of 2×2 has 11 bytes, not 12"),
         (Fault::GrowingPicture, "seed 1, episode 1, step 0: a picture of 4×4 after one of 3×3"),
+        (Fault::AnswersAll, "EnvError::NoMethod is expected"),
     ];
-    for (fault, message) in expected {
-        let report = check(&Faulty::registry(fault), &EnvSpec::named("faulty"));
-        assert!(report.passed(), "{fault:?}: {report}");
-        let found =
-            report.findings.iter().any(|f| f.severity == Severity::Warning && f.message.contains(message));
-        assert!(found, "{fault:?}: {report}");
-    }
+    assert_found(&expected, Severity::Note);
+}
+
+#[test]
+fn the_summary_counts_and_the_worst_comes_first() {
+    let mut report = Report { env: "gymnasium:X".to_owned(), ..Report::default() };
+    report.add(Severity::Note, "c");
+    report.add(Severity::Warning, "b");
+    report.add(Severity::Warning, "b");
+    assert_eq!(report.summary(), "gymnasium:X can be trained: 0 errors, 2 warnings, 1 note");
+    report.add(Severity::Error, "a");
+    let lines = report.to_string();
+    let lines: Vec<_> = lines.lines().collect();
+    assert!(
+        lines[0].starts_with("gymnasium:X cannot be trained: 1 error, 2 warnings, 1 note (0 steps"),
+        "{lines:?}"
+    );
+    assert_eq!(lines[1..], ["  error: a", "  warning: b", "  warning: b", "  note: c"]);
+}
+
+#[test]
+fn what_there_was_no_time_for_is_a_note() {
+    let (registry, spec) = (Registry::standard(), EnvSpec::named("CartPole-v1"));
+    let report = check_within(&registry, &spec, Some(Duration::ZERO), &|_| {});
+    assert_eq!((report.steps, report.count(Severity::Note)), (1, 1), "{report}");
+    let missed = "in 0ns there was no time for: actions at the edge of the action space; 999 of the 1000 steps that are compared; the \
+                  same seed again; another seed; an end within 10000 steps";
+    assert!(report.findings[0].message.contains(missed), "{report}");
+    let report = check_within(&registry, &spec, Some(Duration::from_secs(3600)), &|_| {});
+    assert_eq!(report.findings, [], "{report}");
+}
+
+#[test]
+fn a_difference_has_a_place_and_a_size() {
+    let record = |numbers: [f32; 2], episode| Record {
+        places: vec![Default::default(); 2],
+        shown: numbers.map(|x| vec![0.0_f32.to_bits(), x.to_bits()]).to_vec(),
+        rewards: vec![None, Some((0, episode))],
+        filling: 0,
+        bytes: false,
+        starts: Vec::new(),
+        ends: 0,
+    };
+    let run = record([1.0, 4.0], Episode::Running);
+    assert!(run.difference(&record([1.0, 4.0], Episode::Running)).is_none());
+    // |1 − 1.00001| / 1.00001, then |4 − 5| / 5.
+    let difference = run.difference(&record([1.000_01, 5.0], Episode::Running)).unwrap();
+    assert!(difference.is_rounding() && (difference.first - 1e-5).abs() < 1e-7 && difference.largest == 0.2);
+    assert!(difference.place.ends_with("observation[1]"), "{}", difference.place);
+    let difference = run.difference(&record([1.0, 4.0], Episode::Terminated)).unwrap();
+    assert!(!difference.is_rounding() && difference.first.is_infinite());
+    let difference = run.difference(&record([f32::NAN, 4.0], Episode::Running)).unwrap();
+    assert!(!difference.is_rounding());
 }
 
 /// Bytes, of which one is written by nobody.
@@ -275,4 +354,42 @@ fn an_unwritten_byte_is_found() {
     assert!(text.contains("error: seed 1, episode 0, step 0, observation[1] was not written"), "{text}");
     assert!(text.contains("warning: every episode ended with its first step"), "{text}");
     assert!(text.contains("does not draw itself"), "{text}");
+}
+
+/// Shows one number, which is 0, and takes an action of its box.
+struct Far(Space, Space);
+
+impl Env for Far {
+    fn observation_space(&self) -> &Space {
+        &self.0
+    }
+
+    fn action_space(&self) -> &Space {
+        &self.1
+    }
+
+    fn reset(&mut self, _seed: Option<u64>, observation: Row<'_>) -> Result<(), EnvError> {
+        observation.f32()[0] = 0.0;
+        Ok(())
+    }
+
+    fn step(&mut self, _action: Action<'_>, observation: Row<'_>) -> Result<Step, EnvError> {
+        observation.f32()[0] = 0.0;
+        Ok(Step { reward: 0.0, episode: Episode::Terminated })
+    }
+}
+
+#[test]
+fn an_action_box_far_from_a_unit_is_warned_about_and_its_cure_cures() {
+    let registry = Registry::new()
+        .with("far", |_| Ok(Box::new(Far(Space::unbounded(1), Space::boxed(&[10.0], &[20.0])))));
+    let report = check(&registry, &EnvSpec::named("far"));
+    assert!(
+        report.to_string().contains("warning: the action space Box([1], 10..20, F32) is far from -1..1"),
+        "{report}"
+    );
+    let cure = serde_json::json!({ "range_normalize": { "action": true, "observation": false } });
+    let wrappers = vec![serde_json::from_value(cure).unwrap()];
+    let report = check(&registry, &EnvSpec { wrappers, ..EnvSpec::named("far") });
+    assert!(!report.to_string().contains("far from"), "{report}");
 }

@@ -1,7 +1,10 @@
 //! One environment being used and watched.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Instant;
 
+use super::record::Record;
+use super::report::Severity::{self, Error, Note, Warning};
 use crate::batch::panic_message;
 use crate::{Action, Dtype, Env, EnvError, Episode, Frame, Generator, Row, Space, generator};
 
@@ -22,7 +25,8 @@ pub(super) struct Trial<'a> {
     /// Whether it is drawn, which needs one that was made for that.
     pub drawn: bool,
     /// The first finding of each kind.
-    pub findings: Vec<(&'static str, String)>,
+    pub findings: Vec<(&'static str, Severity, String)>,
+    excess: Option<Excess>,
     floats: Vec<f32>,
     bytes: Vec<u8>,
     filling: u8,
@@ -36,7 +40,7 @@ pub(super) struct Trial<'a> {
 
 /// Where a trial is, to be told to a person.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-struct Position {
+pub(super) struct Position {
     seed: u64,
     episode: usize,
     step: u64,
@@ -48,48 +52,10 @@ impl std::fmt::Display for Position {
     }
 }
 
-/// What an environment showed and rewarded, as bits.
-pub(super) struct Record {
-    places: Vec<Position>,
-    shown: Vec<Vec<u32>>,
-    rewards: Vec<Option<(u32, Episode)>>,
-    filling: u8,
-    /// First observations of the episodes.
-    pub starts: Vec<Vec<u32>>,
-    /// Episodes that ended.
-    pub ends: u64,
-}
-
-impl Record {
-    /// Steps taken.
-    pub fn steps(&self) -> u64 {
-        self.rewards.iter().flatten().count() as u64
-    }
-
-    /// Where two records part, if they do.
-    pub fn difference(&self, other: &Self) -> Option<Difference> {
-        let places = self.places.iter().zip(&self.shown).zip(&self.rewards);
-        let others = other.shown.iter().zip(&other.rewards);
-        for (((place, shown), reward), (other_shown, other_reward)) in places.zip(others) {
-            if reward != other_reward {
-                return Some(Difference { place: format!("{place}, reward or end"), unwritten: false });
-            }
-            let element = shown.iter().zip(other_shown).position(|(a, b)| a != b);
-            if let Some(i) = element {
-                let kept = [shown[i], other_shown[i]] == [u32::from(self.filling), u32::from(other.filling)];
-                let unwritten = kept && self.filling != other.filling;
-                return Some(Difference { place: format!("{place}, observation[{i}]"), unwritten });
-            }
-        }
-        None
-    }
-}
-
-/// Where two records part.
-pub(super) struct Difference {
-    pub place: String,
-    /// Whether both show what was there before the environment wrote.
-    pub unwritten: bool,
+/// The observation farthest outside its bounds.
+struct Excess {
+    by: f64,
+    message: String,
 }
 
 /// Runs environment code and turns its panic into an error.
@@ -100,6 +66,11 @@ pub(super) fn guard<T>(work: impl FnOnce() -> Result<T, EnvError>) -> Result<T, 
             panic_message(&*panic)
         )))
     })
+}
+
+/// Whether a time, if there is one, has come.
+pub(super) fn is_past(until: Option<Instant>) -> bool {
+    until.is_some_and(|until| Instant::now() >= until)
 }
 
 impl<'a> Trial<'a> {
@@ -119,6 +90,7 @@ impl<'a> Trial<'a> {
             frame: None,
             drawn: false,
             findings: Vec::new(),
+            excess: None,
             floats,
             bytes,
             filling: FILLINGS[0],
@@ -135,8 +107,8 @@ impl<'a> Trial<'a> {
         (self.progress)(format!("{}: {what}", self.place));
     }
 
-    /// Runs episodes of random actions for `steps` steps; `None` when the environment failed.
-    pub fn record(&mut self, seed: u64, steps: u64) -> Option<Record> {
+    /// Runs episodes of random actions for `steps` steps, fewer when it is `until` then; `None` when the environment failed.
+    pub fn record(&mut self, seed: u64, steps: u64, until: Option<Instant>) -> Option<Record> {
         self.filling = if self.filling == FILLINGS[0] { FILLINGS[1] } else { FILLINGS[0] };
         self.generator = generator(0);
         let mut record = Record {
@@ -144,11 +116,15 @@ impl<'a> Trial<'a> {
             shown: Vec::new(),
             rewards: Vec::new(),
             filling: self.filling,
+            bytes: !self.bytes.is_empty(),
             starts: Vec::new(),
             ends: 0,
         };
         let mut over = true;
-        for _ in 0..steps {
+        for step in 0..steps {
+            if step > 0 && is_past(until) {
+                break;
+            }
             if over {
                 let first = record.starts.is_empty();
                 self.place = Position { seed, episode: record.starts.len(), step: 0 };
@@ -175,19 +151,20 @@ impl<'a> Trial<'a> {
         record.rewards.push(outcome);
     }
 
-    /// Whether an episode goes on after `most` steps.
-    pub fn outlasts(&mut self, seed: u64, most: u64) -> bool {
+    /// Steps of an episode that goes on after `most` steps or when it is `until`; `None` when it ends before.
+    pub fn outlasts(&mut self, seed: u64, most: u64, until: Option<Instant>) -> Option<u64> {
         self.place = Position { seed, episode: 0, step: 0 };
-        if self.reset(Some(seed)).is_none() {
-            return false;
-        }
+        self.reset(Some(seed))?;
         for step in 1..=most {
             self.place.step = step;
-            if self.step().is_none_or(|(_, episode)| episode.is_over()) {
-                return false;
+            if self.step()?.1.is_over() {
+                return None;
+            }
+            if is_past(until) {
+                return Some(step);
             }
         }
-        true
+        Some(most)
     }
 
     /// Takes one step from a reset with this action; says what went wrong, if anything did.
@@ -215,9 +192,9 @@ impl<'a> Trial<'a> {
         let Self { env, floats, bytes, .. } = self;
         let row = if bytes.is_empty() { Row::F32(floats) } else { Row::U8(bytes) };
         match guard(|| env.reset(seed, row)) {
-            Ok(()) => self.check_observation(),
+            Ok(()) => self.check_observation(Episode::Running),
             Err(e) => {
-                self.find("reset", &format!("reset failed: {e}"));
+                self.find("reset", Error, &format!("reset failed: {e}"));
                 return None;
             }
         }
@@ -240,9 +217,13 @@ impl<'a> Trial<'a> {
         match guard(|| env.step(action, row)) {
             Ok(step) => {
                 if !step.reward.is_finite() {
-                    self.find("reward", &format!("the reward is {}: not a finite number", step.reward));
+                    self.find(
+                        "reward",
+                        Error,
+                        &format!("the reward is {}: not a finite number", step.reward),
+                    );
                 }
-                self.check_observation();
+                self.check_observation(step.episode);
                 if step.episode.is_over() {
                     self.check_info();
                 }
@@ -250,7 +231,7 @@ impl<'a> Trial<'a> {
             }
             Err(e) => {
                 let message = format!("step failed with action {action}: {e}");
-                self.find("step", &message);
+                self.find("step", Error, &message);
                 None
             }
         }
@@ -262,7 +243,7 @@ impl<'a> Trial<'a> {
         let env = &mut self.env;
         match guard(|| env.call("info", &serde_json::Value::Null)) {
             Ok(_) | Err(EnvError::NoMethod(_)) => {}
-            Err(e) => self.find("info", &format!("call(\"info\") after the episode failed: {e}")),
+            Err(e) => self.find("info", Error, &format!("call(\"info\") after the episode failed: {e}")),
         }
     }
 
@@ -276,24 +257,50 @@ impl<'a> Trial<'a> {
         self.floats.iter().map(|x| x.to_bits()).chain(bytes).collect()
     }
 
-    fn check_observation(&mut self) {
+    fn check_observation(&mut self, episode: Episode) {
         let Space::Box { low, high, .. } = self.env.observation_space() else { return };
         let numbers = self.floats.iter().copied().chain(self.bytes.iter().map(|&b| f32::from(b)));
         let mut wrong = None;
         for (i, ((x, &low), &high)) in numbers.zip(low).zip(high).enumerate() {
-            wrong = if x.to_bits() == UNWRITTEN {
-                Some(("unwritten", format!("observation[{i}] was not written")))
+            if x.to_bits() == UNWRITTEN {
+                wrong = Some(("unwritten", Error, format!("observation[{i}] was not written")));
+            } else if !x.is_finite() && episode == Episode::Terminated {
+                let message = format!(
+                    "observation[{i}] is {x} after the last step of a terminated episode: nothing is learned from it, so training \
+                     goes on; clear it in the environment if it is not meant"
+                );
+                wrong = Some(("last", Warning, message));
             } else if !x.is_finite() {
-                Some(("finite", format!("observation[{i}] is {x}: not a finite number")))
+                wrong = Some(("finite", Error, format!("observation[{i}] is {x}: not a finite number")));
             } else if x < low || x > high {
-                Some(("bounds", format!("observation[{i}] is {x}, outside its bounds {low}..{high}")))
+                let by = f64::from(low - x).max(f64::from(x - high));
+                if self.excess.as_ref().is_none_or(|known| by > known.by) {
+                    let place = self.place;
+                    let message = format!(
+                        "observation[{i}] is {x} at {place}, outside its bounds {low}..{high} by {by:.1e}"
+                    );
+                    self.excess = Some(Excess { by, message });
+                }
+                continue;
             } else {
                 continue;
-            };
+            }
             break;
         }
-        if let Some((kind, message)) = wrong {
-            self.find(kind, &message);
+        if let Some((kind, severity, message)) = wrong {
+            self.find(kind, severity, &message);
+        }
+    }
+
+    /// Adds the finding that is known only when everything has been seen.
+    pub fn finish(&mut self) {
+        if let Some(Excess { message, .. }) = self.excess.take() {
+            let message = format!(
+                "observations leave their bounds, the farthest one: {message}. Observations are not clipped; the bounds are used by the \
+                 wrapper `range_normalize`, which then returns values outside -1..1: widen the bounds in the environment, or \
+                 use `normalize.observation` instead"
+            );
+            self.findings.push(("bounds", Warning, message));
         }
     }
 
@@ -308,30 +315,39 @@ impl<'a> Trial<'a> {
             Ok(frame) => frame,
             Err(EnvError::NoRender) => {
                 if self.frame.is_some() {
-                    self.find("picture", "it drew nothing, but drew before");
+                    self.find(
+                        "picture",
+                        Note,
+                        "it drew nothing, but drew before: `phalanx visualize` needs a picture of every step",
+                    );
                 }
                 return;
             }
-            Err(e) => return self.find("picture", &format!("render failed: {e}")),
+            Err(e) => {
+                let message = format!(
+                    "render failed: {e}: it can be trained, and not be seen with `phalanx visualize`"
+                );
+                return self.find("picture", Note, &message);
+            }
         };
         if let Err(e) = frame.check() {
-            self.find("picture", &e.to_string());
+            self.find("picture", Note, &e.to_string());
         }
         let Frame { width, height, .. } = frame;
         let known = *self.frame.get_or_insert((width, height));
         if known != (width, height) {
             let message = format!(
-                "a picture of {width}×{height} after one of {}×{}: one size is needed",
+                "a picture of {width}×{height} after one of {}×{}: a video needs one size",
                 known.0, known.1
             );
-            self.find("picture", &message);
+            self.find("picture", Note, &message);
         }
     }
 
     /// Reports a kind of finding the first time, with its place.
-    fn find(&mut self, kind: &'static str, message: &str) {
-        if self.findings.iter().all(|(known, _)| *known != kind) {
-            self.findings.push((kind, format!("{}: {message}", self.place)));
+    fn find(&mut self, kind: &'static str, severity: Severity, message: &str) {
+        if self.findings.iter().all(|(known, ..)| *known != kind) {
+            self.findings.push((kind, severity, format!("{}: {message}", self.place)));
         }
     }
 }

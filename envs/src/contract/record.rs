@@ -1,0 +1,86 @@
+//! What an environment showed and rewarded, and where two records of the same actions differ.
+
+use super::trial::Position;
+use crate::Episode;
+
+/// Relative differences up to this size are rounding that has grown for a while.
+const ROUNDING: f64 = 1e-4;
+
+/// What an environment showed and rewarded, as bits.
+pub(super) struct Record {
+    pub places: Vec<Position>,
+    pub shown: Vec<Vec<u32>>,
+    pub rewards: Vec<Option<(u32, Episode)>>,
+    /// What bytes were filled with before each was written.
+    pub filling: u8,
+    /// Whether observations are bytes.
+    pub bytes: bool,
+    /// First observations of the episodes.
+    pub starts: Vec<Vec<u32>>,
+    /// Episodes that ended.
+    pub ends: u64,
+}
+
+/// Where two records begin to differ, and by how much.
+pub(super) struct Difference {
+    pub place: String,
+    /// Whether both show what was there before the environment wrote.
+    pub unwritten: bool,
+    /// |a − b| / max(|a|, |b|, 1) at this place; infinite where one episode ended and the other did not.
+    pub first: f64,
+    /// The largest of these as long as episodes end alike.
+    pub largest: f64,
+}
+
+impl Difference {
+    /// Whether it begins with rounding.
+    pub fn is_rounding(&self) -> bool {
+        self.first <= ROUNDING
+    }
+}
+
+impl Record {
+    /// Steps taken.
+    pub fn steps(&self) -> u64 {
+        self.rewards.iter().flatten().count() as u64
+    }
+
+    /// Where two records of the same actions differ, if they do, as far as both go.
+    pub fn difference(&self, other: &Self) -> Option<Difference> {
+        let mut found: Option<Difference> = None;
+        for i in 0..self.places.len().min(other.places.len()) {
+            let mut differs = |what: String, size: f64, unwritten: bool| {
+                let place = || format!("{}, {what}", self.places[i]);
+                let first = || Difference { place: place(), unwritten, first: size, largest: size };
+                let difference = found.get_or_insert_with(first);
+                difference.largest = difference.largest.max(size);
+            };
+            if let (Some((reward, episode)), Some((other_reward, other_episode))) =
+                (self.rewards[i], other.rewards[i])
+            {
+                if episode != other_episode {
+                    differs("end of the episode".to_owned(), f64::INFINITY, false);
+                    break;
+                }
+                if reward != other_reward {
+                    differs("reward".to_owned(), size(reward, other_reward, false), false);
+                }
+            }
+            for (element, (&a, &b)) in self.shown[i].iter().zip(&other.shown[i]).enumerate() {
+                if a != b {
+                    let kept = self.bytes && [a, b] == [self.filling, other.filling].map(u32::from);
+                    differs(format!("observation[{element}]"), size(a, b, self.bytes), kept);
+                }
+            }
+        }
+        found
+    }
+}
+
+/// Relative difference of two numbers.
+fn size(a: u32, b: u32, bytes: bool) -> f64 {
+    let number = |bits| if bytes { f64::from(bits) } else { f64::from(f32::from_bits(bits)) };
+    let (a, b) = (number(a), number(b));
+    let size = (a - b).abs() / a.abs().max(b.abs()).max(1.0);
+    if size.is_nan() { f64::INFINITY } else { size }
+}
