@@ -1,4 +1,4 @@
-//! The doorbells of workers in every interleaving: `src/worker/bell.rs` itself, on loom's atomics.
+//! The doorbells of workers in every interleaving: `src/worker/bell.rs` itself, and the reports of failures, on loom's atomics.
 //!
 //! The kernel's futex is modelled as a mutex with a condition variable, which is what it promises: a sleeper compares
 //! the word and lies down in one go, as seen by who wakes. Waits never time out here, so that a wake-up that is lost
@@ -7,6 +7,9 @@
 
 #[path = "../src/worker/bell.rs"]
 mod bell;
+
+#[path = "../src/worker/failures.rs"]
+mod failures;
 
 mod sync {
     use std::time::Duration;
@@ -42,6 +45,7 @@ use loom::sync::atomic::{AtomicU32, Ordering, fence};
 use loom::thread;
 
 use bell::{Bell, SpinPolicy};
+use failures::{Failed, Failures};
 
 /// One worker of a batch, as `worker/shared.rs` has it.
 struct Line {
@@ -117,6 +121,34 @@ fn no_wake_up_is_lost_between_a_learner_and_a_worker() {
 #[test]
 fn no_wake_up_is_lost_between_a_learner_and_two_workers() {
     rounds(2, 1, 2);
+}
+
+/// Two workers fail while the learner collects: both failures are collected, in whatever order they come.
+#[test]
+fn no_failure_is_lost() {
+    loom::model(|| {
+        let board = Arc::new((Failures::default(), [Failed::default(), Failed::default()]));
+        let threads = [0, 1].map(|worker| {
+            let board = Arc::clone(&board);
+            thread::spawn(move || board.0.report(&board.1[worker]))
+        });
+        let (failures, flags) = &*board;
+        let mut collected = [false; 2];
+        let mut collect = || {
+            if failures.any() {
+                failures.collect();
+                for (collected, failed) in collected.iter_mut().zip(flags) {
+                    *collected |= failed.take();
+                }
+            }
+        };
+        collect();
+        for thread in threads {
+            thread.join().unwrap();
+        }
+        collect();
+        assert_eq!(collected, [true; 2]);
+    });
 }
 
 /// The doorbell as it is often built, with a word of its own for "somebody sleeps": whether in some interleaving the

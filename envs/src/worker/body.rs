@@ -159,8 +159,7 @@ impl Worker {
             Err(event) => Some(event),
         };
         if failure.is_some() {
-            slot.failed.store(1, Ordering::Relaxed);
-            answers.failures.fetch_add(1, Ordering::Relaxed);
+            answers.failures.report(&slot.failed);
         }
         slot.set_idle();
         slot.finished[slice].store(step, Ordering::Release);

@@ -8,6 +8,7 @@ mod batch;
 mod bell;
 mod body;
 mod choose;
+mod failures;
 mod link;
 mod message;
 mod options;

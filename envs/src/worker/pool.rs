@@ -176,7 +176,7 @@ impl WorkerPool {
             self.board.answers().bell.wait(rung, self.backoff.policy(self.spin), POLL_INTERVAL);
             self.backoff.record(begun);
         }
-        if self.board.answers().failures.load(Ordering::Relaxed) == 0 { Ok(()) } else { self.ask_failures() }
+        if self.board.answers().failures.any() { self.ask_failures() } else { Ok(()) }
     }
 
     /// Buries workers that died in a step or are too late.
@@ -209,12 +209,10 @@ impl WorkerPool {
 
     /// Receives what the workers have to say that finished a step badly. Some are gone afterwards.
     fn ask_failures(&mut self) -> Result<(), EnvError> {
-        self.board.answers().failures.store(0, Ordering::Relaxed);
+        self.board.answers().failures.collect();
         let mut first = None;
         for worker in 0..self.members.len() {
-            if self.board.slot(worker).failed.swap(0, Ordering::Relaxed) == 0
-                || matches!(self.members[worker], Member::Lost(..))
-            {
+            if !self.board.slot(worker).failed.take() || matches!(self.members[worker], Member::Lost(..)) {
                 continue;
             }
             match self.answer(worker, Instant::now() + EXIT_TIMEOUT, EXIT_TIMEOUT) {

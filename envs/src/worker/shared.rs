@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use ipc_channel::ipc::IpcSharedMemory;
 
 use super::bell::Bell;
+use super::failures::{Failed, Failures};
 use super::share::SLICES;
 use crate::{Memory, Phase, Place};
 
@@ -58,7 +59,7 @@ pub struct Answers {
     /// Rung for every step that a worker has finished.
     pub bell: Bell,
     /// Workers that failed in a step; an event that says how follows.
-    pub failures: AtomicU32,
+    pub failures: Failures,
 }
 
 /// Written by the learner, awaited by one worker.
@@ -80,7 +81,7 @@ pub struct Slot {
     /// For each slice of its rows, the number of the last step it finished.
     pub finished: [AtomicU32; SLICES],
     /// Whether it has sent an event instead of finishing a step well.
-    pub failed: AtomicU32,
+    pub failed: Failed,
     /// Whether its environments have told of episodes since the learner asked for that.
     pub informed: AtomicU32,
     phase: AtomicU32,
@@ -118,7 +119,7 @@ impl Slot {
         for (finished, last) in self.finished.iter().zip(last_steps) {
             finished.store(last, Ordering::Relaxed);
         }
-        self.failed.store(0, Ordering::Relaxed);
+        self.failed.take();
         self.informed.store(0, Ordering::Relaxed);
         self.set_place(Place::default());
     }
