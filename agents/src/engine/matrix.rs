@@ -99,6 +99,28 @@ pub fn products(c: &mut [f32], a: Matrix<'_>, b: Matrix<'_>) {
 mod tests {
     use super::*;
 
+    /// At the sizes where `gemm` 0.19.0 changes its way of computing, and around them.
+    #[test]
+    fn a_row_of_a_product_does_not_depend_on_the_rows_beside_it() {
+        for columns in [1, 2, 31, 32, 33, 63, 64, 65, 96] {
+            for inner in [1, 3, 64, 511, 512, 513, 600] {
+                let numbers = |n: usize| (0..n).map(|i| (i as f32 * 0.7).sin()).collect::<Vec<_>>();
+                let (a, b) = (numbers(72 * inner), numbers(inner * columns));
+                let b = Matrix::new(&b, columns, inner).transpose();
+                let (mut all, mut some) = (vec![0.0; 72 * columns], vec![0.0; BLOCK * columns]);
+                products(&mut all, Matrix::new(&a, 72, inner), b);
+                for first in (0..72).step_by(BLOCK) {
+                    products(&mut some, Matrix::new(&a[first * inner..], BLOCK, inner), b);
+                    assert_eq!(
+                        all[first * columns..][..some.len()],
+                        some,
+                        "{inner} × {columns}, row {first}"
+                    );
+                }
+            }
+        }
+    }
+
     #[test]
     fn products_by_hand() {
         let (a, b) = ([1.0, 2.0, 3.0, 4.0, 5.0, 6.0], [1.0, 0.0, 2.0, 1.0, 0.0, 3.0]);
