@@ -5,11 +5,12 @@
 //!   config.yaml                   the complete configuration
 //!   metrics.jsonl                 one object for each iteration
 //!   events.out.tfevents.phalanx   the same for TensorBoard
-//!   log.txt                       what was said on the terminal, with times
+//!   log.txt                       what was printed on the terminal, with times
+//!   lock                          held by the training that writes here
 //!   checkpoints/                  the newest few and the best
 //! ```
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -45,6 +46,14 @@ pub enum RunError {
     /// A name that cannot be part of a folder's.
     #[error("{0:?} cannot name a run: use letters, digits, `-`, `_` and `.`")]
     Name(String),
+    /// Another training writes to this folder.
+    #[error("another training writes to {}: {holder}; wait for its end, or stop it", .path.display())]
+    Held {
+        /// The run's folder.
+        path: PathBuf,
+        /// Process, machine and start of the other training.
+        holder: String,
+    },
     /// The configuration cannot be written as YAML.
     #[error("the configuration cannot be written")]
     Yaml(#[from] serde_saphyr::ser::Error),
@@ -124,6 +133,33 @@ impl RunFolder {
         let (path, part) = (self.config_file(), self.path.join("config.yaml.part"));
         fs::write(&part, config.to_yaml()?).map_err(file("write", &part))?;
         fs::rename(&part, &path).map_err(file("write", &path))
+    }
+
+    /// Holds the folder for a training of this process, until the file is dropped or the process ends in whatever way.
+    ///
+    /// # Errors
+    /// [`RunError::Held`] when another process holds it, [`RunError::File`].
+    pub fn hold(&self) -> Result<File, RunError> {
+        let path = self.path.join("lock");
+        let open = OpenOptions::new().create(true).read(true).write(true).truncate(false).open(&path);
+        let mut lock = open.map_err(file("open", &path))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let holder = fs::read_to_string(&path).unwrap_or_default();
+                return Err(RunError::Held { path: self.path.clone(), holder: holder.trim().to_owned() });
+            }
+            Err(TryLockError::Error(error)) => return Err(file("lock", &path)(error)),
+        }
+        let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+        let holder = format!(
+            "process {} on {} since {}\n",
+            std::process::id(),
+            host.trim(),
+            Zoned::now().strftime("%Y-%m-%d %H:%M:%S")
+        );
+        lock.set_len(0).and_then(|()| lock.write_all(holder.as_bytes())).map_err(file("write", &path))?;
+        Ok(lock)
     }
 
     /// Opens the log, to which lines are added.

@@ -108,6 +108,14 @@ fn settings_that_a_policy_was_not_trained_with_are_refused_and_the_run_keeps_its
     place.succeed(&["train", "small.yaml", "--set", "steps=1024"]);
     let (run, read) = (&place.runs()[0], |run: &Path| fs::read_to_string(run.join("config.yaml")).unwrap());
     let (folder, before) = (run.to_str().unwrap(), read(run));
+    for (set, why) in [
+        ("seed=8", "`seed` decides how a run starts"),
+        ("network.initial_std=0.5", "`network.initial_std` decides how a run starts"),
+        ("network.output_gain=0.5", "`network.output_gain` decides how a run starts"),
+    ] {
+        let output = place.run(&["train", "--resume", folder, "--set", set]);
+        assert!(output.status.code() == Some(2) && text(&output.stderr).contains(why), "{set}");
+    }
     for (set, told) in [
         ("env=Pendulum-v1", "actions Discrete(2), not Box([1], F32)"),
         ("network.activation=relu", "network.activation tanh, not relu"),

@@ -138,6 +138,23 @@ fn a_killed_run_loses_no_record_and_goes_on() {
     assert_eq!(resumed, all);
 }
 
+#[test]
+fn a_folder_takes_one_training_at_a_time() {
+    let place = Place::new();
+    let (mut child, run) = place.start_long("held", &[]);
+    let again = ["train", "--resume", run.to_str().unwrap(), "--set", "steps=1_000_000_000"];
+    let output = place.run(&again);
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    let holder = format!("another training writes to {}: process {} on ", run.display(), child.id());
+    assert!(said.contains(&holder), "{said}");
+    // Whatever ends a training lets its folder go.
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let more = format!("steps={}", steps_of_whole_lines(&run).last().unwrap() + 256);
+    place.succeed(&["train", "--resume", run.to_str().unwrap(), "--set", &more]);
+}
+
 /// A limit on the size of files stands in for the full disk: the metrics reach it, the checkpoints do not.
 #[test]
 fn a_full_disk_ends_the_run_with_the_file_named_and_the_training_saved() {

@@ -139,7 +139,10 @@ impl Agent {
             }
         }
         self.network.change(|parameters, _| checkpoint.copy_vector("parameters", parameters))?;
-        self.normalizer = checkpoint.state("normalizer")?;
+        let restored: Option<Normalizer> = checkpoint.state("normalizer")?;
+        if let (Some(normalizer), Some(restored)) = (&mut self.normalizer, restored) {
+            normalizer.take_statistics(restored);
+        }
         Ok(())
     }
 }

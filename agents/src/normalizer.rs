@@ -66,6 +66,11 @@ impl Normalizer {
         Self { moments: Moments::new(len), clip }
     }
 
+    /// Goes on with the statistics of another one, and with the settings of this one.
+    pub fn take_statistics(&mut self, other: Self) {
+        self.moments = other.moments;
+    }
+
     /// Takes in observations, each of `len` numbers.
     pub fn update<'a>(&mut self, observations: impl Iterator<Item = &'a [f32]>) {
         self.moments.update(observations);
@@ -116,6 +121,16 @@ impl RewardNormalizer {
     /// A normaliser of the rewards of `rows` rows that has seen nothing.
     pub fn new(rows: usize, discount: f64, clip: f64) -> Self {
         Self { moments: Moments::new(1), returns: vec![0.0; rows], discount, clip }
+    }
+
+    /// Goes on with the statistics of another one, and with the settings of this one.
+    pub fn take_statistics(&mut self, other: Self) {
+        (self.moments, self.returns) = (other.moments, other.returns);
+    }
+
+    /// Forgets the running episode of a row, which begins a new one.
+    pub fn begin_episode(&mut self, row: usize) {
+        self.returns[row] = 0.0;
     }
 
     /// Takes in the rewards of one step `[N]` and how they left the episodes.

@@ -225,6 +225,13 @@ impl BatchPpo {
         Ok(UpdateMetrics { gradient_norm: norm, gradient_steps: 1, ..metrics })
     }
 
+    /// Forgets the running episode of a row, which begins a new one.
+    pub fn begin_episode(&mut self, row: usize) {
+        if let Some(normalizer) = &mut self.reward {
+            normalizer.begin_episode(row);
+        }
+    }
+
     /// Puts everything that learning needs into a checkpoint.
     pub fn save(&self, checkpoint: &mut Checkpoint) {
         checkpoint.put_vector("adam.mean", &self.adam.mean);
@@ -244,8 +251,11 @@ impl BatchPpo {
         checkpoint.copy_vector("adam.square", &mut self.adam.square)?;
         self.adam.steps = checkpoint.state("adam.steps")?;
         self.minibatch = checkpoint.state("minibatch")?;
-        self.reward = checkpoint.state("reward")?;
-        // Its settings are the configuration's, which may have changed.
+        // Settings are the configuration's, which may have changed.
+        let reward: Option<RewardNormalizer> = checkpoint.state("reward")?;
+        if let (Some(normalizer), Some(restored)) = (&mut self.reward, reward) {
+            normalizer.take_statistics(restored);
+        }
         let weight: Option<f64> = checkpoint.state("penalty")?;
         if let (Some(penalty), Some(weight)) = (&mut self.penalty, weight) {
             penalty.set_weight(weight);

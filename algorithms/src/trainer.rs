@@ -320,7 +320,10 @@ impl Trainer {
         self.ppo.restore(checkpoint)?;
         self.action = checkpoint.state("action")?;
         self.progress = checkpoint.state("progress")?;
-        self.collector.resume(EpisodeLog::restore(checkpoint, self.settings.rows)?, limit)
+        let log = EpisodeLog::restore(checkpoint, self.settings.rows)?;
+        let anew = self.collector.resume(log, limit)?;
+        anew.iter().for_each(|&(row, _)| self.ppo.begin_episode(row));
+        Ok(anew)
     }
 
     /// Ends the environments and their processes.

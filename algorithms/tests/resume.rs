@@ -129,6 +129,32 @@ fn another_configurations_checkpoint_is_refused() {
 }
 
 #[test]
+fn a_resumed_normaliser_keeps_its_statistics_and_takes_the_new_settings() {
+    let registry = Registry::standard();
+    let mut settings = settings(RolloutSettings::Steps(StepsRollout { steps: 32 }), Objective::default());
+    let spec = EnvSpec::named("CartPole-v1");
+    let mut first = trainer(&registry, &spec, &settings);
+    first.iterate().unwrap();
+    let before = first.save();
+    settings.normalize.observation_clip = 1.5;
+    settings.normalize.reward_clip = 2.5;
+    settings.ppo.discount = 0.5;
+    let mut resumed = trainer(&registry, &spec, &settings);
+    resumed.restore(&before, LIMIT).unwrap();
+    let after = resumed.save();
+    for (name, expected) in
+        [("normalizer", vec![("clip", 1.5)]), ("reward", vec![("clip", 2.5), ("discount", 0.5)])]
+    {
+        let mut state: serde_json::Value = before.state(name).unwrap();
+        for (setting, value) in expected {
+            assert_ne!(state[setting], value, "{name}.{setting}");
+            state[setting] = value.into();
+        }
+        assert_eq!(after.state::<serde_json::Value>(name).unwrap(), state);
+    }
+}
+
+#[test]
 fn a_policy_is_tried_out_on_an_environment_of_the_same_spaces() {
     let registry = Registry::standard();
     let rollout = RolloutSettings::Steps(StepsRollout { steps: 32 });

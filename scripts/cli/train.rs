@@ -8,12 +8,15 @@ use std::time::Duration;
 
 use anyhow::Context;
 use indicatif::ProgressBar;
-use phalanx_algorithms::{AlgorithmError, Console, JsonLines, Logger, Outcome, Record, TensorBoard, Which};
+use phalanx_algorithms::{
+    AlgorithmError, Console, JsonLines, Logger, Outcome, PpoSettings, Record, TensorBoard, Which,
+};
+use phalanx_envs::contract::action_scale_warning;
 use phalanx_envs::{Chosen, Registry, Workers, Zygote};
 
 use super::config::Overrides;
 use super::{Usage, eprint_line};
-use crate::config::{self, Config, DeviceSetting};
+use crate::config::{self, AlgorithmSettings, Config, DeviceSetting};
 use crate::run::{Log, RunFolder};
 use crate::setup;
 use crate::signals::StopRequest;
@@ -59,6 +62,7 @@ impl Arguments {
         if let Some(path) = &self.resume {
             let run = RunFolder::open(path).map_err(|error| Usage(error.to_string()))?;
             let config = run.config(&sets, registry)?;
+            refuse_starts(&run.config(&[], registry)?, &config)?;
             return Ok((run, config));
         }
         let file = self.config.as_deref().context("a configuration or --resume RUN is needed")?;
@@ -76,6 +80,7 @@ pub(super) fn run(
     out: &mut impl Write,
 ) -> anyhow::Result<ExitCode> {
     let (run, config) = arguments.prepare(registry)?;
+    let _held = run.hold()?;
     if arguments.resume.is_none() {
         run.write_config(&config)?;
     }
@@ -126,6 +131,10 @@ fn train(
     for note in notes.take() {
         say(&note)?;
     }
+    let warning = action_scale_warning(trainer.batch_mut().action_space(), config.network.initial_std);
+    if let Some(warning) = warning {
+        say(&format!("warning: {warning}"))?;
+    }
     if resume {
         let found = checkpoints.load(Which::Latest)?;
         for damaged in &found.damaged {
@@ -142,6 +151,9 @@ fn train(
         if let Some((row, reason)) = anew.first() {
             let (count, rows) = (anew.len(), config.rows);
             say(&format!("{count} of {rows} rows begin a new episode; row {row}, because {reason}"))?;
+        }
+        if let Some(note) = schedule_note(&run.config(&[], registry)?, config, trainer.step()) {
+            say(&note)?;
         }
         // Only now: a run that cannot go on with these settings keeps its own.
         run.write_config(config)?;
@@ -189,4 +201,34 @@ fn train(
             Ok(ExitCode::from(stop.exit_code().unwrap_or(1)))
         }
     }
+}
+
+/// Refuses what only decides how a run starts, where it differs: it would have no effect.
+fn refuse_starts(before: &Config, now: &Config) -> Result<(), Usage> {
+    let (was, is) = (&before.network, &now.network);
+    let changed = [
+        ("seed", before.seed != now.seed),
+        ("network.initial_std", was.initial_std != is.initial_std),
+        ("network.output_gain", was.output_gain != is.output_gain),
+    ];
+    match changed.iter().find(|(_, changed)| *changed) {
+        Some((name, _)) => Err(Usage(format!(
+            "`{name}` decides how a run starts, and has no effect on one that goes on: leave it out, or begin a new run"
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// What another number of steps does to the learning rate of a run that has taken `step`, if anything.
+fn schedule_note(before: &Config, now: &Config, step: u64) -> Option<String> {
+    let AlgorithmSettings::Ppo(was) = &before.algorithm;
+    let AlgorithmSettings::Ppo(is) = &now.algorithm;
+    let rate = |ppo: &PpoSettings, steps: u64| ppo.learning_rate.at(step as f64 / steps as f64);
+    let (was, is) = (rate(was, before.steps), rate(is, now.steps));
+    (was != is).then(|| {
+        format!(
+            "the learning rate goes on at {is:.3e} instead of {was:.3e}: of {} steps, {step} are taken (before: of {})",
+            now.steps, before.steps
+        )
+    })
 }
