@@ -46,7 +46,6 @@ pub const PACKAGES: &[Package] = &[
     Package { name: "ale-py", environments: &[pictures("ALE/Breakout-v5", ATARI)] },
     Package { name: "buffalo-gym", environments: &[plain("buffalo_gym:Buffalo-v0")] },
     Package { name: "flappy-bird-gymnasium", environments: &[plain("flappy_bird_gymnasium:FlappyBird-v0")] },
-    Package { name: "gym-aloha", environments: &[plain("gym_aloha:gym_aloha/AlohaTransferCube-v0")] },
     Package { name: "gym-anytrading", environments: &[plain("gym_anytrading:stocks-v0")] },
     Package { name: "gym-electric-motor", environments: &[plain("gym_electric_motor:Cont-CC-PMSM-v0")] },
     Package { name: "gym-hil", environments: &[plain("gym_hil:gym_hil/PandaPickCubeBase-v0")] },
