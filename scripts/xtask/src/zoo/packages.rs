@@ -72,10 +72,7 @@ pub const PACKAGES: &[Package] = &[
     },
     Package {
         name: "gymnasium-robotics",
-        environments: &[
-            plain("gymnasium_robotics:FetchReachDense-v4"),
-            plain("gymnasium_robotics:PointMaze_UMazeDense-v3"),
-        ],
+        environments: &[plain("gymnasium_robotics:PointMaze_UMazeDense-v3")],
     },
     Package { name: "gymnasium-snake-game", environments: &[plain("gymnasium_snake_game:Snake-v1")] },
     Package {
