@@ -12,6 +12,7 @@ mod setup;
 mod test;
 mod train;
 mod venv;
+mod zoo;
 
 use std::process::ExitCode;
 
@@ -32,6 +33,10 @@ Usage: cargo xtask COMMAND
   peers [--suite envs|gymnasium|train|learn] [--only SETTING] [--rounds N] [--binary PHALANX]
                           measure other libraries and us in turn, write docs/benchmarks.md (about half an hour;
                           installs them into .cache/, about 11 GB); --binary: measure this one and write nothing
+  zoo [--only PACKAGE] [--binary PHALANX]
+                          put environments of third-party packages through check, bench, train, evaluate, visualize and
+                          resume, write docs/environments.md (about half an hour; installs the packages into
+                          .cache/zoo/, about 10 GB); --binary: try this one and write nothing
 
 Environment: LIBTORCH (a libtorch 2.11 of your own), LIBTORCH_USE_PYTORCH=1 (the one of an installed Python torch 2.11),
 MUJOCO_DYNAMIC_LINK_DIR (the folder of a libmujoco 3.17.0) and PHALANX_PYTHON (a Python with Gymnasium, for the tests)
@@ -50,6 +55,7 @@ fn main() -> ExitCode {
         ["test", rest @ ..] => test::run_tests(rest),
         ["results", rest @ ..] => results::run(rest),
         ["peers", rest @ ..] => peers::run(rest),
+        ["zoo", rest @ ..] => zoo::run(rest),
         ["help" | "--help" | "-h"] => {
             print!("{HELP}");
             Ok(())

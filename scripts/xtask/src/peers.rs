@@ -6,7 +6,7 @@
 mod contender;
 mod install;
 mod learn;
-mod page;
+pub mod page;
 mod setting;
 
 use std::path::{Path, PathBuf};

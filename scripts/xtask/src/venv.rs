@@ -9,16 +9,16 @@ use anyhow::{Context, Result};
 use crate::process::{output, python, run};
 
 /// A virtual environment and what belongs into it.
-pub struct Recipe {
+pub struct Recipe<'a> {
     /// Its folder in the cache.
-    pub folder: &'static str,
+    pub folder: &'a str,
     /// File for pip, in the folder of its scripts.
-    pub requirements: &'static str,
+    pub requirements: &'a str,
     /// Script there that its Python runs at the end.
-    pub script: Option<&'static str>,
+    pub script: Option<&'a str>,
 }
 
-impl Recipe {
+impl Recipe<'_> {
     /// Makes the virtual environment unless the same is there; returns its Python.
     ///
     /// # Errors

@@ -183,12 +183,13 @@ fn processor() -> String {
 pub fn write(name: &str, section: &str) -> Result<()> {
     let page = root().join("docs/benchmarks.md");
     let old = fs::read_to_string(&page).with_context(|| format!("cannot read {}", page.display()))?;
-    fs::write(&page, replace(&old, name, section)).with_context(|| format!("cannot write {}", page.display()))
+    fs::write(&page, replace(&old, &format!("peers {name}"), section))
+        .with_context(|| format!("cannot write {}", page.display()))
 }
 
 /// The page with this section between its markers, or at the end if the page has none for it.
-fn replace(page: &str, name: &str, section: &str) -> String {
-    let begin = format!("<!-- peers {name} -->");
+pub fn replace(page: &str, marker: &str, section: &str) -> String {
+    let begin = format!("<!-- {marker} -->");
     let block = format!("{begin}\n{section}\n{END}");
     let parts = page.split_once(&begin).and_then(|(before, rest)| Some((before, rest.split_once(END)?.1)));
     match parts {
@@ -251,7 +252,7 @@ mod tests {
 
     #[test]
     fn the_text_around_a_section_stays() {
-        let [first, second] = ["train cartpole8", "train cartpole64"];
+        let [first, second] = ["peers train cartpole8", "peers train cartpole64"];
         let page = replace(&replace("# Page\n", first, "one"), second, "two");
         let page = replace(
             &page.replace("<!-- peers train cartpole64", "By hand.\n<!-- peers train cartpole64"),
