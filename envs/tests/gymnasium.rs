@@ -138,6 +138,61 @@ fn observations_of_every_space_are_flattened_as_gymnasium_does() {
 }
 
 #[test]
+fn parts_of_an_observation_are_chosen_and_what_is_no_array_is_left_out() {
+    for (space, choice, parts) in [
+        ("mission", json!({}), json!(["direction", "image"])),
+        ("mission", json!({ "drop": ["mission"] }), json!(["direction", "image"])),
+        ("mission", json!({ "drop": ["mission", "image"] }), json!(["direction"])),
+        ("mission", json!({ "keys": ["image", "mission"] }), json!(["image"])),
+        ("within", json!({}), json!([1])),
+    ] {
+        let mut params = choice.clone();
+        params["observation"] = json!(space);
+        params["disable_env_checker"] = json!(true);
+        let mut env = fixture("Kinds-v0", &params);
+        let row = reset(&mut *env, Some(1));
+        let expected: Vec<f32> = serde_json::from_value(env.call("shown_at", &parts).unwrap()).unwrap();
+        assert_eq!(row, expected, "{space} {choice}");
+    }
+    for (space, choice, expected) in [
+        (
+            "mission",
+            json!({ "keys": ["picture"] }),
+            "`keys` names 'picture', and the keys of the observation are ['direction',",
+        ),
+        ("box", json!({ "drop": ["image"] }), "`keys` and `drop` choose among the keys of a Dict"),
+    ] {
+        let mut params = choice.clone();
+        params["observation"] = json!(space);
+        let error = make("tests.python.fixtures:Kinds-v0", &params).err().unwrap().to_string();
+        assert!(error.contains(expected), "{error}");
+    }
+}
+
+#[test]
+fn a_vector_reward_is_weighted() {
+    let params = |reward: Value, weights: Option<Value>| {
+        let mut params = json!({ "reward": reward, "disable_env_checker": true });
+        if let Some(weights) = weights {
+            params["reward_weights"] = weights;
+        }
+        params
+    };
+    let step = |params: Value| {
+        let mut env = fixture("Kinds-v0", &params);
+        let mut row = [0.0; 6];
+        env.reset(Some(1), Row::F32(&mut row)).unwrap();
+        env.step(Action::Discrete(0), Row::F32(&mut row)).map(|step| step.reward).map_err(|e| e.to_string())
+    };
+    // 1 · 3 − 0.5 · 4 = 1.
+    assert_eq!(step(params(json!([3.0, 4.0]), Some(json!([1, -0.5])))), Ok(1.0));
+    let error = step(params(json!([3.0, 4.0]), None)).unwrap_err();
+    assert!(error.contains("where a number is needed; the parameter `reward_weights`"), "{error}");
+    let error = step(params(json!([3.0, 4.0]), Some(json!([1])))).unwrap_err();
+    assert!(error.contains("`reward_weights` has 1 numbers for the reward ndarray of shape (2,)"), "{error}");
+}
+
+#[test]
 fn actions_of_every_space_arrive_as_gymnasium_has_them() {
     for (name, action, expected) in [
         ("discrete", Action::Discrete(3), "np.int64(2)"),

@@ -30,14 +30,18 @@ SPACES = {
     "boxes": spaces.Tuple([Box(-1.0, 1.0, (2,)), spaces.Dict({"x": Box(0.0, 5.0, (1,))})]),
     "mixed": spaces.Tuple([Box(-1.0, 1.0, (2,)), Discrete(2)]),
     "text": spaces.Text(5),
+    # As MiniGrid has it.
+    "mission": spaces.Dict({"image": Box(0, 255, (2, 2), np.uint8), "direction": Discrete(4), "mission": spaces.Text(5)}),
+    "within": spaces.Tuple([spaces.Text(5), Box(-1.0, 1.0, (2,)), spaces.Dict({"graph": spaces.Graph(Box(0, 1, (1,)), None)})]),
 }
 
 
 class Kinds(gymnasium.Env):
     """Shows samples of one space and takes actions of another."""
 
-    def __init__(self, observation="box", action="discrete"):
+    def __init__(self, observation="box", action="discrete", reward=0.0):
         self.observation_space, self.action_space = SPACES[observation], SPACES[action]
+        self.reward = np.array(reward)
 
     def sample(self):
         self.observation_space.seed(int(self.np_random.integers(1 << 31)))
@@ -50,11 +54,15 @@ class Kinds(gymnasium.Env):
 
     def step(self, action):
         self.action = action
-        return self.sample(), 0.0, False, False, {}
+        return self.sample(), self.reward, False, False, {}
 
     def flattened(self):
         """What was shown last, as Gymnasium flattens it."""
         return spaces.flatten(self.observation_space, self.shown)
+
+    def shown_at(self, *keys):
+        """Parts of what was shown last, flattened one after another."""
+        return np.concatenate([spaces.flatten(self.observation_space[key], self.shown[key]) for key in keys])
 
     def taken(self):
         """The last action as text, and whether it lies in its space."""

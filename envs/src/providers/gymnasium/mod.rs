@@ -3,10 +3,12 @@
 //! `gymnasium:CartPole-v1`, `gymnasium:ALE/Breakout-v5` (needs `ale-py`) or, as Gymnasium itself writes it when a module
 //! has to be imported first, `gymnasium:mypackage:MyEnv-v0`. Modules are also found in the current folder. The parameters
 //! go to `gymnasium.make` as they are: the environment's own, and `max_episode_steps`, `render_mode`, `disable_env_checker` and
-//! the like. Only an environment that will be drawn is made with `render_mode="rgb_array"`. Two are ours:
+//! the like. Only an environment that will be drawn is made with `render_mode="rgb_array"`. These are ours:
 //!
 //! - `python`: the interpreter. Left out, it is `$VIRTUAL_ENV/bin/python`, or `python3` without a virtual environment. It
 //!   needs Gymnasium 1.0 or later; building and running Phalanx needs no Python otherwise.
+//! - `keys`, `drop`: keys of a Dict observation that are used, or left out. Text, Graph and Sequence parts are left out in any case.
+//! - `reward_weights`: one number for each element of a vector reward, whose weighted sum is the reward.
 //! - `seed_resets`: whether every episode has a seed of its own, which is the default. `false` begins episodes without one, for
 //!   environments that draw nothing: their episodes are determined by the actions alone.
 //!

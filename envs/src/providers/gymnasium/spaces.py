@@ -3,8 +3,61 @@
 The first half of the program; `worker.py` is the second, and imports NumPy as `np` and Gymnasium's `spaces` before it calls this.
 """
 
+import collections
 import math
+import sys
 
+# Spaces whose elements are no arrays of a fixed size.
+UNSUPPORTED = {"Text", "Graph", "Sequence", "OneOf"}
+
+
+def selected(space, keys, drop):
+    """An observation space without the parts that are left out: all but `keys`, those in `drop`, and those that are no arrays."""
+    if keys is not None or drop:
+        if not isinstance(space, spaces.Dict):
+            raise ValueError(f"`keys` and `drop` choose among the keys of a Dict, and the observations are {space}")
+        for parameter, named in (("keys", keys), ("drop", drop)):
+            for key in named or ():
+                if key not in space.spaces:
+                    raise ValueError(f"`{parameter}` names {key!r}, and the keys of the observation are {list(space.spaces)}")
+        kept = {key: part for key, part in space.spaces.items() if (keys is None or key in keys) and key not in drop}
+        space = spaces.Dict(collections.OrderedDict(kept))
+    dropped = []
+    space = supported(space, "", dropped)
+    if dropped:
+        print(f"observations are used without {', '.join(dropped)}; `drop` leaves out keys without this note", file=sys.stderr)
+    return space
+
+
+def supported(space, path, dropped):
+    """The space without parts that are no arrays, whose paths are added to `dropped`; None when nothing is left of it."""
+    if type(space).__name__ in UNSUPPORTED and path:
+        dropped.append(f"{path} ({type(space).__name__})")
+        return None
+    if not isinstance(space, (spaces.Dict, spaces.Tuple)):
+        return space
+    items = list(space.spaces.items() if isinstance(space, spaces.Dict) else enumerate(space.spaces))
+    parts = [(key, supported(part, f"{path}.{key}" if path else str(key), dropped)) for key, part in items]
+    if all(part is known for (_, part), (_, known) in zip(parts, items)):
+        return space
+    kept = [(key, part) for key, part in parts if part is not None]
+    if not kept and not path:
+        raise ValueError(f"nothing of the observations {space} is an array or a choice")
+    # A Tuple's parts keep their numbers.
+    return spaces.Dict(collections.OrderedDict(kept)) if kept else None
+
+
+def weighted(step, weights):
+    """A `step` whose reward is the sum of a vector reward's elements, each times its weight."""
+    weights = np.array(weights, np.float64)
+
+    def weighted_step(action):
+        observation, reward, *rest = step(action)
+        if np.shape(reward) != weights.shape:
+            raise ValueError(f"`reward_weights` has {weights.size} numbers for the reward {shown(reward)}")
+        return observation, float(np.dot(weights, reward)), *rest
+
+    return weighted_step
 
 
 def leaves(space):

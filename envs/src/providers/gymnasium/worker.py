@@ -73,10 +73,13 @@ class Memory:
 class Row:
     """An environment and its memory."""
 
-    def __init__(self, env, memory):
+    def __init__(self, env, memory, keys, drop, reward_weights):
         self.env, self.info = env, {}
         self.step, self.reset = env.step, env.reset
-        self.action, self.observation = action_summary(env.action_space), observation_summary(env.observation_space)
+        if reward_weights is not None:
+            self.step = weighted(env.step, reward_weights)
+        observed = selected(env.observation_space, keys, drop)
+        self.action, self.observation = action_summary(env.action_space), observation_summary(observed)
         width = action_width(env.action_space)
         self.observation_at = -(-(ACTION + 8 * width) // 64) * 64
         numbers = math.prod(self.observation["shape"])
@@ -91,7 +94,7 @@ class Row:
         action_dtype = np.float32 if "box" in self.action else np.int64
         self.read_action = action_reader(env.action_space, np.frombuffer(region, action_dtype, width, ACTION))
         view = np.frombuffer(region, dtype, numbers, self.observation_at)
-        self.write_observation = observation_writer(env.observation_space, view)
+        self.write_observation = observation_writer(observed, view)
 
     def obey(self):
         """Does what the memory says, if anything, and notes that it did."""
@@ -102,7 +105,8 @@ class Row:
             try:
                 self.reward[0] = reward
             except (TypeError, ValueError):
-                raise TypeError(f"the reward is {shown(reward)}, where a number is needed") from None
+                several = "; the parameter `reward_weights` makes one of several: a weight for each" if np.ndim(reward) else ""
+                raise TypeError(f"the reward is {shown(reward)}, where a number is needed{several}") from None
             head[EPISODE] = TERMINATED if terminated else TRUNCATED if truncated else RUNNING
         elif command > FAILED:
             observation, self.info = self.reset(seed=self.seed[0] if command == RESET_SEEDED else None)
@@ -146,8 +150,9 @@ class Host:
             settings = " ".join(f"{name}={value}" for name, value in self.headless.items())
             print(f"there is no display: drawing with {settings}; set these variables to choose otherwise", file=sys.stderr)
             self.headless = None
+        ours = params.pop("keys", None), params.pop("drop", ()), params.pop("reward_weights", None)
         env = make(name, params, drawn)
-        row = Row(env, self.memory)
+        row = Row(env, self.memory, *ours)
         self.made += 1
         self.rows[self.made] = row
         return {
