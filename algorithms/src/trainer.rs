@@ -322,7 +322,9 @@ impl Trainer {
         self.progress = checkpoint.state("progress")?;
         let log = EpisodeLog::restore(checkpoint, self.settings.rows)?;
         let anew = self.collector.resume(log, limit)?;
-        anew.iter().for_each(|&(row, _)| self.ppo.begin_episode(row));
+        for &(row, _) in &anew {
+            self.ppo.begin_episode(row);
+        }
         Ok(anew)
     }
 

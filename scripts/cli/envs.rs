@@ -76,7 +76,7 @@ pub(super) fn run(command: Command, registry: &Registry, out: &mut impl Write) -
     match command {
         Command::List => list(registry, out)?,
         Command::Check { named, strict, seconds, deadline } => {
-            check(&named.spec()?, strict, seconds, deadline, registry, out)?
+            check(&named.spec()?, strict, seconds, deadline, registry, out)?;
         }
         Command::Show { named } => {
             show(&registry.info_of(&named.spec()?)?, out)?;

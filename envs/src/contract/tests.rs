@@ -293,14 +293,14 @@ fn what_there_was_no_time_for_is_a_note() {
     let missed = "in 0ns there was no time for: actions at the edge of the action space; 999 of the 1000 steps that are compared; the \
                   same seed again; another seed; an end within 10000 steps";
     assert!(report.findings[0].message.contains(missed), "{report}");
-    let report = check_within(&registry, &spec, Some(Duration::from_secs(3600)), &|_| {});
+    let report = check_within(&registry, &spec, Some(Duration::from_hours(1)), &|_| {});
     assert_eq!(report.findings, [], "{report}");
 }
 
 #[test]
 fn a_difference_has_a_place_and_a_size() {
     let record = |numbers: [f32; 2], episode| Record {
-        places: vec![Default::default(); 2],
+        places: vec![super::trial::Position::default(); 2],
         shown: numbers.map(|x| vec![0.0_f32.to_bits(), x.to_bits()]).to_vec(),
         rewards: vec![None, Some((0, episode))],
         filling: 0,
