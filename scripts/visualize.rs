@@ -90,6 +90,8 @@ pub struct VisualizeOptions {
     pub episodes: NonZeroU32,
     /// States a second, in place of what the environment says.
     pub fps: Option<f64>,
+    /// Steps after which an episode that has not ended is cut off.
+    pub max_steps: u64,
     /// Step of the training whose policy this is, for the summary.
     pub checkpoint_step: u64,
 }
@@ -106,7 +108,7 @@ pub struct PlayedEpisode {
     pub total: f64,
     /// Steps.
     pub length: u64,
-    /// `terminated` or `truncated`.
+    /// `terminated`, `truncated`, or `cut_off` after as many steps as it may take.
     pub ended: &'static str,
 }
 
@@ -242,6 +244,10 @@ impl Player {
                 break "undrawn"; // an error below
             }
             match ended {
+                Episode::Running | Episode::LifeLost if length == options.max_steps => {
+                    self.batch.reset(None)?;
+                    break "cut_off";
+                }
                 Episode::Running | Episode::LifeLost => {}
                 Episode::Terminated => break "terminated",
                 Episode::Truncated => break "truncated",

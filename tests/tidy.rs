@@ -132,6 +132,50 @@ fn unsafe_lives_in_few_files() {
     }
 }
 
+/// Files of the checkout as git lists them with their modes; none outside a repository.
+fn tracked() -> Vec<(String, PathBuf)> {
+    let output = Command::new("git").args(["ls-files", "-s"]).current_dir(root()).output();
+    let listed = output.map_or_else(|_| String::new(), |o| String::from_utf8_lossy(&o.stdout).into_owned());
+    let entry = |line: &str| {
+        let (mode, path) = line.split_once('\t')?;
+        Some((mode.split(' ').next()?.to_owned(), root().join(path)))
+    };
+    listed.lines().filter_map(entry).collect()
+}
+
+#[test]
+fn no_link_leaves_the_checkout() {
+    let leaves = |path: &PathBuf| {
+        let target = fs::read_link(path).unwrap_or_default();
+        target.is_absolute() || !fs::canonicalize(path).is_ok_and(|target| target.starts_with(root()))
+    };
+    let links = tracked().into_iter().filter(|(mode, _)| mode == "120000").map(|(_, path)| path);
+    let astray: Vec<_> = links.filter(leaves).collect();
+    assert!(astray.is_empty(), "links that are broken or lead out of the checkout: {astray:?}");
+}
+
+#[test]
+fn no_file_names_a_folder_of_one_machine() {
+    // In parts, so that this file names none.
+    let folders = [["/ho", "me/"].concat(), ["/Us", "ers/"].concat(), ["/ro", "ot/"].concat(), shown_root()];
+    let mut found = Vec::new();
+    for (_, path) in tracked() {
+        // Pictures and other bytes are no text.
+        let Ok(text) = fs::read_to_string(&path) else { continue };
+        for (number, line) in text.lines().enumerate() {
+            if folders.iter().any(|folder| line.contains(folder)) {
+                found.push(format!("{}:{}", shown(&path), number + 1));
+            }
+        }
+    }
+    assert!(found.is_empty(), "absolute paths of a machine: {found:#?}");
+}
+
+/// The folder of this checkout.
+fn shown_root() -> String {
+    format!("{}/", root().display())
+}
+
 #[test]
 fn an_episode_is_never_just_done() {
     let mut found: Vec<_> =

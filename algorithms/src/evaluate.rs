@@ -17,6 +17,8 @@ pub struct Evaluation {
     pub returns: Vec<f64>,
     /// Steps of each episode.
     pub lengths: Vec<u64>,
+    /// Episodes among them that had not ended after as many steps as they may take.
+    pub cut_off: usize,
     /// What the environments told of the episodes.
     pub infos: Infos,
 }
@@ -40,8 +42,8 @@ impl Evaluation {
     }
 }
 
-/// Steps after which an episode is cut off: without a time limit, a good or an idle policy may go on for ever.
-const LONGEST: u64 = 100_000;
+/// Steps after which an episode of a training's evaluation is cut off: without a time limit, a good or an idle policy may go on for ever.
+pub(crate) const LONGEST: u64 = 100_000;
 
 /// Rows and steps of the batch that [`evaluate`] needs for this many episodes.
 pub fn evaluation_shape(episodes: usize) -> (usize, usize) {
@@ -50,7 +52,7 @@ pub fn evaluation_shape(episodes: usize) -> (usize, usize) {
 
 /// Plays `episodes` whole episodes, the most probable action each, or a drawn one with a generator.
 ///
-/// An episode that does not end is cut off after 100,000 steps. Every row plays its share, so that short episodes are not
+/// An episode that does not end is cut off after `max_steps` steps. Every row plays its share, so that short episodes are not
 /// preferred; and every call plays the same episodes of the batch's seed, so that policies are compared on equal terms.
 /// `played` sees the evaluation after each episode, without infos, and `stop` is asked before each step: an evaluation that is cut
 /// short is none.
@@ -60,7 +62,7 @@ pub fn evaluation_shape(episodes: usize) -> (usize, usize) {
 pub fn evaluate(
     agent: &mut Agent,
     batch: &mut dyn BatchEnv,
-    episodes: usize,
+    (episodes, max_steps): (usize, u64),
     mut generator: Option<&mut Generator>,
     mut played: impl FnMut(&Evaluation),
     stop: &dyn Fn() -> bool,
@@ -97,7 +99,8 @@ pub fn evaluate(
             returns[row] += f64::from(block.reward()[row]);
             lengths[row] += 1;
             let over = block.episode(0, row).is_over();
-            if over || lengths[row] == LONGEST {
+            if over || lengths[row] == max_steps {
+                evaluation.cut_off += usize::from(!over);
                 evaluation.returns.push(std::mem::take(&mut returns[row]));
                 evaluation.lengths.push(std::mem::take(&mut lengths[row]));
                 played(&evaluation);

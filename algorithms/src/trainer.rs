@@ -6,6 +6,7 @@ use phalanx_agents::{Agent, Checkpoint, Device, NetworkSettings, NormalizeSettin
 use phalanx_envs::{BatchEnv, EnvError, EnvSpec, Generator};
 
 use crate::episodes::EpisodeLog;
+use crate::evaluate::LONGEST;
 use crate::{
     AlgorithmError, BatchPpo, Checkpoints, Collector, Evaluation, EvaluationSettings, PpoSettings, Record,
     RolloutSettings, UpdateMetrics, evaluate, evaluation_shape,
@@ -290,7 +291,7 @@ impl Trainer {
     pub fn evaluate(&mut self, stop: &dyn Fn() -> bool) -> Result<Option<Evaluation>, AlgorithmError> {
         let episodes = self.settings.evaluation.episodes;
         match &mut self.evaluation {
-            Some(batch) => evaluate(&mut self.agent, &mut **batch, episodes, None, |_| {}, stop),
+            Some(batch) => evaluate(&mut self.agent, &mut **batch, (episodes, LONGEST), None, |_| {}, stop),
             None => Ok(None),
         }
     }

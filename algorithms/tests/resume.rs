@@ -7,6 +7,7 @@ use phalanx_agents::{Checkpoint, Device, NetworkSettings, NormalizeSettings};
 use phalanx_algorithms::{
     AlgorithmError, Checkpoints, EpisodesRollout, EvaluationSettings, KlPenaltySettings, Objective, Outcome,
     PpoSettings, Record, RolloutSettings, StepsRollout, TrainSettings, Trainer, Which, checkpoint_step,
+    evaluate,
 };
 use phalanx_envs::{
     Action, BatchEnv, Env, EnvError, EnvSpec, Episode, LocalBatch, Registry, Row, Space, Step,
@@ -151,6 +152,21 @@ fn a_resumed_normaliser_keeps_its_statistics_and_takes_the_new_settings() {
             state[setting] = value.into();
         }
         assert_eq!(after.state::<serde_json::Value>(name).unwrap(), state);
+    }
+}
+
+#[test]
+fn episodes_of_an_evaluation_that_do_not_end_are_cut_off_and_counted() {
+    let registry = Registry::standard();
+    let settings = settings(RolloutSettings::Steps(StepsRollout { steps: 32 }), Objective::default());
+    // No policy gets a torque from a new network that ends Pendulum before its 200 steps.
+    let spec = EnvSpec::named("Pendulum-v1");
+    let mut trainer = trainer(&registry, &spec, &settings);
+    for (max_steps, length, cut_off) in [(5, 5, 3), (200, 200, 0)] {
+        let mut batch = LocalBatch::new(&registry, &spec, 3, 1, 0).unwrap();
+        let agent = trainer.agent_mut();
+        let played = evaluate(agent, &mut batch, (3, max_steps), None, |_| {}, &|| false).unwrap().unwrap();
+        assert_eq!((played.lengths, played.cut_off), (vec![length; 3], cut_off), "{max_steps}");
     }
 }
 

@@ -18,6 +18,9 @@ pub(super) struct Arguments {
     /// Whole episodes to play.
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
     episodes: u32,
+    /// Steps after which an episode that has not ended is cut off.
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(1..), value_name = "STEPS")]
+    max_steps: u64,
     /// Print one JSON object with the means instead of text.
     #[arg(long)]
     json: bool,
@@ -31,6 +34,8 @@ struct Report<'a> {
     return_mean: f64,
     return_std: f64,
     length_mean: f64,
+    /// Episodes that had not ended after `--max-steps` steps.
+    cut_off: usize,
     checkpoint_step: u64,
     /// Means of what the environments told of the episodes.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -67,7 +72,8 @@ pub(super) fn run(
         bar.set_position(evaluation.returns.len() as u64);
         bar.set_message(format!("return {:.1}", evaluation.return_mean()));
     };
-    let evaluation = evaluate(&mut agent, &mut *batch, episodes, generator, show, &|| false);
+    let played = (episodes, arguments.max_steps);
+    let evaluation = evaluate(&mut agent, &mut *batch, played, generator, show, &|| false);
     bar.finish_and_clear();
     let evaluation = evaluation?.expect("nothing stops it");
     if let Err(error) = batch.close() {
@@ -79,18 +85,23 @@ pub(super) fn run(
         return_mean: evaluation.return_mean(),
         return_std: evaluation.return_std(),
         length_mean: evaluation.length_mean(),
+        cut_off: evaluation.cut_off,
         checkpoint_step: checkpoint_step(&found.checkpoint)?,
         info: evaluation.infos.means().collect(),
     };
     if arguments.json {
         writeln!(out, "{}", serde_json::to_string(&result)?)?;
     } else {
-        let Report { env, return_mean, return_std, length_mean, checkpoint_step, .. } = result;
+        let Report { env, return_mean, return_std, length_mean, cut_off, checkpoint_step, .. } = result;
         writeln!(out, "{env} after {checkpoint_step} steps of training, {episodes} episodes:")?;
         writeln!(
             out,
             "return {return_mean:.2} ± {return_std:.2} (standard deviation), length {length_mean:.1}"
         )?;
+        if cut_off > 0 {
+            let most = arguments.max_steps;
+            writeln!(out, "{cut_off} of {episodes} episodes were cut off after {most} steps (--max-steps)")?;
+        }
         for (name, mean) in result.info {
             writeln!(out, "info/{name} {mean:.4}")?;
         }

@@ -24,6 +24,9 @@ pub(super) struct Arguments {
     /// States shown a second, in place of what the environment says; above 60, some are left out.
     #[arg(long)]
     fps: Option<f64>,
+    /// Steps after which an episode that has not ended is cut off.
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(1..), value_name = "STEPS")]
+    max_steps: u64,
     /// Folder of the videos, by default `videos` in the run's folder.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -53,7 +56,8 @@ impl Progress {
     }
 
     fn episode(&self, episode: &PlayedEpisode) {
-        self.line(&format!("{}: return {:.1}, {} steps", episode.file, episode.total, episode.length));
+        let cut = if episode.ended == "cut_off" { ", cut off (--max-steps)" } else { "" };
+        self.line(&format!("{}: return {:.1}, {} steps{cut}", episode.file, episode.total, episode.length));
     }
 
     fn line(&self, text: &str) {
@@ -79,6 +83,7 @@ pub(super) fn run(arguments: &Arguments, registry: &Registry, out: &mut impl Wri
         format: arguments.format,
         episodes: arguments.episodes,
         fps: arguments.fps,
+        max_steps: arguments.max_steps,
         checkpoint_step: checkpoint_step(&found.checkpoint)?,
     };
     let mut actor = agent.actor();

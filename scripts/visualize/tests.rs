@@ -60,6 +60,17 @@ impl Env for Countdown {
     }
 }
 
+#[test]
+fn an_episode_that_does_not_end_is_cut_off_and_the_next_one_begins() {
+    let folder = TempDir::new().unwrap();
+    let options = VisualizeOptions { max_steps: 3, ..options(&folder, 2, Format::Gif) };
+    let summary = player("").play(&options, push, |_| ()).unwrap();
+    // An action of 1 is a reward of 1, as in the episodes that end.
+    let ends: Vec<_> = summary.episodes.iter().map(|e| (e.length, e.ended)).collect();
+    assert_eq!(ends, [(3, "cut_off"); 2]);
+    assert_ne!(summary.episodes[0].seed, summary.episodes[1].seed);
+}
+
 fn player(trouble: &str) -> Player {
     let trouble = trouble.to_owned();
     let registry = Registry::new().with("countdown", move |_| {
@@ -79,6 +90,7 @@ fn options(folder: &TempDir, episodes: u32, format: Format) -> VisualizeOptions 
         format,
         episodes: NonZeroU32::new(episodes).unwrap(),
         fps: None,
+        max_steps: 10_000,
         checkpoint_step: 1024,
     }
 }
