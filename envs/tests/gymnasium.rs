@@ -325,6 +325,14 @@ fn pictures_a_second_are_thirty_unless_the_metadata_has_a_number() {
 }
 
 #[test]
+fn multiprocessing_works_within_an_environment() {
+    for method in ["fork", "spawn", "forkserver"] {
+        let answer = fixture("Walk-v0", &json!({})).call("ask_child", &json!([method])).unwrap();
+        assert_eq!(answer, json!(42), "{method}");
+    }
+}
+
+#[test]
 fn modules_are_found_from_another_folder() {
     // A folder of this crate, of which Python makes a package.
     let found = fixture("Walk-v0", &json!({})).call("import_elsewhere", &json!(["examples"])).unwrap();

@@ -136,6 +136,10 @@ class Unaware(Pixels):
         super().__init__()
 
 
+def answer(pipe):
+    pipe.send(6 * 7)
+
+
 class Walk(gymnasium.Env):
     """A random walk that fails in the given phase, at the given step of the episode, in the given way; only if it can remove `once`."""
 
@@ -197,6 +201,16 @@ class Walk(gymnasium.Env):
             return importlib.import_module(name).__name__
         finally:
             os.chdir(here)
+
+    def ask_child(self, method):
+        """What a child of multiprocessing computes, started in this way."""
+        context = multiprocessing.get_context(method)
+        ours, theirs = context.Pipe()
+        child = context.Process(target=answer, args=(theirs,))
+        child.start()
+        found = ours.recv() if ours.poll(60) else None
+        child.join()
+        return found
 
     def pid(self):
         return os.getpid()

@@ -401,6 +401,8 @@ def main():
     commands, answers, memory = descriptors = [int(number) for number in sys.argv[1:]]
     # Environments look at the arguments and start programs, too.
     del sys.argv[1:]
+    # multiprocessing would have its children run the program of this name, `<stdin>`.
+    globals().pop("__file__", None)
     for descriptor in descriptors:
         os.set_inheritable(descriptor, False)
     os.set_blocking(commands, False)
