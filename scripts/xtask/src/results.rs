@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
 use crate::process::{build, cache, output, root};
-use crate::{mujoco, setup};
+use crate::{mujoco, setup, zoo};
 
 /// A task and what an agent must reach in it.
 struct Task {
@@ -22,6 +22,8 @@ struct Task {
     steps: u64,
     /// Of whom it is wanted.
     wanted: Wanted,
+    /// Whether its environment is Python's, for which the virtual environment of `cargo xtask zoo --only gymnasium` is used.
+    python: bool,
 }
 
 /// Of whom a return is wanted.
@@ -35,22 +37,32 @@ enum Wanted {
 
 const MILLION: u64 = 1_000_000;
 
-const TASKS: [Task; 14] = [
-    Task { config: "cartpole", threshold: 475.0, steps: 100_000, wanted: Wanted::Each },
-    Task { config: "pendulum", threshold: -200.0, steps: 300_000, wanted: Wanted::Each },
-    Task { config: "acrobot", threshold: -90.0, steps: 300_000, wanted: Wanted::Each },
-    Task { config: "mountain_car_continuous", threshold: 85.0, steps: 300_000, wanted: Wanted::Each },
-    Task { config: "mountain_car", threshold: -120.0, steps: 1_000_000, wanted: Wanted::Each },
-    Task { config: "cartpole_kl_penalty", threshold: 475.0, steps: 220_000, wanted: Wanted::Each },
-    Task { config: "pendulum_kl_penalty", threshold: -200.0, steps: 300_000, wanted: Wanted::Each },
-    Task { config: "half_cheetah", threshold: 5000.0, steps: MILLION, wanted: Wanted::Mean(5) },
-    Task { config: "hopper", threshold: 2300.0, steps: MILLION, wanted: Wanted::Mean(3) },
-    Task { config: "walker2d", threshold: 3300.0, steps: MILLION, wanted: Wanted::Mean(3) },
-    Task { config: "reacher", threshold: -5.0, steps: MILLION, wanted: Wanted::Mean(3) },
-    Task { config: "inverted_double_pendulum", threshold: 9000.0, steps: MILLION, wanted: Wanted::Mean(3) },
-    Task { config: "swimmer", threshold: 110.0, steps: MILLION, wanted: Wanted::Mean(3) },
-    Task { config: "ant", threshold: 1300.0, steps: MILLION, wanted: Wanted::Mean(3) },
+const TASKS: [Task; 16] = [
+    task("cartpole", 475.0, 100_000, Wanted::Each),
+    task("pendulum", -200.0, 300_000, Wanted::Each),
+    task("acrobot", -90.0, 300_000, Wanted::Each),
+    task("mountain_car_continuous", 85.0, 300_000, Wanted::Each),
+    task("mountain_car", -120.0, 1_000_000, Wanted::Each),
+    task("cartpole_kl_penalty", 475.0, 220_000, Wanted::Each),
+    task("pendulum_kl_penalty", -200.0, 300_000, Wanted::Each),
+    task("half_cheetah", 5000.0, MILLION, Wanted::Mean(5)),
+    task("hopper", 2300.0, MILLION, Wanted::Mean(3)),
+    task("walker2d", 3300.0, MILLION, Wanted::Mean(3)),
+    task("reacher", -5.0, MILLION, Wanted::Mean(3)),
+    task("inverted_double_pendulum", 9000.0, MILLION, Wanted::Mean(3)),
+    task("swimmer", 110.0, MILLION, Wanted::Mean(3)),
+    task("ant", 1300.0, MILLION, Wanted::Mean(3)),
+    in_python(task("lunar_lander", 200.0, MILLION, Wanted::Each)),
+    in_python(task("bipedal_walker", 250.0, 5 * MILLION, Wanted::Mean(5))),
 ];
+
+const fn task(config: &'static str, threshold: f64, steps: u64, wanted: Wanted) -> Task {
+    Task { config, threshold, steps, wanted, python: false }
+}
+
+const fn in_python(task: Task) -> Task {
+    Task { python: true, ..task }
+}
 
 const EPISODES: u32 = 100;
 
@@ -72,16 +84,16 @@ impl Task {
 
     /// What is short of what is wanted, in words.
     fn shortfalls(&self, outcomes: &[Outcome]) -> Vec<String> {
-        let tell = |who: String, o: &Outcome| format!("{who}: {:.1} after {} steps", o.return_mean, o.steps);
+        let line = |who: String, o: &Outcome| format!("{who}: {:.1} after {} steps", o.return_mean, o.steps);
         match self.wanted {
             Wanted::Each => {
                 let misses = (1..).zip(outcomes).filter(|(_, outcome)| !outcome.reaches(self));
-                misses.map(|(seed, o)| tell(format!("{} with seed {seed}", self.config), o)).collect()
+                misses.map(|(seed, o)| line(format!("{} with seed {seed}", self.config), o)).collect()
             }
             Wanted::Mean(_) => {
                 let mean = Outcome::mean(outcomes);
                 (!mean.reaches(self))
-                    .then(|| tell(format!("{} in the mean", self.config), &mean))
+                    .then(|| line(format!("{} in the mean", self.config), &mean))
                     .into_iter()
                     .collect()
             }
@@ -118,7 +130,9 @@ pub fn run(arguments: &[&str]) -> Result<()> {
     let mut short = Vec::new();
     for task in TASKS.iter().filter(|task| only.is_none_or(|only| only == task.config)) {
         let seeds = seeds.unwrap_or(task.seeds());
-        let outcomes = (1..=seeds).map(|seed| train(&phalanx, task, seed)).collect::<Result<Vec<_>>>()?;
+        let python = if task.python { Some(zoo::install_gymnasium()?) } else { None };
+        let trainer = Trainer { phalanx: &phalanx, python: python.as_deref() };
+        let outcomes = (1..=seeds).map(|seed| trainer.train(task, seed)).collect::<Result<Vec<_>>>()?;
         short.extend(task.shortfalls(&outcomes));
         // After every task: an interrupted run keeps what it has.
         write_row(task, &table_row(task, &outcomes))?;
@@ -144,35 +158,45 @@ fn parse<'a>(arguments: &[&'a str]) -> Result<(Option<&'a str>, Option<u64>)> {
     Ok((only, seeds))
 }
 
-fn train(phalanx: &Path, task: &Task, seed: u64) -> Result<Outcome> {
-    let name = format!("{}-{seed}", task.config);
-    eprintln!("Training {name} ...");
-    let said = output(
-        Command::new(phalanx)
-            .arg("train")
-            .arg(root().join("configs").join(format!("{}.yaml", task.config)))
-            .args(["--seed", &seed.to_string(), "--name", &name, "--logdir"])
-            .arg(cache().join("results")),
-    )?;
-    let folder = said.lines().last().context("train did not print its run folder")?;
-    let metrics = fs::read_to_string(Path::new(folder).join("metrics.jsonl"))
-        .with_context(|| format!("cannot read the metrics of {folder}"))?;
-    let last: Value = serde_json::from_str(metrics.lines().last().context("no iteration was logged")?)?;
-    let evaluated = output(Command::new(phalanx).args([
-        "evaluate",
-        folder,
-        "--json",
-        "--episodes",
-        &EPISODES.to_string(),
-    ]))?;
-    let evaluated: Value = serde_json::from_str(&evaluated)?;
-    let outcome = Outcome {
-        steps: last["step"].as_u64().context("metrics.jsonl has no step")?,
-        seconds: last["seconds"].as_f64().context("metrics.jsonl has no seconds")?,
-        return_mean: evaluated["return_mean"].as_f64().context("evaluate gave no return_mean")?,
-    };
-    eprintln!("  {:.1} after {} steps, {:.1} s", outcome.return_mean, outcome.steps, outcome.seconds);
-    Ok(outcome)
+/// What trains and evaluates.
+struct Trainer<'a> {
+    phalanx: &'a Path,
+    /// Virtual environment that Python's environments are taken from.
+    python: Option<&'a Path>,
+}
+
+impl Trainer<'_> {
+    fn train(&self, task: &Task, seed: u64) -> Result<Outcome> {
+        let name = format!("{}-{seed}", task.config);
+        eprintln!("Training {name} ...");
+        let mut train = self.command("train");
+        train.arg(root().join("configs").join(format!("{}.yaml", task.config)));
+        train.args(["--seed", &seed.to_string(), "--name", &name, "--logdir"]);
+        let printed = output(train.arg(cache().join("results")))?;
+        let folder = printed.lines().last().context("train did not print its run folder")?;
+        let metrics = fs::read_to_string(Path::new(folder).join("metrics.jsonl"))
+            .with_context(|| format!("cannot read the metrics of {folder}"))?;
+        let last: Value = serde_json::from_str(metrics.lines().last().context("no iteration was logged")?)?;
+        let mut evaluate = self.command("evaluate");
+        evaluate.args([folder, "--json", "--episodes", &EPISODES.to_string()]);
+        let evaluated: Value = serde_json::from_str(&output(&mut evaluate)?)?;
+        let outcome = Outcome {
+            steps: last["step"].as_u64().context("metrics.jsonl has no step")?,
+            seconds: last["seconds"].as_f64().context("metrics.jsonl has no seconds")?,
+            return_mean: evaluated["return_mean"].as_f64().context("evaluate gave no return_mean")?,
+        };
+        eprintln!("  {:.1} after {} steps, {:.1} s", outcome.return_mean, outcome.steps, outcome.seconds);
+        Ok(outcome)
+    }
+
+    fn command(&self, subcommand: &str) -> Command {
+        let mut command = Command::new(self.phalanx);
+        command.arg(subcommand);
+        if let Some(python) = self.python {
+            command.env("VIRTUAL_ENV", python);
+        }
+        command
+    }
 }
 
 /// First cell of a task's row, by which it is found again.
@@ -236,8 +260,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_row_tells_mean_spread_worst_and_who_fell_short() {
-        let task = Task { config: "cartpole", threshold: 475.0, steps: 100, wanted: Wanted::Each };
+    fn a_row_has_mean_spread_worst_and_the_number_that_reached_it() {
+        let task = task("cartpole", 475.0, 100, Wanted::Each);
         let outcome = |return_mean, steps| Outcome { steps, seconds: 2.0, return_mean };
         // Mean (500 + 480 + 460) / 3 = 480, deviation sqrt((400 + 0 + 400) / 3) = 16.33; the last seed falls short.
         let row = table_row(&task, &[outcome(500.0, 100), outcome(480.0, 100), outcome(460.0, 90)]);
@@ -247,14 +271,14 @@ mod tests {
 
     #[test]
     fn too_many_steps_do_not_count() {
-        let task = Task { config: "cartpole", threshold: 475.0, steps: 100, wanted: Wanted::Each };
+        let task = task("cartpole", 475.0, 100, Wanted::Each);
         assert!(!Outcome { steps: 101, seconds: 1.0, return_mean: 500.0 }.reaches(&task));
     }
 
     #[test]
     fn a_mean_may_make_up_for_a_seed() {
         let outcomes = [700.0, 400.0].map(|return_mean| Outcome { steps: 100, seconds: 1.0, return_mean });
-        let task = |wanted| Task { config: "ant", threshold: 500.0, steps: 100, wanted };
+        let task = |wanted| task("ant", 500.0, 100, wanted);
         assert_eq!(task(Wanted::Each).shortfalls(&outcomes), ["ant with seed 2: 400.0 after 100 steps"]);
         assert!(task(Wanted::Mean(2)).shortfalls(&outcomes).is_empty());
         assert_eq!(

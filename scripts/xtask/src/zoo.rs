@@ -71,14 +71,34 @@ fn parse<'a>(arguments: &[&'a str]) -> Result<Options<'a>> {
     Ok(options)
 }
 
-/// A row for each environment of the package.
-fn try_package(package: &Package, phalanx: &Path) -> Result<Vec<String>> {
+/// The virtual environment with what Python's Gymnasium asks for in its own environments, made if it is not there.
+///
+/// # Errors
+/// It cannot be made.
+pub fn install_gymnasium() -> Result<PathBuf> {
+    let package = PACKAGES.iter().find(|package| package.name == "gymnasium").context("no gymnasium")?;
+    install(package, &folder()?)?;
+    Ok(folder()?.join(package.name))
+}
+
+/// Folder of the virtual environments.
+fn folder() -> Result<PathBuf> {
     let folder = cache().join("zoo");
     fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
-    let version = package.version()?;
+    Ok(folder)
+}
+
+/// Makes the virtual environment of a package in the folder, unless it is there; returns its Python.
+fn install(package: &Package, folder: &Path) -> Result<PathBuf> {
     let file = package.requirements();
-    let recipe = Recipe { folder: package.name, requirements: &file, script: None };
-    let installed = recipe.install(&folder, &scripts()).map_err(|error| format!("{:#}", error.root_cause()));
+    Recipe { folder: package.name, requirements: &file, script: None }.install(folder, &scripts())
+}
+
+/// A row for each environment of the package.
+fn try_package(package: &Package, phalanx: &Path) -> Result<Vec<String>> {
+    let folder = folder()?;
+    let version = package.version()?;
+    let installed = install(package, &folder).map_err(|error| format!("{:#}", error.root_cause()));
     let mut rows = Vec::new();
     for environment in package.environments {
         let trial = match &installed {
