@@ -1,5 +1,5 @@
 /*
- * phalanx_env.h: an environment of Phalanx as a shared library, in C, C++ or anything that can speak C.
+ * phalanx_env.h: an environment of Phalanx as a shared library, in C, C++ or any language with a C interface.
  *
  * A library has one function, phalanx_env(), which returns a table of functions. Phalanx opens the library by its path,
  *
@@ -16,7 +16,7 @@
  *   - Functions that return int32_t return 0 when all is well. Any other number is a failure; Phalanx then calls error() and
  *     shows its text to the user, with row, seed, step and action.
  *   - No exception and no longjmp leaves a function. A crash ends the worker process and nothing else.
- *   - Pointers that Phalanx passes are valid during the call. They are never null unless it is said so, and aligned for what
+ *   - Pointers that Phalanx passes are valid during the call. They are never null unless noted, and aligned for what
  *     they point to.
  */
 #ifndef PHALANX_ENV_H
@@ -51,9 +51,9 @@ typedef struct phalanx_space {
 /* How a step left its episode. */
 #define PHALANX_RUNNING 0
 #define PHALANX_TERMINATED 1 /* the task ended it: nothing follows that could bring reward */
-#define PHALANX_TRUNCATED 2  /* it was cut off, by a time limit say */
+#define PHALANX_TRUNCATED 2  /* it was cut off, by a time limit for example */
 
-/* What call() returns for a name that it does not know. */
+/* What call() returns for an unknown name. */
 #define PHALANX_NO_METHOD (-1)
 
 typedef struct phalanx_env_functions {
@@ -62,13 +62,13 @@ typedef struct phalanx_env_functions {
     uint32_t space_size; /* sizeof(phalanx_space) */
 
     /* Makes an environment and stores it in *env. `params` are the `params` of the configuration as a JSON object, "{}" when
-       there are none. On failure *env stays as it is, and error(NULL) says why. */
+       there are none. On failure *env stays as it is, and error(NULL) returns why. */
     int32_t (*create)(const char *params, void **env);
 
     /* Ends an environment and frees its memory. */
     void (*destroy)(void *env);
 
-    /* Where observations and actions come from; asked once after create. Valid until the next call for this environment. */
+    /* Where observations and actions come from; read once after create. Valid until the next call for this environment. */
     const phalanx_space *(*observation_space)(void *env);
     const phalanx_space *(*action_space)(void *env);
 
@@ -78,7 +78,7 @@ typedef struct phalanx_env_functions {
     /* Takes one step: writes the observation after it, the reward and how the step left the episode. */
     int32_t (*step)(void *env, const void *action, void *observation, float *reward, int32_t *episode);
 
-    /* What went wrong in the call that failed last, UTF-8; NULL when there is nothing to say. `env` is NULL after create. Valid
+    /* What went wrong in the call that failed last, UTF-8; NULL when there is no message. `env` is NULL after create. Valid
        until the next call for this environment. */
     const char *(*error)(void *env);
 

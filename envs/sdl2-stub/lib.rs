@@ -1,6 +1,6 @@
 //! Stands in for the crate `sdl2`, which gym-rs cannot be built without.
 //!
-//! The real one needs `CMake` and SDL's libraries, for windows that nobody here opens: pictures are drawn by
+//! The real one needs `CMake` and SDL's libraries, for windows that are never opened here: pictures are drawn by
 //! `phalanx_envs::draw`. So [`init`] always fails, and whatever could only come from it is an empty type. Only the names
 //! that gym-rs 0.3.0 uses are here.
 
@@ -23,7 +23,7 @@ impl Sdl {
     /// Videos.
     ///
     /// # Errors
-    /// Never: there is no library to ask.
+    /// Never: there is no library.
     pub fn video(&self) -> Result<VideoSubsystem, String> {
         match self.0 {}
     }
@@ -31,7 +31,7 @@ impl Sdl {
     /// Events.
     ///
     /// # Errors
-    /// Never: there is no library to ask.
+    /// Never: there is no library.
     pub fn event_pump(&self) -> Result<EventPump, String> {
         match self.0 {}
     }
@@ -64,7 +64,7 @@ impl WindowBuilder {
     /// The window.
     ///
     /// # Errors
-    /// Never: there is no library to ask.
+    /// Never: there is no library.
     pub fn build(&self) -> Result<Window, String> {
         match self.0 {}
     }
@@ -93,7 +93,7 @@ impl CanvasBuilder {
     /// The canvas.
     ///
     /// # Errors
-    /// Never: there is no library to ask.
+    /// Never: there is no library.
     pub fn build(self) -> Result<render::WindowCanvas, String> {
         match self.0 {}
     }

@@ -31,15 +31,15 @@ pub trait Env {
     /// Whatever keeps the environment from going on; it reaches the user with row, seed, step and action.
     fn step(&mut self, action: Action<'_>, observation: Row<'_>) -> Result<Step, EnvError>;
 
-    /// Whether steps are computed elsewhere, in another process say, so that those of several rows can run at the same time.
+    /// Whether steps are computed elsewhere, such as in another process, so that those of several rows can run at the same time.
     fn is_remote(&self) -> bool {
         false
     }
 
     /// Tells a remote environment ([`Self::is_remote`]) the action of its coming step, which may begin at once.
     ///
-    /// A batch tells every row before it steps the first one; [`Self::step`] with the same action then waits for what has
-    /// begun. Stepping without having been told works as well, and takes turns.
+    /// A batch prepares every row before it steps the first one; [`Self::step`] with the same action then waits for what has
+    /// begun. Stepping without preparation works as well, one row after the other.
     ///
     /// # Errors
     /// Whatever keeps the step from beginning.
@@ -57,20 +57,20 @@ pub trait Env {
         Ok(())
     }
 
-    /// Tells an environment that it will be dropped, so that what takes time to end may begin to: a batch tells every row before it
+    /// Prepares an environment to be dropped, so that what takes time to end can begin to: a batch prepares every row before it
     /// drops the first one.
     fn prepare_drop(&mut self) {}
 
-    /// Lets what was prepared begin if it has not yet, and says whether to ask for it: its results are there, or waiting for them is
-    /// as good as anything. A batch tells other rows their actions meanwhile.
+    /// Begins what was prepared, if it has not begun yet, and returns whether to collect it: its results are there, or waiting for them is
+    /// all that is left to do. A batch prepares other rows meanwhile.
     fn is_ready(&mut self) -> bool {
         true
     }
 
-    /// Lives that are left, in a game that counts them: by default `lives` of what `call("info", null)` answers.
+    /// Lives that are left, in a game that counts them: by default `lives` in the answer to `call("info", null)`.
     ///
     /// # Errors
-    /// What `call` says, except that there is no such method.
+    /// Those of `call`, except that there is no such method.
     fn lives(&mut self) -> Result<Option<u64>, EnvError> {
         match self.call("info", &Value::Null) {
             Err(EnvError::NoMethod(_)) => Ok(None),
@@ -94,7 +94,7 @@ pub trait Env {
     /// Calls a method of the environment's own, or reads an attribute, by name.
     ///
     /// Batches call `info` after the last step of each episode, without arguments: trainings log the numbers and truth values of the
-    /// map that answers it. Where there is none, nobody asks again.
+    /// map of its answer. Where there is no such method, it is not called again.
     ///
     /// # Errors
     /// [`EnvError::NoMethod`] when there is none of this name.
@@ -104,10 +104,10 @@ pub trait Env {
     }
 }
 
-/// What a remote environment was told to begin.
+/// What a remote environment has begun.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Coming {
-    /// A step, with the action that it was told.
+    /// A step, with its action.
     Step,
     /// A reset with this seed.
     Reset(Option<u64>),
@@ -131,9 +131,9 @@ pub enum Episode {
     Running = 0,
     /// The task ended it: nothing follows, the value after it is zero.
     Terminated = 1,
-    /// It was cut off, by a time limit say: the value after it is that of the final observation.
+    /// It was cut off, by a time limit for example: the value after it is that of the final observation.
     Truncated = 2,
-    /// It goes on, but the step cost one of several lives: the learner counts nothing after it, as if it had terminated.
+    /// It goes on, but the step cost one of several lives: the learner bootstraps nothing after it, as if it had terminated.
     LifeLost = 3,
 }
 
@@ -281,10 +281,10 @@ pub struct Frame {
 }
 
 impl Frame {
-    /// Whether there are as many bytes as the sides ask for, and any.
+    /// Whether there are as many bytes as the sides require, and at least one.
     ///
     /// # Errors
-    /// [`EnvError::Failed`], which says how many there are.
+    /// [`EnvError::Failed`], which has their number.
     pub fn check(&self) -> Result<(), EnvError> {
         let Self { width, height, pixels } = self;
         let bytes = *width as usize * *height as usize * 3;

@@ -20,7 +20,7 @@ pub enum EnvError {
     /// No environment has this name.
     #[error("no environment is called `{name}`; {}", meant(.suggestion.as_deref()))]
     UnknownName {
-        /// The name as asked for.
+        /// The requested name.
         name: String,
         /// What was probably meant.
         suggestion: Option<String>,
@@ -28,7 +28,7 @@ pub enum EnvError {
     /// This program could have been built with the environment, and was not.
     #[error("{name} is not built in: {remedy}")]
     NotBuiltIn {
-        /// The name as asked for.
+        /// The requested name.
         name: String,
         /// What to type to have it.
         remedy: String,
@@ -112,7 +112,7 @@ pub enum EnvError {
     /// The process that all workers are forked from is gone, and the workers with it.
     #[error("the zygote, from which workers are forked, {0}")]
     Zygote(String),
-    /// Workers cannot be had as asked for.
+    /// The requested workers are impossible.
     #[error("workers: {0}")]
     Workers(String),
     /// A batch that has failed or was closed is used again.

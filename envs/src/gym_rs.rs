@@ -91,7 +91,7 @@ where
         + EnvProperties<ActionSpace = Discrete, ObservationSpace = BoxR<<E as TheirEnv>::Observation>>,
     E::Observation: Sample + Into<Vec<f64>> + Clone,
 {
-    /// `env` with the spaces that it tells itself: choices, and observations between two others.
+    /// `env` with its own spaces: discrete actions, and observations between two bounds.
     pub fn discrete(env: E) -> Self {
         let bounds = |bound: &E::Observation| -> Vec<f32> {
             let numbers: Vec<f64> = bound.clone().into();

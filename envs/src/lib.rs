@@ -3,7 +3,7 @@
 //! An [`Env`] is one environment; a [`Registry`] turns a name with parameters into one; a [`BatchEnv`] steps
 //! many of them as the rows of one [`Block`] of memory, in this process ([`LocalBatch`]) or in forked workers.
 //!
-//! This crate knows nothing of libtorch: code that runs in a forked worker cannot reach it.
+//! This crate does not depend on libtorch: code that runs in a forked worker cannot reach it.
 
 mod batch;
 pub mod contract;

@@ -1,6 +1,6 @@
 //! Probe environments: tasks so small that their value and best action are known exactly.
 //!
-//! A learner that fails one of them has a bug, and which one it fails tells where: the value's target, its dependence on
+//! A learner that fails one of them has a bug, and which one it fails shows where: the value's target, its dependence on
 //! the observation, the discount, the policy's gradient, or what follows the end of an episode. They are for tests and
 //! not among [`Registry::standard`]; [`Registry::probes`] has them.
 

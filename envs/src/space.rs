@@ -116,7 +116,7 @@ impl Space {
     /// Whether this space can be used at all: it has choices, or bounds in order and one for every element.
     ///
     /// # Errors
-    /// [`EnvError::Space`] that says what is wrong.
+    /// [`EnvError::Space`], which names the fault.
     pub fn check(&self) -> Result<(), EnvError> {
         let wrong = |reason: String| {
             Err(EnvError::Space { what: "a batch".to_owned(), space: self.to_string(), reason })

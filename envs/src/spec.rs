@@ -20,12 +20,12 @@ impl Params {
     /// These parameters as a struct; derive `Deserialize` with `deny_unknown_fields` and defaults.
     ///
     /// # Errors
-    /// [`EnvError::Params`] that says which parameter does not fit; the registry adds the environment's name.
+    /// [`EnvError::Params`], which names the parameter; the registry adds the environment's name.
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T, EnvError> {
         self.parse_beside(&Map::new())
     }
 
-    /// These parameters as a struct, which says itself what holds where they say nothing.
+    /// These parameters as a struct, whose own defaults hold for those that are not given.
     ///
     /// # Errors
     /// [`EnvError::Params`] as [`Self::parse`] has it; a parameter that the struct does not hold is one.
@@ -41,7 +41,7 @@ impl Params {
         self.parse_beside(&defaults)
     }
 
-    /// These parameters as a struct, with `defaults` where they say nothing. What is wrong with a value is preceded by its name.
+    /// These parameters as a struct, with `defaults` for those that are not given. An error about a value begins with its name.
     fn parse_beside<T: DeserializeOwned>(&self, defaults: &Map<String, Value>) -> Result<T, EnvError> {
         let parse = |params: Map<String, Value>| -> Result<T, String> {
             let mut all = defaults.clone();

@@ -6,10 +6,10 @@
     reset(seed) -> observation          seed is None when the generator is to go on
     step(action) -> observation, reward, RUNNING or TERMINATED or TRUNCATED
     render() -> width, height, rgb      optional
-    call(name, arguments) -> JSON value optional; NotImplementedError for a name that it does not know. After an episode the
+    call(name, arguments) -> JSON value optional; NotImplementedError for an unknown name. After an episode the
                                         name is "info", and the numbers of the answer are logged
 
-Observations and actions are flat sequences of numbers. An exception is told to Phalanx as the error of that call.
+Observations and actions are flat sequences of numbers. An exception is sent to Phalanx as the error of that call.
 """
 
 import json

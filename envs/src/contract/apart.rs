@@ -11,7 +11,7 @@ use super::{Report, Severity, check_drawing, check_within};
 use crate::os::{self, Fork, Process};
 use crate::{EnvError, EnvSpec, Registry};
 
-/// What the process says, one after another.
+/// A message of the process.
 #[derive(Serialize, Deserialize)]
 enum Word {
     /// What it is about to do.
@@ -31,7 +31,7 @@ pub struct CheckLimits {
     pub total: Duration,
 }
 
-/// What a process is for, with what it says to the pipe.
+/// What a process does, with the pipe that its messages go to.
 type Work<'a> = &'a dyn Fn(&PipeWriter) -> io::Result<()>;
 
 /// As [`check`](super::check), in processes of its own: that the environment crashes, leaves the process or takes longer than the
@@ -39,7 +39,7 @@ type Work<'a> = &'a dyn Fn(&PipeWriter) -> io::Result<()>;
 /// called with what the environment is about to be used for.
 ///
 /// # Errors
-/// What [`Registry::info_of`] says, and [`EnvError::Failed`] when there can be no process: this one must have a single thread.
+/// Those of [`Registry::info_of`], and [`EnvError::Failed`] when there can be no process: this one must have a single thread.
 pub fn check_apart(
     registry: &Registry,
     spec: &EnvSpec,

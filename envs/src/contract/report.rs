@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 pub enum Severity {
     /// The environment cannot be trained.
     Error,
-    /// It can be trained, and something will surprise: the message says what is lost and what to do.
+    /// It can be trained, with a surprise: the message has what is lost and what to do.
     Warning,
     /// Worth knowing; training is as it should be.
     Note,

@@ -38,7 +38,7 @@ pub(super) struct Trial<'a> {
     progress: &'a dyn Fn(String),
 }
 
-/// Where a trial is, to be told to a person.
+/// Where a trial is, for messages.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(super) struct Position {
     seed: u64,
@@ -167,7 +167,7 @@ impl<'a> Trial<'a> {
         Some(most)
     }
 
-    /// Takes one step from a reset with this action; says what went wrong, if anything did.
+    /// Takes one step from a reset with this action; returns what went wrong, if anything did.
     pub fn try_action(&mut self, discrete: &[i64], continuous: &[f32]) -> Option<String> {
         self.place = Position { seed: 1, episode: 0, step: 0 };
         self.reset(Some(1))?;
@@ -237,7 +237,7 @@ impl<'a> Trial<'a> {
         }
     }
 
-    /// Asks what batches ask after each episode.
+    /// Calls what batches call after each episode.
     fn check_info(&mut self) {
         self.begin("call(\"info\") after the episode");
         let env = &mut self.env;

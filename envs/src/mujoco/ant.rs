@@ -65,7 +65,7 @@ pub enum Body {
 
 /// A four-legged body.
 ///
-/// Observation: positions of the joints, without the two along the ground unless asked for, their velocities, and the
+/// Observation: positions of the joints, without the two along the ground by default, their velocities, and the
 /// clipped torques and forces from outside on each body but the world. Reward: velocity of the main body in m/s and health,
 /// less the price of action and contacts. It terminates where it fell or jumped too high.
 pub struct Ant {

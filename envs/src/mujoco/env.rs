@@ -20,7 +20,7 @@ pub trait Task {
     /// Appends what is observed: always as many numbers.
     fn observe(&self, simulator: &Simulator, observation: &mut Vec<f64>);
 
-    /// How far along the way the model is, in m; [`Self::judge`] is told how fast this changed.
+    /// How far along the way the model is, in m; [`Self::judge`] gets the rate at which this changed.
     fn progress(&self, _simulator: &Simulator) -> f64 {
         0.0
     }
@@ -47,10 +47,10 @@ pub struct Mujoco<T> {
 }
 
 impl<T: Task> Mujoco<T> {
-    /// `task` on a model, to be reset. The task may ask the simulator for what its rewards need.
+    /// `task` on a model, to be reset. The task may read from the simulator what its rewards need.
     ///
     /// # Errors
-    /// [`EnvError::Params`] when the model cannot be had or does not fit the task, or what `task` says.
+    /// [`EnvError::Params`] when the model cannot be read or does not fit the task, or the error of `task`.
     pub fn new(
         model: &ModelParams,
         task: impl FnOnce(&Simulator) -> Result<T, EnvError>,

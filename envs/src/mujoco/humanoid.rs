@@ -65,7 +65,7 @@ impl Default for HumanoidParams {
 
 /// A body on two legs, with arms.
 ///
-/// Observation: positions of the joints, without the two along the ground unless asked for, their velocities, then for each
+/// Observation: positions of the joints, without the two along the ground by default, their velocities, then for each
 /// body but the world inertia (10 numbers) and velocity (6), the actuators' torques on the joints, and for each body torque
 /// and force from outside (6). Reward: velocity of the centre of mass in m/s and health, less the price of action and
 /// contacts. It terminates where it fell.

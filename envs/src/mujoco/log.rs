@@ -1,4 +1,4 @@
-//! What `MuJoCo` says goes to stderr, and into no file.
+//! `MuJoCo`'s messages go to stderr, and into no file.
 #![allow(unsafe_code)] // settings of a C library
 
 use std::io::Write;
@@ -18,7 +18,7 @@ pub(super) fn to_stderr() {
         // SAFETY: it must not run beside other uses of MuJoCo. Every model of this crate is loaded after this call has
         // returned, on whichever thread, and without a model there is nothing to use.
         unsafe { set_log_handler(log) }
-        // Whoever sets a handler asks for all that MuJoCo could tell about each step.
+        // Setting a handler turns on messages for every step.
         // SAFETY: as above.
         unsafe { set_log_config(before) }
     });

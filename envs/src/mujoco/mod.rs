@@ -6,7 +6,7 @@
 //! `visual_options` are left out. Start states come from this crate's generator, so a seed starts another episode here than
 //! there. Time limits are not in here: the registry adds them.
 //!
-//! A [`Task`] says what is observed of a model and what it is worth; [`Mujoco`] makes an environment of it, and would of
+//! A [`Task`] defines the observation and the reward of a model; [`Mujoco`] makes an environment of it, and would of
 //! yours: `Mujoco::new(&model, |simulator| Ok(MyTask))`.
 //!
 //! Places of bodies and forces from outside are those of the last step of the simulator, positions and velocities of joints
@@ -118,7 +118,7 @@ pub(crate) fn register(registry: Registry) -> Registry {
         )
 }
 
-/// An entry whose parameters are `defaults`, where the user says nothing else.
+/// An entry whose parameters are `defaults`, unless the user sets them.
 fn entry<P, T>(defaults: P, make: fn(P) -> Result<Mujoco<T>, EnvError>) -> Entry
 where
     P: Serialize + DeserializeOwned + Send + Sync + 'static,

@@ -43,7 +43,7 @@ pub(super) fn load(params: &ModelParams) -> Result<Rc<MjModel>, EnvError> {
         return Ok(model);
     }
     let mut model = read(&params.xml_file)?;
-    // All that is drawn, whatever the file says: a larger buffer might not be had.
+    // Exactly what is drawn, whatever the file has: a larger buffer may be refused.
     let global = &mut model.vis_mut().global;
     [global.offwidth, global.offheight] = size.map(|pixels| pixels as i32);
     let model = Rc::new(model);

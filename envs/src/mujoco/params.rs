@@ -49,7 +49,7 @@ impl Default for PictureParams {
     }
 }
 
-/// The free camera; where it says nothing, the whole model is in the picture.
+/// The free camera; by default the whole model is in the picture.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct CameraParams {

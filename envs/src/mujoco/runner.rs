@@ -42,11 +42,11 @@ impl RunnerParams {
 
 /// Something that gets ahead along x.
 ///
-/// Observation: positions of the joints, without those along the ground unless asked for, then their velocities. Reward:
+/// Observation: positions of the joints, without those along the ground by default, then their velocities. Reward:
 /// velocity in m/s, less the price of the action. It never terminates.
 pub struct Runner {
     params: RunParams,
-    /// Positions that say where along the ground it is: the first ones.
+    /// Number of positions along the ground: the first ones.
     ground: usize,
     add_velocity_noise: fn(&mut [f64], f64, &mut Generator),
 }

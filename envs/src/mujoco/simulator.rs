@@ -95,7 +95,7 @@ impl Simulator {
         self.model().opt().timestep * f64::from(self.frame_skip)
     }
 
-    /// What the actuators can be told: their control ranges.
+    /// Control ranges of the actuators.
     pub fn action_space(&self) -> Space {
         let ranges = self.model().actuator_ctrlrange();
         let (low, high): (Vec<f32>, Vec<f32>) = ranges.iter().map(|r| (r[0] as f32, r[1] as f32)).unzip();

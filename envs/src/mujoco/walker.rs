@@ -65,7 +65,7 @@ impl WalkerParams {
 
 /// A planar walker.
 ///
-/// Observation: positions of the joints, without the one along the ground unless asked for, then their velocities within
+/// Observation: positions of the joints, without the one along the ground by default, then their velocities within
 /// ±10. Reward: velocity in m/s and health, less the price of the action. It terminates where it fell.
 pub struct Walker(pub WalkerParams);
 

@@ -37,7 +37,7 @@ impl Default for AtariSettings {
 impl AtariSettings {
     /// Puts the wrappers of this set-up around `env`, which shows each frame `[H, W]` or `[H, W, 3]`.
     ///
-    /// Games whose `get_action_meanings` know FIRE are started by it. Observations are bytes `[stack, size, size]`.
+    /// Games whose `get_action_meanings` have FIRE are started by it. Observations are bytes `[stack, size, size]`.
     ///
     /// # Errors
     /// [`EnvError::Params`] when the environment skips frames itself, and those of the wrappers.
@@ -76,7 +76,7 @@ impl AtariSettings {
     }
 }
 
-/// What the environment answers to a call without arguments; `None` when it knows none of that name.
+/// The environment's answer to a call without arguments; `None` when it has no such method.
 fn ask(env: &mut dyn Env, name: &str) -> Result<Option<Value>, EnvError> {
     match env.call(name, &Value::Null) {
         Err(EnvError::NoMethod(_)) => Ok(None),

@@ -1,4 +1,4 @@
-//! Takes any numbers for an action and clips them, so that a Gaussian policy need not know the bounds.
+//! Accepts any numbers as an action and clips them, so that a Gaussian policy can ignore the bounds.
 
 use super::{Wrapper, float_bounds};
 use crate::{Action, Env, EnvError, Row, Space, Step};

@@ -1,4 +1,4 @@
-//! Tells the learner of lost lives, so that it need not wait for the end of the game to feel the loss.
+//! Reports lost lives to the learner, so that a loss counts at once and not only at the end of the game.
 
 use super::Wrapper;
 use crate::{Action, Env, EnvError, Episode, Row, Step};

@@ -3,7 +3,7 @@
 use super::Wrapper;
 use crate::{Action, Env, EnvError, Row, Step};
 
-/// Fails when a reward or an element of an observation is infinite or not a number, and says which.
+/// Fails when a reward or an element of an observation is infinite or not a number, and names it.
 pub struct FiniteCheck {
     inner: Box<dyn Env>,
 }

@@ -1,4 +1,4 @@
-//! Starts games that stand still until a button is pressed.
+//! Starts games that wait until a button is pressed.
 
 use super::Wrapper;
 use crate::{Action, Env, EnvError, Episode, Row, Space, Step};

@@ -1,4 +1,4 @@
-//! Shows past observations beside the present one: enough to tell velocities from positions.
+//! Shows past observations beside the present one: enough to derive velocities from positions.
 
 use super::Wrapper;
 use super::frames::Frames;

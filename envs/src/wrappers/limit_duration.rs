@@ -8,7 +8,7 @@ use crate::{Action, Env, EnvError, Episode, Row, Step};
 /// Truncates an episode after so many steps.
 ///
 /// A step that the task itself ends is terminated even if it is the last one allowed. Stepping on after an end is an
-/// error until the next reset. `call("elapsed_steps", null)` tells how far the episode is.
+/// error until the next reset. `call("elapsed_steps", null)` returns the steps of the episode so far.
 ///
 /// What it limits is a parameter, so that an environment and its time limit are one call for the batch.
 pub struct LimitDuration<E = Boxed> {

@@ -78,7 +78,7 @@ pub trait Wrapper {
         self.inner_mut().step(action, observation)
     }
 
-    /// [`Env::prepare`] as seen from outside: a wrapper that changes actions tells the changed one.
+    /// [`Env::prepare`] as seen from outside: a wrapper that changes actions passes the changed one on.
     ///
     /// # Errors
     /// Those of the environment inside.
@@ -86,7 +86,7 @@ pub trait Wrapper {
         self.inner_mut().prepare(action)
     }
 
-    /// [`Env::prepare_reset`] as seen from outside: a wrapper that changes seeds tells the changed one.
+    /// [`Env::prepare_reset`] as seen from outside: a wrapper that changes seeds passes the changed one on.
     ///
     /// # Errors
     /// Those of the environment inside.
@@ -175,7 +175,7 @@ impl Wrapper for Boxed {
     }
 }
 
-/// Bounds of a box of f32, which `wrapper` asks for.
+/// Bounds of a box of f32, which `wrapper` requires.
 fn float_bounds<'a>(space: &'a Space, wrapper: &str) -> Result<(&'a [f32], &'a [f32]), EnvError> {
     space.check()?;
     let reason = match space {
@@ -186,7 +186,7 @@ fn float_bounds<'a>(space: &'a Space, wrapper: &str) -> Result<(&'a [f32], &'a [
     Err(EnvError::Space { what: wrapper.to_owned(), space: space.to_string(), reason: reason.to_owned() })
 }
 
-/// Axes of a box of bytes, which `wrapper` asks for.
+/// Axes of a box of bytes, which `wrapper` requires.
 fn pixels<'a>(space: &'a Space, wrapper: &str) -> Result<&'a [usize], EnvError> {
     space.check()?;
     let reason = match space {

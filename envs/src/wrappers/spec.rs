@@ -52,7 +52,7 @@ pub enum WrapperSpec {
         /// Steps, as counted where the wrapper sits; at least 1.
         steps: u32,
     },
-    /// Fails when a reward or observation is not finite, and says which.
+    /// Fails when a reward or observation is not finite, and names it.
     FiniteCheck,
     /// Shows pixels in shades of grey.
     Grayscale,
@@ -63,7 +63,7 @@ pub enum WrapperSpec {
         /// Pixels in a line, at least 1.
         width: usize,
     },
-    /// Has the learner count a lost life as an end, while the game goes on; needs `lives` in the environment's info.
+    /// Makes a lost life a termination for the learner, while the game goes on; needs `lives` in the environment's info.
     EpisodicLife,
     /// Takes an action at the start of each episode and after each lost life.
     FireStart {

@@ -102,7 +102,7 @@ fn errors_of_a_library_keep_their_words() {
         env.call("echo", &json!({ "a": [1, "ü"] }))
     };
     assert_eq!(fails("", 3).unwrap(), json!({ "a": [1, "ü"] }));
-    assert_eq!(fails("reset", 0).unwrap_err().to_string(), "`reset` returned 3: it says nothing more");
+    assert_eq!(fails("reset", 0).unwrap_err().to_string(), "`reset` returned 3: no message");
     assert_eq!(fails("step", 4).unwrap_err().to_string(), "`step` returned 5: the belt slipped");
     let message = fails("status", 1).unwrap_err().to_string();
     assert_eq!(message, "a step left the episode 3: 0 is running, 1 terminated, 2 truncated");

@@ -128,7 +128,7 @@ fn what_cannot_be_started_is_refused() {
 #[test]
 fn nonsense_of_a_simulator_is_refused() {
     for (fault, reason) in [
-        ("version", "the simulator speaks version 2 of the protocol; here it is 1; it was killed"),
+        ("version", "the simulator uses version 2 of the protocol, Phalanx version 1; it was killed"),
         ("kind", "the observation space is none: its kind is 9"),
         ("size", "the observation space is none: a box of shape [2147483648, 2147483648] has more than"),
         ("choice", "the observation space is none: it is Discrete(2); it must be a Box"),

@@ -1,4 +1,4 @@
-//! What OpenGL tells of itself, asked before `MuJoCo` uses it.
+//! The OpenGL driver's name, version and extensions, checked before `MuJoCo` uses it.
 
 use std::ffi::{CStr, c_char, c_void};
 use std::mem::transmute;
@@ -47,7 +47,7 @@ impl Driver {
     }
 
     pub(super) fn text(&self, name: u32) -> String {
-        // SAFETY: asks the current context; null where there is none, or no such text.
+        // SAFETY: reads from the current context; null where there is none, or no such text.
         let text = unsafe { (self.get_string)(name) };
         if text.is_null() {
             return String::new();
@@ -85,7 +85,7 @@ impl Driver {
     }
 }
 
-/// Whether `MuJoCo` can draw with an OpenGL that says this of itself.
+/// Whether `MuJoCo` can draw with this OpenGL.
 pub(super) fn suits(version: &str, extensions: &str) -> Result<(), String> {
     // "4.5 (Compatibility Profile) Mesa 22.3.6"; that of OpenGL ES begins with letters.
     let number = version.split(' ').next().unwrap_or_default();

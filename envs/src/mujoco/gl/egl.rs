@@ -73,7 +73,7 @@ impl Egl {
         if let Some(query) = self.extension(c"eglQueryDevicesEXT") {
             // SAFETY: EGL gives this type to this name.
             let query = unsafe { std::mem::transmute::<Handle, QueryDevices>(query) };
-            // SAFETY: there is room for as many devices as it is told.
+            // SAFETY: there is room for as many devices as are passed.
             unsafe { query(DEVICES as i32, devices.as_mut_ptr(), &raw mut count) };
         }
         let devices = devices.into_iter().take(count as usize).map(|device| (DEVICE, device));
@@ -87,10 +87,10 @@ impl Egl {
     fn try_display(&'static self, display: Handle) -> Result<EglContext, String> {
         let (mut config, mut count) = (null_mut(), 0);
         let checked = |what: &str, good: bool| {
-            // SAFETY: tells of the latest call on this thread.
+            // SAFETY: returns the error of the latest call on this thread.
             if good { Ok(()) } else { Err(format!("{what} failed (0x{:x})", unsafe { (self.get_error)() })) }
         };
-        // SAFETY: the display is one; its version is not asked for.
+        // SAFETY: the display is valid; null pointers for a version that is not needed.
         checked("eglInitialize", unsafe { (self.initialize)(display, null_mut(), null_mut()) } != 0)?;
         // SAFETY: a number.
         checked("eglBindAPI", unsafe { (self.bind_api)(OPENGL_API) } != 0)?;
@@ -117,7 +117,7 @@ impl Platform for Egl {
     }
 
     fn context(&'static self) -> Result<Box<dyn Context>, String> {
-        let mut reason = "it knows no device".to_owned();
+        let mut reason = "it lists no device".to_owned();
         for display in self.displays() {
             match self.try_display(display) {
                 Ok(context) => return Ok(Box::new(context)),

@@ -1,6 +1,6 @@
 //! OpenGL without a screen, where the machine has it: what `MuJoCo`'s own renderer needs.
 //!
-//! Libraries are looked for when the first picture is asked for, never while building: EGL, which graphics drivers bring,
+//! Libraries are looked for when the first picture is drawn, never while building: EGL, which comes with graphics drivers,
 //! then `OSMesa`, which needs none. `MUJOCO_GL` chooses, as it does for `MuJoCo`'s Python: `egl`, `osmesa`, or `off` for none.
 //! A process keeps to one library, because `MuJoCo` looks its functions up once; each model of a thread has a context
 //! of its own. `MuJoCo` ends the process where OpenGL lacks something, so a context is looked over before `MuJoCo` sees it.
@@ -29,7 +29,7 @@ pub use offscreen::renderer;
 /// Says which library to use.
 const CHOICE: &str = "MUJOCO_GL";
 
-/// What a library says of a name that it was asked for: the address of the function, or null.
+/// Returns the address of a function of a library by its name, or null.
 type GetProcAddress = unsafe extern "C" fn(*const c_char) -> *mut c_void;
 
 /// A library that makes contexts of OpenGL.
@@ -48,7 +48,7 @@ trait Platform: Send + Sync {
 
 /// A context, which ends with this value.
 trait Context {
-    /// Lets what this thread asks of OpenGL go to this context.
+    /// Makes this context the current one of this thread.
     fn make_current(&self) -> Result<(), String>;
 }
 
@@ -73,12 +73,12 @@ fn find(choice: &str) -> Result<&'static dyn Platform, String> {
 
 /// Makes a context to see whether it works, then lets `MuJoCo` find the library.
 fn usable(platform: &'static dyn Platform) -> Result<&'static dyn Platform, String> {
-    let told = |reason| format!("{}: {reason}", platform.name());
-    let context = platform.context().map_err(told)?;
-    Driver::of(platform).and_then(|driver| driver.check()).map_err(told)?;
+    let named = |reason| format!("{}: {reason}", platform.name());
+    let context = platform.context().map_err(named)?;
+    Driver::of(platform).and_then(|driver| driver.check()).map_err(named)?;
     drop(context);
     // Open for good, to all of the process.
-    std::mem::forget(open(&[platform.file()], RTLD_GLOBAL).map_err(told)?.1);
+    std::mem::forget(open(&[platform.file()], RTLD_GLOBAL).map_err(named)?.1);
     Ok(platform)
 }
 
@@ -95,7 +95,7 @@ fn open(files: &[&'static str], scope: i32) -> Result<(&'static str, Library), S
     Err(reasons.join(", "))
 }
 
-/// Opens a library that nobody else need see.
+/// Opens a library whose symbols stay private.
 fn open_locally(name: &str, files: &[&'static str]) -> Result<(&'static str, Library), String> {
     open(files, RTLD_LOCAL).map_err(|reason| format!("{name}: {reason}"))
 }

@@ -27,7 +27,7 @@ thread_local! {
 /// What OpenGL without a graphics card calls itself.
 const SOFTWARE: [&str; 3] = ["llvmpipe", "softpipe", "SwiftShader"];
 
-/// What has been said of the first picture.
+/// What has been reported about the first picture.
 static RENDERER: OnceLock<String> = OnceLock::new();
 
 /// What drew the first picture of this process, or why it was drawn plainly; `None` before it.

@@ -26,11 +26,11 @@ pub(super) struct Osmesa {
 
 impl Osmesa {
     pub(super) fn open() -> Result<Self, String> {
-        // MuJoCo would take EGL's functions, unless it was told.
-        let told = std::env::var(CHOICE).is_ok_and(|choice| choice == "osmesa");
+        // MuJoCo would take EGL's functions, unless OSMesa was chosen.
+        let chosen = std::env::var(CHOICE).is_ok_and(|choice| choice == "osmesa");
         // SAFETY: the function is looked for, not called.
-        if !told && unsafe { Library::this().get::<GetProcAddress>("eglGetProcAddress") }.is_ok() {
-            return Err(format!("OSMesa: EGL is there as well; say {CHOICE}=osmesa"));
+        if !chosen && unsafe { Library::this().get::<GetProcAddress>("eglGetProcAddress") }.is_ok() {
+            return Err(format!("OSMesa: EGL is there as well; set {CHOICE}=osmesa"));
         }
         let (file, library) = open_locally("OSMesa", &["libOSMesa.so.8", "libOSMesa.so.6"])?;
         // SAFETY: the header of OSMesa gives these types to these names.

@@ -19,7 +19,7 @@ use crate::{EnvError, Frame};
 
 /// What shall move, or else carry what moves: the first body after the world.
 const MAIN: usize = 1;
-/// Pixels of the longest side that can be asked for.
+/// Pixels that the longest side may have.
 const LONGEST_SIDE: u32 = 4096;
 
 /// How a model is looked at, chosen from its initial state.
@@ -56,7 +56,7 @@ impl Picture {
             named_camera(params, simulator).map_err(wrong)?
         {
             if params.default_camera_config != CameraParams::default() {
-                let message = "default_camera_config is for the free camera, and another one is asked for";
+                let message = "default_camera_config is for the free camera, but another camera is chosen";
                 return Err(wrong(message.to_owned()));
             }
             let distance = model.stat().extent;
@@ -113,14 +113,14 @@ impl Picture {
     }
 }
 
-/// Index of the model's camera that was asked for, if any.
+/// Index of the chosen camera of the model, if any.
 fn named_camera(params: &PictureParams, simulator: &Simulator) -> Result<Option<usize>, String> {
     let model = simulator.model();
     let names: Vec<_> = (0..model.ncam() as usize)
         .map(|camera| model.id_to_name(MjtObjBase::mjOBJ_CAMERA, camera).unwrap_or_default())
         .collect();
     match (params.camera_id, &params.camera_name) {
-        (Some(_), Some(_)) => Err("camera_id and camera_name are both given: say one of them".to_owned()),
+        (Some(_), Some(_)) => Err("camera_id and camera_name are both given: set one of them".to_owned()),
         (None | Some(-1), None) => Ok(None),
         (Some(id), None) => {
             usize::try_from(id).ok().filter(|&id| id < names.len()).map(Some).ok_or_else(|| {
@@ -133,7 +133,7 @@ fn named_camera(params: &PictureParams, simulator: &Simulator) -> Result<Option<
     }
 }
 
-/// A camera that has all of the model in view, but for what `config` says.
+/// A camera that has all of the model in view, changed by `config`.
 fn free_camera(config: &CameraParams, simulator: &Simulator) -> MjvCamera {
     let (mut low, mut high) = ([f64::INFINITY; 3], [f64::NEG_INFINITY; 3]);
     for solid in solids(simulator) {

@@ -1,4 +1,4 @@
-//! What `envs/include/phalanx_env.h` declares, and what a library says through it, checked.
+//! What `envs/include/phalanx_env.h` declares, and a check of what a library returns through it.
 #![allow(unsafe_code)] // reads tables, spaces and texts of a library
 
 use std::ffi::{CStr, c_char, c_void};
@@ -111,15 +111,15 @@ fn copied<T: Clone>(name: &str, from: *const T, len: u32) -> Result<Vec<T>, Stri
     match len {
         0 => Ok(Vec::new()),
         _ if from.is_null() => Err(format!("`{name}` is NULL")),
-        // SAFETY: the pointer is not null, and the library says that so many numbers are behind it.
+        // SAFETY: the pointer is not null, and the library declares that so many numbers are behind it.
         1..=MOST => Ok(unsafe { slice::from_raw_parts(from, len as usize) }.to_vec()),
         _ => Err(format!("it has {len} `{name}`")),
     }
 }
 
-/// What a function that returned `status` has to say.
+/// The error of a function that returned `status`.
 pub fn failure(function: &str, status: i32, message: *const c_char) -> EnvError {
-    let message = text(message).unwrap_or_else(|| "it says nothing more".to_owned());
+    let message = text(message).unwrap_or_else(|| "no message".to_owned());
     EnvError::failed(format!("`{function}` returned {status}: {message}"))
 }
 

@@ -1,8 +1,8 @@
 //! The calls of the C interface.
 //!
-//! What a library promises in the header is believed: its functions have these types, and write what they are asked for
+//! What the header promises is relied on: its functions have these types, and write what they are asked for
 //! and no more.
-#![allow(unsafe_code)] // calls into a library that somebody else has written
+#![allow(unsafe_code)] // calls into a library
 
 use std::error::Error;
 use std::ffi::{CStr, CString, c_void};
@@ -30,7 +30,7 @@ struct Handle {
 
 impl Handle {
     fn create(path: &Path, params: &CStr) -> Result<Self, EnvError> {
-        // SAFETY: runs the library's initialisers, which the user asks for by naming it.
+        // SAFETY: runs the library's initialisers, which the user accepts by naming it.
         let library = unsafe { Library::new(path) }.map_err(|e| EnvError::failed(reason(&e)))?;
         // SAFETY: the header gives this type to this name.
         let table = unsafe { library.get::<extern "C" fn() -> *const Unchecked>("phalanx_env") };
@@ -40,7 +40,7 @@ impl Handle {
         // SAFETY: the text ends with a zero; `env` outlives the call.
         let status = unsafe { (functions.create)(params.as_ptr(), &raw mut env) };
         if status != 0 {
-            // SAFETY: null asks why `create` failed.
+            // SAFETY: null is for the error of `create`.
             let message = unsafe { (functions.error)(ptr::null_mut()) };
             return Err(failure("create", status, message));
         }
@@ -112,7 +112,7 @@ impl Instance {
         self.handle.check("reset", status)
     }
 
-    /// Takes one step: the reward, and the number that says how it left the episode.
+    /// Takes one step: the reward, and the number for the status of the episode.
     pub fn step(&mut self, action: Action<'_>, observation: Row<'_>) -> Result<(f32, i32), EnvError> {
         let observation = self.place(observation);
         let choice;
@@ -144,7 +144,7 @@ impl Instance {
     pub fn render(&mut self) -> Result<Frame, EnvError> {
         let Some(render) = self.handle.functions.render else { return Err(EnvError::NoRender) };
         let (mut width, mut height) = (0, 0);
-        // SAFETY: null asks for the size alone; both numbers outlive the call.
+        // SAFETY: with null only the size is returned; both numbers outlive the call.
         let status = unsafe { render(self.handle.env, &raw mut width, &raw mut height, ptr::null_mut()) };
         self.handle.check("render", status)?;
         let sides = 1..=LONGEST_SIDE;
@@ -153,7 +153,7 @@ impl Instance {
         }
         let size = (width, height);
         let mut pixels = vec![0; width as usize * height as usize * 3];
-        // SAFETY: the buffer has the size that the library has just asked for.
+        // SAFETY: the buffer has the size that the library has just returned.
         let status = unsafe { render(self.handle.env, &raw mut width, &raw mut height, pixels.as_mut_ptr()) };
         self.handle.check("render", status)?;
         Ok(Frame { width: size.0, height: size.1, pixels })
@@ -189,7 +189,7 @@ impl Instance {
     }
 }
 
-/// What the system's loader says; the error itself only names the system call.
+/// The message of the system's loader; the error itself only names the system call.
 fn reason(error: &libloading::Error) -> String {
     error.source().map_or_else(|| error.to_string(), ToString::to_string)
 }

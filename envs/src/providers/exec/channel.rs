@@ -22,9 +22,9 @@ pub enum Fault {
     Ended,
     /// The other end was closed in the middle of an answer.
     Torn,
-    /// The simulator does not keep its word, told in a sentence. Nothing that follows can be trusted.
+    /// The simulator broke the protocol; the text is a sentence. Nothing that follows can be trusted.
     Broken(String),
-    /// The simulator says that it could not do it.
+    /// The simulator reported an error.
     Said(String),
 }
 

@@ -97,7 +97,7 @@ impl Remote {
     fn catch_up(&mut self) -> Result<(), Fault> {
         match self.pending.map(|coming| self.receive(coming).map(drop)) {
             Some(Err(fault @ (Fault::Ended | Fault::Torn | Fault::Broken(_)))) => Err(fault),
-            // Nobody has asked for its outcome, nor for its error.
+            // Its outcome was not collected, and neither is its error.
             _ => Ok(()),
         }
     }
@@ -170,7 +170,7 @@ impl Remote {
     }
 }
 
-/// A simulator that has been asked for an environment.
+/// A simulator that has been sent create.
 fn start(origin: &Origin, params: &str, deadline: Duration) -> Result<(Simulator, Hello), EnvError> {
     let mut simulator = origin.open(deadline)?;
     match handshake(&mut simulator, params, deadline) {
@@ -220,7 +220,7 @@ impl Env for Remote {
 
     fn prepare_reset(&mut self, seed: Option<u64>) -> Result<(), EnvError> {
         match self.try_prepare_reset(seed) {
-            // The reset tells of a simulator that has ended, or starts another one.
+            // The reset reports a simulator that has ended, or starts another one.
             Ok(()) | Err(Fault::Ended) => Ok(()),
             Err(fault) => Err(self.simulator.fail(fault)),
         }
@@ -244,7 +244,7 @@ impl Env for Remote {
         }
         match self.try_call(name, arguments) {
             Ok(answer) => answer.ok_or_else(no_method),
-            // One that ends with its episode has nothing to tell of it.
+            // One that ends with its episode has no info.
             Err(Fault::Ended) if self.settings.restart && self.over && name == "info" => Ok(json!({})),
             Err(fault) => Err(self.simulator.fail(fault)),
         }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::super::space::{Described, none};
 use crate::{Action, Frame, Row, Space};
 
-/// Version of the protocol, said by both sides.
+/// Version of the protocol, sent by both sides.
 pub const VERSION: u32 = 1;
 /// Bytes before a body: a length of four, which counts what comes after it, and a kind.
 pub const HEADER: usize = 5;
@@ -86,7 +86,7 @@ pub fn read_observation(bytes: &[u8], row: Row<'_>) {
     }
 }
 
-/// What a simulator says of itself.
+/// A simulator's answer to create.
 #[derive(Debug, PartialEq)]
 pub struct Hello {
     /// Whether it can draw.
@@ -115,7 +115,9 @@ pub fn read_hello(body: &[u8]) -> Result<Hello, String> {
     let mut reader = Reader(body);
     let version = reader.u32()?;
     if version != VERSION {
-        return Err(format!("the simulator speaks version {version} of the protocol; here it is {VERSION}"));
+        return Err(format!(
+            "the simulator uses version {version} of the protocol, Phalanx version {VERSION}"
+        ));
     }
     let [can] = reader.take()?;
     let (draws, answers_calls) = (can & 1 != 0, can & 2 != 0);
