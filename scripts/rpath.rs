@@ -1,7 +1,7 @@
 //! Build script of every crate that makes programs or tests: they find libtorch and `MuJoCo` without `LD_LIBRARY_PATH`.
 //!
-//! torch-sys knows which libtorch it was built against (`LIBTORCH`, a Python's, or the one of `cargo xtask setup`) and
-//! tells the crates that depend on it directly; `MuJoCo` is where `MUJOCO_DYNAMIC_LINK_DIR` says. Link arguments do not
+//! torch-sys has the path of the libtorch that it was built against (`LIBTORCH`, a Python's, or the one of `cargo xtask setup`) and
+//! passes it to the crates that depend on it directly; `MuJoCo` is in `MUJOCO_DYNAMIC_LINK_DIR`. Link arguments do not
 //! reach the crates above, so each one that makes programs or tests names this file as its build script.
 
 fn main() {
@@ -18,7 +18,7 @@ fn mujoco() {
     if let Ok(lib) = std::env::var("MUJOCO_DYNAMIC_LINK_DIR") {
         println!("cargo::rustc-link-arg=-Wl,-rpath,{lib}");
     } else if std::env::var_os("CARGO_FEATURE_MUJOCO").is_some() {
-        // Static ones and those of pkg-config are found all the same; where there is none, mujoco-rs fails in its own words.
+        // Static ones and those of pkg-config are found anyway; where there is none, mujoco-rs reports it.
         println!(
             "cargo::warning=MUJOCO_DYNAMIC_LINK_DIR is not set: `cargo xtask setup --mujoco` installs MuJoCo"
         );

@@ -71,7 +71,7 @@ fn rounds(workers: usize, rounds: u32, preemptions: usize) {
                     let (answers, line) = (&board.0, &board.1[worker]);
                     for round in 0..rounds {
                         line.orders.wait(round, SpinPolicy::Sleep, Duration::MAX);
-                        // SAFETY: loom watches that nobody else is at this row.
+                        // SAFETY: loom checks that no other thread uses this row.
                         line.row.with_mut(|row| unsafe { *row += 1 });
                         line.finished.store(round + 1, Ordering::Release);
                         answers.ring();
@@ -151,8 +151,8 @@ fn no_failure_is_lost() {
     });
 }
 
-/// The doorbell as it is often built, with a word of its own for "somebody sleeps": whether in some interleaving the
-/// sleeper sees nothing to do while the ringer sees nobody asleep.
+/// The doorbell as it is often built, with a separate word for "a thread sleeps": whether in some interleaving the
+/// sleeper sees nothing to do while the ringer sees no sleeper.
 fn two_words_lose_a_wake_up(fenced: bool) -> bool {
     let lost = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
     let found = std::sync::Arc::clone(&lost);

@@ -124,9 +124,9 @@ fn as_shown(_env: &mut dyn Env, row: &[f32], reward: f32) -> (Vec<f64>, f64) {
 /// Numbers as the environment holds them; those shown are these, rounded.
 #[cfg(feature = "mujoco")]
 fn as_held(env: &mut dyn Env, row: &[f32], reward: f32) -> (Vec<f64>, f64) {
-    let mut ask = |name| env.call(name, &Value::Null).expect("an answer");
-    let observation: Vec<f64> = serde_json::from_value(ask("observation")).expect("numbers");
-    let exact = ask("reward").as_f64().expect("a number");
+    let mut answer = |name| env.call(name, &Value::Null).expect("an answer");
+    let observation: Vec<f64> = serde_json::from_value(answer("observation")).expect("numbers");
+    let exact = answer("reward").as_f64().expect("a number");
     assert!(row.iter().eq(observation.iter().map(|&x| x as f32).collect::<Vec<_>>().iter()));
     assert_eq!(reward, exact as f32);
     (observation, exact)

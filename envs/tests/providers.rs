@@ -1,4 +1,4 @@
-//! Providers of other languages: the examples keep the contract, and each mistake of a library or a simulator is told.
+//! Providers of other languages: the examples pass the contract, and each mistake of a library or a simulator has its message.
 //!
 //! Examples and faulty ones are built with the C and C++ compilers that the project needs anyway.
 #![allow(clippy::unwrap_used)]
@@ -25,7 +25,7 @@ fn refusal(name: &str, params: &Value) -> String {
     Registry::standard().build(&spec(name, params)).err().unwrap().to_string()
 }
 
-/// Sees that the checker has nothing to say.
+/// Asserts that the checker finds nothing.
 fn assert_keeps_the_contract(spec: &EnvSpec) -> contract::Report {
     let report = contract::check(&Registry::standard(), spec);
     assert_eq!(report.findings, [], "{report}");

@@ -43,7 +43,7 @@ class Clock:
         self.steps = 0
 
     def runs_on(self, steps):
-        """To be asked after each iteration, with its environment steps."""
+        """Called after each iteration, with its environment steps."""
         now = time.perf_counter()
         if self.started is None:
             if now - self.begun >= WARM_UP:

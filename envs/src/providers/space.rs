@@ -66,7 +66,7 @@ impl Described {
 
 /// The sentence about the space of `what`, which cannot be.
 pub fn none(what: &str, reason: &str) -> String {
-    format!("the {what} space is none: {reason}")
+    format!("the {what} space is invalid: {reason}")
 }
 
 /// One bound for every element, where one for all was said, or none.

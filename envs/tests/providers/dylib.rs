@@ -74,15 +74,15 @@ fn what_is_no_library_of_ours_is_refused() {
 fn nonsense_of_a_library_is_refused() {
     for (fault, reason) in [
         ("create", "`create` returned 7: the key is missing"),
-        ("null space", "the observation space is none: it is NULL"),
-        ("choice", "the observation space is none: it is Discrete(2); it must be a Box"),
+        ("null space", "the observation space is invalid: it is NULL"),
+        ("choice", "the observation space is invalid: it is Discrete(2); it must be a Box"),
         ("unknown", "its kind is 9; 0 to 3 are known"),
         ("too big", "a box of shape [70000, 70000] has more than 268435456 elements"),
         ("no low", "`low` is NULL"),
         ("three", "there are 3 and 3"),
         ("not a bound", "bounds of element 0 are NaN..0"),
-        ("nothing to choose", "the action space is none: MultiDiscrete([3, 0])"),
-        ("bytes", "the action space is none: it is Box([3], 0..255, U8); a box must have floats"),
+        ("nothing to choose", "the action space is invalid: MultiDiscrete([3, 0])"),
+        ("bytes", "the action space is invalid: it is Box([3], 0..255, U8); a box must have floats"),
     ] {
         let message = refusal(&faulty(""), &json!({ "fault": fault }));
         assert!(message.contains(reason), "{reason:?} is missing in: {message}");

@@ -129,10 +129,10 @@ fn what_cannot_be_started_is_refused() {
 fn nonsense_of_a_simulator_is_refused() {
     for (fault, reason) in [
         ("version", "the simulator uses version 2 of the protocol, Phalanx version 1; it was killed"),
-        ("kind", "the observation space is none: its kind is 9"),
-        ("size", "the observation space is none: a box of shape [2147483648, 2147483648] has more than"),
-        ("choice", "the observation space is none: it is Discrete(2); it must be a Box"),
-        ("nothing", "the action space is none: MultiDiscrete([])"),
+        ("kind", "the observation space is invalid: its kind is 9"),
+        ("size", "the observation space is invalid: a box of shape [2147483648, 2147483648] has more than"),
+        ("choice", "the observation space is invalid: it is Discrete(2); it must be a Box"),
+        ("nothing", "the action space is invalid: MultiDiscrete([])"),
         ("short spaces", "an answer of the simulator ends too early"),
         ("long spaces", "the simulator's spaces are followed by 1 bytes too many"),
         ("no start", "the simulator ended (exit code 1)"),
@@ -167,7 +167,7 @@ fn a_simulator_that_fails_in_a_step_is_told() {
             "sent only 6 bytes of an answer of 14 (\"\\n\\x00\\x00\\x00\\x03\\x00\") within 500ms; it was killed",
         ),
         ("no kind", "the simulator sent a message of length 0, without a kind; it was killed"),
-        ("no words", "the simulator says that it failed, and nothing more"),
+        ("no words", "the simulator reported an error without a message"),
         ("twice", "the simulator sent more than one answer to one message"),
         ("status", "a step left the episode 3: 0 is running, 1 terminated, 2 truncated"),
         ("error", "the mesh is too coarse: Δx"),

@@ -1,4 +1,4 @@
-"""A simulator that fails as its first argument says, byte by byte. A whole one counts its steps; five make an episode."""
+"""A simulator whose first argument chooses a fault. Without one it counts its steps; five make an episode."""
 
 import os
 import signal

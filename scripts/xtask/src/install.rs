@@ -188,7 +188,7 @@ fn check_python(cache: &Path, library: Library) -> Result<()> {
              python3 -m ensurepip)"
         )
     })?;
-    let free: u64 = free.trim().parse().context("python3 did not tell how much disk space is free")?;
+    let free: u64 = free.trim().parse().context("python3 did not report the free disk space")?;
     if free < library.space() {
         let gigabytes = |bytes: u64| bytes as f64 / 1e9;
         bail!(

@@ -14,7 +14,7 @@ use crate::setup::{lock, write_cargo_config};
 /// Where the library lies; the crate mujoco-rs reads it, and so do our build scripts.
 pub const FOLDER: &str = "MUJOCO_DYNAMIC_LINK_DIR";
 
-/// Makes sure that a `MuJoCo` is there and that cargo knows where; does nothing when all is well.
+/// Makes sure that a `MuJoCo` is there and that cargo knows where; does nothing if both hold.
 ///
 /// # Errors
 /// What is missing on this machine and how to get it.

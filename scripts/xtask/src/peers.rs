@@ -1,7 +1,7 @@
 //! `cargo xtask peers`: other libraries and us, side by side, and the tables of docs/benchmarks.md.
 //!
 //! Everybody runs in turn, one process at a time, and does so several rounds: what else the machine does hits all of
-//! them alike. What a peer does is in its script in `scripts/peers/`; nothing here knows how learning works.
+//! them alike. What a peer does is in its script in `scripts/peers/`; this program does not know how learning works.
 
 mod contender;
 mod install;
@@ -19,10 +19,10 @@ use contender::{Contender, contenders};
 use install::Installed;
 use setting::{SETTINGS, Setting, Suite};
 
-/// Rounds, unless said otherwise.
+/// Rounds by default.
 const ROUNDS: usize = 3;
 
-/// What was asked for.
+/// The command line.
 #[derive(Debug, PartialEq)]
 struct Options<'a> {
     suite: Option<Suite>,
@@ -64,7 +64,7 @@ pub fn run(arguments: &[&str]) -> Result<()> {
         // After every setting: an interrupted run keeps what it has.
         let section = page::section(setting, &measured, options.rounds);
         println!("{section}\n");
-        // The page tells the commit, which a binary from elsewhere need not be of.
+        // The page names the commit, and another binary may be of another one.
         if options.binary.is_none() {
             page::write(&setting.to_string(), &section)?;
         }

@@ -33,7 +33,7 @@ pub fn cache() -> PathBuf {
     root().join(".cache")
 }
 
-/// The folder that the user set `variable` to, `LIBTORCH` say.
+/// The folder that the user set `variable` to, such as `LIBTORCH`.
 ///
 /// Cargo runs us with the one of `.cargo/libtorch.toml`, which is our own earlier answer and may be outdated.
 pub fn users(variable: &str) -> Option<PathBuf> {
@@ -80,7 +80,7 @@ pub fn build() -> Result<PathBuf> {
             (message["target"]["name"] == "phalanx")
                 .then(|| message["executable"].as_str().map(PathBuf::from))?
         });
-    executable.context("cargo did not tell where the binary is")
+    executable.context("cargo did not print where the binary is")
 }
 
 /// Runs to the end, sharing our terminal.
@@ -111,7 +111,7 @@ pub fn output(command: &mut Command) -> Result<String> {
     Ok(String::from_utf8_lossy(&stdout).into_owned())
 }
 
-/// The first words of a command, which tell it from others; not a script given to `-c`.
+/// The first words of a command, for messages, without a script given to `-c`.
 fn describe(command: &Command) -> String {
     let program = Path::new(command.get_program()).file_name().unwrap_or_default();
     let words = std::iter::once(program).chain(command.get_args()).take(4).take_while(|word| *word != "-c");

@@ -1,6 +1,6 @@
 //! `cargo xtask results`: trains every task with several seeds and writes docs/results.md.
 //!
-//! Trains and evaluates with the commands that a user would type; nothing here knows how learning works.
+//! Trains and evaluates with the commands that a user would type; this program does not know how learning works.
 
 use std::fs;
 use std::path::Path;
@@ -117,7 +117,7 @@ impl Outcome {
     }
 }
 
-/// Trains and evaluates the tasks (or `--only` one) with the seeds 1 to `--seeds`, or as many as the task says, and writes
+/// Trains and evaluates the tasks (or `--only` one) with the seeds 1 to `--seeds`, or as many as the task wants, and writes
 /// the table.
 ///
 /// # Errors

@@ -21,7 +21,7 @@ pub const TESTS_PYTHON: &str = "PHALANX_PYTHON";
 
 const GYMNASIUM: Recipe = Recipe { folder: "gymnasium", requirements: "requirements.txt", script: None };
 
-/// Makes sure that a libtorch is there and that cargo knows where; does nothing when all is well.
+/// Makes sure that a libtorch is there and that cargo knows where; does nothing if both hold.
 ///
 /// Looks at `LIBTORCH`, then `LIBTORCH_USE_PYTORCH`, then installs into the checkout.
 ///
@@ -42,7 +42,7 @@ pub fn ensure(cuda: bool) -> Result<()> {
 /// A Python with Gymnasium, for the tests: the one that `PHALANX_PYTHON` names, or one in the cache, made if need be.
 ///
 /// # Errors
-/// What python3 or pip says.
+/// The errors of python3 or pip.
 pub fn gymnasium() -> Result<PathBuf> {
     if let Some(python) = std::env::var_os(TESTS_PYTHON) {
         return Ok(python.into());

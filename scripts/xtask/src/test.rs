@@ -8,7 +8,7 @@ use crate::{mujoco, setup};
 /// Everything in the workspace with every feature, so that no second build of the same crates is needed.
 const WHOLE: [&str; 2] = ["--workspace", "--all-features"];
 
-/// What draws `MuJoCo`'s pictures. Drawn plainly unless asked otherwise, tests take the same time on every machine.
+/// What draws `MuJoCo`'s pictures: simple shapes by default, so that tests take the same time on every machine.
 const PICTURES: &str = "MUJOCO_GL";
 
 /// Runs the suite with nextest where it is installed, else with `cargo test`; `arguments` go to that command.

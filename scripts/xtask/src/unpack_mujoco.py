@@ -19,7 +19,7 @@ def unpack(target, wheel):
             if "/licenses/" in member and file:
                 place = os.path.join(target, file)
             elif re.match(LIBRARY, member):
-                # The name that the library itself tells those who link it.
+                # The library's SONAME, under which programs look for it.
                 inner = "mujoco.framework/Versions/A/" if file.endswith(".dylib") else ""
                 place = os.path.join(folder, inner + file)
                 os.makedirs(os.path.dirname(place), exist_ok=True)

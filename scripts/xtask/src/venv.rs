@@ -22,7 +22,7 @@ impl Recipe<'_> {
     /// Makes the virtual environment unless the same is there; returns its Python.
     ///
     /// # Errors
-    /// What python3, pip or the script says.
+    /// The errors of python3, pip or the script.
     pub fn install(&self, cache: &Path, scripts: &Path) -> Result<PathBuf> {
         let folder = cache.join(self.folder);
         let stamp = folder.join("recipe.txt");

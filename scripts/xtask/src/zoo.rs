@@ -20,7 +20,7 @@ use crate::venv::Recipe;
 use packages::{PACKAGES, Package};
 use trial::Runner;
 
-/// What was asked for.
+/// The command line.
 #[derive(Debug, PartialEq)]
 struct Options<'a> {
     only: Option<&'a str>,
@@ -71,7 +71,7 @@ fn parse<'a>(arguments: &[&'a str]) -> Result<Options<'a>> {
     Ok(options)
 }
 
-/// The virtual environment with what Python's Gymnasium asks for in its own environments, made if it is not there.
+/// The virtual environment with Gymnasium and what its own environments need, made if it is not there.
 ///
 /// # Errors
 /// It cannot be made.

@@ -34,7 +34,9 @@ impl Handle {
         let library = unsafe { Library::new(path) }.map_err(|e| EnvError::failed(reason(&e)))?;
         // SAFETY: the header gives this type to this name.
         let table = unsafe { library.get::<extern "C" fn() -> *const Unchecked>("phalanx_env") };
-        let table = table.map_err(|e| EnvError::failed(format!("it is no environment: {}", reason(&e))))?();
+        let table = table
+            .map_err(|e| EnvError::failed(format!("it does not export an environment: {}", reason(&e))))?(
+        );
         let functions = functions(table)?;
         let mut env = ptr::null_mut();
         // SAFETY: the text ends with a zero; `env` outlives the call.
@@ -149,7 +151,7 @@ impl Instance {
         self.handle.check("render", status)?;
         let sides = 1..=LONGEST_SIDE;
         if !sides.contains(&width) || !sides.contains(&height) {
-            return Err(EnvError::failed(format!("a picture of {width}×{height} pixels is none")));
+            return Err(EnvError::failed(format!("a picture cannot have {width}×{height} pixels")));
         }
         let size = (width, height);
         let mut pixels = vec![0; width as usize * height as usize * 3];

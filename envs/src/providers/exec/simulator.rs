@@ -13,7 +13,7 @@ use super::protocol::{self, Kind};
 use crate::EnvError;
 use crate::os::{End, Program};
 
-/// How long a simulator may take to end after it was asked to.
+/// How long a simulator may take to end after close.
 const PARTING: Duration = Duration::from_secs(2);
 /// Between two attempts to connect.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
@@ -28,7 +28,7 @@ pub enum Origin {
 }
 
 impl Origin {
-    /// Starts the simulator or connects to it, trying again until the deadline while nobody listens.
+    /// Starts the simulator or connects to it, trying again until the deadline while none listens.
     pub fn open(&self, deadline: Duration) -> Result<Simulator, EnvError> {
         match self {
             Self::Command(words) => {
@@ -77,7 +77,7 @@ pub struct Simulator {
     program: Option<Program>,
     /// Empty once it is known to have ended.
     channel: Option<Channel>,
-    /// When it was asked to end.
+    /// When it was sent close.
     parted: Option<Instant>,
 }
 
@@ -106,19 +106,19 @@ impl Simulator {
         self.channel.as_mut().ok_or(Fault::Ended)?.receive(kind, lengths, deadline)
     }
 
-    /// Asks it to end; what it says to that is of no interest.
+    /// Sends close, whose answer is ignored.
     pub fn part(&mut self) {
         let _ = self.send(Duration::ZERO, |out| protocol::plain(out, Kind::Close));
         self.channel = None;
         self.parted.get_or_insert_with(Instant::now);
     }
 
-    /// The error to tell after a fault. A simulator that has ended says how; one that does not keep its word is ended.
+    /// The error after a fault, with the exit status of a simulator that has ended. One that broke the protocol is ended.
     #[cold]
     pub fn fail(&mut self, fault: Fault) -> EnvError {
         EnvError::Failed(match fault {
             Fault::Said(text) if text.is_empty() => {
-                "the simulator says that it failed, and nothing more".to_owned()
+                "the simulator reported an error without a message".to_owned()
             }
             Fault::Said(text) => text,
             Fault::Torn => match self.end(PARTING) {

@@ -162,7 +162,7 @@ impl Variant {
         command.args(&self.arguments).current_dir(folder).env("PYTHONDONTWRITEBYTECODE", "1");
         // Our provider `gymnasium:` takes the peers' Python.
         command.env("VIRTUAL_ENV", cache().join(COMMON.folder));
-        match output(&mut command).and_then(|said| report(&said)) {
+        match output(&mut command).and_then(|printed| report(&printed)) {
             Ok((rate, report)) => {
                 rates.push(rate);
                 self.report = report;
@@ -172,15 +172,15 @@ impl Variant {
     }
 }
 
-/// Of a traceback, the line that says what went wrong.
+/// The line of a traceback that has the exception.
 fn last_line(text: &str) -> &str {
     text.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default().trim()
 }
 
 /// The last line of what a run printed, and the steps a second in it.
-fn report(said: &str) -> Result<(f64, Value)> {
-    let value: Value = serde_json::from_str(last_line(said)).context("its last line is no JSON")?;
-    let rate = value["steps_per_second"].as_f64().context("it told no steps_per_second")?;
+fn report(printed: &str) -> Result<(f64, Value)> {
+    let value: Value = serde_json::from_str(last_line(printed)).context("its last line is not JSON")?;
+    let rate = value["steps_per_second"].as_f64().context("it printed no steps_per_second")?;
     Ok((rate, value))
 }
 
@@ -213,8 +213,8 @@ mod tests {
 
     #[test]
     fn the_last_line_is_the_report() {
-        let said = "a warning\n{\"steps_per_second\": 12.5, \"versions\": {\"torch\": \"2.11.0\"}}\n";
-        let (rate, parsed) = report(said).unwrap();
+        let printed = "a warning\n{\"steps_per_second\": 12.5, \"versions\": {\"torch\": \"2.11.0\"}}\n";
+        let (rate, parsed) = report(printed).unwrap();
         assert_eq!((rate, parsed["versions"]["torch"].as_str()), (12.5, Some("2.11.0")));
         assert!(report("").is_err());
         assert!(report("{\"steps\": 1}").is_err());

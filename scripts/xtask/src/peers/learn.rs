@@ -63,9 +63,9 @@ impl Task {
         command.arg("train").arg(config).arg("--logdir").arg(&runs).args(["--seed", &seed.to_string()]);
         command.args(["--set", &format!("stop_at_return={}", self.goal)]);
         let start = Instant::now();
-        let said = output(&mut command)?;
+        let printed = output(&mut command)?;
         let seconds = start.elapsed().as_secs_f64();
-        let metrics = std::fs::read_to_string(Path::new(said.trim()).join("metrics.jsonl"))
+        let metrics = std::fs::read_to_string(Path::new(printed.trim()).join("metrics.jsonl"))
             .context("the run left no metrics")?;
         let last: Value = serde_json::from_str(metrics.lines().last().unwrap_or_default())?;
         let _ = std::fs::remove_dir_all(&runs);
@@ -80,9 +80,9 @@ impl Task {
         command.arg(scripts().join("sb3_learn.py")).current_dir(cache());
         command.args(["--env", self.env, "--goal", &self.goal.to_string(), "--seed", &seed.to_string()]);
         let start = Instant::now();
-        let said = output(&mut command).map_err(|e| format!("failed: {e:#}"))?;
+        let printed = output(&mut command).map_err(|e| format!("failed: {e:#}"))?;
         let seconds = start.elapsed().as_secs_f64();
-        let report: Value = serde_json::from_str(said.trim()).map_err(|e| e.to_string())?;
+        let report: Value = serde_json::from_str(printed.trim()).map_err(|e| e.to_string())?;
         let steps = report["steps"].as_u64().unwrap_or_default();
         if report["reached"] == true { Ok((seconds, steps)) } else { Err("not reached".to_owned()) }
     }

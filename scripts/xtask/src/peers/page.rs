@@ -72,7 +72,7 @@ fn table(contenders: &[Contender]) -> String {
     lines.join("\n")
 }
 
-/// Where our time goes in training, and what the machine could do at most, as the fastest way's last run told.
+/// Where Phalanx spends its time in training, and an upper limit for the machine, both from the last run of the fastest way.
 fn spans(ours: &Contender) -> Option<String> {
     let median =
         |variant: &'_ Variant| figure("", variant.outcome.as_ref().ok()?).map(|figure| figure.median);
@@ -169,10 +169,10 @@ fn commit() -> String {
     format!("{}{}", name.trim(), if changes.is_empty() { "" } else { " with changes" })
 }
 
-/// Name of the processor, where the system tells it.
+/// Name of the processor, where the system has it.
 fn processor() -> String {
-    let told = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let name = told.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+    let text = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let name = text.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
     name.map_or_else(|| std::env::consts::ARCH.to_owned(), |(_, name)| name.trim().to_owned())
 }
 
@@ -227,13 +227,13 @@ mod tests {
             "shares": { "stepping": 0.25, "update": 0.7 },
             "limit": { "steps_per_second": 400.0, "flop_per_step": 2e3, "flops": 5e9, "environment": 3e-6 },
         });
-        let told = spans(&ours).unwrap();
-        assert!(told.starts_with(
+        let text = spans(&ours).unwrap();
+        assert!(text.starts_with(
             "Phalanx: stepping 25.0 %, update 70.0 %. Limit of this machine: 400 steps/s (2 kflop"
         ));
         assert!(
-            told.contains("at 5 Gflop/s") && told.contains("3.00 µs") && told.contains("reached is 75 %"),
-            "{told}"
+            text.contains("at 5 Gflop/s") && text.contains("3.00 µs") && text.contains("reached is 75 %"),
+            "{text}"
         );
     }
 

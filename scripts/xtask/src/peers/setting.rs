@@ -31,7 +31,7 @@ impl Suite {
     }
 }
 
-/// One table of the page. Of the train suite, `configs/bench/NAME.yaml` says the same for us.
+/// One table of the page. For the train suite, `configs/bench/NAME.yaml` is the same for Phalanx.
 pub struct Setting {
     pub suite: Suite,
     pub name: &'static str,

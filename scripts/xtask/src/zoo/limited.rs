@@ -58,9 +58,9 @@ fn wait(child: &mut Child, limit: Duration) -> Result<Option<ExitStatus>> {
     Ok(None)
 }
 
-/// One line of why a command failed: the last that says `error:`, on standard output or else on standard error.
+/// One line of why a command failed: the last that has `error:`, on standard output or else on standard error.
 ///
-/// An error may hold a traceback of Python, whose last line is the exception; a program that aborted said no `error:`.
+/// An error may hold a traceback of Python, whose last line is the exception; a program that aborted printed no `error:`.
 fn reason(printed: &Printed, status: ExitStatus) -> String {
     let error = |text: &str| {
         text.lines().rev().find_map(|line| line.trim().strip_prefix("error: ").map(str::to_owned))
@@ -120,7 +120,7 @@ mod tests {
         let child = std::iter::repeat_with(begun).flatten().next().unwrap();
         assert!(wait(&mut shell, Duration::ZERO).unwrap().is_none());
         let state = || fs::read_to_string(format!("/proc/{}/stat", child.trim())).unwrap_or_default();
-        // A killed process takes a moment to end, and whoever inherits it may not reap it.
+        // A killed process takes a moment to end, and the process that inherits it may not reap it.
         while !(state().is_empty() || state().contains(") Z ")) {
             std::thread::yield_now();
         }
