@@ -72,7 +72,7 @@ pub struct Plan {
     pub critic: Vec<Layer>,
     /// Log standard deviations of a Gaussian policy, after all layers; empty without one.
     pub log_std: Range<usize>,
-    /// Function after each hidden layer.
+    /// Activation function of the hidden layers.
     pub activation: Activation,
     /// Numbers in an observation.
     pub inputs: usize,

@@ -7,19 +7,19 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct NetworkSettings {
-    /// Convolutions that a picture goes through before the hidden layers, each followed by the activation; no padding.
+    /// Convolutions of a picture before the hidden layers, each followed by the activation; without padding.
     pub convolutions: Vec<Convolution>,
-    /// Widths of the hidden layers, from the observation or the convolutions on.
+    /// Widths of the hidden layers, the first one first.
     #[schemars(inner(range(min = 1)))]
     pub hidden: Vec<usize>,
-    /// Function after each hidden layer.
+    /// Activation function of the hidden layers.
     pub activation: Activation,
     /// Whether actor and critic share their hidden layers.
     pub shared: bool,
-    /// Gain of the orthogonal start of the policy's output layer; small starts close to a uniform policy.
+    /// Gain of the orthogonal initialisation of the policy's output layer; a small one starts close to a uniform policy.
     #[schemars(range(min = 0.0))]
     pub output_gain: f64,
-    /// Standard deviation of a Gaussian policy at the start, in units of the action.
+    /// Initial standard deviation of a Gaussian policy, in units of the action.
     #[schemars(extend("exclusiveMinimum" = 0.0))]
     pub initial_std: f64,
 }
@@ -41,7 +41,7 @@ impl Default for NetworkSettings {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Convolution {
-    /// Numbers that it gives for each window: the channels of its result.
+    /// Number of filters: the channels of the output.
     #[schemars(range(min = 1))]
     pub filters: usize,
     /// Height and width of a window, in pixels.
@@ -52,7 +52,7 @@ pub struct Convolution {
     pub stride: usize,
 }
 
-/// Function after a hidden layer.
+/// An activation function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Activation {
@@ -64,7 +64,7 @@ pub enum Activation {
     Elu,
 }
 
-/// What is brought to a common scale before the networks see it.
+/// Normalisation of observations and rewards.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct NormalizeSettings {

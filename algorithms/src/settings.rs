@@ -36,10 +36,10 @@ pub struct PpoSettings {
     /// Weight of the entropy bonus.
     #[schemars(range(min = 0.0))]
     pub entropy_coefficient: f64,
-    /// Bound of the gradient's norm; null does not clip.
+    /// Largest norm of the gradient, which is scaled down to it; null does not clip.
     #[schemars(extend("exclusiveMinimum" = 0.0))]
     pub max_gradient_norm: Option<f64>,
-    /// Stops the epochs of an update once the approximate KL divergence exceeds 1.5 times this; null never stops.
+    /// Stops an update when the approximate KL divergence exceeds 1.5 times this, in nats; null never stops.
     #[schemars(extend("exclusiveMinimum" = 0.0))]
     pub target_kl: Option<f64>,
     /// Centre and scale the advantages of each minibatch.
@@ -100,16 +100,16 @@ impl Default for ClipSettings {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct KlPenaltySettings {
-    /// Divergence of an update that the penalty aims at, in nats.
+    /// Wanted KL divergence of an update, in nats.
     #[schemars(extend("exclusiveMinimum" = 0.0))]
     pub target: f64,
     /// Penalty at the start.
     #[schemars(extend("exclusiveMinimum" = 0.0))]
     pub initial_penalty: f64,
-    /// The cut-off begins at this multiple of `target`.
+    /// The cut-off as a multiple of `target`.
     #[schemars(range(min = 0.0))]
     pub cutoff_factor: f64,
-    /// Weight of the squared divergence beyond the cut-off.
+    /// Weight of the squared KL divergence above the cut-off.
     #[schemars(range(min = 0.0))]
     pub cutoff_coefficient: f64,
 }
@@ -124,13 +124,13 @@ impl Default for KlPenaltySettings {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Schedule {
-    /// The same throughout.
+    /// A constant.
     Constant(#[schemars(range(min = 0.0))] f64),
-    /// From one number to another, in proportion to the steps taken.
+    /// Changes linearly from one number to another over the steps of the training.
     Linear(LinearSchedule),
 }
 
-/// From one number to another, in proportion to the steps taken.
+/// Changes linearly from one number to another over the steps of the training.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LinearSchedule {
@@ -159,7 +159,7 @@ impl Schedule {
     }
 }
 
-/// What one rollout holds.
+/// The length of a rollout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum RolloutSettings {
@@ -173,7 +173,7 @@ pub enum RolloutSettings {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StepsRollout {
-    /// Steps of every row.
+    /// Steps of every row in a rollout.
     #[schemars(range(min = 1))]
     pub steps: usize,
 }
@@ -185,7 +185,7 @@ pub struct EpisodesRollout {
     /// Episodes of all rows together: a multiple of the rows.
     #[schemars(range(min = 1))]
     pub episodes: usize,
-    /// Steps that no episode exceeds: the environment's time limit.
+    /// Most steps of an episode: the environment's time limit.
     #[schemars(range(min = 1))]
     pub max_length: usize,
 }
@@ -206,11 +206,11 @@ impl RolloutSettings {
     }
 }
 
-/// When and how long the policy is tried out greedily while it trains.
+/// When and how the policy is evaluated, with its most probable actions, during the training.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct EvaluationSettings {
-    /// Environment steps of the training between two evaluations; 0 evaluates only at the end.
+    /// Environment steps of the training between two evaluations; 0: only one, at the end.
     pub every: u64,
     /// Episodes of one evaluation; 0 never evaluates.
     pub episodes: usize,
@@ -225,11 +225,11 @@ impl Default for EvaluationSettings {
     }
 }
 
-/// How a resumed run goes on.
+/// How a resumed run continues.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ResumeSettings {
-    /// Seconds in which the episodes that were running are put back by replaying their actions, all rows together. Rows that are not
+    /// Seconds for restoring the running episodes by replaying their actions, all rows together. Rows that are not
     /// ready by then begin their next episode; 0 replays nothing.
     #[schemars(range(min = 0.0, max = 3.2e7))]
     pub replay_deadline: f64,
@@ -241,13 +241,13 @@ impl Default for ResumeSettings {
     }
 }
 
-/// When checkpoints are written and how many stay.
+/// When checkpoints are written and how many are kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct CheckpointSettings {
-    /// Environment steps between two checkpoints; 0 writes one only at the end.
+    /// Environment steps between two checkpoints; 0: only one, at the end.
     pub every: u64,
-    /// Newest checkpoints that are kept, besides the best one.
+    /// Number of newest checkpoints that are kept, besides the best one.
     #[schemars(range(min = 1))]
     pub keep: usize,
 }

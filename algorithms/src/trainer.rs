@@ -25,7 +25,7 @@ pub struct TrainSettings {
     pub seed: u64,
     /// Where the networks live.
     pub device: Device,
-    /// What one rollout holds.
+    /// The length of a rollout.
     pub rollout: RolloutSettings,
     /// Shape of the networks.
     pub network: NetworkSettings,
@@ -35,7 +35,7 @@ pub struct TrainSettings {
     pub ppo: PpoSettings,
     /// When the policy is tried out.
     pub evaluation: EvaluationSettings,
-    /// Environment steps between two checkpoints; 0 writes one only at the end.
+    /// Environment steps between two checkpoints; 0: only one, at the end.
     pub checkpoint_every: u64,
 }
 

@@ -32,7 +32,7 @@ pub(super) struct Arguments {
     /// Name of the run, by default that of the configuration file: its folder is `<time>-<name>`.
     #[arg(long, conflicts_with = "resume")]
     name: Option<String>,
-    /// Seed of every random number of the run.
+    /// Seed of all random numbers of the run.
     #[arg(long, conflicts_with = "resume")]
     seed: Option<u64>,
     /// Processes that step the environments: `auto`, or a number; 0 steps them in this process.

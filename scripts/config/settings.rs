@@ -11,13 +11,13 @@ use phalanx_envs::{EnvSpec, WorkerOptions, Workers};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Everything that a run is made of; `env` alone has no default.
+/// Configuration of a run; only `env` has no default.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// The environment: its name, or a mapping with `name`, `params`, `time_limit` and `wrappers`.
     pub env: EnvSpec,
-    /// Environments that are stepped together, as the rows of one batch.
+    /// Number of environments that are stepped together, the rows of the batch.
     #[serde(default = "defaults::rows")]
     #[schemars(range(min = 1, max = 65536))]
     pub rows: usize,
@@ -32,41 +32,41 @@ pub struct Config {
     #[serde(default = "defaults::steps")]
     #[schemars(range(min = 1))]
     pub steps: u64,
-    /// Ends the training as soon as the latest 100 episodes have this mean return; null takes all steps.
+    /// Ends the training when the latest 100 episodes have this mean return; null: after all steps.
     #[serde(default)]
     pub stop_at_return: Option<f64>,
-    /// Seed of every random number of the run.
+    /// Seed of all random numbers of the run.
     #[serde(default)]
     pub seed: u64,
     /// Where networks are evaluated and trained: `cpu`, `cuda` or `cuda:N`.
     #[serde(default)]
     pub device: DeviceSetting,
-    /// Threads of the networks; null takes one for each core. Results do not depend on it.
+    /// Threads for the networks; null: one for each core. Results do not depend on it.
     #[serde(default)]
     #[schemars(inner(range(min = 1, max = 1024)))]
     pub threads: Option<usize>,
-    /// What one rollout holds: a number of steps of every row, or whole episodes.
+    /// The length of a rollout: a number of steps of every row, or whole episodes.
     #[serde(default)]
     pub rollout: RolloutSettings,
     /// Shape of actor and critic.
     #[serde(default)]
     pub network: NetworkSettings,
-    /// What is brought to a common scale before the networks see it.
+    /// Normalisation of observations and rewards.
     #[serde(default)]
     pub normalize: NormalizeSettings,
-    /// How the policy learns.
+    /// The learning algorithm and its settings.
     #[serde(default)]
     pub algorithm: AlgorithmSettings,
-    /// When, how long and on which environment the policy is tried out greedily while it trains.
+    /// When, how and on which environment the policy is evaluated during the training.
     #[serde(default)]
     pub evaluation: EvaluationSettings,
-    /// When checkpoints are written and how many stay.
+    /// When checkpoints are written and how many are kept.
     #[serde(default)]
     pub checkpoint: CheckpointSettings,
-    /// How a resumed run goes on.
+    /// How a resumed run continues.
     #[serde(default)]
     pub resume: ResumeSettings,
-    /// What happens when environments hang or workers die.
+    /// Deadlines, and what to do when an environment hangs or a worker dies.
     #[serde(default)]
     pub faults: WorkerOptions,
 }
@@ -93,11 +93,11 @@ mod defaults {
     }
 }
 
-/// How the policy learns.
+/// The learning algorithm and its settings.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum AlgorithmSettings {
-    /// Proximal policy optimisation on the stacked batch.
+    /// Proximal policy optimisation on the batch of rows.
     Ppo(PpoSettings),
 }
 
@@ -107,7 +107,7 @@ impl Default for AlgorithmSettings {
     }
 }
 
-/// Where tensors live.
+/// Device of the networks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
 #[schemars(with = "String", extend("pattern" = "^(cpu|cuda(:[0-9]+)?)$"))]

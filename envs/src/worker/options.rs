@@ -12,12 +12,12 @@ use crate::EnvError;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Workers {
-    /// Timed once at the start: as many as pay, or none.
+    /// Chosen at the start by timing the environment: as many as make it faster, or none.
     #[default]
     #[serde(with = "auto")]
     #[schemars(with = "AutoWord")]
     Auto,
-    /// So many; 0 steps the environments in the learner's own process.
+    /// This number; 0 steps the environments in the learner's process.
     Count(usize),
 }
 
@@ -66,18 +66,18 @@ impl std::fmt::Display for Workers {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum OnWorkerLoss {
-    /// Stop with an error that names row, step and action.
+    /// Stop with an error that has row, step and action.
     #[default]
     Fail,
-    /// Fork a new one; its rows' running episodes count as truncated.
+    /// Replace the worker; the running episodes of its rows are truncated.
     Respawn {
-        /// Losses over the batch's life after which it fails all the same.
+        /// Number of workers that may be replaced in a training.
         #[schemars(range(min = 1))]
         at_most: usize,
     },
 }
 
-/// Deadlines of workers, and what to do when it ends. Times are in seconds.
+/// Deadlines of workers in seconds, and what to do when one is lost.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct WorkerOptions {

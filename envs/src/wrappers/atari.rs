@@ -10,19 +10,19 @@ use super::{
 };
 use crate::{Env, EnvError};
 
-/// The parts of the usual set-up of Atari games.
+/// Settings of the usual preprocessing of Atari games.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct AtariSettings {
-    /// Frames that an action lasts; of the last two the brighter pixels are shown. At least 1.
+    /// Frames for which an action is repeated, at least 1; each pixel is the brighter one of the last two frames.
     pub frame_skip: u32,
-    /// Fewer than so many frames pass with random actions at the start of an episode; 0 and 1 take none.
+    /// An episode starts with fewer random actions than this; 0 and 1 mean none.
     pub random_start: u32,
     /// Height and width of the picture; at least 1.
     pub size: usize,
-    /// Pictures shown at once, the oldest first; at least 1.
+    /// Number of the latest pictures in an observation, the oldest first; at least 1.
     pub stack: usize,
-    /// Whether a lost life counts as an end for the learner.
+    /// Whether a lost life counts as a termination for the learner.
     pub episodic_life: bool,
     /// Whether rewards are clipped to ±1; evaluate without it to see the game's score.
     pub clip_reward: bool,

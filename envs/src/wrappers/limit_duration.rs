@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{Boxed, Wrapper};
 use crate::{Action, Env, EnvError, Episode, Row, Step};
 
-/// Truncates an episode after so many steps.
+/// Truncates an episode after a number of steps.
 ///
 /// A step that the task itself ends is terminated even if it is the last one allowed. Stepping on after an end is an
 /// error until the next reset. `call("elapsed_steps", null)` returns the steps of the episode so far.

@@ -13,30 +13,30 @@ use crate::{Env, EnvError};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum WrapperSpec {
-    /// Takes each action several times and adds up the rewards.
+    /// Repeats each action and adds up the rewards.
     ActionRepeat {
-        /// Times, at least 1.
+        /// Number of repetitions, at least 1.
         times: u32,
-        /// Shows the larger of each element in the last two observations, instead of the last one.
+        /// Observes the element-wise maximum of the last two observations instead of the last one.
         #[serde(default)]
         max_pool: bool,
     },
     /// Takes random actions after every reset.
     RandomStart {
-        /// Fewer than so many actions are taken; at least 1.
+        /// Fewer actions than this are taken; at least 1.
         max_steps: u32,
     },
-    /// Shows past observations beside the present one.
+    /// Adds past observations to the current one.
     FrameHistory {
-        /// Ages of the observations shown, in steps: `[0, 1]` is the present and the one before. Must contain 0.
+        /// Ages of the observations, in steps: `[0, 1]` is the current one and the one before. Must contain 0.
         past: Vec<usize>,
         /// Joins them along the first axis instead of stacking them along a new one.
         #[serde(default)]
         flatten: bool,
     },
-    /// Shows the difference to the observation before.
+    /// Observes the difference to the previous observation.
     FrameDelta,
-    /// Shows observations and takes actions in [−1, 1].
+    /// Scales observations and actions to [−1, 1].
     RangeNormalize {
         /// Whether to normalize observations; left out: if their bounds are finite.
         #[serde(default)]
@@ -45,18 +45,18 @@ pub enum WrapperSpec {
         #[serde(default)]
         action: Option<bool>,
     },
-    /// Takes any numbers for an action and clips them to the bounds.
+    /// Accepts any numbers as an action and clips them to the bounds.
     ClipAction,
-    /// Truncates an episode after so many steps.
+    /// Truncates an episode after a number of steps.
     LimitDuration {
-        /// Steps, as counted where the wrapper sits; at least 1.
+        /// Number of steps, as the wrapper sees them; at least 1.
         steps: u32,
     },
     /// Fails when a reward or observation is not finite, and names it.
     FiniteCheck,
-    /// Shows pixels in shades of grey.
+    /// Makes pictures grey.
     Grayscale,
-    /// Shows pixels in another size: means over areas.
+    /// Resizes pictures by means over areas.
     Resize {
         /// Lines, at least 1.
         height: usize,
@@ -65,7 +65,7 @@ pub enum WrapperSpec {
     },
     /// Makes a lost life a termination for the learner, while the game goes on; needs `lives` in the environment's info.
     EpisodicLife,
-    /// Takes an action at the start of each episode and after each lost life.
+    /// Takes one action at the start of each episode and after each lost life.
     FireStart {
         /// The action, counted from 0.
         action: usize,
@@ -75,7 +75,7 @@ pub enum WrapperSpec {
         /// Largest reward and largest penalty, in reward units.
         limit: f32,
     },
-    /// The usual set-up of Atari games, made of other wrappers; needs `params: {frameskip: 1}`.
+    /// The usual preprocessing of Atari games, made of other wrappers; needs `params: {frameskip: 1}`.
     Atari(AtariSettings),
 }
 
