@@ -58,7 +58,10 @@ fn a_library_that_ends_the_process_breaks_the_contract() {
 fn an_environment_that_cannot_be_drawn_can_be_trained() {
     let python = std::env::var("PHALANX_PYTHON").unwrap();
     for (fault, found) in [
-        ("abort", "note: seed 1, episode 0, step 0: render failed: the Python interpreter"),
+        (
+            "abort",
+            "note: seed 1, episode 0, step 0: render failed, and `phalanx visualize` cannot show it: the Python",
+        ),
         ("raise", "ValueError: no canvas"),
         ("display", "note: it cannot be made to be drawn: "),
     ] {
@@ -90,6 +93,26 @@ fn without_a_display_libraries_are_told_so_and_so_is_the_user() {
         "there is no display: drawing with PYGLET_HEADLESS=true; set these variables to choose otherwise";
     assert_eq!(lines, [line], "{said}");
     assert!(said.contains("draws 1×1 pixels"), "{said}");
+}
+
+/// Two workers of two rows and the evaluation: interpreters in five processes.
+#[test]
+fn notes_and_warnings_of_python_appear_once_a_training() {
+    let python = std::env::var("PHALANX_PYTHON").unwrap();
+    let config = "{rows: 4, workers: 2, steps: 128, rollout: {steps: 16}, network: {hidden: [4]}, algorithm: {ppo: {minibatch: 64, epochs: 1}}, \
+                  evaluation: {every: 0, episodes: 2}, env: {name: \"gymnasium:tests.python.fixtures:NAME\", params: PARAMS, time_limit: 10}}";
+    for (name, params, note) in [
+        ("Walk-v0", "fault: warn", "UserWarning: the wheel squeaks"),
+        ("Kinds-v0", "observation: mission", "observations are used without mission (Text)"),
+    ] {
+        let folder = place();
+        let params = format!("{{{params}, disable_env_checker: true, python: {python}}}");
+        let config = config.replace("NAME", name).replace("PARAMS", &params);
+        fs::write(folder.path().join("once.yaml"), config).unwrap();
+        let said =
+            shell(&folder, "there=$PWD; cd envs; phalanx train $there/once.yaml --logdir $there/runs 2>&1");
+        assert_eq!(said.matches(note).count(), 1, "{said}");
+    }
 }
 
 /// What a record or report says of a name that environments tell.

@@ -348,7 +348,7 @@ fn a_render_mode_is_asked_for_only_to_draw() {
     let named = json!({ "picture": [], "render_mode": "rgb_array" });
     assert_eq!(mode(&mut fixture("Painter-v0", &named)), json!("rgb_array"));
     let error = drawn("Painter-v0", &json!({ "fault": "display", "picture": [] })).err().unwrap().to_string();
-    assert!(error.ends_with("cannot open display"), "{error}");
+    assert!(error.starts_with("RuntimeError: cannot open display\n"), "{error}");
     for name in ["Painter-v0", "OldPainter-v0"] {
         let mut env = drawn(name, &json!({ "picture": [] })).unwrap();
         assert_eq!(mode(&mut env), json!("rgb_array"), "{name}");
@@ -443,9 +443,9 @@ fn what_is_printed_meets_no_message() {
 }
 
 #[test]
-fn exceptions_arrive_with_their_traceback() {
+fn the_cause_of_an_exception_comes_first_and_its_traceback_beneath() {
     let name = "tests.python.fixtures:Walk-v0";
-    for (fault, last_line) in [("raise", "ValueError: the wheel came off"), ("exit", "SystemExit: 3")] {
+    for (fault, cause) in [("raise", "ValueError: the wheel came off"), ("exit", "SystemExit: 3")] {
         for phase in ["new", "reset", "step"] {
             let params = json!({ "fault": fault, "phase": phase });
             let error = match make(name, &params) {
@@ -455,15 +455,35 @@ fn exceptions_arrive_with_their_traceback() {
                     Ok(()) => step_error(&mut *env, Action::Discrete(1)),
                 },
             };
-            assert!(error.starts_with("Traceback (most recent call last):"), "{error}");
-            assert!(error.contains("fixtures.py\", line") && error.ends_with(last_line), "{error}");
+            assert!(error.starts_with(&format!("{cause}\nTraceback (most recent call last):\n")), "{error}");
+            assert!(error.contains("fixtures.py\", line") && error.ends_with(cause), "{error}");
             assert!(!error.contains("<stdin>"), "the hosting script is of no interest: {error}");
         }
     }
+    let error = make(name, &json!({ "fault": "paragraphs", "phase": "new" })).err().unwrap().to_string();
+    assert!(error.starts_with("ValueError: the wheel came off: twice\nTraceback "), "{error}");
+    assert!(error.ends_with("ValueError: the wheel\n  came off:\n\n  twice"), "{error}");
     let error = make("CartPole-v1", &json!({ "wheels": 3 })).err().unwrap().to_string();
     assert!(error.contains("unexpected keyword argument 'wheels'"), "{error}");
     let error = make("CartPoel-v1", &json!({})).err().unwrap().to_string();
-    assert!(error.contains("Environment `CartPoel` doesn't exist"), "{error}");
+    assert!(error.starts_with("NameNotFound: Environment `CartPoel` doesn't exist"), "{error}");
+}
+
+#[test]
+fn a_module_that_is_not_found_is_named_with_the_folders_searched() {
+    let error = make("no.such_module:Walk-v0", &json!({})).err().unwrap().to_string();
+    let (cause, folders) = error.split_once(" (searched: ").unwrap();
+    assert_eq!(cause, "ModuleNotFoundError: No module named 'no'");
+    let folders: Vec<_> = folders.trim_end_matches(')').split(", ").collect();
+    assert_eq!(folders[0], std::env::current_dir().unwrap().to_str().unwrap());
+    assert!(folders.last().unwrap().ends_with("-packages"), "those of pip: {folders:?}");
+    // Of the folders of Python itself nobody has to be told.
+    let own = |folder: &&&str| !folder.ends_with("-packages") && folder.contains("lib/python3");
+    assert_eq!(folders.iter().find(own), None);
+    let error = fixture("Walk-v0", &json!({})).call("import_elsewhere", &json!(["nothing"])).unwrap_err();
+    let error = error.to_string();
+    assert!(error.starts_with("ModuleNotFoundError: No module named 'nothing' (searched: /"), "{error}");
+    assert!(error.contains("fixtures.py\", line"), "{error}");
 }
 
 #[test]

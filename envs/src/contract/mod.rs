@@ -98,8 +98,8 @@ fn check_within(
     let mut second = build();
     if let Err(e) = &second {
         let message = format!(
-            "it cannot be made a second time in one process: {e}: set `workers` to the number of `rows`, and \
-             `evaluation.episodes` to no more, so that each has a process of its own"
+            "it cannot be made a second time in one process; set `workers` to the number of `rows`, and \
+             `evaluation.episodes` to no more, so that each has a process of its own: {e}"
         );
         check.report.add(Severity::Warning, message);
     }

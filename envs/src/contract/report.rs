@@ -89,7 +89,7 @@ impl fmt::Display for Report {
             [(Severity::Error, "error"), (Severity::Warning, "warning"), (Severity::Note, "note")]
         {
             for finding in self.findings.iter().filter(|finding| finding.severity == severity) {
-                write!(f, "\n  {name}: {}", finding.message)?;
+                write!(f, "\n  {name}: {}", finding.message.replace('\n', "\n    "))?;
             }
         }
         Ok(())

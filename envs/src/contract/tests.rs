@@ -250,8 +250,11 @@ fn what_costs_something_and_can_be_trained_is_a_warning() {
             "another number than the last time, with the same seed and actions, in the last bits",
         ),
         (Fault::Shared, "observation[1]: another number than in a second environment"),
-        (Fault::OneInstance, "it cannot be made a second time in one process: the simulator runs once"),
-        (Fault::OneInstance, "set `workers` to the number of `rows`"),
+        (
+            Fault::OneInstance,
+            "it cannot be made a second time in one process; set `workers` to the number of `rows`",
+        ),
+        (Fault::OneInstance, "so that each has a process of its own: the simulator runs once"),
         (Fault::SeedIgnored, "seeds 1 and 2 bring the same episodes"),
         (Fault::StartRepeated, "a reset without a seed brings the same start again"),
     ];

@@ -324,9 +324,7 @@ impl<'a> Trial<'a> {
                 return;
             }
             Err(e) => {
-                let message = format!(
-                    "render failed: {e}: it can be trained, and not be seen with `phalanx visualize`"
-                );
+                let message = format!("render failed, and `phalanx visualize` cannot show it: {e}");
                 return self.find("picture", Note, &message);
             }
         };

@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import warnings
 
 import gymnasium
 import numpy as np
@@ -159,6 +160,8 @@ class Walk(gymnasium.Env):
                 return
         if self.fault == "raise":
             raise ValueError("the wheel came off")
+        if self.fault == "paragraphs":
+            raise ValueError("the wheel\n  came off:\n\n  twice")
         if self.fault == "exit":
             sys.exit(3)
         if self.fault == "os_exit":
@@ -185,6 +188,8 @@ class Walk(gymnasium.Env):
         self.fail("step", self.steps)
         if self.fault == "print":
             print("a word on the standard output")
+        if self.fault == "warn":
+            warnings.warn("the wheel squeaks")
         self.position += action + 0.1 * self.np_random.normal()
         self.steps += 1
         info = {"steps": self.steps, "pair": np.array([self.position, np.nan]), "name": "walk", "picture": np.zeros((6, 20)), "near": abs(self.position) < 1}

@@ -23,12 +23,18 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::message::{Answer, Request};
+use super::notes::Notes;
 use crate::os::{self, End, Mapping, Program};
 use crate::worker::backoff::Backoff;
 use crate::{EnvError, Frame};
 
 /// What the interpreter runs.
-const PROGRAM: &str = concat!(include_str!("spaces.py"), "\n", include_str!("worker.py"));
+const PROGRAM: &str = concat!(
+    include_str!("errors.py"),
+    include_str!("notes.py"),
+    include_str!("spaces.py"),
+    include_str!("worker.py")
+);
 
 /// How long an interpreter may take to end, before it is killed: less than a worker may take.
 const EXIT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -67,34 +73,35 @@ pub struct Host {
 
 impl Host {
     /// The one of this thread that runs `interpreter`, started if need be. It ends with its last row.
-    pub fn shared(interpreter: &Path) -> Result<Rc<RefCell<Self>>, EnvError> {
+    pub fn shared(interpreter: &Path, notes: &Notes) -> Result<Rc<RefCell<Self>>, EnvError> {
         HOSTS.with_borrow_mut(|hosts| {
             if let Some(host) = hosts.get(interpreter).and_then(Weak::upgrade)
                 && host.borrow().ended.is_none()
             {
                 return Ok(host);
             }
-            let host = Rc::new(RefCell::new(Self::start(interpreter)?));
+            let host = Rc::new(RefCell::new(Self::start(interpreter, notes)?));
             hosts.insert(interpreter.to_owned(), Rc::downgrade(&host));
             Ok(host)
         })
     }
 
-    fn start(interpreter: &Path) -> Result<Self, EnvError> {
+    fn start(interpreter: &Path, notes: &Notes) -> Result<Self, EnvError> {
         let mut host =
-            Self::spawn(interpreter).map_err(|e| EnvError::Failed(cannot_start(interpreter, &e)))?;
+            Self::spawn(interpreter, notes).map_err(|e| EnvError::Failed(cannot_start(interpreter, &e)))?;
         match host.answer::<()>()?.into_result() {
             Ok(()) => Ok(host),
             Err(why) => Err(EnvError::Failed(no_gymnasium(interpreter, &format!(" ({why})")))),
         }
     }
 
-    fn spawn(interpreter: &Path) -> io::Result<Self> {
+    fn spawn(interpreter: &Path, notes: &Notes) -> io::Result<Self> {
         let memory = os::memory_file()?;
         let (their_commands, commands) = io::pipe()?;
         let (answers, their_answers) = io::pipe()?;
         os::never_block(&answers)?;
-        let theirs: [OwnedFd; 3] = [their_commands.into(), their_answers.into(), memory.try_clone()?.into()];
+        let theirs: [OwnedFd; 4] =
+            [their_commands.into(), their_answers.into(), memory.try_clone()?.into(), notes.file()?.into()];
         let mut command = Command::new(interpreter);
         // Unbuffered, as what it prints would come late or never; `-` takes the program from the standard input.
         command.args(["-u", "-"]).args(theirs.each_ref().map(|fd| fd.as_raw_fd().to_string()));

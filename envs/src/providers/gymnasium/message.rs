@@ -27,9 +27,9 @@ pub enum Request<'a> {
 pub enum Answer<T> {
     /// Well.
     Value(T),
-    /// A traceback.
+    /// The exception in one line, and its traceback beneath.
     Failed(String),
-    /// The traceback of what asked the interpreter to exit, which it did not: its rows are not to be used any more.
+    /// The same of what asked the interpreter to exit, which it did not: its rows are not to be used any more.
     Exited(String),
     /// There is no method or attribute of this name.
     Missing(String),

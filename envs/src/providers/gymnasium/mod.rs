@@ -13,7 +13,7 @@
 //!   environments that draw nothing: their episodes are determined by the actions alone.
 //!
 //! Each process that has rows of this kind starts one interpreter, which hosts them all: `host.rs` is our side of it,
-//! `spaces.py` and `worker.py` are what it runs. Every row has a piece of memory that both sides see, so a step is four bytes
+//! the Python files are what it runs, one after another. Every row has a piece of memory that both sides see, so a step is four bytes
 //! in a pipe each way for all rows of a slice together; the next slice's may wait in the pipe, so that the interpreter need not:
 //!
 //! ```text
@@ -43,15 +43,18 @@
 
 mod host;
 mod message;
+mod notes;
 
 use std::cell::RefCell;
 use std::path::PathBuf;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
 use self::host::Host;
 use self::message::{Made, Request};
+use self::notes::Notes;
 use crate::os::Mapping;
 use crate::{Action, Coming, Env, EnvError, Episode, Frame, Params, Provider, Registry, Row, Space, Step};
 
@@ -101,12 +104,12 @@ impl GymnasiumEnv {
     /// `rgb_array` if it can draw so, unless the parameters name another.
     ///
     /// # Errors
-    /// [`EnvError::Failed`] with Python's traceback, or with what is wrong with the interpreter; [`EnvError::Params`] when
+    /// [`EnvError::Failed`] with Python's exception in the first line and its traceback beneath, or with what is wrong with the interpreter; [`EnvError::Params`] when
     /// `python` is not a path, or `seed_resets` neither true nor false.
-    pub fn new(name: &str, params: &Params, drawn: bool) -> Result<Self, EnvError> {
+    fn new(name: &str, params: &Params, drawn: bool, notes: &Notes) -> Result<Self, EnvError> {
         let mut params = params.0.clone();
         let seed_resets = seed_resets(params.remove("seed_resets"))?;
-        let host = Host::shared(&interpreter(params.remove("python"))?)?;
+        let host = Host::shared(&interpreter(params.remove("python"))?, notes)?;
         let made: Made = host.borrow_mut().request(&Request::Make { name, params: &params, drawn })?;
         let memory = host.borrow().map(made.offset, made.length)?;
         Ok(Self {
@@ -263,9 +266,12 @@ impl Drop for GymnasiumEnv {
 
 /// Adds the provider.
 pub(crate) fn register(registry: Registry) -> Registry {
+    // Made before any process is forked from this one, so that all of them have it.
+    let notes = Arc::new(Notes::new());
     let open = |drawn: bool| {
+        let notes = Arc::clone(&notes);
         move |name: &str, params: &Params| -> Result<Box<dyn Env>, EnvError> {
-            Ok(Box::new(GymnasiumEnv::new(name, params, drawn)?))
+            Ok(Box::new(GymnasiumEnv::new(name, params, drawn, &notes)?))
         }
     };
     let provider =

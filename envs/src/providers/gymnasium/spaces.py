@@ -1,11 +1,11 @@
 """Spaces of Gymnasium: what Phalanx is told of them, and how actions come in and observations go out.
 
-The first half of the program; `worker.py` is the second, and imports NumPy as `np` and Gymnasium's `spaces` before it calls this.
+A part of the program, after `notes.py`; `worker.py` imports NumPy as `np` and Gymnasium's `spaces`, and makes `notes`, before it calls
+this.
 """
 
 import collections
 import math
-import sys
 
 # Spaces whose elements are no arrays of a fixed size.
 UNSUPPORTED = {"Text", "Graph", "Sequence", "OneOf"}
@@ -25,7 +25,7 @@ def selected(space, keys, drop):
     dropped = []
     space = supported(space, "", dropped)
     if dropped:
-        print(f"observations are used without {', '.join(dropped)}; `drop` leaves out keys without this note", file=sys.stderr)
+        notes.print(f"observations are used without {', '.join(dropped)}; `drop` leaves out keys without this note")
     return space
 
 

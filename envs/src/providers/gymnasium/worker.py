@@ -1,6 +1,6 @@
 """Hosts Gymnasium environments, each a row of a batch; `host.rs` starts it and `mod.rs` shows the memory of a row.
 
-The second half of the program, after `spaces.py`. Usage: python -u - COMMANDS ANSWERS MEMORY, three inherited
+The last part of the program. Usage: python -u - COMMANDS ANSWERS MEMORY NOTES, four inherited
 descriptors. A message is its length in four bytes and JSON; an empty one is a bell: all rows obey that have a command and this
 bell's number in their memory, and an empty answer says that all went well.
 """
@@ -16,7 +16,7 @@ import select
 import signal
 import sys
 import time
-import traceback
+import warnings
 
 # The memory of a row: places in it, and what stands there.
 SEED, REWARD, COMMAND, EPISODE, INFORMS, NUMBER, LIVES, ACTION = 0, 4, 8, 9, 10, 11, 12, 16
@@ -28,27 +28,6 @@ SPIN_SECONDS = 1e-3  # seconds
 
 # Modules that register a namespace which Gymnasium itself does not know.
 REGISTERED_BY = {"ALE": "ale_py"}
-
-
-def traceback_text():
-    """The exception being handled, without the frames of this script."""
-    error = sys.exc_info()[1]
-    frames = error.__traceback__
-    while frames is not None and frames.tb_frame.f_code.co_filename == traceback_text.__code__.co_filename:
-        frames = frames.tb_next
-    return "".join(traceback.format_exception(type(error), error, frames)).strip()
-
-
-def failure():
-    """The exception being handled as an answer. One that means the end of the whole process is told apart."""
-    return {"exited" if isinstance(sys.exc_info()[1], SystemExit) else "failed": traceback_text()}
-
-
-def shown(value):
-    """A value in an error: short, with its shape where it has one."""
-    text = repr(value)
-    shape = f" of shape {value.shape}" if hasattr(value, "shape") else ""
-    return f"{type(value).__name__}{shape} {text if len(text) <= 80 else text[:80] + '...'}"
 
 
 class Memory:
@@ -148,8 +127,7 @@ class Host:
     def make(self, name, params, drawn):
         if drawn and self.headless:
             settings = " ".join(f"{name}={value}" for name, value in self.headless.items())
-            print(f"there is no display: drawing with {settings}; set these variables to choose otherwise", file=sys.stderr)
-            self.headless = None
+            notes.print(f"there is no display: drawing with {settings}; set these variables to choose otherwise")
         ours = params.pop("keys", None), params.pop("drop", ()), params.pop("reward_weights", None)
         env = make(name, params, drawn)
         row = Row(env, self.memory, *ours)
@@ -394,11 +372,11 @@ def set_headless():
 
 
 def main():
-    global gymnasium, np, spaces
+    global gymnasium, notes, np, spaces
     leave_signals_to_the_learner()
     # Modules are found wherever an environment goes.
     sys.path[:] = [os.path.abspath(folder) for folder in sys.path]
-    commands, answers, memory = descriptors = [int(number) for number in sys.argv[1:]]
+    commands, answers, memory, printed = descriptors = [int(number) for number in sys.argv[1:]]
     # Environments look at the arguments and start programs, too.
     del sys.argv[1:]
     # multiprocessing would have its children run the program of this name, `<stdin>`.
@@ -407,6 +385,8 @@ def main():
         os.set_inheritable(descriptor, False)
     os.set_blocking(commands, False)
     faulthandler.enable()
+    notes = Notes(printed)
+    warnings.showwarning = notes.show_warning
     headless = set_headless()
     try:
         import gymnasium
