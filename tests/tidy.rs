@@ -184,6 +184,51 @@ fn an_episode_is_never_just_done() {
     assert!(found.is_empty(), "say Episode::Terminated or Episode::Truncated: {found:#?}");
 }
 
+/// Words that documents do without: programs report, print and return, processes are spawned and reaped.
+const WORDS: [&str; 17] = [
+    "tell",
+    "tells",
+    "told",
+    "say",
+    "says",
+    "said",
+    "whoever",
+    "somebody",
+    "nobody",
+    "everybody",
+    "crew",
+    "hire",
+    "bury",
+    "greet",
+    "trajectory",
+    "trajectories",
+    "obs",
+];
+
+#[test]
+fn documents_use_the_standard_words() {
+    let mut found = Vec::new();
+    for document in documents() {
+        for (number, line) in read(&document).lines().enumerate() {
+            let words = line.split(|c: char| !c.is_alphanumeric() && c != '_').map(str::to_lowercase);
+            found.extend(
+                words
+                    .filter(|word| WORDS.contains(&word.as_str()))
+                    .map(|word| format!("{}:{}: {word}", shown(&document), number + 1)),
+            );
+        }
+    }
+    assert!(found.is_empty(), "{found:#?}");
+}
+
+/// The project's documents in Markdown.
+fn documents() -> Vec<PathBuf> {
+    let mut documents = files("docs", "md");
+    documents.extend(files("envs", "md"));
+    documents.extend(["CHANGELOG.md", "README.md"].map(|name| root().join(name)));
+    documents
+}
+
 /// Targets of a Markdown file's links and its words in backticks that start with a folder of the checkout.
 fn paths(text: &str) -> Vec<&str> {
     let links = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
@@ -203,12 +248,8 @@ fn paths(text: &str) -> Vec<&str> {
 
 #[test]
 fn every_path_in_the_documents_exists() {
-    let mut documents = files("docs", "md");
-    documents.extend(files("envs", "md"));
-    documents.push(root().join("CHANGELOG.md"));
-    documents.extend(Some(root().join("README.md")).filter(|readme| readme.exists()));
     let mut missing = Vec::new();
-    for document in documents {
+    for document in documents() {
         let folder = document.parent().expect("a file is in a folder");
         for path in paths(&read(&document)) {
             // From the root, or from any folder around the document, as in a crate's own README.
