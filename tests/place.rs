@@ -131,3 +131,22 @@ pub fn steps_of_whole_lines(run: &Path) -> Vec<u64> {
 pub fn steps(run: &Path) -> Vec<u64> {
     metrics(run).iter().map(|record| record["step"].as_u64().unwrap()).collect()
 }
+
+/// Steps of the events with metrics in a run's TensorBoard file, of which the last may have been cut off.
+///
+/// A frame is a length of 8 bytes, 4 of checksum, the event, 4 of checksum. An event is its time (a key and 8 bytes), its
+/// step (the key 0x10 and groups of 7 bits, the lowest first) unless that is 0, and what happened.
+pub fn event_steps(run: &Path) -> Vec<u64> {
+    let bytes = fs::read(run.join("events.out.tfevents.phalanx")).unwrap();
+    let (mut rest, mut steps) = (&bytes[..], Vec::new());
+    while let Some((length, framed)) = rest.split_first_chunk::<8>()
+        && let Some(event) = framed.get(4..4 + u64::from_le_bytes(*length) as usize)
+    {
+        if event[9] == 0x10 {
+            let groups = event[10..].iter().position(|byte| byte & 0x80 == 0).unwrap();
+            steps.push(event[10..=10 + groups].iter().rev().fold(0, |n, b| n << 7 | u64::from(b & 0x7f)));
+        }
+        rest = framed.get(4 + event.len() + 4..).unwrap_or_default();
+    }
+    steps
+}

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use super::place::{Place, name_of, signal, steps, steps_of_whole_lines, text};
+use super::place::{Place, event_steps, name_of, signal, steps, steps_of_whole_lines, text};
 
 #[test]
 fn the_first_signal_saves_and_says_how_to_go_on() {
@@ -125,7 +125,11 @@ fn a_killed_run_loses_no_record_and_goes_on() {
     let (mut child, run) = place.start_long("killed", &[]);
     child.kill().unwrap();
     child.wait().unwrap();
-    let reached = *steps(&run).last().unwrap();
+    let written = steps(&run);
+    let reached = *written.last().unwrap();
+    // A record goes to one file after the other.
+    let events = event_steps(&run);
+    assert!(events == written || events == written[..written.len() - 1], "{events:?}, {written:?}");
     place.succeed(&[
         "train",
         "--resume",
@@ -136,6 +140,7 @@ fn a_killed_run_loses_no_record_and_goes_on() {
     let resumed = steps(&run);
     let all: Vec<u64> = (1..=*resumed.last().unwrap() / 256).map(|i| i * 256).collect();
     assert_eq!(resumed, all);
+    assert_eq!(event_steps(&run), all);
 }
 
 #[test]

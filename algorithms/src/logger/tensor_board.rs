@@ -1,25 +1,36 @@
-//! `TensorBoard`'s event files, written by hand.
+//! `TensorBoard`'s event files: frames of tensorboard-rs, messages of tensorboard-proto, one call of the system an event.
 //!
-//! An event is a protocol buffer in a frame with checksums. The crate tensorboard-rs writes in a thread, so that a
-//! killed run loses events, and panics on a full disk; these few messages need neither it nor a protobuf library.
-//! Sources: tensorflow/core/util/event.proto, framework/summary.proto and `lib/io/record_writer.h`.
+//! Not in here: the crate's `FileWriter`. It writes in a thread, so that a killed run loses events, and panics on a full disk.
+//! Sources of the format: tensorflow/core/util/event.proto, framework/summary.proto and `lib/io/record_writer.h`.
 
 use std::fs::{File, OpenOptions};
-use std::io::{Read, Write};
+use std::io::{BufWriter, Read};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
+
+use protobuf::wire_format::{WireTypeFixed64, WireTypeVarint};
+use protobuf::{CodedInputStream, Message, RepeatedField};
+use tensorboard_proto::event::Event;
+use tensorboard_proto::summary::{Summary, Summary_Value as SummaryValue};
+use tensorboard_proto::tensor_shape::TensorShapeProto_Dim as Dimension;
+use tensorboard_proto::types::DataType;
+use tensorboard_rs::masked_crc32c::masked_crc32c;
+use tensorboard_rs::record_writer::RecordWriter;
 
 use super::{LogError, Logger};
 use crate::Record;
 
+/// Bytes of an event up to which it is written in one call: some thousand metrics.
+const BUFFER: usize = 1 << 16;
+
 /// An event file. `tensorboard --logdir FOLDER` shows every file below whose name contains `tfevents`.
 pub struct TensorBoard {
-    file: File,
+    events: RecordWriter<BufWriter<File>>,
     path: PathBuf,
 }
 
 impl TensorBoard {
-    /// Opens or creates an event file and forgets the events after `step`, and a last one that was cut off.
+    /// Opens or creates an event file, and removes the events after `step` and a last one that was cut off.
     ///
     /// # Errors
     /// [`LogError`].
@@ -32,11 +43,17 @@ impl TensorBoard {
         if kept < bytes.len() {
             file.set_len(kept as u64).map_err(LogError::on("shorten", path))?;
         }
-        let mut board = Self { file, path: path.to_owned() };
+        let mut board = Self::append(file, path);
         if kept == 0 {
-            board.write(&event(now(), 0, |event| field(event, 3, b"brain.Event:2")))?;
+            let mut version = event(now(), 0);
+            version.set_file_version("brain.Event:2".into());
+            board.write(&version)?;
         }
         Ok(board)
+    }
+
+    fn append(file: File, path: &Path) -> Self {
+        Self { events: RecordWriter::new(BufWriter::with_capacity(BUFFER, file)), path: path.to_owned() }
     }
 
     /// Shows a text, such as the configuration, under a name.
@@ -44,36 +61,15 @@ impl TensorBoard {
     /// # Errors
     /// [`LogError`].
     pub fn text(&mut self, name: &str, text: &str) -> Result<(), LogError> {
-        // Four blanks make a block of code of what TensorBoard reads as Markdown.
-        let block = format!("    {}", text.replace('\n', "\n    "));
-        self.write(&event(now(), 0, |event| {
-            let value = message(|value| {
-                field(value, 1, name.as_bytes());
-                field(
-                    value,
-                    8,
-                    &message(|tensor| {
-                        varint_field(tensor, 1, 7); // DT_STRING
-                        field(
-                            tensor,
-                            2,
-                            &message(|shape| field(shape, 2, &message(|dim| varint_field(dim, 1, 1)))),
-                        );
-                        field(tensor, 8, block.as_bytes());
-                    }),
-                );
-                field(
-                    value,
-                    9,
-                    &message(|metadata| field(metadata, 1, &message(|plugin| field(plugin, 1, b"text")))),
-                );
-            });
-            field(event, 5, &message(|summary| field(summary, 1, &value)));
-        }))
+        self.write(&text_block(now(), name, text))
     }
 
-    fn write(&mut self, event: &[u8]) -> Result<(), LogError> {
-        self.file.write_all(&frame(event)).map_err(LogError::on("write", &self.path))
+    fn write(&mut self, event: &Event) -> Result<(), LogError> {
+        let bytes = event.write_to_bytes().map_err(std::io::Error::from);
+        bytes
+            .and_then(|bytes| self.events.write(&bytes))
+            .and_then(|()| self.events.flush())
+            .map_err(LogError::on("write", &self.path))
     }
 }
 
@@ -88,71 +84,37 @@ fn now() -> f64 {
 }
 
 /// The event of a record; numbers that are not finite are left out.
-fn scalars(seconds: f64, record: &Record) -> Vec<u8> {
-    event(seconds, record.step, |event| {
-        let summary = message(|summary| {
-            for (name, number) in record.values.iter().filter(|(_, number)| number.is_finite()) {
-                let value = message(|value| {
-                    field(value, 1, name.as_bytes());
-                    key(value, 2, 5);
-                    value.extend((*number as f32).to_le_bytes());
-                });
-                field(summary, 1, &value);
-            }
-        });
-        field(event, 5, &summary);
-    })
+fn scalars(seconds: f64, record: &Record) -> Event {
+    let finite = record.values.iter().filter(|(_, number)| number.is_finite());
+    let values = finite.map(|(name, number)| {
+        let mut value = SummaryValue::new();
+        value.set_tag(name.to_string());
+        value.set_simple_value(*number as f32);
+        value
+    });
+    summary(seconds, record.step, values.collect())
 }
 
-fn event(seconds: f64, step: u64, fill: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
-    message(|event| {
-        key(event, 1, 1);
-        event.extend(seconds.to_le_bytes());
-        varint_field(event, 2, step);
-        fill(event);
-    })
+/// The event of a text. Four blanks make a block of code of what `TensorBoard` reads as Markdown.
+fn text_block(seconds: f64, name: &str, text: &str) -> Event {
+    let mut value = SummaryValue::new();
+    value.set_tag(name.into());
+    value.mut_metadata().mut_plugin_data().set_plugin_name("text".into());
+    let tensor = value.mut_tensor();
+    tensor.set_dtype(DataType::DT_STRING);
+    tensor.mut_tensor_shape().mut_dim().push(Dimension { size: 1, ..Dimension::default() });
+    tensor.mut_string_val().push(format!("    {}", text.replace('\n', "\n    ")).into_bytes());
+    summary(seconds, 0, vec![value])
 }
 
-fn message(fill: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    fill(&mut bytes);
-    bytes
+fn summary(seconds: f64, step: u64, values: Vec<SummaryValue>) -> Event {
+    let mut event = event(seconds, step);
+    event.set_summary(Summary { value: RepeatedField::from_vec(values), ..Summary::default() });
+    event
 }
 
-/// Number and wire type of a field: 0 varint, 1 eight bytes, 2 length and bytes, 5 four bytes.
-fn key(out: &mut Vec<u8>, number: u64, wire: u64) {
-    varint(out, number << 3 | wire);
-}
-
-fn field(out: &mut Vec<u8>, number: u64, bytes: &[u8]) {
-    key(out, number, 2);
-    varint(out, bytes.len() as u64);
-    out.extend(bytes);
-}
-
-fn varint_field(out: &mut Vec<u8>, number: u64, value: u64) {
-    key(out, number, 0);
-    varint(out, value);
-}
-
-/// Seven bits a byte, the lowest first; the eighth says that more follow.
-fn varint(out: &mut Vec<u8>, mut value: u64) {
-    while value >= 0x80 {
-        out.push(value as u8 | 0x80);
-        value >>= 7;
-    }
-    out.push(value as u8);
-}
-
-/// Length, its checksum, the data, its checksum.
-fn frame(data: &[u8]) -> Vec<u8> {
-    let length = (data.len() as u64).to_le_bytes();
-    [&length, &checksum(&length)[..], data, &checksum(data)].concat()
-}
-
-/// CRC-32C, masked so that the checksum of data with checksums stays a good one.
-fn checksum(data: &[u8]) -> [u8; 4] {
-    crc32c::crc32c(data).rotate_right(15).wrapping_add(0xa282_ead8).to_le_bytes()
+fn event(seconds: f64, step: u64) -> Event {
+    Event { wall_time: seconds, step: step as i64, ..Event::default() }
 }
 
 /// Bytes of the whole frames whose events are not after `step`.
@@ -166,19 +128,28 @@ fn kept(bytes: &[u8], step: u64) -> usize {
     kept
 }
 
-/// The data of the first frame, if it is whole.
+/// The data of the first frame, if it is whole: length, its checksum, the data, its checksum.
 fn unframe(bytes: &[u8]) -> Option<&[u8]> {
     let (length, rest) = bytes.split_first_chunk::<8>()?;
     let (length_sum, rest) = rest.split_first_chunk::<4>()?;
     let (data, rest) = rest.split_at_checked(usize::try_from(u64::from_le_bytes(*length)).ok()?)?;
+    let checksum = |data: &[u8]| masked_crc32c(data).to_le_bytes();
     (*length_sum == checksum(length) && rest.starts_with(&checksum(data))).then_some(data)
 }
 
-/// The step of an event as [`event`] writes it, its time first.
+/// The step of an event, whose fields stand in the order of their numbers: 1 its time, 2 its step unless that is 0.
+///
+/// The event is not parsed: what protobuf 2 does with unknown fields is not to be trusted with damaged files.
 fn step_of(event: &[u8]) -> Option<u64> {
-    let varint = event.get(9..)?.strip_prefix(&[2 << 3])?;
-    let length = varint.iter().take(10).position(|byte| byte & 0x80 == 0)?;
-    Some(varint[..=length].iter().rev().fold(0, |value, byte| value << 7 | u64::from(byte & 0x7f)))
+    let mut fields = CodedInputStream::from_bytes(event);
+    loop {
+        match fields.read_tag_unpack().ok()? {
+            (1, WireTypeFixed64) => fields.read_fixed64().ok()?,
+            (2, WireTypeVarint) => return fields.read_uint64().ok(),
+            (3.., _) => return Some(0),
+            _ => return None,
+        };
+    }
 }
 
 #[cfg(test)]
@@ -189,33 +160,62 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn checksums_are_masked_crc_32c() {
-        // CRC-32C of "123456789" is e3069283 (RFC 3720, B.4). Rotated right by 15 bits it is 2507c60d; plus a282ead8
-        // that is c78ab0e5.
-        assert_eq!(checksum(b"123456789"), 0xc78a_b0e5_u32.to_le_bytes());
+    fn frame(event: &Event) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        RecordWriter::new(&mut bytes).write(&event.write_to_bytes().unwrap()).unwrap();
+        bytes
     }
 
-    #[test]
-    fn a_scalar_is_these_bytes() {
-        let record = Record { step: 300, values: vec![("kl".into(), 0.5), ("none".into(), f64::NAN)] };
-        let value = [0x0a, 2, b'k', b'l', 0x15, 0, 0, 0, 0x3f]; // field 1 "kl", field 2 0.5 as f32
-        let mut expected = vec![0x09, 0, 0, 0, 0, 0, 0, 0xf8, 0x3f]; // field 1: 1.5 as f64
-        expected.extend([0x10, 0xac, 0x02]); // field 2: 300 = 0b10_0101100
-        expected.extend([0x2a, 11, 0x0a, 9]); // field 5: a summary of 11 bytes, its field 1: a value of 9
-        expected.extend(value);
-        assert_eq!(scalars(1.5, &record), expected);
-        let framed = frame(&expected);
-        assert_eq!(framed[..8], [25, 0, 0, 0, 0, 0, 0, 0]);
-        assert_eq!(unframe(&framed), Some(expected.as_slice()));
-        assert_eq!(step_of(&expected), Some(300));
+    fn record(step: u64) -> Record {
+        Record { step, values: vec![("kl".into(), 0.5), ("none".into(), f64::NAN)] }
     }
 
+    /// Written by Python's tensorboard 2.21.0 (`RecordWriter` and `Event`) with protobuf 7.36.2. That puts the tensor of a
+    /// text before its metadata, with the same message and length.
     #[test]
-    fn events_after_the_step_and_cut_off_ones_are_forgotten() {
+    fn events_are_the_bytes_of_python_s_tensorboard() {
+        let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        assert_eq!(
+            hex(&frame(&scalars(1.5, &record(300)))),
+            "19000000000000008bf1082809000000000000f83f10ac022a0b0a090a026b6c150000003fe994ca7d"
+        );
+        assert_eq!(
+            hex(&frame(&text_block(1.5, "config", "a: 1\nb: 2"))),
+            "3c00000000000000c8b7a35209000000000000f83f2a310a2f0a06636f6e6669674a080a060a0474657874421b\
+             0807120412020801421120202020613a20310a20202020623a2032f105edba"
+        );
+    }
+
+    /// A `kill -9` loses what is in the process and nothing that is in the file.
+    #[test]
+    fn an_event_is_in_the_file_when_its_call_returns() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("tfevents");
-        let record = |step| Record { step, values: vec![("x".into(), 1.0)] };
+        let mut board = TensorBoard::open(&path, 0).unwrap();
+        let mut written = fs::read(&path).unwrap().len();
+        // More than the buffer holds, too.
+        for event in [scalars(1.5, &record(1)), text_block(1.5, "config", &"a".repeat(2 * BUFFER))] {
+            board.write(&event).unwrap();
+            let bytes = fs::read(&path).unwrap();
+            assert_eq!(bytes[written..], frame(&event));
+            written = bytes.len();
+        }
+    }
+
+    #[test]
+    fn a_full_disk_is_an_error_that_names_the_file() {
+        let file = OpenOptions::new().append(true).open("/dev/full").unwrap();
+        let error = TensorBoard::append(file, Path::new("/dev/full")).record(&record(1)).unwrap_err();
+        assert_eq!(
+            (error.to_string().as_str(), error.source.kind()),
+            ("cannot write /dev/full", std::io::ErrorKind::StorageFull)
+        );
+    }
+
+    #[test]
+    fn events_after_the_step_and_cut_off_ones_are_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tfevents");
         let mut board = TensorBoard::open(&path, 0).unwrap();
         board.text("config", "env: CartPole-v1").unwrap();
         for step in [10, 1 << 40] {
@@ -225,18 +225,21 @@ mod tests {
         fs::write(&path, &all[..all.len() - 1]).unwrap();
         TensorBoard::open(&path, 1 << 40).unwrap();
         let cut = fs::read(&path).unwrap();
-        assert_eq!(cut.len(), all.len() - 16 - scalars(0.0, &record(1 << 40)).len());
+        // 2⁴⁰ is a number of six groups of seven bits, 10 of one.
+        assert_eq!(all.len() - cut.len(), frame(&scalars(1.5, &record(300))).len() + 4);
         TensorBoard::open(&path, 9).unwrap();
-        assert_eq!(fs::read(&path).unwrap().len(), cut.len() - 16 - scalars(0.0, &record(10)).len());
+        let first = fs::read(&path).unwrap();
+        assert_eq!(cut.len() - first.len(), frame(&scalars(1.5, &record(300))).len() - 1);
+        assert!(first.windows(6).any(|bytes| bytes == b"config"), "what has no step is kept");
     }
 
     #[test]
     fn a_file_that_is_no_event_file_starts_anew() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("tfevents");
-        for garbage in
-            [&b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"[..], b"short", &frame(b"\x08\x01")]
-        {
+        let mut wrong = Vec::new();
+        RecordWriter::new(&mut wrong).write(b"\x08\x01").unwrap();
+        for garbage in [&b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"[..], b"short", &wrong] {
             fs::write(&path, garbage).unwrap();
             TensorBoard::open(&path, u64::MAX).unwrap();
             assert!(unframe(&fs::read(&path).unwrap()).unwrap().ends_with(b"brain.Event:2"));
