@@ -28,10 +28,32 @@ pub struct Labels<'a> {
     pub logarithmic: bool,
 }
 
-/// Writes a PNG file of some lines.
+/// Whether a picture can be written to a file: its name ends with `.png` or `.svg`.
 ///
 /// # Errors
-/// A series without a point, or a file that cannot be written.
+/// The file, and the endings that there are.
+pub fn check_ending(file: &Path) -> Result<()> {
+    kind(file).map(drop)
+}
+
+/// The kinds of file.
+enum Kind {
+    Png,
+    Svg,
+}
+
+fn kind(file: &Path) -> Result<Kind> {
+    match file.extension().map(|ending| ending.to_ascii_lowercase()) {
+        Some(ending) if ending == "png" => Ok(Kind::Png),
+        Some(ending) if ending == "svg" => Ok(Kind::Svg),
+        _ => Err(anyhow!("{}: a picture's name ends with .png or .svg", file.display())),
+    }
+}
+
+/// Writes a PNG or SVG file of some lines, as its name ends.
+///
+/// # Errors
+/// A series without a point, another ending, or a file that cannot be written.
 pub fn plot(file: &Path, labels: &Labels<'_>, series: &[Series]) -> Result<()> {
     let colours = ["#1f77b4", "#d62728", "#2ca02c", "#9467bd", "#ff7f0e", "#17becf", "#8c564b", "#7f7f7f"];
     let line = |(one, colour): (&Series, &&str)| -> Plot {
@@ -54,8 +76,13 @@ pub fn plot(file: &Path, labels: &Labels<'_>, series: &[Series]) -> Result<()> {
     } else {
         layout.with_x_tick_format(short)
     };
-    let png = kuva::render_to_raster(plots, layout, 1.5).map_err(|e| anyhow!("cannot draw {title}: {e}"))?;
-    std::fs::write(file, png).with_context(|| format!("cannot write {}", file.display()))
+    let picture = match kind(file)? {
+        Kind::Png => {
+            kuva::render_to_raster(plots, layout, 1.5).map_err(|e| anyhow!("cannot draw {title}: {e}"))?
+        }
+        Kind::Svg => kuva::render_to_svg(plots, layout).into_bytes(),
+    };
+    std::fs::write(file, picture).with_context(|| format!("cannot write {}", file.display()))
 }
 
 /// A number in few letters: 250 k, 3 M.
@@ -87,6 +114,17 @@ mod tests {
             plot(&file, labels, &[series(&[(8.0, 1e5), (64.0, 4e5)])]).unwrap();
             assert!(std::fs::read(&file).unwrap().starts_with(b"\x89PNG"));
             std::fs::remove_file(&file).unwrap();
+        }
+        let svg = folder.path().join("growth.SVG");
+        plot(&svg, &labels, &[series(&[(8.0, 1e5), (64.0, 4e5)])]).unwrap();
+        let text = std::fs::read_to_string(&svg).unwrap();
+        assert!(
+            text.starts_with("<svg") && text.ends_with("</svg>") && text.contains(">growth</text>"),
+            "{text}"
+        );
+        for wrong in ["growth.jpg", "growth"] {
+            let error = plot(Path::new(wrong), &labels, &[series(&[(1.0, 1.0)])]).unwrap_err();
+            assert_eq!(error.to_string(), format!("{wrong}: a picture's name ends with .png or .svg"));
         }
         assert!(plot(&file, &labels, &[series(&[])]).is_err());
         let missing = folder.path().join("no/growth.png");

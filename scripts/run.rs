@@ -5,13 +5,16 @@
 //!   config.yaml                   the complete configuration
 //!   metrics.jsonl                 one object for each iteration
 //!   events.out.tfevents.phalanx   the same for TensorBoard
+//!   working_directory             the folder in which the training was started
 //!   log.txt                       what was printed on the terminal, with times
 //!   lock                          held by the training that writes here
 //!   checkpoints/                  the newest few and the best
 //! ```
 
+use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
+use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
 use jiff::Zoned;
@@ -19,6 +22,9 @@ use phalanx_algorithms::Checkpoints;
 use phalanx_envs::Registry;
 
 use crate::config::{self, Config, ConfigError};
+
+/// Characters of a name that is made of a file's: systems have an end at 255 bytes, the time included.
+const LONGEST_NAME: usize = 50;
 
 /// A run's folder.
 #[derive(Debug, Clone)]
@@ -65,8 +71,7 @@ impl RunFolder {
     /// # Errors
     /// [`RunError::Name`] and [`RunError::File`].
     pub fn create(parent: &Path, name: &str) -> Result<Self, RunError> {
-        let good = |c: char| c.is_alphanumeric() || "-_.".contains(c);
-        if name.is_empty() || !name.chars().all(good) {
+        if name.is_empty() || !name.chars().all(is_in_names) {
             return Err(RunError::Name(name.to_owned()));
         }
         fs::create_dir_all(parent).map_err(file("create", parent))?;
@@ -80,7 +85,20 @@ impl RunFolder {
             copies += 1;
             path = parent.join(format!("{stem}-{copies}"));
         }
-        Ok(Self { path })
+        let run = Self { path };
+        let here = std::env::current_dir().map_err(file("find", Path::new(".")))?;
+        let path = run.working_directory_file();
+        fs::write(&path, here.as_os_str().as_encoded_bytes()).map_err(file("write", &path))?;
+        Ok(run)
+    }
+
+    /// The name of a run by the file of its configuration: its letters and digits, `-`, `_` and `.`, with one `-` for all others
+    /// in a row. `proc (1).yaml` names the run `proc-1`.
+    pub fn name_from(file: &Path) -> String {
+        let stem = file.file_stem().unwrap_or_default().to_string_lossy();
+        let words = stem.split(|c| !is_in_names(c)).map(|word| word.trim_matches(['-', '.']));
+        let name = words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join("-");
+        if name.is_empty() { "run".to_owned() } else { name.chars().take(LONGEST_NAME).collect() }
     }
 
     /// The folder of an earlier run.
@@ -90,6 +108,20 @@ impl RunFolder {
     pub fn open(path: &Path) -> Result<Self, RunError> {
         let run = Self { path: path.to_owned() };
         if run.config_file().is_file() { Ok(run) } else { Err(RunError::NoRun(path.to_owned())) }
+    }
+
+    /// The folder in which the training was started, if that is another one than the current one and still there.
+    ///
+    /// Names such as `dylib:./walk.so`, and Python's modules, mean what they meant only there.
+    pub fn other_working_directory(&self) -> Option<PathBuf> {
+        let bytes = fs::read(self.working_directory_file()).ok()?;
+        let folder = PathBuf::from(OsString::from_vec(bytes));
+        let here = std::env::current_dir().ok();
+        (folder.is_dir() && here.as_ref() != Some(&folder)).then_some(folder)
+    }
+
+    fn working_directory_file(&self) -> PathBuf {
+        self.path.join("working_directory")
     }
 
     /// Where the folder is.
@@ -191,7 +223,35 @@ impl Log {
     }
 }
 
+fn is_in_names(c: char) -> bool {
+    c.is_alphanumeric() || "-_.".contains(c)
+}
+
 fn file(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> RunError {
     let path = path.to_owned();
     move |source| RunError::File { action, path, source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn file_names_of_any_kind_name_runs() {
+        let long = "ü".repeat(300);
+        for (file, name) in [
+            ("configs/cartpole.yaml", "cartpole"),
+            ("proc (1).yaml", "proc-1"),
+            ("größe.yaml", "größe"),
+            (".yaml", "yaml"),
+            ("-x.yaml", "x"),
+            ("two\nlines $HOME.yaml", "two-lines-HOME"),
+            ("a.b_c-d.yaml", "a.b_c-d"),
+            ("?.yaml", "run"),
+            ("..", "run"),
+            (&long, &"ü".repeat(50)),
+        ] {
+            assert_eq!(RunFolder::name_from(Path::new(file)), name, "{file:?}");
+        }
+    }
 }

@@ -29,8 +29,25 @@ fn a_config_whose_environment_cannot_be_made_is_bad() {
     assert!(phalanx(&["config", "check", file]).status.success());
     let output = phalanx(&["config", "check", file, "--set", "env.params.wheels=3"]);
     assert_eq!(output.status.code(), Some(2));
-    let expected = format!("{file}: parameters of CartPole-v1: unknown field `wheels`");
-    assert!(text(&output.stderr).starts_with(&expected), "{}", text(&output.stderr));
+    let said = text(&output.stderr);
+    assert!(
+        said.starts_with("--set env.params.wheels=3: parameters of CartPole-v1: unknown field `wheels`"),
+        "{said}"
+    );
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("wrong.yaml");
+    let (env, evaluation) =
+        ("{name: Pendulum-v1, params: {g: heavy}}", "{name: Pendulum-v1, params: {gravity: 1}}");
+    std::fs::write(&file, format!("env: {env}\nevaluation: {{env: {evaluation}}}\n")).unwrap();
+    let said = text(&phalanx(&["config", "check", file.to_str().unwrap()]).stderr);
+    for (place, message) in [
+        ("1:35", "`g`: invalid type: string \"heavy\", expected a number"),
+        ("2:48", "unknown field `gravity`, expected `g`"),
+    ] {
+        let line = format!("{}:{place}: parameters of Pendulum-v1: {message}\n", file.display());
+        assert!(said.contains(&line), "{line}{said}");
+    }
+    assert!(said.contains("2 problems found\n"), "{said}");
 }
 
 #[test]

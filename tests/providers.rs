@@ -141,3 +141,33 @@ evaluation: {every: 0, episodes: 3}
     let report: Value = serde_json::from_str(&shell(&folder, "phalanx evaluate runs/* --json")).unwrap();
     assert!(share(&report["info"], "arrived").is_some(), "{report}");
 }
+
+#[test]
+fn a_run_is_played_and_resumed_from_any_folder() {
+    let folder = place();
+    let config = "env: {name: 'exec:python3 envs/examples/exec/walk.py', params: {length: 3}}
+rows: 2
+workers: 1
+steps: 256
+rollout: {steps: 128}
+network: {hidden: [8]}
+evaluation: {episodes: 0}
+";
+    fs::write(folder.path().join("walk (2).yaml"), config).unwrap();
+    shell(&folder, "phalanx train 'walk (2).yaml' --logdir 'all runs'");
+    let run = "'all runs'/*-walk-2";
+    let reached = shell(
+        &folder,
+        &format!(
+            "mkdir elsewhere && cd elsewhere && phalanx evaluate ../{run} --json --episodes 1
+             phalanx train --resume ../{run} --set steps=512 2>resumed && grep -F 'the environments are made in ' resumed"
+        ),
+    );
+    let trained_in = fs::canonicalize(&folder).unwrap();
+    let note = format!("the environments are made in {}, where the run was trained", trained_in.display());
+    assert!(reached.contains("\"checkpoint_step\":256") && reached.contains(&note), "{reached}");
+    // What is printed to be typed can be.
+    let evaluated =
+        shell(&folder, &format!("cd elsewhere && sh -e -c \"$(sed -n 's/^to evaluate it: //p' resumed)\""));
+    assert!(evaluated.contains("after 512 steps of training"), "{evaluated}");
+}

@@ -64,7 +64,7 @@ fn a_run_leaves_everything_and_can_be_evaluated() {
     let own = ["--set", "evaluation.env=CartPole-v1", "--set", "env.time_limit=5"];
     let output = place.run(&[&["evaluate", folder], &own[..]].concat());
     assert!(
-        text(&output.stderr).contains("say `--set evaluation.env.time_limit=5`"),
+        text(&output.stderr).contains("use `--set 'evaluation.env.time_limit=5'`"),
         "{}",
         text(&output.stderr)
     );

@@ -2,6 +2,7 @@
 
 mod checkpoints;
 mod collect;
+mod digits;
 mod episodes;
 mod error;
 mod evaluate;
@@ -16,6 +17,7 @@ mod trainer;
 
 pub use checkpoints::{Checkpoints, Found, Which};
 pub use collect::{Collected, Collector};
+pub use digits::digits;
 pub use episodes::EpisodeLog;
 pub use error::AlgorithmError;
 pub use evaluate::{Evaluation, evaluate, evaluation_shape};

@@ -14,7 +14,7 @@ use super::config::Overrides;
 use super::envs::Named;
 use crate::bench::limit::{Limit, limit};
 use crate::bench::{Shares, Speed, stepping, training};
-use crate::plot::{Labels, Series, plot as draw};
+use crate::plot::{Labels, Series, check_ending, plot as draw};
 use crate::{config, setup};
 
 /// Steps of the block that environments are stepped over.
@@ -39,7 +39,7 @@ pub(super) enum Command {
         #[arg(long)]
         json: bool,
         /// Also draw them: steps a second over rows, a line for each number of workers.
-        #[arg(long, value_name = "FILE.png")]
+        #[arg(long, value_name = "FILE.png|FILE.svg")]
         plot: Option<PathBuf>,
     },
     /// Run whole iterations of a training: rollouts, updates and metrics, without evaluations and checkpoints.
@@ -59,7 +59,7 @@ pub(super) enum Command {
         #[arg(long)]
         json: bool,
         /// Also draw them: steps a second over the first number in the values of `--vary`.
-        #[arg(long, value_name = "FILE.png", requires = "vary")]
+        #[arg(long, value_name = "FILE.png|FILE.svg", requires = "vary")]
         plot: Option<PathBuf>,
     },
 }
@@ -79,6 +79,7 @@ pub(super) fn run(
 ) -> anyhow::Result<()> {
     match command {
         Command::Envs { named, rows, workers, seconds, json, plot } => {
+            plot.as_deref().map_or(Ok(()), check_ending).map_err(|error| Usage(error.to_string()))?;
             let spec = named.spec()?;
             registry.info_of(&spec)?;
             if rows.contains(&0) {
@@ -110,6 +111,7 @@ pub(super) fn run(
             }
         }
         Command::Train { config, overrides, vary, seconds, json, plot } => {
+            plot.as_deref().map_or(Ok(()), check_ending).map_err(|error| Usage(error.to_string()))?;
             let variations = if vary.is_empty() { vec![None] } else { vary.iter().map(Some).collect() };
             let mut points = Vec::new();
             for variation in variations {

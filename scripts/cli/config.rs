@@ -1,9 +1,8 @@
 //! `phalanx config`: configurations without a run.
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use anyhow::Context;
 use clap::Subcommand;
 use phalanx_envs::Registry;
 
@@ -52,11 +51,11 @@ pub(super) fn run(command: Command, registry: &Registry, out: &mut impl Write) -
         Command::Check { files, overrides } => {
             let mut bad = 0;
             for file in &files {
-                match check(file, &overrides.sets, registry) {
-                    Ok(()) => writeln!(out, "{}: ok", file.display())?,
+                match config::load_and_build(file, &overrides.sets, registry) {
+                    Ok(_) => writeln!(out, "{}: ok", file.display())?,
                     Err(error) => {
                         bad += 1;
-                        super::eprint_line(&format!("{error:#}"));
+                        super::eprint_line(&error.to_string());
                     }
                 }
             }
@@ -65,16 +64,6 @@ pub(super) fn run(command: Command, registry: &Registry, out: &mut impl Write) -
                 return Err(Usage(format!("{bad} of {count} configurations cannot be used")).into());
             }
         }
-    }
-    Ok(())
-}
-
-/// Reads a configuration and makes its environments, which alone know their parameters; programs and libraries are not started.
-fn check(file: &Path, sets: &[String], registry: &Registry) -> anyhow::Result<()> {
-    let config = config::load(file, sets, registry)?;
-    let specs = std::iter::once(&config.env).chain(&config.evaluation.env);
-    for spec in specs.filter(|spec| !spec.name.contains(':')) {
-        registry.build(spec).with_context(|| file.display().to_string())?;
     }
     Ok(())
 }

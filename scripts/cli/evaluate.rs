@@ -5,7 +5,7 @@ use std::io::Write;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use phalanx_agents::stream;
-use phalanx_algorithms::{Evaluation, checkpoint_step, evaluate, evaluation_shape};
+use phalanx_algorithms::{Evaluation, checkpoint_step, digits, evaluate, evaluation_shape};
 use phalanx_envs::{Registry, Zygote};
 
 use super::played::Played;
@@ -24,6 +24,13 @@ pub(super) struct Arguments {
     /// Print one JSON object with the means instead of text.
     #[arg(long)]
     json: bool,
+}
+
+impl Arguments {
+    /// See [`super::enter_working_directory`].
+    pub fn enter_working_directory(&mut self) -> anyhow::Result<()> {
+        self.played.enter_working_directory(None)
+    }
 }
 
 /// What `--json` prints, in this order.
@@ -70,7 +77,7 @@ pub(super) fn run(
     bar.tick();
     let show = |evaluation: &Evaluation| {
         bar.set_position(evaluation.returns.len() as u64);
-        bar.set_message(format!("return {:.1}", evaluation.return_mean()));
+        bar.set_message(format!("return {}", digits(evaluation.return_mean(), 1)));
     };
     let played = (episodes, arguments.max_steps);
     let evaluation = evaluate(&mut agent, &mut *batch, played, generator, show, &|| false);
@@ -94,16 +101,14 @@ pub(super) fn run(
     } else {
         let Report { env, return_mean, return_std, length_mean, cut_off, checkpoint_step, .. } = result;
         writeln!(out, "{env} after {checkpoint_step} steps of training, {episodes} episodes:")?;
-        writeln!(
-            out,
-            "return {return_mean:.2} ± {return_std:.2} (standard deviation), length {length_mean:.1}"
-        )?;
+        let (mean, deviation) = (digits(return_mean, 2), digits(return_std, 2));
+        writeln!(out, "return {mean} ± {deviation} (standard deviation), length {length_mean:.1}")?;
         if cut_off > 0 {
             let most = arguments.max_steps;
             writeln!(out, "{cut_off} of {episodes} episodes were cut off after {most} steps (--max-steps)")?;
         }
         for (name, mean) in result.info {
-            writeln!(out, "info/{name} {mean:.4}")?;
+            writeln!(out, "info/{name} {}", digits(mean, 4))?;
         }
     }
     Ok(())

@@ -9,17 +9,21 @@ mod envs;
 mod evaluate;
 mod played;
 mod plot;
+mod shell;
 mod train;
 mod visualize;
 
 use std::fmt;
 use std::io::{self, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anyhow::Context;
 use clap::{Parser, Subcommand};
 use phalanx_envs::{Registry, Zygote};
 
 use crate::config::ConfigError;
+use crate::run::RunFolder;
 
 /// Batched reinforcement learning: environments in worker processes, `BatchPPO` on the stacked batch.
 ///
@@ -61,17 +65,23 @@ pub fn main(registry: Registry) -> ExitCode {
     let done = |()| ExitCode::SUCCESS;
     let result = match command {
         // Workers are forked from a zygote, which itself must be forked before anything starts a thread.
-        Command::Train(arguments) => {
-            start_zygote(registry).and_then(|z| train::run(&arguments, registry, &z, out))
-        }
-        Command::Evaluate(arguments) => {
-            start_zygote(registry).and_then(|z| evaluate::run(&arguments, registry, &z, out)).map(done)
-        }
+        Command::Train(mut arguments) => arguments
+            .enter_working_directory()
+            .and_then(|()| start_zygote(registry))
+            .and_then(|z| train::run(&arguments, registry, &z, out)),
+        Command::Evaluate(mut arguments) => arguments
+            .enter_working_directory()
+            .and_then(|()| start_zygote(registry))
+            .and_then(|z| evaluate::run(&arguments, registry, &z, out))
+            .map(done),
         Command::Bench(command) => {
             start_zygote(registry).and_then(|z| bench::run(command, registry, &z, out)).map(done)
         }
         Command::Plot(arguments) => plot::run(&arguments, out).map(done),
-        Command::Visualize(arguments) => visualize::run(&arguments, registry, out).map(done),
+        Command::Visualize(mut arguments) => arguments
+            .enter_working_directory()
+            .and_then(|()| visualize::run(&arguments, registry, out))
+            .map(done),
         Command::Envs(command) => envs::run(command, registry, out).map(done),
         Command::Config(command) => config::run(command, registry, out).map(done),
     };
@@ -89,6 +99,20 @@ pub fn main(registry: Registry) -> ExitCode {
 /// A line on standard error. Whoever has closed it must not end the program.
 pub(crate) fn eprint_line(line: &str) {
     let _ = writeln!(io::stderr(), "{line}");
+}
+
+/// Makes the folder in which a run was trained the current one: names of environments are relative to it. The `run` and other
+/// `paths` of the command line still mean the same afterwards. Comes before processes are started.
+fn enter_working_directory(run: &mut PathBuf, paths: Option<&mut PathBuf>) -> anyhow::Result<()> {
+    let Some(folder) = RunFolder::open(run).ok().and_then(|run| run.other_working_directory()) else {
+        return Ok(());
+    };
+    for path in [Some(run), paths].into_iter().flatten() {
+        *path = std::path::absolute(&*path)?;
+    }
+    std::env::set_current_dir(&folder).with_context(|| format!("cannot enter {}", folder.display()))?;
+    eprint_line(&format!("the environments are made in {}, where the run was trained", folder.display()));
+    Ok(())
 }
 
 fn start_zygote(registry: &Registry) -> anyhow::Result<Zygote> {

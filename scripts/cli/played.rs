@@ -1,12 +1,13 @@
 //! What `evaluate` and `visualize` share: a run and which of its policies plays.
 
+use std::ffi::OsStr;
 use std::path::PathBuf;
 
 use anyhow::Context;
 use phalanx_algorithms::{Found, Which};
 use phalanx_envs::Registry;
 
-use super::Usage;
+use super::{Usage, shell};
 use crate::config::Config;
 use crate::run::RunFolder;
 
@@ -31,13 +32,19 @@ pub(super) struct Played {
 }
 
 impl Played {
+    /// See [`super::enter_working_directory`]; `out` is another path of the command line.
+    pub fn enter_working_directory(&mut self, out: Option<&mut PathBuf>) -> anyhow::Result<()> {
+        super::enter_working_directory(&mut self.run, out)
+    }
+
     /// The run, its configuration and the checkpoint. Damaged checkpoints that were passed over are told.
     pub fn open(&self, registry: &Registry) -> anyhow::Result<(RunFolder, Config, Found)> {
         let run = RunFolder::open(&self.run).map_err(|error| Usage(error.to_string()))?;
         let config = run.config(&self.sets, registry)?;
         let of_training = |set: &&String| set.starts_with("env.") || set.starts_with("env=");
         if let (Some(_), Some(set)) = (&config.evaluation.env, self.sets.iter().find(of_training)) {
-            let message = format!("this run is played in `evaluation.env`: say `--set evaluation.{set}`");
+            let set = shell::command(["--set", &format!("evaluation.{set}")].map(OsStr::new));
+            let message = format!("this run is evaluated in `evaluation.env`: use `{set}`");
             return Err(Usage(message).into());
         }
         let found = run.checkpoints(config.checkpoint.keep).load(self.checkpoint);

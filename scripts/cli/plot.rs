@@ -9,7 +9,7 @@ use anyhow::Context;
 use serde_json::{Map, Value};
 
 use super::Usage;
-use crate::plot::{Labels, Series, plot};
+use crate::plot::{Labels, Series, check_ending, plot};
 use crate::run::RunFolder;
 
 #[derive(Debug, clap::Args)]
@@ -23,7 +23,7 @@ pub(super) struct Arguments {
     /// What goes across.
     #[arg(long, value_enum, default_value_t = Across::Step)]
     over: Across,
-    /// Picture to write, a PNG file.
+    /// Picture to write: a PNG file, or an SVG file where its name ends with `.svg`.
     #[arg(long, value_name = "FILE", default_value = "curve.png")]
     out: PathBuf,
 }
@@ -51,6 +51,7 @@ impl Across {
 
 pub(super) fn run(arguments: &Arguments, out: &mut impl Write) -> anyhow::Result<()> {
     let Arguments { runs, metric, over, out: file } = arguments;
+    check_ending(file).map_err(|error| Usage(error.to_string()))?;
     let mut series = Vec::new();
     for run in runs {
         match curve(run, metric, *over)? {

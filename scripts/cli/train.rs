@@ -15,7 +15,7 @@ use phalanx_envs::contract::action_scale_warning;
 use phalanx_envs::{Chosen, Registry, Workers, Zygote};
 
 use super::config::Overrides;
-use super::{Usage, eprint_line};
+use super::{Usage, eprint_line, shell};
 use crate::config::{self, AlgorithmSettings, Config, DeviceSetting};
 use crate::run::{Log, RunFolder};
 use crate::setup;
@@ -49,6 +49,11 @@ pub(super) struct Arguments {
 }
 
 impl Arguments {
+    /// See [`super::enter_working_directory`].
+    pub fn enter_working_directory(&mut self) -> anyhow::Result<()> {
+        self.resume.as_mut().map_or(Ok(()), |run| super::enter_working_directory(run, None))
+    }
+
     /// All settings of the command line as overrides; those with an option of their own come last.
     fn sets(&self) -> Vec<String> {
         let seed = self.seed.map(|seed| format!("seed={seed}"));
@@ -67,8 +72,7 @@ impl Arguments {
         }
         let file = self.config.as_deref().context("a configuration or --resume RUN is needed")?;
         let config = config::load(file, &sets, registry)?;
-        let stem = file.file_stem().map(|stem| stem.to_string_lossy().replace(char::is_whitespace, "-"));
-        let name = self.name.clone().or(stem).unwrap_or_else(|| "run".to_owned());
+        let name = self.name.clone().unwrap_or_else(|| RunFolder::name_from(file));
         Ok((RunFolder::create(&self.logdir, &name)?, config))
     }
 }
@@ -85,8 +89,9 @@ pub(super) fn run(
         run.write_config(&config)?;
     }
     let mut log = run.log()?;
-    let command: Vec<_> = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
-    log.write(&format!("phalanx {}: {}", env!("CARGO_PKG_VERSION"), command.join(" ")))?;
+    let words: Vec<_> = std::env::args_os().collect();
+    let command = shell::command(words.iter().map(AsRef::as_ref));
+    log.write(&format!("phalanx {}: {command}", env!("CARGO_PKG_VERSION")))?;
     let result = train(&run, &config, registry, zygote, arguments.resume.is_some(), &mut log);
     if let Err(error) = &result {
         log.write(&format!("failed: {error:#}"))?;
@@ -187,17 +192,17 @@ fn train(
         // What was learned is safe.
         say(&format!("the environments did not end in order: {error}"))?;
     }
-    let folder = run.path().display();
+    let folder = run.path();
     match outcome {
         Outcome::Finished => {
-            say(&format!("finished after {} steps; the run is in {folder}", trainer.step()))?;
-            say(&format!("try it out: phalanx evaluate {folder}, or watch it: phalanx visualize {folder}"))?;
+            say(&format!("finished after {} steps; the run is in {}", trainer.step(), folder.display()))?;
+            say(&format!("to evaluate it: {}", shell::phalanx(&["evaluate"], folder)))?;
+            say(&format!("to see it: {}", shell::phalanx(&["visualize"], folder)))?;
             Ok(ExitCode::SUCCESS)
         }
         Outcome::Stopped => {
-            let (step, program) = (trainer.step(), std::env::args_os().next().unwrap_or_default());
-            let program = program.display();
-            say(&format!("stopped after {step} steps; go on with: {program} train --resume {folder}"))?;
+            let (step, command) = (trainer.step(), shell::phalanx(&["train", "--resume"], folder));
+            say(&format!("stopped after {step} steps; go on with: {command}"))?;
             Ok(ExitCode::from(stop.exit_code().unwrap_or(1)))
         }
     }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use phalanx_agents::{Mode, stream};
-use phalanx_algorithms::checkpoint_step;
+use phalanx_algorithms::{checkpoint_step, digits};
 use phalanx_envs::Registry;
 
 use super::played::Played;
@@ -35,6 +35,13 @@ pub(super) struct Arguments {
     format: Format,
 }
 
+impl Arguments {
+    /// See [`super::enter_working_directory`].
+    pub fn enter_working_directory(&mut self) -> anyhow::Result<()> {
+        self.played.enter_working_directory(self.out.as_mut())
+    }
+}
+
 /// What whoever waits for the videos sees: a count of pictures on a terminal, and a line for each episode.
 struct Progress(ProgressBar);
 
@@ -57,7 +64,12 @@ impl Progress {
 
     fn episode(&self, episode: &PlayedEpisode) {
         let cut = if episode.ended == "cut_off" { ", cut off (--max-steps)" } else { "" };
-        self.line(&format!("{}: return {:.1}, {} steps{cut}", episode.file, episode.total, episode.length));
+        self.line(&format!(
+            "{}: return {}, {} steps{cut}",
+            episode.file,
+            digits(episode.total, 1),
+            episode.length
+        ));
     }
 
     fn line(&self, text: &str) {
@@ -105,7 +117,7 @@ pub(super) fn run(arguments: &Arguments, registry: &Registry, out: &mut impl Wri
         |episode| progress.episode(episode),
     )?;
     drop(progress);
-    let (mean, folder) = (summary.return_mean, options.out.display());
-    writeln!(out, "{} episodes, mean return {mean:.1}, in {folder}", options.episodes)?;
+    let (mean, folder) = (digits(summary.return_mean, 1), options.out.display());
+    writeln!(out, "{} episodes, mean return {mean}, in {folder}", options.episodes)?;
     Ok(())
 }

@@ -1,10 +1,11 @@
 //! Combinations of settings that fit one by one but not together.
 //!
-//! Nothing is constructed here: environments are made in workers only.
+//! Environments are made by [`environments`] alone; trainings make them in workers.
 
 use phalanx_algorithms::{EpisodesRollout, RolloutSettings, StepsRollout};
-use phalanx_envs::{EnvSpec, Registry, Workers};
+use phalanx_envs::{EnvError, EnvSpec, Registry, Workers};
 
+use super::schema::Path;
 use super::{AlgorithmSettings, Config};
 
 /// More transitions than this fit into no machine's memory, and their bytes not into its numbers.
@@ -14,7 +15,9 @@ const MOST_TRANSITIONS: usize = 1 << 31;
 #[derive(Debug)]
 pub struct Conflict {
     /// The settings, the one to change first.
-    pub paths: Vec<&'static str>,
+    pub paths: Vec<Path>,
+    /// Whether the first one's key is shown instead of its value.
+    pub at_key: bool,
     /// What is wrong and what would be right.
     pub message: String,
 }
@@ -34,8 +37,37 @@ pub fn check(config: &Config, registry: &Registry) -> Vec<Conflict> {
     conflicts.into_iter().flatten().collect()
 }
 
+/// Environments that cannot be made with their parameters and wrappers. Those of providers are left out: programs and libraries
+/// would be started.
+pub fn environments(config: &Config, registry: &Registry) -> Vec<Conflict> {
+    let specs = [("env", Some(&config.env)), ("evaluation.env", config.evaluation.env.as_ref())];
+    let built_in = specs.into_iter().filter_map(|(path, spec)| Some((path, spec?)));
+    let built_in = built_in.filter(|(_, spec)| !spec.name.contains(':'));
+    built_in.filter_map(|(path, spec)| Some(not_made(path, spec, &registry.build(spec).err()?))).collect()
+}
+
+/// An environment that was not made, at the parameter that the error names first.
+fn not_made(path: &'static str, spec: &EnvSpec, error: &EnvError) -> Conflict {
+    let mut conflict = conflict(&[path], error.to_string());
+    let part = match error {
+        EnvError::Params { name, .. } if *name == spec.name => "params",
+        EnvError::Params { .. } | EnvError::Space { .. } => "wrappers",
+        _ => "name",
+    };
+    conflict.paths[0].push(part.to_owned());
+    if part == "params" {
+        let message = conflict.message.strip_prefix(&format!("parameters of {}", spec.name));
+        let words = message.unwrap_or_default().split(|c: char| !c.is_alphanumeric() && c != '_');
+        let named = words.map(str::to_owned).find(|word| spec.params.0.contains_key(word));
+        conflict.paths[0].extend(named);
+        conflict.at_key = true;
+    }
+    conflict
+}
+
 fn conflict(paths: &[&'static str], message: String) -> Conflict {
-    Conflict { paths: paths.to_vec(), message }
+    let paths = paths.iter().map(|path| path.split('.').map(str::to_owned).collect()).collect();
+    Conflict { paths, at_key: false, message }
 }
 
 fn env(path: &'static str, env: &EnvSpec, registry: &Registry) -> Option<Conflict> {

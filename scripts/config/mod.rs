@@ -22,7 +22,7 @@ mod tree;
 
 pub use finding::{Finding, Place, Problems, Source};
 pub use overrides::from_sets;
-pub use read::{ConfigError, load, parse};
+pub use read::{ConfigError, load, load_and_build, parse};
 pub use settings::{AlgorithmSettings, Config, DeviceSetting};
 
 /// The JSON schema of [`Config`], for editors and for the checker.

@@ -6,9 +6,10 @@ use std::string::FromUtf8Error;
 
 use phalanx_envs::Registry;
 
+use super::check::{self, Conflict};
 use super::finding::{Finding, Place, Problems, Source};
 use super::tree::{self, Entry, Node, Value};
-use super::{Config, check, json_schema, overrides, schema};
+use super::{Config, json_schema, overrides, schema};
 
 /// Why a configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -32,9 +33,21 @@ pub enum ConfigError {
 /// # Errors
 /// [`ConfigError::Read`], or [`ConfigError::Problems`] with everything that is wrong.
 pub fn load(path: &Path, sets: &[String], registry: &Registry) -> Result<Config, ConfigError> {
+    Ok(read(open(path)?, sets, registry, &[check::check])?)
+}
+
+/// As [`load`]; also makes the environments that are built in, which alone know their parameters.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_and_build(path: &Path, sets: &[String], registry: &Registry) -> Result<Config, ConfigError> {
+    Ok(read(open(path)?, sets, registry, &[check::check, check::environments])?)
+}
+
+fn open(path: &Path) -> Result<Source, ConfigError> {
     let bytes = std::fs::read(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
     let text = String::from_utf8(bytes).map_err(|error| not_utf8(path, &error))?;
-    Ok(parse(Source::File(path.to_owned(), text), sets, registry)?)
+    Ok(Source::File(path.to_owned(), text))
 }
 
 fn not_utf8(path: &Path, error: &FromUtf8Error) -> Problems {
@@ -57,11 +70,18 @@ fn not_utf8(path: &Path, error: &FromUtf8Error) -> Problems {
 /// # Errors
 /// [`Problems`] with everything that is wrong.
 pub fn parse(source: Source, sets: &[String], registry: &Registry) -> Result<Config, Problems> {
+    read(source, sets, registry, &[check::check])
+}
+
+/// Looks for settings of a configuration that do not go together.
+type Check = fn(&Config, &Registry) -> Vec<Conflict>;
+
+fn read(source: Source, sets: &[String], registry: &Registry, checks: &[Check]) -> Result<Config, Problems> {
     let mut findings = Vec::new();
     let root = match &source {
         Source::File(_, text) | Source::Set(text) => tree::parse(text, 0, &mut findings),
     };
-    let config = root.and_then(|root| settle(root, sets, registry, &mut findings));
+    let config = root.and_then(|root| settle(root, sets, registry, checks, &mut findings));
     match config {
         Some(config) if findings.is_empty() => Ok(config),
         _ => {
@@ -76,6 +96,7 @@ fn settle(
     mut root: Node,
     sets: &[String],
     registry: &Registry,
+    checks: &[Check],
     findings: &mut Vec<Finding>,
 ) -> Option<Config> {
     spell_out_envs(&mut root);
@@ -87,15 +108,13 @@ fn settle(
     findings.extend(misfits);
     stand_in_for_env(&mut root, &mut taken);
     let config = deserialize(&mut root, &mut taken, findings)?;
-    for conflict in check::check(&config, registry) {
-        let paths: Vec<Vec<String>> =
-            conflict.paths.iter().map(|path| path.split('.').map(str::to_owned).collect()).collect();
+    for Conflict { paths, at_key, message } in checks.iter().flat_map(|check| check(&config, registry)) {
         // A default in place of something that was taken out proves nothing.
         if paths.iter().any(|path| taken.iter().any(|gone| path.starts_with(gone) || gone.starts_with(path)))
         {
             continue;
         }
-        findings.push(Finding { place: place(&root, &paths), message: conflict.message });
+        findings.push(Finding { place: place(&root, &paths, at_key), message });
     }
     Some(config)
 }
@@ -160,8 +179,8 @@ fn deserialize(
     }
 }
 
-/// The place of the first of some paths that was written, or of the nearest thing above it.
-fn place(root: &Node, paths: &[Vec<String>]) -> Place {
+/// The place of the first of some paths that was written, or of the nearest thing above it; of its key or its value.
+fn place(root: &Node, paths: &[schema::Path], at_key: bool) -> Place {
     let depth = |path: &[String]| (0..=path.len()).rev().find(|&n| exists(root, &path[..n])).unwrap_or(0);
     let written = paths.iter().find(|path| depth(path) == path.len()).or_else(|| paths.first());
     let Some(path) = written else { return root.place };
@@ -169,7 +188,11 @@ fn place(root: &Node, paths: &[Vec<String>]) -> Place {
         0 => Place::whole(root.place.source),
         n => {
             let (node, key_place) = root.deepest(&path[..n]);
-            if n < path.len() || matches!(node.value, Value::Mapping(_)) { key_place } else { node.place }
+            if at_key || n < path.len() || matches!(node.value, Value::Mapping(_)) {
+                key_place
+            } else {
+                node.place
+            }
         }
     }
 }

@@ -111,12 +111,13 @@ impl<'s> Walker<'s> {
     fn object(&mut self, schema: &'s Json, entries: &mut Vec<Entry>, at: Place) -> bool {
         let known = properties(schema);
         let other = schema.get("additionalProperties");
+        let mut listed = false;
         entries.retain_mut(|entry| {
             self.path.push(entry.key.clone());
             let keep = match (known.iter().find(|(key, _)| **key == entry.key), other) {
                 (Some((_, schema)), _) => self.node(schema, &mut entry.value, entry.key_place),
                 (None, Some(Json::Bool(false))) => {
-                    let help = self.suggestion(&entry.key, &known);
+                    let help = self.suggestion(&entry.key, &known, &mut listed);
                     self.note(entry.key_place, format!("unknown key `{}`{help}", entry.key))
                 }
                 (None, Some(schema)) => self.node(schema, &mut entry.value, entry.key_place),
@@ -143,8 +144,9 @@ impl<'s> Walker<'s> {
         complete
     }
 
-    /// What to write in place of an unknown key: the same key where it belongs, or the nearest one here.
-    fn suggestion(&self, key: &str, known: &[(&str, &Json)]) -> String {
+    /// What to write in place of an unknown key: the same key where it belongs, the nearest one here, or any of those that are
+    /// known here, unless they were `listed` already.
+    fn suggestion(&self, key: &str, known: &[(&str, &Json)], listed: &mut bool) -> String {
         let names: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
         let mut homes = Vec::new();
         find_key(self.schema, self.schema, key, &mut Vec::new(), &mut homes);
@@ -156,6 +158,7 @@ impl<'s> Walker<'s> {
         match nearest(key, names.iter().copied()) {
             Some(name) => format!("; did you mean `{name}`?"),
             None if names.is_empty() => "; there is nothing to set here".to_owned(),
+            None if std::mem::replace(listed, true) => String::new(),
             None => format!("; the keys here are {}", list(&names, "and")),
         }
     }

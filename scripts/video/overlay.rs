@@ -2,6 +2,7 @@
 //!
 //! The letters are those that the words need, five pixels wide; frames as wide as Gymnasium's get them twice as large.
 
+use phalanx_algorithms::digits;
 use phalanx_envs::Frame;
 
 /// Pixels of the font from one letter, or one line, to the next.
@@ -24,9 +25,9 @@ pub fn overlay(frame: &mut Frame, lines: &[String]) {
     }
 }
 
-/// `value` for people: without decimals if it has none, else with one.
+/// `value` for people: without decimals if it has none, else with one, or more where it is small.
 pub fn number(value: f64) -> String {
-    if value.fract() == 0.0 { format!("{value:.0}") } else { format!("{value:.1}").to_lowercase() }
+    if value.fract() == 0.0 { format!("{value:.0}") } else { digits(value, 1).to_lowercase() }
 }
 
 /// Paints the dots of a letter, each widened by `rim` pixels.

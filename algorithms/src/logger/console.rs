@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use indicatif::{HumanCount, ProgressBar, ProgressState, ProgressStyle};
 
 use super::{LogError, Logger};
-use crate::Record;
+use crate::{Record, digits};
 
 /// Plain lines come this often, or when so much of the training is done.
 const PAUSE: Duration = Duration::from_secs(2);
@@ -88,8 +88,9 @@ fn bar(steps: u64) -> ProgressBar {
 
 fn summary(record: &Record, evaluation: Option<f64>) -> String {
     let mean = record.get("episode_return_mean").filter(|mean| mean.is_finite());
-    let mean = mean.map_or_else(|| "no episode yet".to_owned(), |mean| format!("return {mean:.1}"));
-    evaluation.map_or_else(|| mean.clone(), |evaluation| format!("{mean}  evaluation {evaluation:.1}"))
+    let mean = mean.map_or_else(|| "no episode yet".to_owned(), |mean| format!("return {}", digits(mean, 1)));
+    evaluation
+        .map_or_else(|| mean.clone(), |evaluation| format!("{mean}  evaluation {}", digits(evaluation, 1)))
 }
 
 /// `speed` in steps a second.
@@ -115,6 +116,8 @@ mod tests {
             line(25_000, 100_000, 5_000.0, &summary(&record, Some(200.0))),
             "25000/100000 steps (25 %)  5000 steps/s  return 123.5  evaluation 200.0  15 s left"
         );
+        record.values[0].1 = 0.0004;
+        assert_eq!(summary(&record, Some(-0.012)), "return 0.00040  evaluation -0.012");
     }
 
     #[test]

@@ -298,9 +298,10 @@ fn cannot_start(interpreter: &Path, why: &io::Error) -> String {
 }
 
 fn no_gymnasium(interpreter: &Path, why: &str) -> String {
-    let python = interpreter.display();
+    let (python, word) = (interpreter.display(), interpreter.to_string_lossy());
+    let word = shlex::try_quote(&word).unwrap_or_default();
     format!(
-        "the Python interpreter {python} has no Gymnasium{why}: run `{python} -m pip install gymnasium`, name another \
+        "the Python interpreter {python} has no Gymnasium{why}: run `{word} -m pip install gymnasium`, name another \
          interpreter in the parameter `python`, or activate a virtual environment that has it"
     )
 }
