@@ -32,8 +32,7 @@ pub enum VisualizeError {
     Video(#[from] VideoError),
     /// The environment has nothing to show.
     #[error(
-        "{env} draws no picture (episode {episode}, step {step}): its environment has to implement `render`, and one of \
-         Gymnasium to name \"rgb_array\" in metadata[\"render_modes\"]; `phalanx evaluate` plays episodes without pictures"
+        "{env} draws no picture (episode {episode}, step {step}): {reason}; `phalanx evaluate` plays episodes without pictures"
     )]
     NoPicture {
         /// Name of the environment.
@@ -42,6 +41,8 @@ pub enum VisualizeError {
         episode: u32,
         /// Steps since its start.
         step: u64,
+        /// Why.
+        reason: String,
     },
     /// The environment could not draw itself.
     #[error("episode {episode}, step {step}: the environment could not be drawn")]
@@ -259,6 +260,7 @@ impl Player {
             env: self.env.clone(),
             episode,
             step: length,
+            reason: "there was no picture of any state so far".to_owned(),
         })?;
         let path = video.finish(&format!("{stem}_return_{}", number(total)))?;
         let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -275,10 +277,13 @@ impl Player {
 
     /// The oldest picture not yet taken out, with words in its corner; `None` where the environment drew none.
     fn picture(&mut self, episode: u32, step: u64, total: f64) -> Result<Option<Frame>, VisualizeError> {
-        let taken = self.queue().pictures.pop_front().unwrap_or(Err(EnvError::NoRender));
+        let taken = self.queue().pictures.pop_front().unwrap_or(Err(EnvError::NoPicture));
         let mut frame = match taken.and_then(|frame| frame.check().map(|()| frame)) {
             Ok(frame) => frame,
-            Err(EnvError::NoRender) => return Ok(None),
+            Err(EnvError::NoPicture) => return Ok(None),
+            Err(EnvError::NoRender(reason)) => {
+                return Err(VisualizeError::NoPicture { env: self.env.clone(), episode, step, reason });
+            }
             Err(source) => return Err(VisualizeError::Picture { episode, step, source }),
         };
         let words =

@@ -134,7 +134,7 @@ fn what_is_missing_is_listed_with_what_to_type() {
         let _ = std::fs::remove_file(&python);
         std::os::unix::fs::symlink(program, &python).unwrap();
         let said = list();
-        let command = format!("run `{} -m pip install gymnasium`", python.display());
+        let command = format!("run `{} -m pip install 'gymnasium>=1.0'`", python.display());
         assert_eq!(said.contains(&command), !installed, "{said}");
         assert_eq!(said.contains("\ngymnasium:…"), installed, "{said}");
     }

@@ -57,6 +57,15 @@ pub trait Env {
         Ok(())
     }
 
+    /// Ends in order what the environment has started: a batch that is closed calls it once, and drops the environment afterwards. One that
+    /// has failed is dropped without it.
+    ///
+    /// # Errors
+    /// What kept it from ending in order.
+    fn close(&mut self) -> Result<(), EnvError> {
+        Ok(())
+    }
+
     /// Prepares an environment to be dropped, so that what takes time to end can begin to: a batch prepares every row before it
     /// drops the first one.
     fn prepare_drop(&mut self) {}
@@ -81,9 +90,10 @@ pub trait Env {
     /// Draws the present state.
     ///
     /// # Errors
-    /// [`EnvError::NoRender`] when the environment has no picture; whatever else kept it from drawing.
+    /// [`EnvError::NoRender`] when the environment never has a picture, [`EnvError::NoPicture`] when it has none now; whatever else kept
+    /// it from drawing.
     fn render(&mut self) -> Result<Frame, EnvError> {
-        Err(EnvError::NoRender)
+        Err(EnvError::NoRender("it does not implement `render`".to_owned()))
     }
 
     /// Pictures a second at which those of [`Self::render`], one a step, are good to watch.

@@ -70,7 +70,7 @@ pub enum EnvError {
     Row {
         /// Row of the batch.
         row: usize,
-        /// `new`, `reset`, `step`, `render` or `call`.
+        /// `new`, `reset`, `step`, `render`, `call` or `close`.
         phase: String,
         /// Step within the episode.
         step: u64,
@@ -121,9 +121,23 @@ pub enum EnvError {
     /// The environment has no method or attribute of this name.
     #[error("no method or attribute {0:?}")]
     NoMethod(String),
-    /// The environment does not draw itself.
-    #[error("this environment does not render: it has no picture")]
-    NoRender,
+    /// The environment never draws itself, for this reason.
+    #[error("it draws no pictures: {0}")]
+    NoRender(String),
+    /// There is no picture of the present state; of another one there may be.
+    #[error("there is no picture of this state")]
+    NoPicture,
+    /// An environment could not be made in a process that has others of its kind.
+    #[error(
+        "row {row} cannot be made beside other rows of its process; where a process can have only one of them, set `workers` to the \
+         number of `rows`, and `evaluation.episodes` to no more: {cause}"
+    )]
+    Beside {
+        /// Row of the batch.
+        row: usize,
+        /// What its constructor returned.
+        cause: Box<EnvError>,
+    },
 }
 
 impl EnvError {
@@ -132,11 +146,16 @@ impl EnvError {
         Self::Failed(message.to_string())
     }
 
+    /// This error of a constructor, of `row` in a process whose first row is `first`.
+    pub(crate) fn beside(self, row: usize, first: usize) -> Self {
+        if row == first { self } else { Self::Beside { row, cause: Box::new(self) } }
+    }
+
     /// Whether the environment cannot be used any more.
     pub fn is_death(&self) -> bool {
         match self {
             Self::Died(_) => true,
-            Self::Row { cause, .. } => cause.is_death(),
+            Self::Row { cause, .. } | Self::Beside { cause, .. } => cause.is_death(),
             _ => false,
         }
     }
@@ -167,6 +186,7 @@ fn lost_text(share: &Share, pid: i32, how: &str, place: &Place, seed: u64, actio
             format!("row {row}: worker {pid} {how} in the reset of episode {episode} (seed {seed})")
         }
         Phase::Step => format!("row {row}: worker {pid} {how} {at}{}", action_text(action)),
+        Phase::Close => format!("row {row}: worker {pid} {how} while it closed the environment"),
         Phase::Call | Phase::Render => format!("row {row}: worker {pid} {how} in a {phase} {at}"),
     }
 }

@@ -140,8 +140,8 @@ where
     }
 
     fn render(&mut self) -> Result<Frame, EnvError> {
-        let draw = self.draw.filter(|_| !self.observation.is_empty()).ok_or(EnvError::NoRender)?;
-        Ok(draw(&self.observation))
+        let draw = self.draw.ok_or_else(|| EnvError::NoRender("gym-rs has no picture of it".to_owned()))?;
+        if self.observation.is_empty() { Err(EnvError::NoPicture) } else { Ok(draw(&self.observation)) }
     }
 }
 

@@ -286,8 +286,7 @@ fn errors_of_python_come_through_a_worker() {
     let output = run(&["gymnasium-errors"]);
     for text in [
         "row 0: step failed at step 0 of episode 0",
-        "last action 0: Traceback (most recent call last):",
-        "ValueError: the wheel came off",
+        "last action 0: ValueError: the wheel came off\nTraceback (most recent call last):",
         "SystemExit: 3",
         "row 0: reset failed",
     ] {
@@ -299,7 +298,7 @@ fn errors_of_python_come_through_a_worker() {
 #[test]
 fn a_worker_whose_interpreter_is_lost_is_replaced() {
     for (fault, words) in [
-        ("exit", "Traceback (most recent call last):"),
+        ("exit", "SystemExit: 3"),
         ("os_exit", "ended: exit code 4"),
         ("segfault", "ended: signal 11, SIGSEGV"),
     ] {
@@ -324,4 +323,22 @@ fn no_interpreter_outlives_a_killed_learner() {
 #[test]
 fn programs_of_an_environment_find_signals_handled_as_usual() {
     run(&["gymnasium-signals"]);
+}
+
+#[test]
+fn an_environment_that_does_not_close_in_order_is_named() {
+    let output = run(&["gymnasium-close", "raise"]);
+    assert!(output.contains("error: row 0: close failed at step 0 of episode 0"), "{output}");
+    assert!(output.contains("): ValueError: the wheel came off\n"), "{output}");
+    let output = run(&["gymnasium-close", "hang"]);
+    assert!(output.contains("error: row 0: worker "), "{output}");
+    let late = "did not answer within its deadline of 5s and was killed while it closed the environment";
+    assert!(output.contains(late), "{output}");
+}
+
+#[test]
+fn an_environment_that_can_be_made_once_in_a_process_needs_a_worker_for_each_row() {
+    let output = run(&["gymnasium-single"]);
+    let error = "error: row 1 cannot be made beside other rows of its process; where a process can have only one of them, set `workers`";
+    assert_eq!(output.matches(error).count(), 2, "{output}");
 }

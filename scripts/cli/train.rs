@@ -190,7 +190,7 @@ fn train(
     let outcome = outcome?;
     if let Err(error) = closed {
         // What was learned is safe.
-        say(&format!("the environments did not end in order: {error}"))?;
+        say(&format!("the environments did not end in order: {:#}", anyhow::Error::from(error)))?;
     }
     let folder = run.path();
     match outcome {

@@ -46,11 +46,14 @@ impl Env for Countdown {
 
     fn render(&mut self) -> Result<Frame, EnvError> {
         assert!(self.trouble != "painter", "no paint");
+        if self.trouble == "blind" {
+            return Err(EnvError::NoRender("it has no eyes".to_owned()));
+        }
         if self.trouble == "dark"
             || (self.trouble == "dusk" && self.left == 2)
             || (self.trouble == "dawn" && self.left > 3)
         {
-            return Err(EnvError::NoRender);
+            return Err(EnvError::NoPicture);
         }
         Ok(Frame { width: 100, height: 60, pixels: vec![self.left * 40; 18_000] })
     }
@@ -166,7 +169,9 @@ fn an_environment_without_a_picture_leaves_no_file() {
     assert!(matches!(error, VisualizeError::NoPicture { episode: 0, step: 5, .. }));
     assert!(error.to_string().contains("countdown draws no picture"), "{error}");
     assert!(!options.out.exists());
-    assert!(error.to_string().contains("metadata[\"render_modes\"]"), "{error}");
+    let error = player("blind").play(&options, push, |_| ()).unwrap_err().to_string();
+    let start = "countdown draws no picture (episode 0, step 0): it has no eyes; ";
+    assert!(error.starts_with(start), "known at once: {error}");
 }
 
 /// The greys of the only video's pictures.

@@ -57,7 +57,8 @@ impl LocalBatch {
                 .unwrap_or_else(|panic| {
                     let row = place.0.get().row;
                     Err(EnvError::failed(format!("row {row}: new panicked: {}", panic_message(&*panic))))
-                })?;
+                })
+                .map_err(|e| e.beside(place.0.get().row, 0))?;
         let (observation_space, action_space) = Rows::common_spaces(std::slice::from_ref(&slice))?;
         let layout = Layout::new(rows, steps, observation_space, action_space)?;
         Ok(Self { block: Block::local(layout), rows: slice, group: 0..rows, begun: false, place })
@@ -153,7 +154,7 @@ impl BatchEnv for LocalBatch {
     }
 
     fn close(&mut self) -> Result<(), EnvError> {
-        Ok(())
+        self.guard(0, |rows, _| rows.close())
     }
 }
 

@@ -144,7 +144,7 @@ pub trait BatchEnv {
     /// Draws one row.
     ///
     /// # Errors
-    /// [`EnvError::Row`] around [`EnvError::NoRender`].
+    /// [`EnvError::Row`] around [`EnvError::NoRender`] or [`EnvError::NoPicture`].
     fn render(&mut self, row: usize) -> Result<Frame, EnvError>;
 
     /// The workers that were lost and replaced, as messages for the log, the oldest first.

@@ -19,6 +19,8 @@ pub enum Phase {
     Call = 4,
     /// To draw itself.
     Render = 5,
+    /// To end in order.
+    Close = 6,
 }
 
 impl Phase {
@@ -30,6 +32,7 @@ impl Phase {
             3 => Self::Step,
             4 => Self::Call,
             5 => Self::Render,
+            6 => Self::Close,
             _ => Self::Idle,
         }
     }
@@ -44,6 +47,7 @@ impl std::fmt::Display for Phase {
             Self::Step => "step",
             Self::Call => "call",
             Self::Render => "render",
+            Self::Close => "close",
         })
     }
 }

@@ -339,6 +339,20 @@ impl<W: Watch> Rows<W> {
         self.slot(row).env.render().map_err(|e| self.at_row(row, Phase::Render, "", e))
     }
 
+    /// Closes every environment; the first error.
+    ///
+    /// # Errors
+    /// [`EnvError::Row`] around what the environment says.
+    pub fn close(&mut self) -> Result<(), EnvError> {
+        let mut outcome = Ok(());
+        for row in self.range() {
+            self.watch(row, Phase::Close);
+            let closed = self.slot(row).env.close();
+            outcome = outcome.and(closed.map_err(|e| self.at_row(row, Phase::Close, "", e)));
+        }
+        outcome
+    }
+
     /// Episode (of the running one) and step within it.
     pub fn position(&self, row: usize) -> (u64, u64) {
         let slot = &self.slots[row - self.first];

@@ -20,6 +20,7 @@ pub use self::report::{Finding, Report, Severity};
 
 use self::record::{Difference, Record};
 use self::trial::{Trial, is_past};
+use crate::worker::EXIT_TIMEOUT;
 use crate::{Dtype, EnvError, EnvSpec, Registry, Space};
 
 /// Steps of one record, over as many episodes as fit.
@@ -121,9 +122,29 @@ fn check_within(
             }
         }
     }
-    begin("dropping it".to_owned());
-    drop((first.env, second.map(|second| second.env)));
+    begin("closing it".to_owned());
+    for mut env in std::iter::once(first.env).chain(second.map(|second| second.env)) {
+        let begun = Instant::now();
+        let closed = trial::guard(|| env.close());
+        if let Some(message) = closing(&closed, begun.elapsed()) {
+            check.report.add(Severity::Warning, message);
+            break;
+        }
+    }
     check.finish()
+}
+
+/// What is to be known of a `close` that ended so after this time, if anything.
+fn closing(closed: &Result<(), EnvError>, took: Duration) -> Option<String> {
+    if let Err(e) = closed {
+        return Some(format!("close failed, which a training reports at its end: {e}"));
+    }
+    let seconds = took.as_secs_f64();
+    (took > EXIT_TIMEOUT).then(|| {
+        format!(
+            "close took {seconds:.1} s: at the end of a training a worker is killed {EXIT_TIMEOUT:?} after it was asked to close its rows"
+        )
+    })
 }
 
 /// A check under way.

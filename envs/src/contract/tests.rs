@@ -396,3 +396,15 @@ fn an_action_box_far_from_a_unit_is_warned_about_and_its_cure_cures() {
     let report = check(&registry, &EnvSpec { wrappers, ..EnvSpec::named("far") });
     assert!(!report.to_string().contains("far from"), "{report}");
 }
+
+#[test]
+fn a_close_that_fails_or_takes_long_is_a_warning() {
+    let message = |closed, seconds| closing(&closed, Duration::from_secs(seconds)).unwrap_or_default();
+    assert_eq!(message(Ok(()), 5), "");
+    assert!(
+        message(Ok(()), 6)
+            .starts_with("close took 6.0 s: at the end of a training a worker is killed 5s after")
+    );
+    let failed = message(Err(EnvError::failed("no")), 0);
+    assert_eq!(failed, "close failed, which a training reports at its end: no");
+}

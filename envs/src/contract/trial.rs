@@ -313,7 +313,8 @@ impl<'a> Trial<'a> {
         let env = &mut self.env;
         let frame = match guard(|| env.render()) {
             Ok(frame) => frame,
-            Err(EnvError::NoRender) => {
+            Err(EnvError::NoRender(_)) => return,
+            Err(EnvError::NoPicture) => {
                 if self.frame.is_some() {
                     self.find(
                         "picture",

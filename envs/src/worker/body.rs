@@ -72,8 +72,14 @@ impl Worker {
         };
         let Stop(code) = self.serve(&mut rows, last_steps);
         if code == 0 {
+            let closed = self.guard(0, || rows.iter_mut().try_for_each(Rows::close));
             // After a panic an environment is in no state to be dropped.
-            let _ = catch_unwind(AssertUnwindSafe(|| drop(ManuallyDrop::into_inner(rows))));
+            if !matches!(closed, Err(Event::Lost(_))) {
+                let _ = catch_unwind(AssertUnwindSafe(|| drop(ManuallyDrop::into_inner(rows))));
+            }
+            if let Err(event) = closed {
+                let _ = self.job.events.send(event);
+            }
         }
         code
     }
@@ -90,7 +96,10 @@ impl Worker {
                 episodes = rest;
                 Rows::new(registry, &spec, rows.start, self.job.run_seed, own, watch)
             };
-            let slices = self.job.share.slices().iter().map(slice).collect::<Result<Vec<_>, _>>()?;
+            let slices = self.job.share.slices().iter().map(slice).collect::<Result<Vec<_>, _>>();
+            let (row, first) =
+                (self.board.slot(self.job.worker).place().row, self.job.share.slices()[0].start);
+            let slices = slices.map_err(|e| e.beside(row, first))?;
             let spaces = Rows::common_spaces(&slices)?;
             Ok((slices, spaces))
         });

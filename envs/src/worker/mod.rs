@@ -30,6 +30,7 @@ use serde::de::DeserializeOwned;
 
 pub use batch::WorkerBatch;
 pub use choose::{Chosen, batch};
+pub(crate) use link::EXIT_TIMEOUT;
 pub use options::{OnWorkerLoss, WorkerOptions, Workers};
 pub use share::Share;
 pub use zygote::Zygote;

@@ -298,6 +298,10 @@ impl WorkerPool {
             let Member::Alive(link) = &self.members[worker] else { continue };
             let left = deadline.saturating_duration_since(Instant::now());
             if link.process.ended_within(left) {
+                // It sends an event when an environment did not close in order.
+                if let Ok(Event::Failed(e) | Event::Lost(e)) = link.receive(Instant::now()) {
+                    outcome = outcome.and(Err(e));
+                }
                 self.dismiss(worker, EnvError::Ended("it was closed".to_owned()));
             } else {
                 let error = self.lose(worker, ReceiveError::TimedOut, EXIT_TIMEOUT, &|_| String::new());

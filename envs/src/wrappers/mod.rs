@@ -141,6 +141,10 @@ impl<W: Wrapper> Env for W {
         self.inner_mut().is_ready()
     }
 
+    fn close(&mut self) -> Result<(), EnvError> {
+        self.inner_mut().close()
+    }
+
     fn prepare_drop(&mut self) {
         self.inner_mut().prepare_drop();
     }

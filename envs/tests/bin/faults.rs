@@ -77,6 +77,8 @@ fn run(zygote: &Zygote, registry: &Registry, arguments: &[&str]) {
         ["gymnasium-hang"] => gymnasium::hang(zygote, registry),
         ["gymnasium-errors"] => gymnasium::errors(zygote, registry),
         ["gymnasium-respawn", fault] => gymnasium::respawn(zygote, registry, fault),
+        ["gymnasium-close", fault] => gymnasium::close(zygote, registry, fault),
+        ["gymnasium-single"] => gymnasium::single(zygote, registry),
         ["gymnasium-signals"] => gymnasium::signals(zygote, registry),
         ["gymnasium-worker-killed"] => gymnasium::worker_killed(zygote, registry),
         ["gymnasium-learner-killed"] => gymnasium::learner_killed(zygote, registry),

@@ -33,18 +33,26 @@ SPACES = {
     "text": spaces.Text(5),
     # As MiniGrid has it.
     "mission": spaces.Dict({"image": Box(0, 255, (2, 2), np.uint8), "direction": Discrete(4), "mission": spaces.Text(5)}),
+    "bytes": Box(0, 255, (4,), np.uint8),
+    "truths": Box(0, 1, (3,), bool),
+    "empty": Box(-1.0, 1.0, (2, 0)),
+    "part_empty": spaces.Dict({"a": Box(-1.0, 1.0, (2, 0)), "b": Box(-1.0, 1.0, (2,)), "c": spaces.Dict({})}),
+    "huge": Discrete(10**9),
     "within": spaces.Tuple([spaces.Text(5), Box(-1.0, 1.0, (2,)), spaces.Dict({"graph": spaces.Graph(Box(0, 1, (1,)), None)})]),
 }
 
 
 class Kinds(gymnasium.Env):
-    """Shows samples of one space and takes actions of another."""
+    """Shows samples of one space, or always `value`, and takes actions of another."""
 
-    def __init__(self, observation="box", action="discrete", reward=0.0):
+    def __init__(self, observation="box", action="discrete", reward=0.0, value=None, dtype=None):
         self.observation_space, self.action_space = SPACES[observation], SPACES[action]
         self.reward = np.array(reward)
+        self.value = value if dtype is None else np.array(value, dtype)
 
     def sample(self):
+        if self.value is not None:
+            return self.value
         self.observation_space.seed(int(self.np_random.integers(1 << 31)))
         self.shown = self.observation_space.sample()
         return self.shown
@@ -104,7 +112,7 @@ class Painter(gymnasium.Env):
         if render_mode is not None and fault == "display":
             raise RuntimeError("cannot open display")
         self.render_mode, self.fault = render_mode, fault
-        self.picture = picture if dtype == "list" else np.array(picture, dtype)
+        self.picture = picture if dtype in ("list", "text") else np.array(picture, dtype)
 
     def mode(self):
         return self.render_mode
@@ -122,6 +130,38 @@ class Painter(gymnasium.Env):
         if self.fault == "raise":
             raise ValueError("no canvas")
         return self.picture
+
+
+class Window(Painter):
+    """Opens a window unless told not to."""
+
+    def __init__(self, render_mode="human", **params):
+        super().__init__(render_mode, **params)
+
+
+class WindowOfParent(Window):
+    """Has the keyword from its parent."""
+
+    def __init__(self, **params):
+        super().__init__(**params)
+
+
+class Promise(Pixels):
+    """Says that it draws, and does not."""
+
+    render = gymnasium.Env.render
+
+
+class Single(Pixels):
+    """Only one of them can be made in a process."""
+
+    made = False
+
+    def __init__(self):
+        if Single.made:
+            raise RuntimeError("the engine runs already")
+        Single.made = True
+        super().__init__()
 
 
 class OldPainter(Painter):
@@ -217,6 +257,9 @@ class Walk(gymnasium.Env):
         child.join()
         return found
 
+    def close(self):
+        self.fail("close", self.at)
+
     def pid(self):
         return os.getpid()
 
@@ -251,5 +294,9 @@ def walk():
 
 gymnasium.register("PixelsOfFunction-v0", pixels)
 gymnasium.register("WalkOfFunction-v0", walk)
-for environment in (Kinds, OldPainter, Painter, Pixels, Unaware, Walk):
+gymnasium.register("WindowOfRegistration-v0", Painter, kwargs={"render_mode": "human"})
+for environment in (Kinds, OldPainter, Painter, Pixels, Promise, Single, Unaware, Walk, Window, WindowOfParent):
     gymnasium.register(f"{environment.__name__}-v0", environment)
+for number, modes in enumerate([None, "rgb_array", ("human", "rgb_array"), {"rgb_array"}, 3, [None, 4], np.array(["rgb_array", "ansi"])]):
+    painter = type(f"Modes{number}", (Painter,), {"metadata": {"render_modes": modes, "render_fps": 12}})
+    gymnasium.register(f"Modes{number}-v0", painter)

@@ -144,7 +144,9 @@ impl Instance {
 
     /// Draws the present state, if the library draws.
     pub fn render(&mut self) -> Result<Frame, EnvError> {
-        let Some(render) = self.handle.functions.render else { return Err(EnvError::NoRender) };
+        let Some(render) = self.handle.functions.render else {
+            return Err(EnvError::NoRender("the library has no function `render`".to_owned()));
+        };
         let (mut width, mut height) = (0, 0);
         // SAFETY: with null only the size is returned; both numbers outlive the call.
         let status = unsafe { render(self.handle.env, &raw mut width, &raw mut height, ptr::null_mut()) };

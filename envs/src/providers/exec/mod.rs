@@ -232,7 +232,7 @@ impl Env for Remote {
 
     fn render(&mut self) -> Result<Frame, EnvError> {
         if !self.hello.draws {
-            return Err(EnvError::NoRender);
+            return Err(EnvError::NoRender("the simulator announces none in its hello".to_owned()));
         }
         self.try_render().map_err(|fault| self.simulator.fail(fault))
     }

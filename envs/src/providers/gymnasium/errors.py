@@ -40,7 +40,7 @@ def module_folders():
 
 
 def shown(value):
-    """A value in an error: short, with its shape where it has one."""
+    """A value in an error: short, with its shape or length where it has one."""
     text = repr(value)
-    shape = f" of shape {value.shape}" if hasattr(value, "shape") else ""
+    shape = f" of shape {value.shape}" if hasattr(value, "shape") else f" of {len(value)}" if isinstance(value, (list, tuple)) else ""
     return f"{type(value).__name__}{shape} {text if len(text) <= 80 else text[:80] + '...'}"

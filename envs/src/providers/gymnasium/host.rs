@@ -20,7 +20,6 @@ use std::rc::{Rc, Weak};
 use std::time::{Duration, Instant};
 
 use serde::de::DeserializeOwned;
-use serde_json::Value;
 
 use super::message::{Answer, Request};
 use super::notes::Notes;
@@ -33,7 +32,14 @@ const PROGRAM: &str = concat!(
     include_str!("errors.py"),
     include_str!("notes.py"),
     include_str!("spaces.py"),
-    include_str!("worker.py")
+    include_str!("actions.py"),
+    include_str!("observations.py"),
+    include_str!("environments.py"),
+    include_str!("pictures.py"),
+    include_str!("rows.py"),
+    include_str!("host.py"),
+    include_str!("pipes.py"),
+    include_str!("main.py")
 );
 
 /// How long an interpreter may take to end, before it is killed: less than a worker may take.
@@ -91,7 +97,7 @@ impl Host {
             Self::spawn(interpreter, notes).map_err(|e| EnvError::Failed(cannot_start(interpreter, &e)))?;
         match host.answer::<()>()?.into_result() {
             Ok(()) => Ok(host),
-            Err(why) => Err(EnvError::Failed(no_gymnasium(interpreter, &format!(" ({why})")))),
+            Err(why) => Err(EnvError::Failed(no_gymnasium(interpreter, &why.to_string()))),
         }
     }
 
@@ -146,14 +152,14 @@ impl Host {
     /// Draws a row.
     pub fn picture(&mut self, row: u32) -> Result<Frame, EnvError> {
         let (width, height) =
-            self.request::<Option<_>>(&Request::Render { row })?.ok_or(EnvError::NoRender)?;
+            self.request::<Option<_>>(&Request::Render { row })?.ok_or(EnvError::NoPicture)?;
         Ok(Frame { width, height, pixels: self.receive()? })
     }
 
-    /// Ends a row; what its environment says to that is of no interest.
-    pub fn close(&mut self, row: u32) {
-        let _ = self.request::<Value>(&Request::Close { row });
+    /// Closes the environment of a row, which ends.
+    pub fn close(&mut self, row: u32) -> Result<(), EnvError> {
         self.failures.remove(&row);
+        self.request(&Request::Close { row })
     }
 
     /// Number of the bell that comes next.
@@ -284,7 +290,7 @@ pub fn remedy(interpreter: &Path) -> Option<String> {
     command.args(["-c", look]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     match command.status() {
         Ok(status) if status.success() => None,
-        Ok(_) => Some(no_gymnasium(interpreter, "")),
+        Ok(_) => Some(no_gymnasium(interpreter, "has no Gymnasium")),
         Err(e) => Some(cannot_start(interpreter, &e)),
     }
 }
@@ -301,7 +307,7 @@ fn no_gymnasium(interpreter: &Path, why: &str) -> String {
     let (python, word) = (interpreter.display(), interpreter.to_string_lossy());
     let word = shlex::try_quote(&word).unwrap_or_default();
     format!(
-        "the Python interpreter {python} has no Gymnasium{why}: run `{word} -m pip install gymnasium`, name another \
+        "the Python interpreter {python} {why}: run `{word} -m pip install 'gymnasium>=1.0'`, name another \
          interpreter in the parameter `python`, or activate a virtual environment that has it"
     )
 }

@@ -33,6 +33,8 @@ pub enum Answer<T> {
     Exited(String),
     /// There is no method or attribute of this name.
     Missing(String),
+    /// The environment never draws, and why.
+    Undrawn(String),
 }
 
 impl<T> Answer<T> {
@@ -42,6 +44,7 @@ impl<T> Answer<T> {
             Self::Failed(traceback) => Err(EnvError::Failed(traceback)),
             Self::Exited(traceback) => Err(EnvError::Died(traceback)),
             Self::Missing(name) => Err(EnvError::NoMethod(name)),
+            Self::Undrawn(why) => Err(EnvError::NoRender(why)),
         }
     }
 }

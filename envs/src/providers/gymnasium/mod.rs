@@ -3,11 +3,13 @@
 //! `gymnasium:CartPole-v1`, `gymnasium:ALE/Breakout-v5` (needs `ale-py`) or, as Gymnasium itself writes it when a module
 //! has to be imported first, `gymnasium:mypackage:MyEnv-v0`. Modules are also found in the current folder. The parameters
 //! go to `gymnasium.make` as they are: the environment's own, and `max_episode_steps`, `render_mode`, `disable_env_checker` and
-//! the like. Only an environment that will be drawn is made with `render_mode="rgb_array"`. These are ours:
+//! the like. Only an environment that will be drawn is made with `render_mode="rgb_array"`; one that opens a window by default
+//! is made with `render_mode=None`. These are ours:
 //!
 //! - `python`: the interpreter. Left out, it is `$VIRTUAL_ENV/bin/python`, or `python3` without a virtual environment. It
 //!   needs Gymnasium 1.0 or later; building and running Phalanx needs no Python otherwise.
-//! - `keys`, `drop`: keys of a Dict observation that are used, or left out. Text, Graph and Sequence parts are left out in any case.
+//! - `keys`, `drop`: keys of a Dict observation that are used, or left out. Text, Graph, Sequence and empty parts are left out in
+//!   any case.
 //! - `reward_weights`: one number for each element of a vector reward, whose weighted sum is the reward.
 //! - `seed_resets`: whether every episode has a seed of its own, which is the default. `false` begins episodes without one, for
 //!   environments that draw nothing: their episodes are determined by the actions alone.
@@ -26,7 +28,10 @@
 //! | `Box` | a box of the same shape: u8 stays u8, all else is f32 | a box of f32, rounded when the dtype is an integer's |
 //! | `Discrete`, `MultiDiscrete` | one-hot, the components one after another | choices from 0; `start` is added |
 //! | `MultiBinary` | a box of zeros and ones | components of two choices |
-//! | `Dict`, `Tuple` | the parts as f32 one after another, in the order of `gymnasium.spaces.flatten` | its parts are all choices, or all boxes |
+//! | `Dict`, `Tuple` | the parts as f32 one after another, in the order of `gymnasium.spaces.flatten`; a `Box` that is the only part as it is | its parts are all choices, or all boxes |
+//!
+//! An observation of another dtype than its space's is taken where its values fit; one that does not (a fraction or 300 for `uint8`) is an
+//! error, as is a key that the space has and the observation lacks, or the other way round. At most 2²⁰ choices become one-hot.
 //!
 //! # Seeds
 //! Many environments hand their seed to libraries that take a signed number of 32 bits. So a seed below 2³¹ is given as it is, and a
@@ -97,6 +102,7 @@ pub struct GymnasiumEnv {
     prepared: Option<Coming>,
     /// Number of the bell at which it obeys, or did last.
     bell: u64,
+    closed: bool,
 }
 
 impl GymnasiumEnv {
@@ -122,6 +128,7 @@ impl GymnasiumEnv {
             seed_resets,
             prepared: None,
             bell: 0,
+            closed: false,
             host,
         })
     }
@@ -248,6 +255,13 @@ impl Env for GymnasiumEnv {
         self.frames_per_second
     }
 
+    fn close(&mut self) -> Result<(), EnvError> {
+        if std::mem::replace(&mut self.closed, true) {
+            return Ok(());
+        }
+        self.host.borrow_mut().close(self.row)
+    }
+
     /// `info`: the numbers and arrays of at most 100 numbers in the info of the latest reset or step. Any other name is a method or
     /// attribute of the environment or of a wrapper around it; the arguments of a method are a list, or a map of names.
     fn call(&mut self, name: &str, arguments: &Value) -> Result<Value, EnvError> {
@@ -260,7 +274,7 @@ impl Env for GymnasiumEnv {
 
 impl Drop for GymnasiumEnv {
     fn drop(&mut self) {
-        self.host.borrow_mut().close(self.row);
+        let _ = self.close();
     }
 }
 

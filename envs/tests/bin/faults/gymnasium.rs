@@ -194,3 +194,24 @@ pub fn bench(zygote: &Zygote, registry: &Registry, name: &str, rows: usize, work
         rounds[3], rounds[0], rounds[6]
     );
 }
+
+/// The end of a batch whose environments do not close in order.
+pub fn close(zygote: &Zygote, registry: &Registry, fault: &str) {
+    let spec = walk(json!({ "fault": fault, "phase": "close" }));
+    let mut batch = make(zygote, registry, &spec, 4, 2, &within(60.0));
+    batch.reset(None).unwrap();
+    println!("error: {}", batch.close().unwrap_err());
+    batch.close().unwrap();
+}
+
+/// Environments of which a process can have one.
+pub fn single(zygote: &Zygote, registry: &Registry) {
+    let spec = spec("tests.python.fixtures:Single-v0", json!({}));
+    make(zygote, registry, &spec, 2, 2, &within(60.0)).reset(None).unwrap();
+    for pipelined in [false, true] {
+        let options =
+            WorkerOptions { workers: Workers::Count(1), pipelined: Some(pipelined), ..within(60.0) };
+        let error = phalanx_envs::batch(Some(zygote), registry, &spec, 2, 8, 7, &options).err().unwrap();
+        println!("error: {error}");
+    }
+}
