@@ -60,8 +60,8 @@ impl Collector {
         &self.log
     }
 
-    /// Goes on from the episodes of an earlier run: replays those that were running, within `limit`. The rows that begin their next
-    /// episode instead, each with the reason.
+    /// Continues the episodes of an earlier run: replays those that were running, within `limit`; `progress` gets the number of rows that
+    /// are finished. Returns the rows that begin their next episode instead, each with the reason.
     ///
     /// # Errors
     /// [`AlgorithmError::Env`].
@@ -69,8 +69,9 @@ impl Collector {
         &mut self,
         mut log: EpisodeLog,
         limit: Duration,
+        progress: &mut dyn FnMut(usize),
     ) -> Result<Vec<(usize, String)>, AlgorithmError> {
-        let anew = log.replay(&mut *self.batch, limit)?;
+        let anew = log.replay(&mut *self.batch, limit, progress)?;
         self.log = log;
         self.started = true;
         // The last observations of the rollout before stand at time 0 now.

@@ -88,8 +88,8 @@ impl EpisodeLog {
         }
     }
 
-    /// Puts the episodes back that were running in an earlier batch, within `limit`. The rows that begin their next episode instead,
-    /// each with the reason.
+    /// Restores the episodes that were running in an earlier batch, within `limit`; `progress` gets the number of rows that are finished.
+    /// Returns the rows that begin their next episode instead, each with the reason.
     ///
     /// # Errors
     /// Those of [`BatchEnv::replay`].
@@ -97,6 +97,7 @@ impl EpisodeLog {
         &mut self,
         batch: &mut dyn BatchEnv,
         limit: Duration,
+        progress: &mut dyn FnMut(usize),
     ) -> Result<Vec<(usize, String)>, EnvError> {
         let mut anew = Vec::new();
         for row in 0..self.running.len() {
@@ -108,7 +109,7 @@ impl EpisodeLog {
                 self.begin_next(row);
             }
         }
-        for (row, replayed) in batch.replay(&self.running, limit)?.into_iter().enumerate() {
+        for (row, replayed) in batch.replay(&self.running, limit, progress)?.into_iter().enumerate() {
             if let Replayed::BeganAnew(reason) = replayed {
                 anew.push((row, reason));
                 self.begin_next(row);

@@ -74,7 +74,7 @@ pub fn evaluate(
     let (mut returns, mut lengths) = (vec![0.0; rows], vec![0; rows]);
     let mut evaluation = Evaluation::default();
     // Every row begins its first episode: there is no action to replay.
-    batch.replay(&vec![RunningEpisode::default(); rows], Duration::ZERO)?;
+    batch.replay(&vec![RunningEpisode::default(); rows], Duration::ZERO, &mut |_| ())?;
     for (row, &left) in left.iter().enumerate() {
         batch.block().set_active(row, left > 0);
     }

@@ -307,8 +307,8 @@ impl Trainer {
         checkpoint
     }
 
-    /// Goes on where `checkpoint` was written. The episodes that were running are replayed within `limit`; the rows that begin their
-    /// next episode instead are returned, each with the reason.
+    /// Continues where `checkpoint` was written. The episodes that were running are replayed within `limit`; `progress` gets the number of
+    /// rows that are finished. The rows that begin their next episode instead are returned, each with the reason.
     ///
     /// # Errors
     /// [`AlgorithmError::Agent`] when it belongs to another configuration; [`AlgorithmError::Env`] when an environment fails.
@@ -316,13 +316,14 @@ impl Trainer {
         &mut self,
         checkpoint: &Checkpoint,
         limit: Duration,
+        progress: &mut dyn FnMut(usize),
     ) -> Result<Vec<(usize, String)>, AlgorithmError> {
         self.agent.restore(checkpoint)?;
         self.ppo.restore(checkpoint)?;
         self.action = checkpoint.state("action")?;
         self.progress = checkpoint.state("progress")?;
         let log = EpisodeLog::restore(checkpoint, self.settings.rows)?;
-        let anew = self.collector.resume(log, limit)?;
+        let anew = self.collector.resume(log, limit, progress)?;
         for &(row, _) in &anew {
             self.ppo.begin_episode(row);
         }

@@ -74,7 +74,7 @@ fn assert_resumes(spec: &EnvSpec, settings: &TrainSettings) {
     let mut resumed: Vec<_> = (0..4).map(|_| timeless(&first.iterate().unwrap())).collect();
     first.save().save(&path).unwrap();
     let mut second = trainer(&registry, spec, settings);
-    assert_eq!(second.restore(&Checkpoint::load(&path).unwrap(), LIMIT).unwrap(), []);
+    assert_eq!(second.restore(&Checkpoint::load(&path).unwrap(), LIMIT, &mut |_| ()).unwrap(), []);
     resumed.extend((0..4).map(|_| timeless(&second.iterate().unwrap())));
 
     assert_eq!(records, resumed, "{}", spec.name);
@@ -93,7 +93,7 @@ fn a_resumed_penalty_keeps_its_weight_and_takes_the_new_settings() {
     // No update goes as far as 1000 nats, and every one goes further than 1e-12.
     for (target, factor) in [(1e3, 1.0 / 1.5), (1e-12, 1.5)] {
         let mut resumed = trainer(&registry, &spec, &with(target));
-        resumed.restore(&first.save(), LIMIT).unwrap();
+        resumed.restore(&first.save(), LIMIT, &mut |_| ()).unwrap();
         let adapted = resumed.iterate().unwrap().get("kl_penalty").unwrap();
         assert!((adapted / weight - factor).abs() < 1e-9, "{target}: {weight} became {adapted}");
     }
@@ -125,7 +125,7 @@ fn another_configurations_checkpoint_is_refused() {
     let settings = settings(rollout, Objective::default());
     let checkpoint = trainer(&registry, &EnvSpec::named("CartPole-v1"), &settings).save();
     let mut other = trainer(&registry, &EnvSpec::named("Acrobot-v1"), &settings);
-    let error = other.restore(&checkpoint, LIMIT).unwrap_err().to_string();
+    let error = other.restore(&checkpoint, LIMIT, &mut |_| ()).unwrap_err().to_string();
     assert_eq!(error, "the policy was trained with actions Discrete(2), not Discrete(3)");
 }
 
@@ -141,7 +141,7 @@ fn a_resumed_normaliser_keeps_its_statistics_and_takes_the_new_settings() {
     settings.normalize.reward_clip = 2.5;
     settings.ppo.discount = 0.5;
     let mut resumed = trainer(&registry, &spec, &settings);
-    resumed.restore(&before, LIMIT).unwrap();
+    resumed.restore(&before, LIMIT, &mut |_| ()).unwrap();
     let after = resumed.save();
     for (name, expected) in
         [("normalizer", vec![("clip", 1.5)]), ("reward", vec![("clip", 2.5), ("discount", 0.5)])]

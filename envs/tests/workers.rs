@@ -151,6 +151,7 @@ fn a_lost_worker_is_replaced_and_its_episodes_are_truncated() {
         ("abort", "died (signal 6, SIGABRT)"),
         ("exit", "died (exit code 0)"),
         ("hang", "did not answer within its deadline of 500ms and was killed"),
+        ("error", "the wheel squeaks"),
     ] {
         let output = run(&["respawn", fault]);
         assert!(output.contains(words) && output.contains("at step 3 of episode 0"), "{output}");
@@ -180,6 +181,21 @@ fn a_worker_lost_in_a_reset_is_replaced() {
     let output = run(&["respawn-reset"]);
     for episode in [0, 1] {
         assert!(output.contains(&format!("SIGABRT) in the reset of episode {episode}")), "{output}");
+        let error = format!("reset failed at step 0 of episode {episode}");
+        assert!(output.contains(&error) && output.contains("the wheel squeaks"), "{output}");
+    }
+}
+
+#[test]
+fn a_worker_lost_in_a_replay_is_replaced_and_one_row_begins_anew() {
+    for (fault, reason) in [
+        ("error", "its replay failed: row "),
+        ("panic", "the wheel came off"),
+        ("abort", "died (signal 6, SIGABRT)"),
+        ("hang", "did not answer within its deadline of "),
+    ] {
+        let output = run(&["replay-lost", fault]);
+        assert!(output.contains(reason), "{fault}: {output}");
     }
 }
 

@@ -9,6 +9,7 @@ mod envs;
 mod evaluate;
 mod played;
 mod plot;
+mod resume;
 mod shell;
 mod train;
 mod visualize;

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
-use indicatif::ProgressBar;
+use indicatif::{ProgressBar, ProgressStyle};
 use phalanx_algorithms::{
     AlgorithmError, Console, JsonLines, Logger, Outcome, PpoSettings, Record, TensorBoard, Which,
 };
@@ -15,6 +15,7 @@ use phalanx_envs::contract::action_scale_warning;
 use phalanx_envs::{Chosen, Registry, Workers, Zygote};
 
 use super::config::Overrides;
+use super::resume::replay_notes;
 use super::{Usage, eprint_line, shell};
 use crate::config::{self, AlgorithmSettings, Config, DeviceSetting};
 use crate::run::{Log, RunFolder};
@@ -147,15 +148,15 @@ fn train(
         }
         let limit = config.resume.replay_deadline;
         say(&format!("replays the episodes that were running, for {limit} s at most"))?;
-        let spinner = ProgressBar::new_spinner().with_message("replaying");
-        spinner.enable_steady_tick(Duration::from_millis(200));
-        let anew = trainer
-            .restore(&found.checkpoint, Duration::from_secs_f64(limit))
-            .with_context(|| format!("cannot go on from {}", found.path.display()))?;
-        spinner.finish_and_clear();
-        if let Some((row, reason)) = anew.first() {
-            let (count, rows) = (anew.len(), config.rows);
-            say(&format!("{count} of {rows} rows begin a new episode; row {row}, because {reason}"))?;
+        let template = ProgressStyle::with_template("{spinner} {pos} of {len} rows replayed, {elapsed}")?;
+        let bar = ProgressBar::new(config.rows as u64).with_style(template);
+        bar.enable_steady_tick(Duration::from_millis(200));
+        let mut progress = |rows: usize| bar.set_position(rows as u64);
+        let anew = trainer.restore(&found.checkpoint, Duration::from_secs_f64(limit), &mut progress);
+        bar.finish_and_clear();
+        let anew = anew.with_context(|| format!("cannot continue from {}", found.path.display()))?;
+        for note in replay_notes(&anew, config.rows) {
+            say(&note)?;
         }
         if let Some(note) = schedule_note(&run.config(&[], registry)?, config, trainer.step()) {
             say(&note)?;

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::check_rows;
+use super::{check_rows, check_running, shortest_first};
 use crate::{
     BatchEnv, Block, EnvError, EnvSpec, Frame, Infos, Layout, Phase, Place, Registry, Replayed, Rows,
     RunningEpisode, Space, Watch,
@@ -125,17 +125,23 @@ impl BatchEnv for LocalBatch {
         Ok(())
     }
 
-    fn replay(&mut self, running: &[RunningEpisode], limit: Duration) -> Result<Vec<Replayed>, EnvError> {
-        if running.len() != self.block.layout().rows {
-            return Err(EnvError::failed(format!(
-                "{} running episodes for {} rows",
-                running.len(),
-                self.block.layout().rows
-            )));
-        }
-        let deadline = Instant::now() + limit;
+    fn replay(
+        &mut self,
+        running: &[RunningEpisode],
+        limit: Duration,
+        progress: &mut dyn FnMut(usize),
+    ) -> Result<Vec<Replayed>, EnvError> {
+        check_running(running, self.block.layout().rows)?;
+        let started = Instant::now();
         self.guard(0, |rows, block| {
-            running.iter().enumerate().map(|(row, r)| rows.replay(block, row, r, deadline)).collect()
+            let mut replayed = vec![Replayed::Restored; running.len()];
+            for (i, row) in shortest_first(0..running.len(), running).into_iter().enumerate() {
+                // Each row has its share of the time that is left.
+                let share = limit.saturating_sub(started.elapsed()) / (running.len() - i) as u32;
+                replayed[row] = rows.replay(block, row, &running[row], Instant::now() + share)?;
+                progress(i + 1);
+            }
+            Ok(replayed)
         })
     }
 

@@ -26,6 +26,7 @@ pub use memory::Memory;
 pub use moment::Moment;
 pub use place::{Phase, Place, Watch};
 pub use replay::{Replayed, RunningEpisode};
+pub(crate) use replay::{check_running, shortest_first};
 pub use rows::{Progress, Rows};
 
 use std::ops::Range;
@@ -113,12 +114,18 @@ pub trait BatchEnv {
         Ok(())
     }
 
-    /// Puts every row where its running episode stood, by replaying its actions, and writes `observation[0]`. A row whose replay ends
-    /// elsewhere, or is not over after `limit` for all rows together, begins its next episode: one entry for each row tells.
+    /// Restores every row's running episode by replaying its actions, and writes `observation[0]`. A row begins its next episode instead
+    /// when its replay ends elsewhere, fails, or takes longer than its share of `limit`, the time for all rows. Returns an entry for
+    /// each row; `progress` gets the number of rows that are finished.
     ///
     /// # Errors
-    /// [`EnvError::Row`] of an environment that cannot be reset, and the losses of workers; `running` must have one entry for each row.
-    fn replay(&mut self, running: &[RunningEpisode], limit: Duration) -> Result<Vec<Replayed>, EnvError>;
+    /// [`EnvError::Row`] of an environment that cannot be reset; `running` must have one entry for each row.
+    fn replay(
+        &mut self,
+        running: &[RunningEpisode],
+        limit: Duration,
+        progress: &mut dyn FnMut(usize),
+    ) -> Result<Vec<Replayed>, EnvError>;
 
     /// Calls a method or reads an attribute of one row's environment.
     ///

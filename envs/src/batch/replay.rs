@@ -1,12 +1,13 @@
-//! Running episodes of an earlier batch, put back by replaying their actions.
+//! Running episodes of an earlier batch, restored by replaying their actions.
 
+use std::collections::VecDeque;
 use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
 use crate::{Block, Elements, EnvError, Rows, Watch};
 
-/// A row's running episode: enough to put an environment where it stands.
+/// A row's running episode: enough to restore an environment at its step.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct RunningEpisode {
     /// Episode of the row, counted from 0.
@@ -15,14 +16,14 @@ pub struct RunningEpisode {
     pub discrete: Vec<i64>,
     /// Numbers given since its reset, `[steps, A]`; empty when actions are discrete.
     pub continuous: Vec<f32>,
-    /// [`Elements::checksum`] of the observation after these actions, which tells whether a replay ended there; `None` asks nothing.
+    /// [`Elements::checksum`] of the observation after these actions, which a replay must reach; `None` is not compared.
     pub observation: Option<u64>,
 }
 
 /// Where a replay has left its row.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Replayed {
-    /// Where the running episode stood.
+    /// At the step of the running episode.
     Restored,
     /// At the beginning of the next episode, for this reason.
     BeganAnew(String),
@@ -42,7 +43,7 @@ impl Elements<'_> {
 }
 
 impl<W: Watch> Rows<W> {
-    /// Puts `row` where `running` stood and writes `observation[0]`. Where that fails or is not over at the `deadline`, the row
+    /// Restores the episode `running` of `row` and writes `observation[0]`. Where that fails or is not over at the `deadline`, the row
     /// begins its next episode.
     ///
     /// # Errors
@@ -66,7 +67,7 @@ impl<W: Watch> Rows<W> {
         }
     }
 
-    /// Takes the recorded actions; the reason if the row does not stand where it stood then.
+    /// Takes the recorded actions; the reason if the row is not where it was then.
     fn try_replay(
         &mut self,
         block: &Block,
@@ -109,6 +110,24 @@ impl<W: Watch> Rows<W> {
         }
         Ok(())
     }
+}
+
+/// Fails unless there is an episode for each of `rows` rows.
+pub(crate) fn check_running(running: &[RunningEpisode], rows: usize) -> Result<(), EnvError> {
+    if running.len() == rows {
+        return Ok(());
+    }
+    Err(EnvError::Failed(format!("{} running episodes do not fit {rows} rows", running.len())))
+}
+
+/// Rows in the order in which they are replayed. The longest episodes are last, so that they get the time that others leave.
+pub(crate) fn shortest_first(
+    rows: impl Iterator<Item = usize>,
+    running: &[RunningEpisode],
+) -> VecDeque<usize> {
+    let mut rows: Vec<usize> = rows.collect();
+    rows.sort_by_key(|&row| running[row].discrete.len() + running[row].continuous.len());
+    rows.into()
 }
 
 /// Steps whose actions are recorded.

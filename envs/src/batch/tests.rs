@@ -309,7 +309,7 @@ fn a_replayed_episode_goes_on_as_it_would_have() {
         }
         assert!(running.iter().all(|r| r.episode > 0), "{name}");
         let mut again = make();
-        again.replay(&running, Duration::from_mins(1)).unwrap();
+        again.replay(&running, Duration::from_mins(1), &mut |_| ()).unwrap();
         for t in cut..steps {
             for row in 0..rows {
                 assert_eq!(shown(again.block(), t - cut, row), shown(batch.block(), t, row), "{name}, {t}");
@@ -341,7 +341,7 @@ fn a_replay_that_ends_elsewhere_begins_the_next_episode() {
     let minute = Duration::from_mins(1);
     let replay = |running, limit| {
         let mut batch = LocalBatch::new(&informers(), &EnvSpec::named("informer"), 1, 1, run_seed).unwrap();
-        let replayed = batch.replay(&[running], limit).unwrap();
+        let replayed = batch.replay(&[running], limit, &mut |_| ()).unwrap();
         (replayed[0].clone(), shown(batch.block(), 0, 0))
     };
     for observation in [None, Some(there)] {
@@ -361,15 +361,22 @@ fn a_replay_that_ends_elsewhere_begins_the_next_episode() {
 }
 
 #[test]
+fn the_longest_episodes_are_replayed_last() {
+    let running =
+        [3, 0, 7, 1].map(|steps| RunningEpisode { discrete: vec![0; steps], ..RunningEpisode::default() });
+    assert_eq!(super::shortest_first([0, 2, 3].into_iter(), &running), [3, 0, 2]);
+}
+
+#[test]
 fn a_replay_of_other_actions_or_rows_is_an_error() {
     let mut batch = LocalBatch::new(&informers(), &EnvSpec::named("informer"), 1, 1, 0).unwrap();
     let numbers = RunningEpisode { continuous: vec![0.5], ..RunningEpisode::default() };
     assert!(
-        batch.replay(&[numbers], Duration::ZERO).is_err(),
+        batch.replay(&[numbers], Duration::ZERO, &mut |_| ()).is_err(),
         "numbers for an environment that takes choices"
     );
-    let error = batch.replay(&[], Duration::ZERO).unwrap_err().to_string();
-    assert!(error.contains("0 running episodes for 1 rows"), "{error}");
+    let error = batch.replay(&[], Duration::ZERO, &mut |_| ()).unwrap_err().to_string();
+    assert!(error.contains("0 running episodes do not fit 1 rows"), "{error}");
 }
 
 #[test]

@@ -29,7 +29,7 @@ const YIELDS: u32 = 200;
 /// N environments stepped by forked workers, each of which owns a contiguous slice of the rows.
 ///
 /// An environment's error, a worker's death and a worker that does not answer become errors that name the row, after which the
-/// batch can only be closed; or the worker is replaced, as [`OnWorkerLoss`] says.
+/// batch can only be closed; or the worker is replaced, by [`OnWorkerLoss`].
 ///
 /// Each slice of a worker's rows is a group of its own in a pipelined batch, so that no worker waits for another one; all rows are
 /// one group otherwise.
@@ -51,7 +51,7 @@ impl WorkerBatch {
     /// Makes `rows` environments in `workers` workers, over a block of `steps` steps.
     ///
     /// # Errors
-    /// What the registry or a constructor says, [`EnvError::Space`], [`EnvError::Lost`], [`EnvError::Zygote`], and
+    /// Those of the registry and of a constructor, [`EnvError::Space`], [`EnvError::Lost`], [`EnvError::Zygote`], and
     /// [`EnvError::Workers`] unless there are between one and `rows` workers.
     pub fn new(
         zygote: &Zygote,
@@ -83,6 +83,7 @@ impl WorkerBatch {
             spec: serde_json::to_string(spec).map_err(EnvError::failed)?,
             run_seed,
             deadlines: options.deadlines()?,
+            replaces: matches!(options.on_worker_loss, OnWorkerLoss::Respawn { .. }),
             spin: if workers < cores { SpinPolicy::Spin(SPINS) } else { SpinPolicy::Yield(YIELDS) },
             backoff: Backoff::default(),
             board: Board::new(workers),
@@ -93,7 +94,7 @@ impl WorkerBatch {
         let (block, region) = match Self::assemble(&mut pool, rows, steps) {
             Ok(shared) => shared,
             Err(e) => {
-                // The first complaint is the one to hear.
+                // The first error is the one to report.
                 let _ = pool.close();
                 return Err(e);
             }
@@ -103,7 +104,7 @@ impl WorkerBatch {
         Ok(Self { pool, block, region, on_loss, parts, groups, next, losses, ended: None })
     }
 
-    /// Hires all workers, agrees on spaces and lays out the block.
+    /// Spawns all workers, compares their spaces and lays out the block.
     fn assemble(pool: &mut WorkerPool, rows: usize, steps: usize) -> Result<(Block, Arc<Region>), EnvError> {
         let workers = 0..pool.members.len();
         for worker in workers.clone() {
@@ -208,8 +209,8 @@ impl WorkerBatch {
         }
         let mut lost = Vec::new();
         let mut failed = None;
-        for (worker, outcome) in self.pool.command(commands) {
-            match outcome {
+        for (worker, outcome) in self.pool.command(commands).collect::<Vec<_>>() {
+            match outcome.map_err(|error| self.pool.judge(worker, error)) {
                 Ok(_) => {}
                 Err(WorkerError::Failed(e)) => failed = failed.or(Some(e)),
                 Err(WorkerError::Lost(e)) => lost.push((worker, e)),
@@ -229,39 +230,6 @@ impl WorkerBatch {
             self.next[row] += 1;
         }
         Ok(())
-    }
-
-    /// Replays row by row, in all workers at once: messages stay short.
-    fn try_replay(&mut self, running: &[RunningEpisode], limit: Duration) -> Result<Vec<Replayed>, EnvError> {
-        if running.len() != self.next.len() {
-            return Err(EnvError::failed(format!(
-                "{} running episodes do not fit {} rows",
-                running.len(),
-                self.next.len()
-            )));
-        }
-        let (started, mut replayed) = (Instant::now(), vec![Replayed::Restored; running.len()]);
-        let most = self.pool.members.iter().map(|member| member.share().len()).max().unwrap_or(0);
-        for i in 0..most {
-            let left = limit.saturating_sub(started.elapsed());
-            let row_of = |worker: usize| self.pool.members[worker].share().rows().nth(i);
-            let rows: Vec<_> = (0..self.pool.members.len()).filter_map(|w| Some((w, row_of(w)?))).collect();
-            let command = |&(worker, row): &(usize, usize)| {
-                let running = running[row].clone();
-                (worker, Command::Replay { row, running, seconds: left.as_secs_f64() })
-            };
-            let outcomes: Vec<_> = self.pool.command_for(left, rows.iter().map(command).collect()).collect();
-            for ((_, row), (_, outcome)) in rows.into_iter().zip(outcomes) {
-                replayed[row] = match outcome.map_err(WorkerError::into_error)? {
-                    Event::Replayed(replayed) => replayed,
-                    _ => unreachable!("a replay is answered by where it ended"),
-                };
-            }
-        }
-        for ((next, running), replayed) in self.next.iter_mut().zip(running).zip(&replayed) {
-            *next = running.episode + if *replayed == Replayed::Restored { 1 } else { 2 };
-        }
-        Ok(replayed)
     }
 
     fn worker_of(&self, row: usize) -> usize {
@@ -327,8 +295,13 @@ impl BatchEnv for WorkerBatch {
         self.vital(|batch| batch.try_finish_some(finished))
     }
 
-    fn replay(&mut self, running: &[RunningEpisode], limit: Duration) -> Result<Vec<Replayed>, EnvError> {
-        self.vital(|batch| batch.try_replay(running, limit))
+    fn replay(
+        &mut self,
+        running: &[RunningEpisode],
+        limit: Duration,
+        progress: &mut dyn FnMut(usize),
+    ) -> Result<Vec<Replayed>, EnvError> {
+        self.vital(|batch| batch.try_replay(running, limit, progress))
     }
 
     fn call(&mut self, row: usize, name: &str, arguments: &Value) -> Result<Value, EnvError> {
@@ -377,7 +350,7 @@ impl BatchEnv for WorkerBatch {
 
 impl Drop for WorkerBatch {
     fn drop(&mut self) {
-        // Nobody is left to hear a complaint; the workers are ended all the same.
+        // There is no one to return an error to; the workers are ended anyway.
         let _ = self.close();
     }
 }

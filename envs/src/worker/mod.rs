@@ -15,6 +15,7 @@ mod options;
 mod parts;
 mod pool;
 mod replace;
+mod replay;
 mod share;
 mod shared;
 mod sync;

@@ -1,4 +1,4 @@
-//! The workers of a batch: hiring them, ordering a step or a command, and noticing when one is gone.
+//! The workers of a batch: spawning them, ordering a step or a command, and noticing when one is gone.
 
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -23,6 +23,8 @@ pub struct WorkerPool {
     pub spec: String,
     pub run_seed: u64,
     pub deadlines: Deadlines,
+    /// Whether a worker whose environment returns an error in a step or a reset counts as lost, as it will be replaced.
+    pub replaces: bool,
     /// How a word is looked at before sleeping.
     pub spin: SpinPolicy,
     /// How long the learner's waits take.
@@ -39,7 +41,7 @@ pub struct WorkerPool {
 /// A worker's place in the pool.
 pub enum Member {
     Alive(Link),
-    /// Gone for this reason, or not hired yet.
+    /// Gone for this reason, or not spawned yet.
     Lost(Share, EnvError),
 }
 
@@ -126,7 +128,7 @@ impl WorkerPool {
     ) -> impl Iterator<Item = (usize, Result<Event, WorkerError>)> {
         let limit = self.deadlines.command + longer;
         let deadline = Instant::now() + limit;
-        // Announced first, so that somebody is reading when a long command is sent.
+        // Announced first, so that the worker is reading when a long command is sent.
         for (worker, _) in &commands {
             self.board.orders(*worker).announce();
         }
@@ -179,7 +181,7 @@ impl WorkerPool {
         if self.board.answers().failures.any() { self.ask_failures() } else { Ok(()) }
     }
 
-    /// Buries workers that died in a step or are too late.
+    /// Reaps workers that died in a step or are too late.
     fn check_health(&mut self, parts: &[Part], block: &Block) -> Result<(), EnvError> {
         let limit = self.deadlines.step;
         for part in parts {
@@ -190,24 +192,26 @@ impl WorkerPool {
             if self.is_over(part) || !dead && self.clock < begun.at + limit {
                 continue;
             }
-            // What it said before it died tells more than its death.
-            let said = if dead { link.receive(Instant::now()) } else { Err(ReceiveError::TimedOut) };
+            // The last message has more than the death.
+            let last = if dead { link.receive(Instant::now()) } else { Err(ReceiveError::TimedOut) };
             let action = |row| {
                 let t = parts.iter().find(|part| part.rows.contains(&row)).map_or(0, |part| part.t);
                 block.action(t, row).to_string()
             };
-            let outcome = match said {
+            let outcome = match last {
                 Ok(event) => self.accept(part.worker, event).map(drop),
                 Err(error) => Err(self.lose(part.worker, error, limit, &action)),
             };
-            if let Err(WorkerError::Failed(e)) = outcome {
+            if let Err(error) = outcome
+                && let WorkerError::Failed(e) = self.judge(part.worker, error)
+            {
                 return Err(e);
             }
         }
         Ok(())
     }
 
-    /// Receives what the workers have to say that finished a step badly. Some are gone afterwards.
+    /// Receives the errors of workers whose step failed. Some are gone afterwards.
     fn ask_failures(&mut self) -> Result<(), EnvError> {
         self.board.answers().failures.collect();
         let mut first = None;
@@ -217,11 +221,39 @@ impl WorkerPool {
             }
             match self.answer(worker, Instant::now() + EXIT_TIMEOUT, EXIT_TIMEOUT) {
                 Ok(_) => unreachable!("the event of a failure"),
-                Err(WorkerError::Failed(e)) => first = first.or(Some(e)),
-                Err(WorkerError::Lost(_)) => {}
+                Err(error) => {
+                    if let WorkerError::Failed(e) = self.judge(worker, error) {
+                        first = first.or(Some(e));
+                    }
+                }
             }
         }
         first.map_or(Ok(()), Err)
+    }
+
+    /// An environment's error in a step or a reset is the loss of its worker, where lost workers are replaced.
+    pub fn judge(&mut self, worker: usize, error: WorkerError) -> WorkerError {
+        if self.replaces { self.count_as_loss(worker, error) } else { error }
+    }
+
+    /// Makes an environment's error the loss of its worker, which ends.
+    pub fn count_as_loss(&mut self, worker: usize, error: WorkerError) -> WorkerError {
+        match error {
+            WorkerError::Failed(e @ EnvError::Row { .. }) => {
+                self.end(worker, e.clone());
+                WorkerError::Lost(e)
+            }
+            error => error,
+        }
+    }
+
+    /// Ends a worker that cannot go on for this reason.
+    fn end(&mut self, worker: usize, why: EnvError) {
+        if let Member::Alive(link) = &self.members[worker] {
+            self.board.orders(worker).announce();
+            link.send(Command::Close);
+        }
+        self.dismiss(worker, why);
     }
 
     /// Waits for a worker's next event; a worker that fails to send one is gone afterwards.
@@ -236,7 +268,7 @@ impl WorkerPool {
         }
     }
 
-    /// Takes in what a worker says; one that says why it ends is gone afterwards.
+    /// Takes in an event of a worker; one that reports why it ends is gone afterwards.
     fn accept(&mut self, worker: usize, event: Event) -> Result<Event, WorkerError> {
         match event {
             Event::Failed(e) => Err(WorkerError::Failed(e)),
@@ -248,7 +280,7 @@ impl WorkerPool {
         }
     }
 
-    /// Buries a worker that ends by itself for a reason that is known already.
+    /// Reaps a worker that ends by itself for a reason that is known already.
     fn dismiss(&mut self, worker: usize, why: EnvError) {
         if let Member::Alive(link) = &self.members[worker] {
             let _ = link.reap(&self.zygote, ReceiveError::Closed, EXIT_TIMEOUT);
@@ -256,7 +288,7 @@ impl WorkerPool {
         self.members[worker] = Member::Lost(self.members[worker].share().clone(), why);
     }
 
-    /// Buries a worker that is dead or too late, and says all that is known about it.
+    /// Reaps a worker that is dead or too late, and returns all that is known about it.
     fn lose(
         &mut self,
         worker: usize,
@@ -266,7 +298,7 @@ impl WorkerPool {
     ) -> WorkerError {
         let Member::Alive(link) = &self.members[worker] else { unreachable!("it was alive a moment ago") };
         let (share, pid) = (link.share.clone(), link.process.pid());
-        // Read before the burial, after which nobody writes it any more.
+        // Read before the place is given to another worker.
         let place = self.board.slot(worker).place();
         let error = match link.reap(&self.zygote, error, limit) {
             Ok(how) => WorkerError::Lost(EnvError::Lost {
@@ -284,7 +316,7 @@ impl WorkerPool {
         error
     }
 
-    /// Ends all workers, in order where they follow; the first complaint.
+    /// Ends all workers, in order where they obey; the first error.
     pub fn close(&mut self) -> Result<(), EnvError> {
         let mut outcome = Ok(());
         for (worker, member) in self.members.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! Lost workers are replaced, and their rows go on.
+//! Lost workers are replaced, and their rows continue.
 
 use super::OnWorkerLoss;
 use super::batch::{WorkerBatch, first_line, same_spaces};
@@ -10,7 +10,7 @@ use crate::{EnvError, Episode};
 impl WorkerBatch {
     /// Replaces a worker that was lost in a step.
     ///
-    /// What it did in the steps that are not finished counts for nothing. The running episodes of all its active rows are
+    /// What it did in the steps that are not finished is discarded. The running episodes of all its active rows are
     /// cut off where they stood last; a row that rests or has just begun an episode is put back to its beginning.
     pub(super) fn replace(&mut self, worker: usize, loss: EnvError) -> Result<(), EnvError> {
         let (mut episodes, mut begun, mut cut) = (Vec::new(), Vec::new(), Vec::new());
@@ -48,7 +48,7 @@ impl WorkerBatch {
         self.respawn(worker, loss, &episodes, &begun)
     }
 
-    /// Hires a worker in the place of a lost one and resets rows, those of each entry of `begun` writing the observation of
+    /// Spawns a worker in the place of a lost one and resets rows, those of each entry of `begun` writing the observation of
     /// its time, as often as allowed.
     pub(super) fn respawn(
         &mut self,
@@ -65,13 +65,15 @@ impl WorkerBatch {
             self.losses.push(first_line(&loss));
             match self.start_again(worker, episodes.to_vec(), begun) {
                 Ok(()) => return Ok(()),
-                Err(WorkerError::Failed(e)) => return Err(e),
-                Err(WorkerError::Lost(e)) => loss = e,
+                Err(error) => match self.pool.judge(worker, error) {
+                    WorkerError::Failed(e) => return Err(e),
+                    WorkerError::Lost(e) => loss = e,
+                },
             }
         }
     }
 
-    fn start_again(
+    pub(super) fn start_again(
         &mut self,
         worker: usize,
         episodes: Vec<u64>,

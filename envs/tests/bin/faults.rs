@@ -56,6 +56,7 @@ fn run(zygote: &Zygote, registry: &Registry, arguments: &[&str]) {
             equal::replay(zygote, registry);
             equal::replay_elsewhere(zygote, registry);
         }
+        ["replay-lost", fault] => equal::replay_lost(zygote, fault),
         ["infos"] => equal::infos(zygote, registry),
         ["pictures"] => equal::pictures(zygote, registry),
         ["calls"] => equal::calls(zygote, registry),

@@ -2,10 +2,11 @@
 
 use phalanx_envs::{
     BatchEnv, EnvSpec, Episode, LocalBatch, Registry, Replayed, RunningEpisode, WorkerBatch, WorkerOptions,
-    Zygote,
+    Zygote, episode_seed,
 };
 use serde_json::{Value, json};
 
+use crate::loss::once;
 use crate::{act, final_observation, observation, spec, within};
 
 const ROWS: usize = 11;
@@ -84,7 +85,7 @@ pub fn replay_elsewhere(zygote: &Zygote, registry: &Registry) {
     let mut batches = [0, 2, 8].map(|workers| {
         let limit = json!({ "limit": 4, "edge": 1.2 });
         let mut batch = make(zygote, registry, &limit, workers);
-        let replayed = batch.replay(&running, std::time::Duration::from_mins(1)).unwrap();
+        let replayed = batch.replay(&running, std::time::Duration::from_mins(1), &mut |_| ()).unwrap();
         assert!(
             replayed
                 .iter()
@@ -122,7 +123,7 @@ pub fn replay(zygote: &Zygote, registry: &Registry) {
         }
         first.block().carry_over(STEPS);
         let mut second = make(zygote, registry, &json!({ "limit": 9, "edge": 1.2 }), to);
-        second.replay(&running, std::time::Duration::from_mins(1)).unwrap();
+        second.replay(&running, std::time::Duration::from_mins(1), &mut |_| ()).unwrap();
         for t in 0..STEPS {
             for row in 0..ROWS {
                 assert_eq!(observation(first.block(), t, row), observation(second.block(), t, row));
@@ -133,6 +134,39 @@ pub fn replay(zygote: &Zygote, registry: &Registry) {
             }
         }
     }
+}
+
+/// The worker of one of four rows is lost in the replay, or its environment fails: this row begins its next episode, the others are
+/// restored, under a policy that replaces no workers.
+pub fn replay_lost(zygote: &Zygote, fault: &str) {
+    const ROWS: usize = 4;
+    let running = vec![RunningEpisode { continuous: vec![0.5; 6], ..RunningEpisode::default() }; ROWS];
+    let mut options = within(30.0);
+    if fault == "hang" {
+        options.command_deadline = 0.2;
+    }
+    let params = json!({ "fault": fault, "phase": "step", "at": 3, "once": once() });
+    let mut batch = crate::batch(zygote, &params, ROWS, 2, &options);
+    let mut counts = Vec::new();
+    let limit = std::time::Duration::from_secs(8);
+    let replayed = batch.replay(&running, limit, &mut |rows| counts.push(rows)).unwrap();
+    assert_eq!(counts.last(), Some(&ROWS), "{counts:?}");
+    for t in 0..2 {
+        for (row, replayed) in replayed.iter().enumerate() {
+            let (episode, step) = match replayed {
+                Replayed::Restored => (0, 6 + t),
+                Replayed::BeganAnew(_) => (1, t),
+            };
+            let seed = episode_seed(7, row, episode) % 1_000_000;
+            assert_eq!(observation(batch.block(), t, row)[1..], [step as f32, seed as f32], "row {row}");
+        }
+        act(batch.block(), t, 0);
+        batch.step(t).unwrap();
+    }
+    let anew: Vec<_> = replayed.iter().filter(|replayed| **replayed != Replayed::Restored).collect();
+    assert_eq!(anew.len(), 1, "{replayed:?}");
+    println!("{anew:?}");
+    batch.close().unwrap();
 }
 
 /// What environments tell of their episodes is told once, and is the same for any number of workers.

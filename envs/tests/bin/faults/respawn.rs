@@ -102,8 +102,10 @@ pub fn at_most(zygote: &Zygote) {
 
 /// A worker is lost in a reset of all rows, and another in an episode's end within a step.
 pub fn in_reset(zygote: &Zygote) {
-    for (at, lost_in_step) in [(0, false), (1, true)] {
-        let params = json!({ "fault": "abort", "phase": "reset", "at": at, "once": once(), "limit": 2 });
+    for (fault, at, lost_in_step) in
+        [("abort", 0, false), ("abort", 1, true), ("error", 0, false), ("error", 1, true)]
+    {
+        let params = json!({ "fault": fault, "phase": "reset", "at": at, "once": once(), "limit": 2 });
         let mut batch = batch(zygote, &params, 4, 2, &respawning(1));
         batch.reset(None).unwrap();
         assert_eq!(batch.losses().len(), usize::from(!lost_in_step));

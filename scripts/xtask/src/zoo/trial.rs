@@ -182,7 +182,7 @@ mod tests {
         assert_eq!(verdict(&printed("warning: a\nnote: b\n  warning: c\n")), "passes, 2 warnings");
         assert_eq!(verdict(&printed("it keeps the contract\n")), "passes");
         assert_eq!(
-            begun_anew("3 of 8 rows begin a new episode; row 2, because …\n"),
+            begun_anew("3 of 8 rows begin a new episode:\n  row 2: …\n"),
             "yes; 3 of 8 rows begin a new episode"
         );
         assert_eq!(begun_anew("goes on after step 4096\n"), "yes");

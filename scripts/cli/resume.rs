@@ -1,0 +1,45 @@
+//! Messages about the episodes that a resumed run could not restore.
+
+/// How many of `rows` rows begin a new episode, then a line for each kind of reason with its rows. Reasons are of one kind when they
+/// differ in numbers alone; the first row's is printed.
+pub(super) fn replay_notes(anew: &[(usize, String)], rows: usize) -> Vec<String> {
+    if anew.is_empty() {
+        return Vec::new();
+    }
+    let kind = |reason: &str| reason.replace(|c: char| c.is_ascii_digit(), "");
+    let mut groups: Vec<(String, &str, Vec<String>)> = Vec::new();
+    for (row, reason) in anew {
+        match groups.iter_mut().find(|(known, ..)| *known == kind(reason)) {
+            Some((.., rows)) => rows.push(row.to_string()),
+            None => groups.push((kind(reason), reason, vec![row.to_string()])),
+        }
+    }
+    let mut notes = vec![format!("{} of {rows} rows begin a new episode:", anew.len())];
+    notes.extend(groups.iter().map(|(_, reason, rows)| match &rows[..] {
+        [row] => format!("  row {row}: {reason}"),
+        [first, ..] => format!("  rows {}; row {first}: {reason}", rows.join(", ")),
+        [] => unreachable!("a group has a row"),
+    }));
+    notes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reasons_of_one_kind_share_a_line() {
+        let anew = [
+            (0, "its replay ended at step 3 of 9".to_owned()),
+            (2, "its replay failed: row 2".to_owned()),
+            (5, "its replay ended at step 12 of 40".to_owned()),
+        ];
+        let expected = [
+            "3 of 8 rows begin a new episode:",
+            "  rows 0, 5; row 0: its replay ended at step 3 of 9",
+            "  row 2: its replay failed: row 2",
+        ];
+        assert_eq!(replay_notes(&anew, 8), expected);
+        assert!(replay_notes(&[], 8).is_empty());
+    }
+}
