@@ -1,8 +1,8 @@
-//! As many workers as pay.
+//! The number of workers.
 
 use std::thread::available_parallelism;
 
-use super::{WorkerBatch, WorkerOptions, Workers, Zygote};
+use super::{OnWorkerLoss, WorkerBatch, WorkerOptions, Workers, Zygote};
 use crate::{BatchEnv, EnvError, EnvSpec, LocalBatch, Registry};
 
 /// What handing a batch step to workers and back costs, in seconds: twice what was measured for two workers on two cores.
@@ -21,13 +21,13 @@ pub struct Chosen {
     pub why: String,
 }
 
-/// A batch of `rows` environments over a block of `steps` steps, with as many workers as the options ask for.
+/// A batch of `rows` environments over a block of `steps` steps, with the number of workers in the options.
 ///
 /// [`Workers::Auto`] times the environment once in a worker of its own, never in this process. Without a zygote
-/// there are no workers.
+/// there are no workers; with [`OnWorkerLoss::Respawn`] there is at least one.
 ///
 /// # Errors
-/// As [`LocalBatch::new`] and [`WorkerBatch::new`]; [`EnvError::Workers`] when workers are asked for and there is no
+/// As [`LocalBatch::new`] and [`WorkerBatch::new`]; [`EnvError::Workers`] when workers are requested and there is no
 /// zygote.
 pub fn batch(
     zygote: Option<&Zygote>,
@@ -38,22 +38,28 @@ pub fn batch(
     run_seed: u64,
     options: &WorkerOptions,
 ) -> Result<Chosen, EnvError> {
+    let respawns = options.on_worker_loss != OnWorkerLoss::Fail;
     let (workers, why) = match (options.workers, zygote) {
-        (Workers::Count(0), _) => (0, "as asked for".to_owned()),
+        (Workers::Count(0), _) if respawns => {
+            (0, "as requested; without workers `on_worker_loss: respawn` has no effect".to_owned())
+        }
+        (Workers::Count(0), _) => (0, "as requested".to_owned()),
         (Workers::Auto, None) => (0, "no worker can be forked here".to_owned()),
         (Workers::Count(_), None) => {
             return Err(EnvError::Workers("none can be forked here: use 0".to_owned()));
         }
         (Workers::Count(n), Some(_)) if n > rows => {
-            (rows, format!("{n} were asked for, one for each row at most"))
+            (rows, format!("{n} were requested, one for each row at most"))
         }
-        (Workers::Count(n), Some(_)) => (n, "as asked for".to_owned()),
+        (Workers::Count(n), Some(_)) => (n, "as requested".to_owned()),
         (Workers::Auto, Some(zygote)) => {
             let mut probe = WorkerBatch::new(zygote, spec, 1, 1, run_seed, 1, options)?;
             let seconds = probe.time(TIMING)?;
             probe.close()?;
             let cores = available_parallelism().map_or(1, usize::from);
             let workers = pays(seconds * rows as f64, cores.min(rows));
+            // Only a worker can be replaced.
+            let workers = if respawns { workers.max(1) } else { workers };
             (workers, format!("one step of one row takes {:.1} µs, with {cores} cores", seconds * 1e6))
         }
     };

@@ -146,6 +146,11 @@ pub fn auto(zygote: &Zygote, registry: &Registry) {
     assert_eq!(choose(1000.0, 8, Workers::Count(0)), 0);
     assert_eq!(choose(0.0, 8, Workers::Count(3)), 3);
     assert_eq!(choose(0.0, 2, Workers::Count(3)), 2);
+    // A worker that can be replaced, though the environment costs nothing.
+    let options = WorkerOptions { workers: Workers::Auto, ..crate::respawning(1) };
+    let free = spec(&json!({ "busy": 0.0 }));
+    let chosen = phalanx_envs::batch(Some(zygote), registry, &free, 8, 4, 7, &options).unwrap();
+    assert_eq!(chosen.workers, 1);
     let auto = WorkerOptions::default();
     let alone =
         phalanx_envs::batch(None, registry, &spec(&json!({ "busy": 1000.0 })), 8, 4, 7, &auto).unwrap();
