@@ -18,7 +18,7 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
 use jiff::Zoned;
-use phalanx_algorithms::Checkpoints;
+use phalanx_algorithms::{Checkpoints, LogError};
 use phalanx_envs::Registry;
 
 use crate::config::{self, Config, ConfigError};
@@ -216,10 +216,15 @@ impl Log {
     /// Adds an entry.
     ///
     /// # Errors
-    /// [`RunError::File`].
-    pub fn write(&mut self, text: &str) -> Result<(), RunError> {
+    /// [`LogError`].
+    pub fn write(&mut self, text: &str) -> Result<(), LogError> {
         let entry = format!("{} {text}\n", Zoned::now().strftime("%Y-%m-%d %H:%M:%S"));
-        self.file.write_all(entry.as_bytes()).map_err(file("write", &self.path))
+        let path = || self.path.clone();
+        self.file.write_all(entry.as_bytes()).map_err(|source| LogError {
+            action: "write",
+            path: path(),
+            source,
+        })
     }
 }
 

@@ -172,6 +172,25 @@ fn a_damaged_checkpoint_is_passed_over_and_what_it_led_to_forgotten() {
 }
 
 #[test]
+fn a_deviation_that_runs_away_is_warned_about_once_and_bounded() {
+    let place = Place::new();
+    let sets = ["env=Pendulum-v1", "algorithm.ppo.entropy_coefficient=1", "algorithm.ppo.learning_rate=0.1"];
+    let sets: Vec<&str> = sets.iter().chain(&["network.max_std=50"]).flat_map(|set| ["--set", set]).collect();
+    let output = place.succeed(&[&["train", "small.yaml", "--workers", "0"], &sets[..]].concat());
+    // An update is 8 gradient steps of 0.1: e^0.8 = 2.2 at first, e^2.4 = 11 after the third, less than 10 times Pendulum's ±2 until
+    // the fourth, and 50 from the sixth on.
+    let most: Vec<f64> =
+        metrics(&place.runs()[0]).iter().map(|record| record["action_std_max"].as_f64().unwrap()).collect();
+    assert!((most[0] - 2.2255).abs() < 0.1, "{most:?}");
+    assert!(most[5..].iter().all(|std| (std - 50.0).abs() < 1e-4), "{most:?}");
+    let warning = "warning: the policy's standard deviation runs away: it is 22.";
+    for said in [text(&output.stderr), fs::read_to_string(place.runs()[0].join("log.txt")).unwrap()] {
+        assert_eq!(said.matches("runs away").count(), 1, "{said}");
+        assert!(said.contains(warning) && said.contains("after 1024 steps"), "{said}");
+    }
+}
+
+#[test]
 fn a_run_ends_when_its_return_is_reached() {
     let place = Place::new();
     place.succeed(&["train", "small.yaml", "--set", "stop_at_return=15", "--set", "steps=1_000_000"]);

@@ -3,6 +3,7 @@
 //! - `config`: configurations, good and bad, and the messages about them.
 //! - `cli`: the binary's commands, output and exit codes.
 //! - `details`: docs/ppo.md and the code say the same.
+//! - `fallible`: no call of libtorch panics.
 //! - `providers`: environments in other languages, as the README has them.
 //! - `place`: a folder in which the binary trains.
 //! - `runs`: whole trainings by the binary: what they leave, and how they go on.
@@ -14,6 +15,7 @@
 mod cli;
 mod config;
 mod details;
+mod fallible;
 mod place;
 mod providers;
 mod runs;

@@ -95,9 +95,12 @@ impl Agent {
     }
 
     /// Shows the networks the observations of a rollout, as they saw them when they acted.
-    pub fn load(&mut self, block: &Block, rollout: &Rollout) {
+    ///
+    /// # Errors
+    /// [`AgentError::Torch`].
+    pub fn load(&mut self, block: &Block, rollout: &Rollout) -> Result<(), AgentError> {
         let normalizer = self.normalizer.as_ref().map(Normalizer::freeze);
-        self.network.load(rollout.observations(block), normalizer.as_ref());
+        self.network.load(rollout.observations(block), normalizer.as_ref())
     }
 
     /// Values of the final observations of the steps `index` (as t·N + row), in reward units.

@@ -14,6 +14,9 @@ pub enum AgentError {
         /// Why not.
         reason: String,
     },
+    /// Settings that contradict each other.
+    #[error("{0}")]
+    Settings(String),
     /// libtorch refused.
     #[error("libtorch: {0}")]
     Torch(#[from] tch::TchError),

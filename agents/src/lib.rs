@@ -13,6 +13,7 @@ mod error;
 mod network;
 mod normalizer;
 mod observations;
+mod orthogonal;
 mod plan;
 mod random;
 mod rollout;

@@ -1,7 +1,11 @@
 //! Settings of networks and normalisers, as they stand in a config.
 
+use std::ops::RangeInclusive;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use crate::AgentError;
 
 /// Shape of the actor and the critic.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -22,6 +26,12 @@ pub struct NetworkSettings {
     /// Initial standard deviation of a Gaussian policy, in units of the action.
     #[schemars(extend("exclusiveMinimum" = 0.0))]
     pub initial_std: f64,
+    /// Least standard deviation of a Gaussian policy, in units of the action: training does not make it smaller.
+    #[schemars(extend("exclusiveMinimum" = 0.0))]
+    pub min_std: f64,
+    /// Largest standard deviation of a Gaussian policy, in units of the action: training does not make it larger.
+    #[schemars(extend("exclusiveMinimum" = 0.0))]
+    pub max_std: f64,
 }
 
 impl Default for NetworkSettings {
@@ -33,7 +43,25 @@ impl Default for NetworkSettings {
             shared: false,
             output_gain: 0.01,
             initial_std: 1.0,
+            min_std: 1e-6,
+            max_std: 1e6,
         }
+    }
+}
+
+impl NetworkSettings {
+    /// Logarithms of `min_std` and `max_std`.
+    ///
+    /// # Errors
+    /// [`AgentError::Settings`] where `initial_std` does not lie between them.
+    pub fn log_std_bounds(&self) -> Result<RangeInclusive<f32>, AgentError> {
+        let Self { initial_std, min_std, max_std, .. } = *self;
+        if (min_std..=max_std).contains(&initial_std) && min_std > 0.0 {
+            return Ok(min_std.ln() as f32..=max_std.ln() as f32);
+        }
+        Err(AgentError::Settings(format!(
+            "network.initial_std ({initial_std}) must lie between network.min_std ({min_std}) and network.max_std ({max_std})"
+        )))
     }
 }
 

@@ -130,8 +130,9 @@ impl Collector {
                 "row {row}: an episode is longer than rollout.max_length; raise it to the environment's time limit"
             )));
         }
-        self.log.take_in(self.batch.block(), &self.rollout);
         collected.infos = self.batch.take_infos()?;
+        // Last, as nothing fails after it: where something did, the log is that of the iterations before.
+        self.log.take_in(self.batch.block(), &self.rollout);
         collected.transitions = self.rollout.transitions().len();
         Ok(collected)
     }

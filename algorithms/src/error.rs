@@ -34,6 +34,9 @@ pub enum AlgorithmError {
         /// Why.
         source: Box<AlgorithmError>,
     },
+    /// An update or a restoration failed earlier, and left a state that is neither the one before nor the one after.
+    #[error("an update or a restoration failed: this training cannot go on, but from a checkpoint")]
+    HalfChanged,
     /// Settings that contradict each other or the environment.
     #[error("{0}")]
     Settings(String),

@@ -2,6 +2,7 @@
 
 mod checkpoints;
 mod collect;
+mod deviation;
 mod digits;
 mod episodes;
 mod error;
@@ -17,6 +18,7 @@ mod trainer;
 
 pub use checkpoints::{Checkpoints, Found, Which};
 pub use collect::{Collected, Collector};
+pub use deviation::DeviationWatch;
 pub use digits::digits;
 pub use episodes::EpisodeLog;
 pub use error::AlgorithmError;

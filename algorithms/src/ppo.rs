@@ -91,7 +91,7 @@ impl BatchPpo {
         let held = rollout.transitions();
         check_observations(block, rollout, &held)?;
         // 1. What the networks saw, under the statistics of the rollout.
-        agent.load(block, rollout);
+        agent.load(block, rollout)?;
         // 2. Values of all observations in one pass.
         // P11
         let value = agent.network_mut().infer_loaded(Tower::Critic, None)?;

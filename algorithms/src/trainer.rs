@@ -61,8 +61,8 @@ pub struct Trainer {
     action: Generator,
     evaluation: Option<Box<dyn BatchEnv>>,
     progress: Progress,
-    /// Whether an update failed, which may have changed the agent in part.
-    half_updated: bool,
+    /// Whether an update or a restoration failed, which may have changed the state in part: it is nothing to go on from.
+    half_changed: bool,
 }
 
 /// How far a training has come.
@@ -114,7 +114,7 @@ impl Trainer {
             action: stream(seed, "action"),
             evaluation,
             progress: Progress::default(),
-            half_updated: false,
+            half_changed: false,
             settings,
         })
     }
@@ -143,9 +143,9 @@ impl Trainer {
     /// handing each iteration's record to `log`.
     ///
     /// # Errors
-    /// What goes wrong. The state after the last whole iteration has been saved then, if the disk allows; after an update that
-    /// failed there is no such state, and what there is lies, with the rollout, in a file that no run goes on from:
-    /// [`AlgorithmError::Stopped`].
+    /// What goes wrong. The state after the last whole iteration has been saved then, if the disk allows; after an update or a
+    /// restoration that failed there is no such state, and what there is lies, with the rollout, in a file that no run goes on
+    /// from: [`AlgorithmError::Stopped`].
     pub fn run(
         &mut self,
         checkpoints: &Checkpoints,
@@ -153,7 +153,7 @@ impl Trainer {
         stop: &dyn Fn() -> bool,
     ) -> Result<Outcome, AlgorithmError> {
         let result = self.run_on(checkpoints, log, stop);
-        if self.half_updated
+        if self.half_changed
             && let Err(error) = result
         {
             let mut checkpoint = self.save();
@@ -173,6 +173,7 @@ impl Trainer {
         log: &mut dyn FnMut(&Record) -> Result<(), AlgorithmError>,
         stop: &dyn Fn() -> bool,
     ) -> Result<Outcome, AlgorithmError> {
+        self.check_whole()?;
         while !self.is_finished() {
             let before = self.progress.step;
             let mut record = self.iterate()?;
@@ -214,8 +215,8 @@ impl Trainer {
             record.push(format!("evaluation_info/{name}"), mean);
         }
         if is_best(mean, self.progress.best) {
-            self.progress.best = Some(mean);
-            checkpoints.save_best(&self.save())?;
+            let before = self.progress.best.replace(mean);
+            checkpoints.save_best(&self.save()).inspect_err(|_| self.progress.best = before)?;
         }
         Ok(())
     }
@@ -224,8 +225,9 @@ impl Trainer {
     ///
     /// # Errors
     /// What goes wrong. When the environments fail, the trainer stands where it stood before the call, but its
-    /// environments do not.
+    /// environments do not. [`AlgorithmError::HalfChanged`] after an update or a restoration that failed.
     pub fn iterate(&mut self) -> Result<Record, AlgorithmError> {
+        self.check_whole()?;
         let start = Instant::now();
         let action = self.action.clone();
         let collected = self
@@ -234,10 +236,10 @@ impl Trainer {
             .inspect_err(|_| self.action = action)?;
         let updating = Instant::now();
         let share = self.progress.step as f64 / self.settings.steps as f64;
-        let block = self.collector.batch().block();
-        self.half_updated = true;
-        let metrics = self.ppo.update(&mut self.agent, block, self.collector.rollout(), share)?;
-        self.half_updated = false;
+        let metrics = self.change(|trainer| {
+            let Self { agent, ppo, collector, .. } = trainer;
+            ppo.update(agent, collector.batch().block(), collector.rollout(), share)
+        })?;
         let times = Times {
             stepping: collected.stepping,
             inferring: collected.inferring,
@@ -251,6 +253,21 @@ impl Trainer {
             record.push(format!("info/{name}"), mean);
         }
         Ok(record)
+    }
+
+    /// Calls `change`, whose error, whatever it is, leaves a state that is neither the one before nor the one after.
+    fn change<T>(
+        &mut self,
+        change: impl FnOnce(&mut Self) -> Result<T, AlgorithmError>,
+    ) -> Result<T, AlgorithmError> {
+        self.half_changed = true;
+        let value = change(self)?;
+        self.half_changed = false;
+        Ok(value)
+    }
+
+    fn check_whole(&self) -> Result<(), AlgorithmError> {
+        if self.half_changed { Err(AlgorithmError::HalfChanged) } else { Ok(()) }
     }
 
     fn record(&self, transitions: usize, metrics: &UpdateMetrics, times: &Times, took: Duration) -> Record {
@@ -280,6 +297,12 @@ impl Trainer {
             ("seconds_updating", times.updating.as_secs_f64() - metrics.seconds_advantage),
         ] {
             record.push(name, value);
+        }
+        let log_std = self.agent.network().log_std();
+        if !log_std.is_empty() {
+            let std = || log_std.iter().map(|log_std| f64::from(log_std.exp()));
+            record.push("action_std_mean", std().sum::<f64>() / log_std.len() as f64);
+            record.push("action_std_max", std().fold(0.0, f64::max));
         }
         record
     }
@@ -318,16 +341,18 @@ impl Trainer {
         limit: Duration,
         progress: &mut dyn FnMut(usize),
     ) -> Result<Vec<(usize, String)>, AlgorithmError> {
-        self.agent.restore(checkpoint)?;
-        self.ppo.restore(checkpoint)?;
-        self.action = checkpoint.state("action")?;
-        self.progress = checkpoint.state("progress")?;
-        let log = EpisodeLog::restore(checkpoint, self.settings.rows)?;
-        let anew = self.collector.resume(log, limit, progress)?;
-        for &(row, _) in &anew {
-            self.ppo.begin_episode(row);
-        }
-        Ok(anew)
+        self.change(|trainer| {
+            trainer.agent.restore(checkpoint)?;
+            trainer.ppo.restore(checkpoint)?;
+            trainer.action = checkpoint.state("action")?;
+            trainer.progress = checkpoint.state("progress")?;
+            let log = EpisodeLog::restore(checkpoint, trainer.settings.rows)?;
+            let anew = trainer.collector.resume(log, limit, progress)?;
+            for &(row, _) in &anew {
+                trainer.ppo.begin_episode(row);
+            }
+            Ok(anew)
+        })
     }
 
     /// Ends the environments and their processes.
@@ -377,7 +402,92 @@ pub fn evaluation_seed(seed: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use phalanx_agents::AgentError;
+    use phalanx_envs::{LocalBatch, Registry};
+
     use super::*;
+    use crate::{StepsRollout, Which};
+
+    fn trainer() -> Trainer {
+        let settings = TrainSettings {
+            rows: 2,
+            steps: 64,
+            stop_at_return: None,
+            seed: 1,
+            device: Device::Cpu,
+            rollout: RolloutSettings::Steps(StepsRollout { steps: 8 }),
+            network: NetworkSettings { hidden: vec![4], ..NetworkSettings::default() },
+            normalize: NormalizeSettings::default(),
+            ppo: PpoSettings { minibatch: Some(8), ..PpoSettings::default() },
+            evaluation: EvaluationSettings { every: 0, episodes: 0, env: None },
+            checkpoint_every: 0,
+        };
+        let make = |_: Option<&EnvSpec>, rows, steps, seed| {
+            let spec = EnvSpec::named("CartPole-v1");
+            Ok(Box::new(LocalBatch::new(&Registry::standard(), &spec, rows, steps, seed)?)
+                as Box<dyn BatchEnv>)
+        };
+        Trainer::new(settings, &make).expect("a training")
+    }
+
+    /// Whatever went wrong, what it left in half is saved as `failed` alone, and nothing goes on from it.
+    #[test]
+    fn no_error_leaves_half_a_change_to_go_on_from() {
+        let entry = || AgentError::Entry { name: "adam.mean".into(), reason: "is missing".into() };
+        let errors = [
+            AlgorithmError::Agent(AgentError::Torch(tch::TchError::Torch("out of memory".into()))),
+            AlgorithmError::Agent(entry()),
+            AlgorithmError::Env(EnvError::failed("the bearing is worn out")),
+            AlgorithmError::Settings("contradictory".into()),
+            AlgorithmError::Shape { what: "rewards and values", left: 1, right: 2 },
+            AlgorithmError::NotFinite {
+                what: "loss".into(),
+                value: f64::NAN,
+                place: "gradient step 2".into(),
+            },
+        ];
+        for error in errors {
+            let (mut trainer, folder) = (trainer(), tempfile::tempdir().expect("a folder"));
+            let checkpoints = Checkpoints::new(folder.path(), 2);
+            trainer.iterate().expect("an iteration");
+            let message = error.to_string();
+            let half = |trainer: &mut Trainer| -> Result<(), AlgorithmError> {
+                trainer.agent.network_mut().change(|parameters, _| {
+                    parameters[0] = 123.0;
+                    Ok(())
+                })?;
+                Err(error)
+            };
+            assert_eq!(trainer.change(half).expect_err("an error").to_string(), message);
+            for finished in [false, true] {
+                if finished {
+                    trainer.progress.step = trainer.settings.steps;
+                }
+                let error = trainer.run(&checkpoints, &mut |_| Ok(()), &|| false).expect_err("half a state");
+                let AlgorithmError::Stopped { path, source } = error else { panic!("{error}") };
+                assert!(matches!(*source, AlgorithmError::HalfChanged), "{source}");
+                let mut parameters = vec![0.0; trainer.agent.network().parameters().len()];
+                let failed = Checkpoint::load(&path).expect("a file");
+                failed.copy_vector("parameters", &mut parameters).expect("parameters");
+                assert_eq!(parameters[0], 123.0);
+                let none = checkpoints.load(Which::Latest).expect_err("nothing to go on from").to_string();
+                assert!(none.ends_with("holds no checkpoint yet"), "{none}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_checkpoint_that_could_be_restored_in_part_only_is_nothing_to_go_on_from() {
+        let mut trainer = trainer();
+        trainer.iterate().expect("an iteration");
+        let whole = trainer.save();
+        let mut part = Checkpoint::new();
+        trainer.agent.save(&mut part);
+        trainer.restore(&part, Duration::from_mins(1), &mut |_| {}).expect_err("it lacks the optimiser");
+        assert!(matches!(trainer.iterate(), Err(AlgorithmError::HalfChanged)));
+        trainer.restore(&whole, Duration::from_mins(1), &mut |_| {}).expect("a whole checkpoint");
+        trainer.iterate().expect("an iteration");
+    }
 
     #[test]
     fn a_return_that_is_not_finite_is_never_the_best() {

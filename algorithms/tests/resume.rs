@@ -6,8 +6,8 @@ use std::time::Duration;
 use phalanx_agents::{Checkpoint, Device, NetworkSettings, NormalizeSettings};
 use phalanx_algorithms::{
     AlgorithmError, Checkpoints, EpisodesRollout, EvaluationSettings, KlPenaltySettings, Objective, Outcome,
-    PpoSettings, Record, RolloutSettings, StepsRollout, TrainSettings, Trainer, Which, checkpoint_step,
-    evaluate,
+    PpoSettings, Record, RolloutSettings, Schedule, StepsRollout, TrainSettings, Trainer, Which,
+    checkpoint_step, evaluate,
 };
 use phalanx_envs::{
     Action, BatchEnv, Env, EnvError, EnvSpec, Episode, LocalBatch, Registry, Row, Space, Step,
@@ -259,6 +259,20 @@ fn a_reward_that_is_not_finite_stops_before_learning_and_leaves_the_rollout() {
     assert!(source.to_string().contains("reward is not finite (NaN) at row 0, time 7"), "{source}");
     assert!(Checkpoint::load(&path).unwrap().array("rollout.observation").is_ok());
     assert!(checkpoints.load(Which::Latest).is_err(), "a spoiled state is no checkpoint to go on from");
+}
+
+/// The loss is finite for the first gradient step, which moves the parameters so far that it is not for the second.
+#[test]
+fn an_update_that_fails_after_a_gradient_step_leaves_no_checkpoint_to_go_on_from() {
+    let mut settings = settings(RolloutSettings::Steps(StepsRollout { steps: 32 }), Objective::default());
+    settings.ppo.learning_rate = Schedule::Constant(1e30);
+    let mut trainer = trainer(&Registry::standard(), &EnvSpec::named("CartPole-v1"), &settings);
+    let folder = tempfile::tempdir().unwrap();
+    let checkpoints = Checkpoints::new(folder.path(), 2);
+    let error = trainer.run(&checkpoints, &mut |_| Ok(()), &|| false).unwrap_err();
+    let AlgorithmError::Stopped { source, .. } = error else { panic!("{error}") };
+    assert!(source.to_string().contains("at gradient step 2"), "{source}");
+    assert!(checkpoints.load(Which::Latest).is_err() && checkpoints.load(Which::Best).is_err());
 }
 
 #[test]

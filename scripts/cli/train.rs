@@ -9,7 +9,8 @@ use std::time::Duration;
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
 use phalanx_algorithms::{
-    AlgorithmError, Console, JsonLines, Logger, Outcome, PpoSettings, Record, TensorBoard, Which,
+    AlgorithmError, Console, DeviationWatch, JsonLines, Logger, Outcome, PpoSettings, Record, TensorBoard,
+    Which,
 };
 use phalanx_envs::contract::action_scale_warning;
 use phalanx_envs::{Chosen, Registry, Workers, Zygote};
@@ -137,6 +138,8 @@ fn train(
     for note in notes.take() {
         say(&note)?;
     }
+    let AlgorithmSettings::Ppo(ppo) = &config.algorithm;
+    let mut deviation = DeviationWatch::new(trainer.batch_mut().action_space(), &config.network, ppo);
     let warning = action_scale_warning(trainer.batch_mut().action_space(), config.network.initial_std);
     if let Some(warning) = warning {
         say(&format!("warning: {warning}"))?;
@@ -181,6 +184,9 @@ fn train(
             json.record(record)?;
             board.record(record)?;
             console.record(record)?;
+            if let Some(warning) = deviation.warning(record) {
+                console.suspend(|| say(&format!("warning: {warning}")))?;
+            }
             Ok(())
         };
         let outcome = trainer.run(&checkpoints, &mut record, &|| stop.exit_code().is_some());

@@ -33,6 +33,7 @@ pub fn check(config: &Config, registry: &Registry) -> Vec<Conflict> {
         minibatch(config),
         length(config),
         trunk(config),
+        deviation(config),
     ];
     conflicts.into_iter().flatten().collect()
 }
@@ -142,6 +143,12 @@ fn length(config: &Config) -> Option<Conflict> {
         config.steps
     );
     Some(conflict(&["steps", "rollout.steps", "rows"], message))
+}
+
+fn deviation(config: &Config) -> Option<Conflict> {
+    let error = config.network.log_std_bounds().err()?;
+    let paths = ["network.initial_std", "network.min_std", "network.max_std"];
+    Some(conflict(&paths, error.to_string()))
 }
 
 fn trunk(config: &Config) -> Option<Conflict> {

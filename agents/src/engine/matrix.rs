@@ -3,7 +3,7 @@
 
 use gemm::{Parallelism, gemm};
 
-/// Numbers `[rows, columns]`, row-major; `transpose` is its transpose.
+/// A view of numbers as a matrix `[rows, columns]`: row-major, or column-major after [`Matrix::transpose`].
 #[derive(Clone, Copy)]
 pub struct Matrix<'a> {
     numbers: &'a [f32],

@@ -11,6 +11,7 @@ mod pictures;
 mod tensors;
 mod tile;
 mod vector;
+mod views;
 
 pub use cpu::Cpu;
 pub use peak::product_speed;

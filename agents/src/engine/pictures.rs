@@ -1,8 +1,9 @@
 //! Convolutions in tensor operations.
+#![deny(clippy::arithmetic_side_effects)] // operators of tensors panic
 
 use tch::{Kind, Tensor, no_grad};
 
-use super::tensors::{Views, activate};
+use super::views::{Views, activate};
 use crate::window::Window;
 use crate::{Activation, AgentError};
 
@@ -33,14 +34,14 @@ impl Convolutions {
     pub fn forward(&self, x: &Tensor) -> Result<Option<Pictures>, AgentError> {
         let Some((first, _)) = self.layers.first() else { return Ok(None) };
         let [height, width, _] = first.picture;
-        let mut x = channels_first(x, first, [height, width]);
+        let mut x = channels_first(x, first, [height, width])?;
         let mut leaves = Vec::new();
         for (window, views) in &self.layers {
-            let leaf = |of: &Tensor| of.detach().set_requires_grad(true);
-            let (weight, bias) = (leaf(&views.weight.0), leaf(&views.bias.0));
-            let kernel = channels_first(&weight, window, [window.kernel; 2]);
+            let leaf = |of: &Tensor| of.f_detach()?.f_set_requires_grad(true);
+            let (weight, bias) = (leaf(&views.weight.0)?, leaf(&views.bias.0)?);
+            let kernel = channels_first(&weight, window, [window.kernel; 2])?;
             let y = x.f_conv2d(&kernel, Some(&bias), [window.stride as i64; 2], [0; 2], [1; 2], 1)?;
-            x = activate(self.activation, &y);
+            x = activate(self.activation, &y)?;
             leaves.extend([weight, bias]);
         }
         let result = x.f_permute([0, 2, 3, 1])?.f_reshape([x.size()[0], -1])?;
@@ -52,7 +53,7 @@ impl Convolutions {
     /// # Errors
     /// What libtorch says.
     pub fn backward(&self, pictures: &Pictures, gradient: &Tensor) -> Result<(), AgentError> {
-        let total = (&pictures.result * gradient).sum(Kind::Float);
+        let total = pictures.result.f_mul(gradient)?.f_sum(Kind::Float)?;
         let gradients = Tensor::f_run_backward(&[total], &pictures.leaves, false, false)?;
         let views = self.layers.iter().flat_map(|(_, views)| [&views.weight.1, &views.bias.1]);
         no_grad(|| {
@@ -65,11 +66,11 @@ impl Convolutions {
 }
 
 /// Rows of numbers as `window` reads them, `[n, …]`, as `[n, channels, height, width]`.
-fn channels_first(x: &Tensor, window: &Window, [height, width]: [usize; 2]) -> Tensor {
+fn channels_first(x: &Tensor, window: &Window, [height, width]: [usize; 2]) -> Result<Tensor, AgentError> {
     let (height, width, channels) = (height as i64, width as i64, window.picture[2] as i64);
-    if window.channels_first {
-        x.view([-1, channels, height, width])
+    Ok(if window.channels_first {
+        x.f_view([-1, channels, height, width])?
     } else {
-        x.view([-1, height, width, channels]).permute([0, 3, 1, 2])
-    }
+        x.f_view([-1, height, width, channels])?.f_permute([0, 3, 1, 2])?
+    })
 }

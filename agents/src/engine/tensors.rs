@@ -3,12 +3,14 @@
 //! All parameters are views of one tensor and all gradients of another: they come and go in one copy each. The pass
 //! backwards is written out: a perceptron needs three operations a layer for it, without a graph to record and walk. That of
 //! convolutions is left to autograd, which has the device's own kernels for it.
+#![deny(clippy::arithmetic_side_effects)] // operators of tensors panic
 
 use phalanx_envs::Elements;
 use tch::{Device, Kind, Tensor, no_grad, with_grad};
 
 use super::Pass;
 use super::pictures::{Convolutions, Pictures};
+use super::views::{Views, activate, activation_backward};
 use crate::bytes::ByteScale;
 use crate::plan::{Layer, Plan, Tower};
 use crate::{Activation, AgentError};
@@ -33,13 +35,13 @@ enum Bytes {
 }
 
 impl Bytes {
-    fn new(scale: &ByteScale, device: Device) -> Self {
-        let tensor = |numbers: &[f32]| Tensor::from_slice(numbers).to_device(device);
-        match scale {
+    fn new(scale: &ByteScale, device: Device) -> Result<Self, AgentError> {
+        let tensor = |numbers: &[f32]| Tensor::f_from_slice(numbers)?.f_to_device(device);
+        Ok(match scale {
             ByteScale::All { low: 0.0, range: 255.0 } => Self::Pixels,
-            ByteScale::All { low, range } => Self::Scaled(tensor(&[*low]), tensor(&[*range])),
-            ByteScale::Each { low, range } => Self::Scaled(tensor(low), tensor(range)),
-        }
+            ByteScale::All { low, range } => Self::Scaled(tensor(&[*low])?, tensor(&[*range])?),
+            ByteScale::Each { low, range } => Self::Scaled(tensor(low)?, tensor(range)?),
+        })
     }
 }
 
@@ -47,14 +49,6 @@ impl Bytes {
 struct Layers {
     convolutions: Convolutions,
     full: Vec<Views>,
-}
-
-/// Views of weight `[filters, width]` and bias `[filters]` and of their gradients.
-pub struct Views {
-    /// Weight and its gradient.
-    pub weight: (Tensor, Tensor),
-    /// Bias and its gradient.
-    pub bias: (Tensor, Tensor),
 }
 
 /// A pass through [`Layers`].
@@ -66,71 +60,72 @@ struct Passed {
 
 impl Tensors {
     /// Networks of `plan` on `device`, with parameters yet to come.
-    pub fn new(plan: &Plan, device: Device) -> Self {
-        let zeros = || Tensor::zeros([plan.len() as i64], (Kind::Float, device));
-        let (flat, gradient) = (zeros(), zeros());
-        let views = |layer: &Layer| {
-            let view = |at: usize, shape: &[i64]| {
-                let view = |of: &Tensor| of.narrow(0, at as i64, shape.iter().product()).view(shape);
-                (view(&flat), view(&gradient))
-            };
-            let (width, filters) = (layer.width() as i64, layer.filters as i64);
-            Views {
-                weight: view(layer.weight().start, &[filters, width]),
-                bias: view(layer.bias().start, &[filters]),
+    ///
+    /// # Errors
+    /// What libtorch says, like in all that follows.
+    pub fn new(plan: &Plan, device: Device) -> Result<Self, AgentError> {
+        let zeros = || Tensor::f_zeros([plan.len() as i64], (Kind::Float, device));
+        let (flat, gradient) = (zeros()?, zeros()?);
+        let layers = |layers: &[Layer]| -> Result<_, AgentError> {
+            let (mut windows, mut full) = (Vec::new(), Vec::new());
+            for layer in layers {
+                let views = Views::new(layer, &flat, &gradient)?;
+                match &layer.window {
+                    Some(window) => windows.push((window.clone(), views)),
+                    None => full.push(views),
+                }
             }
+            Ok(Layers { convolutions: Convolutions::new(windows, plan.activation), full })
         };
-        let layers = |layers: &[Layer]| {
-            let (windows, full): (Vec<&Layer>, Vec<&Layer>) = layers.iter().partition(|l| l.window.is_some());
-            let windows = windows.into_iter().filter_map(|l| Some((l.window.clone()?, views(l))));
-            let convolutions = Convolutions::new(windows.collect(), plan.activation);
-            Layers { convolutions, full: full.into_iter().map(views).collect() }
-        };
-        Self {
-            trunk: layers(&plan.trunk),
-            actor: layers(&plan.actor),
-            critic: layers(&plan.critic),
+        Ok(Self {
+            trunk: layers(&plan.trunk)?,
+            actor: layers(&plan.actor)?,
+            critic: layers(&plan.critic)?,
             activation: plan.activation,
-            bytes: Bytes::new(&plan.bytes, device),
-            input: zeros(),
+            bytes: Bytes::new(&plan.bytes, device)?,
+            input: zeros()?,
             flat,
             gradient,
-        }
+        })
     }
 
     /// Bytes as fractions of their bounds, floats as they are.
-    fn fractions(&self, x: &Tensor) -> Tensor {
-        if x.kind() != Kind::Uint8 {
-            return x.shallow_clone();
+    fn fractions(&self, x: &Tensor) -> Result<Tensor, AgentError> {
+        if x.f_kind()? != Kind::Uint8 {
+            return Ok(x.shallow_clone());
         }
-        let x = x.to_kind(Kind::Float);
-        match &self.bytes {
-            Bytes::Pixels => x / 255.0,
-            Bytes::Scaled(low, range) => (x - low) / range,
-        }
+        let x = x.f_to_kind(Kind::Float)?;
+        Ok(match &self.bytes {
+            Bytes::Pixels => x.f_div_scalar(255.0)?,
+            Bytes::Scaled(low, range) => x.f_sub(low)?.f_div(range)?,
+        })
     }
 
-    fn upload(&self, x: Elements<'_>, width: usize) -> Tensor {
+    fn upload(&self, x: Elements<'_>, width: usize) -> Result<Tensor, AgentError> {
         let tensor = match x {
-            Elements::F32(x) => Tensor::from_slice(x),
-            Elements::U8(x) => Tensor::from_slice(x),
+            Elements::F32(x) => Tensor::f_from_slice(x),
+            Elements::U8(x) => Tensor::f_from_slice(x),
         };
-        tensor.view([-1, width as i64]).to_device(self.flat.device())
+        Ok(tensor?.f_view([-1, width as i64])?.f_to_device(self.flat.device())?)
     }
 
     /// Takes the parameters `[P]` over.
     ///
     /// # Errors
-    /// What libtorch says, like in all that follows.
+    /// What libtorch says.
     pub fn set_parameters(&mut self, parameters: &[f32]) -> Result<(), AgentError> {
-        let source = Tensor::from_slice(parameters);
+        let source = Tensor::f_from_slice(parameters)?;
         no_grad(|| self.flat.f_copy_(&source))?;
         Ok(())
     }
 
     /// Takes the observations `[M, inputs]` over that [`Self::learn`] reads.
-    pub fn load(&mut self, x: Elements<'_>, inputs: usize) {
-        self.input = self.upload(x, inputs);
+    ///
+    /// # Errors
+    /// What libtorch says.
+    pub fn load(&mut self, x: Elements<'_>, inputs: usize) -> Result<(), AgentError> {
+        self.input = self.upload(x, inputs)?;
+        Ok(())
     }
 
     /// What `tower` gives for `x [B, inputs]`, into `out [B, …]`.
@@ -149,8 +144,8 @@ impl Tensors {
             Tower::Critic => &self.critic,
         };
         no_grad(|| {
-            let trunk =
-                self.trunk.forward(self.fractions(&self.upload(x, plan.inputs)), self.activation, true)?;
+            let input = self.fractions(&self.upload(x, plan.inputs)?)?;
+            let trunk = self.trunk.forward(input, self.activation, true)?;
             let passed = layers.forward(trunk.last().shallow_clone(), self.activation, false)?;
             download(passed.last(), out)
         })
@@ -168,13 +163,13 @@ impl Tensors {
         loss: impl FnOnce(&mut S, Pass<'_>),
     ) -> Result<S, AgentError> {
         let (rows, activation) = (index.len(), self.activation);
-        let at = Tensor::from_slice(index).to_device(self.flat.device());
-        let input = self.fractions(&self.input.f_index_select(0, &at)?);
+        let at = Tensor::f_from_slice(index)?.f_to_device(self.flat.device())?;
+        let input = self.fractions(&self.input.f_index_select(0, &at)?)?;
         let (trunk, actor, critic) = with_grad(|| -> Result<_, AgentError> {
             let trunk = self.trunk.forward(input, activation, true)?;
-            let branch = || trunk.last().detach();
-            let actor = self.actor.forward(branch(), activation, false)?;
-            let critic = self.critic.forward(branch(), activation, false)?;
+            let branch = || trunk.last().f_detach();
+            let actor = self.actor.forward(branch()?, activation, false)?;
+            let critic = self.critic.forward(branch()?, activation, false)?;
             Ok((trunk, actor, critic))
         })?;
         let mut outputs = vec![0.0; rows * plan.outputs(Tower::Actor)];
@@ -194,14 +189,14 @@ impl Tensors {
         };
         loss(&mut sums, pass);
         let shared = !plan.trunk.is_empty();
-        let d_outputs = self.upload(Elements::F32(&d_outputs), plan.outputs(Tower::Actor));
+        let d_outputs = self.upload(Elements::F32(&d_outputs), plan.outputs(Tower::Actor))?;
         let from_actor = self.actor.backward(&actor, d_outputs, activation, shared)?;
-        let d_value = self.upload(Elements::F32(&d_value), 1);
+        let d_value = self.upload(Elements::F32(&d_value), 1)?;
         let from_critic = self.critic.backward(&critic, d_value, activation, shared)?;
         if let (Some(a), Some(c)) = (from_actor, from_critic) {
-            let mut common = a + c;
+            let mut common = a.f_add(&c)?;
             if !self.trunk.full.is_empty() {
-                common = derivative(activation, &common, trunk.last());
+                common = activation_backward(activation, &common, trunk.last())?;
             }
             self.trunk.backward(&trunk, common, activation, false)?;
         }
@@ -213,25 +208,7 @@ impl Tensors {
 
 /// The numbers of a tensor, in this process's memory.
 fn download(tensor: &Tensor, into: &mut [f32]) -> Result<(), AgentError> {
-    Ok(tensor.detach().f_contiguous()?.f_copy_data(into, tensor.numel())?)
-}
-
-/// `f(x)`.
-pub fn activate(activation: Activation, x: &Tensor) -> Tensor {
-    match activation {
-        Activation::Tanh => x.tanh(),
-        Activation::Relu => x.relu(),
-        Activation::Elu => x.elu(),
-    }
-}
-
-/// `gradient · f'`, with f' read off the results `y` of f.
-fn derivative(activation: Activation, gradient: &Tensor, y: &Tensor) -> Tensor {
-    match activation {
-        Activation::Tanh => gradient * (1.0 - y.square()),
-        Activation::Relu => gradient * y.gt(0.0),
-        Activation::Elu => gradient * (y.clamp_max(0.0) + 1.0),
-    }
+    Ok(tensor.f_detach()?.f_contiguous()?.f_copy_data(into, tensor.numel())?)
 }
 
 impl Passed {
@@ -244,16 +221,19 @@ impl Layers {
     /// What every layer makes of `x`. The convolutions are recorded for autograd where it is on.
     fn forward(&self, x: Tensor, activation: Activation, activate_last: bool) -> Result<Passed, AgentError> {
         let pictures = self.convolutions.forward(&x)?;
-        let x = pictures.as_ref().map_or(x, |pictures| pictures.result.detach());
-        let results = no_grad(|| {
+        let x = match &pictures {
+            Some(pictures) => pictures.result.f_detach()?,
+            None => x,
+        };
+        let results = no_grad(|| -> Result<_, AgentError> {
             let mut results = vec![x];
             for (i, layer) in self.full.iter().enumerate() {
-                let y = layer.bias.0.addmm(&results[i], &layer.weight.0.tr());
+                let y = layer.bias.0.f_addmm(&results[i], &layer.weight.0.f_tr()?)?;
                 let active = activate_last || i + 1 < self.full.len();
-                results.push(if active { activate(activation, &y) } else { y });
+                results.push(if active { activate(activation, &y)? } else { y });
             }
-            results
-        });
+            Ok(results)
+        })?;
         Ok(Passed { pictures, results })
     }
 
@@ -267,14 +247,14 @@ impl Layers {
         wanted: bool,
     ) -> Result<Option<Tensor>, AgentError> {
         for (i, layer) in self.full.iter().enumerate().rev() {
-            let _ = gradient.tr().mm_out(&layer.weight.1, &passed.results[i]);
-            let _ = gradient.sum_intlist_out(&layer.bias.1, [0i64].as_slice(), false, None::<Kind>);
+            let _ = gradient.f_tr()?.f_mm_out(&layer.weight.1, &passed.results[i])?;
+            let _ = gradient.f_sum_intlist_out(&layer.bias.1, [0i64].as_slice(), false, None::<Kind>)?;
             if i == 0 && passed.pictures.is_none() && !wanted {
                 return Ok(None);
             }
-            gradient = gradient.mm(&layer.weight.0);
+            gradient = gradient.f_mm(&layer.weight.0)?;
             if i > 0 {
-                gradient = derivative(activation, &gradient, &passed.results[i]);
+                gradient = activation_backward(activation, &gradient, &passed.results[i])?;
             }
         }
         match &passed.pictures {

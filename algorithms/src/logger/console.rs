@@ -31,11 +31,11 @@ impl Console {
         Self { steps, bar, shown: now, began: now, evaluation: None }
     }
 
-    /// Shows a message above the bar.
-    pub fn message(&self, text: &str) {
+    /// Calls `print`, which may print above the bar.
+    pub fn suspend<T>(&self, print: impl FnOnce() -> T) -> T {
         match &self.bar {
-            Some(bar) => bar.suspend(|| print(text)),
-            None => print(text),
+            Some(bar) => bar.suspend(print),
+            None => print(),
         }
     }
 
