@@ -1,12 +1,15 @@
 //! Environments in other languages, as the README has them, by the binary.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::symlink;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
 use tempfile::TempDir;
+
+use super::place::metrics;
 
 /// A folder with the sources of the checkout, to build and train in.
 fn place() -> TempDir {
@@ -140,6 +143,42 @@ evaluation: {every: 0, episodes: 3}
     assert!(share(&records[3], "evaluation_info/arrived").is_some(), "{lines}");
     let report: Value = serde_json::from_str(&shell(&folder, "phalanx evaluate runs/* --json")).unwrap();
     assert!(share(&report["info"], "arrived").is_some(), "{report}");
+}
+
+/// Seeds are folded into the 31 bits that libraries take; a resumed run goes on with those of the run in one.
+#[test]
+fn a_resumed_run_has_the_seeds_and_the_episodes_of_the_run_in_one() {
+    let folder = place();
+    let python = std::env::var("PHALANX_PYTHON").unwrap();
+    let seeds = folder.path().join("seeds");
+    let config = format!(
+        "{{rows: 2, workers: 1, steps: 512, rollout: {{steps: 64}}, network: {{hidden: [4]}}, evaluation: {{episodes: 0}}, \
+         algorithm: {{ppo: {{minibatch: 64, epochs: 1}}}}, env: {{name: \"gymnasium:tests.python.fixtures:Walk-v0\", params: \
+         {{python: {python}, seeds: {}}}}}}}",
+        seeds.display()
+    );
+    fs::write(folder.path().join("walk.yaml"), config).unwrap();
+    // The seeds that the environments were reset with since the last time, and the run's metrics.
+    let train = |name: &str, commands: &str| {
+        shell(&folder, &format!("there=$PWD; cd envs; {commands}"));
+        let seen = fs::read_to_string(&seeds).unwrap();
+        fs::remove_file(&seeds).unwrap();
+        let seen: BTreeSet<u32> = seen.lines().map(|seed| seed.parse().unwrap()).collect();
+        let is_it = |run: &PathBuf| run.to_str().unwrap().ends_with(name);
+        let mut runs = fs::read_dir(folder.path().join(name)).unwrap().map(|run| run.unwrap().path());
+        (seen, metrics(&runs.find(is_it).unwrap()))
+    };
+    let whole = train("whole", "phalanx train $there/walk.yaml --name whole --logdir $there/whole");
+    let parts = train(
+        "parts",
+        "phalanx train $there/walk.yaml --name parts --logdir $there/parts --set steps=256
+         phalanx train --resume $there/parts/*-parts --set steps=512",
+    );
+    assert_eq!(parts.0, whole.0);
+    assert_eq!(parts.1, whole.1);
+    // Each row has begun an episode again, and no seed came twice: episodes have 30 steps at most.
+    assert!(whole.0.len() >= 2 * 256 / 30, "{:?}", whole.0);
+    assert!(whole.0.iter().all(|&seed| seed < 1 << 31));
 }
 
 #[test]

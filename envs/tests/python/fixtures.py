@@ -182,12 +182,15 @@ def answer(pipe):
 
 
 class Walk(gymnasium.Env):
-    """A random walk that fails in the given phase, at the given step of the episode, in the given way; only if it can remove `once`."""
+    """A random walk that fails in the given phase, at the given step of the episode, in the given way; only if it can remove `once`.
+
+    It adds the seeds of its episodes to the file `seeds`.
+    """
 
     observation_space, action_space = Box(-np.inf, np.inf, (2,), np.float64), Discrete(3, start=-1)
 
-    def __init__(self, fault="", phase="", at=0, once=None):
-        self.fault, self.phase, self.at, self.once = fault, phase, at, once
+    def __init__(self, fault="", phase="", at=0, once=None, seeds=None):
+        self.fault, self.phase, self.at, self.once, self.seeds = fault, phase, at, once, seeds
         self.fail("new", 0)
 
     def fail(self, phase, step):
@@ -221,6 +224,9 @@ class Walk(gymnasium.Env):
     def reset(self, *, seed=None, options=None):
         super().reset(seed=seed)
         self.fail("reset", 0)
+        if self.seeds:
+            with open(self.seeds, "a") as file:
+                print(seed, file=file)
         self.position, self.steps = 0.1 * self.np_random.normal(), 0
         return self.observation(), {"seed": seed, "half \ud800": 0.5}
 
