@@ -57,8 +57,8 @@ pub trait Env {
         Ok(())
     }
 
-    /// Ends in order what the environment has started: a batch that is closed calls it once, and drops the environment afterwards. One that
-    /// has failed is dropped without it.
+    /// Ends in order what the environment has started: a batch that is closed calls it once, and drops the environment afterwards. One
+    /// whose worker was lost ends without it.
     ///
     /// # Errors
     /// What kept it from ending in order.

@@ -72,14 +72,16 @@ impl Worker {
         };
         let Stop(code) = self.serve(&mut rows, last_steps);
         if code == 0 {
-            let closed = self.guard(0, || rows.iter_mut().try_for_each(Rows::close));
-            // After a panic an environment is in no state to be dropped.
-            if !matches!(closed, Err(Event::Lost(_))) {
-                let _ = catch_unwind(AssertUnwindSafe(|| drop(ManuallyDrop::into_inner(rows))));
-            }
-            if let Err(event) = closed {
+            let close = || rows.iter_mut().map(Rows::close).fold(Ok(()), Result::and);
+            if let Err(event) = self.guard(0, close) {
+                let panicked = matches!(event, Event::Lost(_));
                 let _ = self.job.events.send(event);
+                if panicked {
+                    // An environment is in no state to be dropped.
+                    return code;
+                }
             }
+            let _ = catch_unwind(AssertUnwindSafe(|| drop(ManuallyDrop::into_inner(rows))));
         }
         code
     }

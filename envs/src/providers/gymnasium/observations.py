@@ -4,8 +4,8 @@ A part of the program that `host.rs` starts: its files follow one another.
 """
 
 import collections
-import collections.abc
 import math
+from collections.abc import Mapping, Sequence
 
 
 # Spaces whose elements are no arrays of a fixed size.
@@ -97,8 +97,9 @@ def observation_writer(space, whole, view, path="observation"):
 
 def parts_writer(space, whole, view, path):
     """A function that writes the parts of a Dict or Tuple, one after another."""
-    kind = collections.abc.Mapping if isinstance(whole, spaces.Dict) else collections.abc.Sequence
-    known = list(whole.spaces) if isinstance(whole, spaces.Dict) else range(len(whole.spaces))
+    kind, usual = (Mapping, dict) if isinstance(whole, spaces.Dict) else (Sequence, tuple)
+    known = list(whole.spaces) if kind is Mapping else range(len(whole.spaces))
+    count = len(known)
     parts = [
         (key, observation_writer(part, whole[key], slice, f"{path}[{key!r}]"))
         for key, part, slice in cut(space, view, observation_width)
@@ -107,7 +108,7 @@ def parts_writer(space, whole, view, path):
     def check(observation):
         if not isinstance(observation, (kind, np.ndarray)):
             raise TypeError(f"{path} is {shown(observation)}, where the space has the parts {list(known)}")
-        keys = observation if kind is collections.abc.Mapping else range(len(observation))
+        keys = observation if kind is Mapping else range(len(observation))
         for key, _ in parts:
             if key not in keys:
                 raise ValueError(f"{path} has no {key!r}, which is in its space")
@@ -117,7 +118,7 @@ def parts_writer(space, whole, view, path):
 
     def write(observation):
         # The first look is the cheap one.
-        if not isinstance(observation, kind) or len(observation) != len(known):
+        if type(observation) is not usual or len(observation) != count:
             check(observation)
         for key, write_part in parts:
             try:
@@ -142,10 +143,11 @@ def one_hot_writer(space, view, path):
         if len(chosen) != len(counts):
             raise ValueError(f"{path} is {shown(observation)}, which lies outside {space}")
         for number, start, count, first in zip(chosen, starts, counts, firsts):
-            choice = number - start if isinstance(number, (int, float)) else math.nan
-            if not 0 <= choice < count or choice != int(choice):
+            if type(number) is float and number.is_integer():
+                number = int(number)
+            if not isinstance(number, int) or not 0 <= number - start < count:
                 raise ValueError(f"{path} is {shown(observation)}, which lies outside {space}")
-            view[first + int(choice)] = 1
+            view[first + number - start] = 1
 
     return write
 
@@ -157,7 +159,7 @@ def array_writer(view, dtype, path):
         # An array of another shape might be repeated until it fits. The first look is the cheap one.
         if getattr(observation, "shape", None) != shape and np.shape(observation) != shape:
             raise ValueError(f"{path} is {shown(observation)}, where the space has the shape {shape}")
-        if whole_numbers and getattr(observation, "dtype", None) != dtype:
+        if whole_numbers and (given := getattr(observation, "dtype", None)) is not dtype and given != dtype:
             observation = fitting(observation, dtype, path)
         view[...] = observation
 
@@ -177,6 +179,8 @@ def array_writer(view, dtype, path):
 def fitting(observation, dtype, path):
     """The array in a dtype of whole numbers; a value that it cannot hold is refused by name."""
     given = np.asarray(observation)
+    if np.can_cast(given.dtype, dtype):
+        return given
     if given.dtype.kind not in "biuf":
         raise TypeError(f"{path} is {shown(observation)}, where the space has numbers of {dtype}")
     with np.errstate(invalid="ignore"):
