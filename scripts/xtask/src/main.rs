@@ -3,10 +3,12 @@
 //! One file a command. Deliberately without the crates of the project and without libtorch: this program is what
 //! makes libtorch available to them.
 
+mod deny;
 mod install;
 mod mujoco;
 mod peers;
 mod process;
+mod release;
 mod results;
 mod setup;
 mod test;
@@ -28,6 +30,7 @@ Usage: cargo xtask COMMAND
   train CONFIG [ARGS]...  set-up if needed, release build, then `phalanx train CONFIG ARGS...`;
                           with the environments of MuJoCo where it has been set up
   test [ARGS]...          all set-ups if needed, then the whole test suite; ARGS go to cargo nextest or cargo test
+  deny                    check licences, sources and advisories of the dependencies (deny.toml); installs cargo-deny
   results [--only CONFIG] [--seeds N]
                           train every task with 5 seeds, or 3, evaluate, write docs/results.md (about an hour)
   peers [--suite envs|gymnasium|train|learn] [--only SETTING] [--rounds N] [--binary PHALANX]
@@ -52,6 +55,7 @@ fn main() -> ExitCode {
         ["setup", "--mujoco"] => mujoco::ensure(),
         ["setup", "--gymnasium"] => setup::gymnasium().map(|python| println!("{}", python.display())),
         ["train", config, rest @ ..] if !config.starts_with('-') => train::run(config, rest),
+        ["deny"] => deny::check(),
         ["test", rest @ ..] => test::run_tests(rest),
         ["results", rest @ ..] => results::run(rest),
         ["peers", rest @ ..] => peers::run(rest),

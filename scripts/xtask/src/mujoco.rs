@@ -8,35 +8,32 @@ use std::path::Path;
 use anyhow::{Result, ensure};
 
 use crate::install::{self, Library};
-use crate::process::{cache, root, users};
+use crate::process::{MUJOCO, cache, root, users};
 use crate::setup::{lock, write_cargo_config};
-
-/// Where the library lies; the crate mujoco-rs reads it, and so do our build scripts.
-pub const FOLDER: &str = "MUJOCO_DYNAMIC_LINK_DIR";
 
 /// Makes sure that a `MuJoCo` is there and that cargo knows where; does nothing if both hold.
 ///
 /// # Errors
 /// What is missing on this machine and how to get it.
 pub fn ensure() -> Result<()> {
-    if let Some(folder) = users(FOLDER) {
+    if let Some(folder) = users(MUJOCO) {
         return check_folder(&folder);
     }
     let cache = cache();
     let _lock = lock(&cache)?;
     install::install(&cache, Library::Mujoco)?;
-    write_cargo_config("mujoco.toml", FOLDER, &format!("{}/lib", Library::Mujoco.name()))
+    write_cargo_config("mujoco.toml", MUJOCO, &format!("{}/lib", Library::Mujoco.name()))
 }
 
 /// Whether programs of this checkout can be built with `MuJoCo`.
 pub fn is_set_up() -> bool {
-    users(FOLDER).is_some() || root().join(".cargo/mujoco.toml").exists()
+    users(MUJOCO).is_some() || root().join(".cargo/mujoco.toml").exists()
 }
 
 fn check_folder(folder: &Path) -> Result<()> {
     let shown = folder.display();
-    ensure!(folder.is_absolute(), "{FOLDER} is {shown}: it must be an absolute path");
+    ensure!(folder.is_absolute(), "{MUJOCO} is {shown}: it must be an absolute path");
     let has_library = ["so", "dylib"].iter().any(|e| folder.join(format!("libmujoco.{e}")).exists());
-    ensure!(has_library, "{FOLDER} is {shown}, but there is no libmujoco in it: 3.17.0 is needed");
+    ensure!(has_library, "{MUJOCO} is {shown}, but there is no libmujoco in it: 3.17.0 is needed");
     Ok(())
 }

@@ -13,7 +13,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::process::{build, cache};
+use crate::process::cache;
+use crate::release::build;
 use crate::{mujoco, setup};
 use contender::{Contender, contenders};
 use install::Installed;

@@ -3,10 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use anyhow::{Context, Result, bail, ensure};
-use serde_json::Value;
+use anyhow::{Context, Result, bail};
+/// Where libtorch lies; the crate torch-sys reads it.
+pub const LIBTORCH: &str = "LIBTORCH";
 
-use crate::mujoco;
+/// Where `MuJoCo`'s library lies; the crate mujoco-rs reads it, and so do our build scripts.
+pub const MUJOCO: &str = "MUJOCO_DYNAMIC_LINK_DIR";
 
 /// A program that ended with a failure; its exit code becomes ours.
 #[derive(Debug)]
@@ -45,17 +47,12 @@ pub fn users(variable: &str) -> Option<PathBuf> {
 pub fn cargo(arguments: &[&str]) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.args(arguments).current_dir(root());
-    for variable in ["LIBTORCH", mujoco::FOLDER] {
+    for variable in [LIBTORCH, MUJOCO] {
         if users(variable).is_none() {
             command.env_remove(variable);
         }
     }
     command
-}
-
-/// The features of a release build of phalanx: what has been set up.
-pub fn features() -> &'static [&'static str] {
-    if mujoco::is_set_up() { &["--features", "mujoco"] } else { &[] }
 }
 
 /// Python as torch-sys chooses it.
@@ -64,23 +61,6 @@ pub fn python(arguments: &[&str]) -> Command {
         Command::new(if std::env::var_os("VIRTUAL_ENV").is_some() { "python" } else { "python3" });
     command.args(arguments);
     command
-}
-
-/// Builds the release binary of phalanx and returns its path, wherever cargo's target folder is.
-///
-/// # Errors
-/// A build that failed, with cargo's messages above.
-pub fn build() -> Result<PathBuf> {
-    let mut command = cargo(&["build", "--release", "--bin", "phalanx", "--message-format"]);
-    let built = command.arg("json-render-diagnostics").args(features()).stderr(Stdio::inherit()).output()?;
-    ensure!(built.status.success(), "the release build failed");
-    let messages = String::from_utf8_lossy(&built.stdout);
-    let executable =
-        messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()).find_map(|message| {
-            (message["target"]["name"] == "phalanx")
-                .then(|| message["executable"].as_str().map(PathBuf::from))?
-        });
-    executable.context("cargo did not print where the binary is")
 }
 
 /// Runs to the end, sharing our terminal.

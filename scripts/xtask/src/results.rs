@@ -9,7 +9,8 @@ use std::process::Command;
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
-use crate::process::{build, cache, output, root};
+use crate::process::{cache, output, root};
+use crate::release::build;
 use crate::{mujoco, setup, zoo};
 
 /// A task and what an agent must reach in it.

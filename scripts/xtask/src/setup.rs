@@ -10,7 +10,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::install::{self, Library};
-use crate::process::{cache, output, python, root, users};
+use crate::process::{LIBTORCH, cache, output, python, root, users};
 use crate::venv::Recipe;
 
 /// The one release that tch 0.24 is made for.
@@ -29,7 +29,7 @@ const GYMNASIUM: Recipe = Recipe { folder: "gymnasium", requirements: "requireme
 /// What is missing on this machine and how to get it.
 pub fn ensure(cuda: bool) -> Result<()> {
     check_compiler()?;
-    match (users("LIBTORCH"), std::env::var_os("LIBTORCH_USE_PYTORCH")) {
+    match (users(LIBTORCH), std::env::var_os("LIBTORCH_USE_PYTORCH")) {
         (Some(_), Some(_)) => bail!(
             "both LIBTORCH and LIBTORCH_USE_PYTORCH are set, and the build would take the second; unset one of them"
         ),
@@ -95,7 +95,7 @@ fn install_in_cache(cuda: bool) -> Result<()> {
     let cuda = cuda || Library::LibtorchCuda.folder(&cache).exists();
     let library = if cuda { Library::LibtorchCuda } else { Library::LibtorchCpu };
     install::install(&cache, library)?;
-    write_cargo_config("libtorch.toml", "LIBTORCH", &format!("{}/torch", library.name()))
+    write_cargo_config("libtorch.toml", LIBTORCH, &format!("{}/torch", library.name()))
 }
 
 /// Held until dropped: two set-ups in one checkout take turns. The system frees it when we are killed.

@@ -4,7 +4,8 @@ use std::os::unix::process::CommandExt;
 
 use anyhow::{Context, Result};
 
-use crate::process::{cargo, features};
+use crate::process::cargo;
+use crate::release::features;
 use crate::setup;
 
 /// Becomes `phalanx train CONFIG ARGS...` of a release build, so that signals and the exit code are its own.

@@ -14,7 +14,8 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 
 use crate::peers::page::machine;
-use crate::process::{build, cache, output, root};
+use crate::process::{cache, output, root};
+use crate::release::build;
 use crate::setup;
 use crate::venv::Recipe;
 use packages::{PACKAGES, Package};
