@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use phalanx_agents::stream;
 use phalanx_algorithms::{JsonLines, Logger, Record, TensorBoard, Trainer};
-use phalanx_envs::{BatchEnv, EnvError};
+use phalanx_envs::{BatchEnv, EnvError, EnvSpec, LocalBatch, Registry};
 use serde::Serialize;
 
 /// Slices that the time is cut into.
@@ -37,9 +37,12 @@ impl Speed {
     }
 }
 
-/// Runs `lap`, which takes some steps and says how many, for about `time` and a warm-up.
+/// Laps that are short may take more than the time that they are given, together this much.
+const LEAST_TIME: Duration = Duration::from_secs(1);
+
+/// Runs `lap`, which takes some steps and returns how many, for about `time` and a warm-up; twice at least, however long it takes.
 fn measure<E>(time: Duration, mut lap: impl FnMut() -> Result<u64, E>) -> Result<Speed, E> {
-    let slice = time / SLICES;
+    let (slice, began) = (time / SLICES, Instant::now());
     let mut run = |least: Duration| -> Result<f64, E> {
         let (start, mut steps) = (Instant::now(), 0);
         while steps == 0 || start.elapsed() < least {
@@ -48,7 +51,28 @@ fn measure<E>(time: Duration, mut lap: impl FnMut() -> Result<u64, E>) -> Result
         Ok(steps as f64 / start.elapsed().as_secs_f64())
     };
     run(slice)?;
-    Ok(Speed::of((0..SLICES).map(|_| run(slice)).collect::<Result<_, E>>()?))
+    let mut slices = vec![run(slice)?];
+    while slices.len() < SLICES as usize && began.elapsed() < (slice + time).max(LEAST_TIME) {
+        slices.push(run(slice)?);
+    }
+    Ok(Speed::of(slices))
+}
+
+/// How long an environment takes to be made, reset and stepped once.
+///
+/// # Errors
+/// What the environment reports.
+pub fn turn(registry: &Registry, spec: &EnvSpec) -> Result<Duration, EnvError> {
+    let make = || -> Result<_, EnvError> {
+        let began = Instant::now();
+        let mut batch = LocalBatch::new(registry, spec, 1, 1, 0)?;
+        batch.reset(None)?;
+        batch.step(0)?;
+        Ok((batch, began.elapsed()))
+    };
+    let (_kept, first) = make()?;
+    // The first one of a process may start a program that the others share. There may be no second one.
+    Ok(make().map_or(first, |(_, second)| first.min(second)))
 }
 
 /// Steps a batch with random actions, which are drawn before the clock starts, as a training would: groups of rows go on as soon as
@@ -73,6 +97,11 @@ pub fn stepping(batch: &mut dyn BatchEnv, time: Duration) -> Result<Speed, EnvEr
         }
     }
     batch.reset(None)?;
+    let began = Instant::now();
+    batch.step_through(1)?;
+    batch.block().carry_over(1);
+    // Whole blocks, as in a training, where there is time for them.
+    let steps = if began.elapsed() * steps as u32 > time / SLICES { 1 } else { steps };
     measure(time, || {
         batch.step_through(steps)?;
         batch.block().carry_over(steps);

@@ -82,6 +82,64 @@ fn an_environment_that_cannot_be_drawn_can_be_trained() {
     }
 }
 
+/// Exit codes of `envs check` without and with `--strict`, and what it prints.
+fn check(name: &str, more: &str) -> ([i32; 2], String) {
+    let python = std::env::var("PHALANX_PYTHON").unwrap();
+    let check = format!(
+        "cd envs && check() {{ phalanx envs check gymnasium:tests.python.fixtures:{name} --set python={python} {more} \"$@\" && echo exit 0 || echo exit $?; }}
+         unset PYTHONHASHSEED; check; check --strict"
+    );
+    let said = shell(&place(), &check);
+    let codes: Vec<i32> = said.lines().filter_map(|line| line.strip_prefix("exit ")?.parse().ok()).collect();
+    (codes.try_into().unwrap(), said)
+}
+
+#[test]
+fn only_errors_fail_a_check_and_with_strict_warnings_too() {
+    for (name, more, codes, counts) in [
+        ("Painter-v0", "", [0, 0], "0 errors, 0 warnings, 0 notes"),
+        ("Painter-v0", "--set fault=raise", [0, 0], "0 errors, 0 warnings, 1 note"),
+        ("Hashed-v0", "", [0, 1], "0 errors, 1 warning, 0 notes"),
+        ("Walk-v0", "--set fault=raise --set phase=step", [1, 1], "cannot be trained: "),
+    ] {
+        let (found, said) = check(name, more);
+        assert!(found == codes && said.contains(counts), "{name} {more}: {found:?}\n{said}");
+    }
+}
+
+/// Two instances in one process share the salt of Python's hashes: two processes do not.
+#[test]
+fn another_process_has_to_bring_the_same() {
+    let (_, said) = check("Hashed-v0", "");
+    let found = "warning: seed 1, episode 0, step 1, reward: another number than in a second process, with the same seed";
+    assert!(said.contains(found) && said.contains("PYTHONHASHSEED=0"), "{said}");
+}
+
+/// The figures are of an environment that is too slow for most of what was asked for.
+#[test]
+fn a_benchmark_of_a_slow_environment_keeps_its_time_and_reports_what_it_left_out() {
+    let python = std::env::var("PHALANX_PYTHON").unwrap();
+    let bench = |more: &str| {
+        let command = format!(
+            "cd envs && phalanx bench envs gymnasium:tests.python.fixtures:Slow-v0 --set python={python} --workers 0 --json {more} 2>&1"
+        );
+        shell(&place(), &command)
+    };
+    // One row takes a fifth of a second a step, a thousand take three minutes.
+    let said = bench("--rows 1,1000 --seconds 2 --set stepping=0.2");
+    let (measured, left_out): (Vec<_>, Vec<_>) = said.lines().partition(|line| line.starts_with('{'));
+    let report: Value = serde_json::from_str(measured[0]).unwrap();
+    assert!(measured.len() == 1 && report["rows"] == 1, "{said}");
+    // Never faster than it sleeps, and half as fast on a machine that has a lot to do.
+    let speed = report["steps_per_second"].as_f64().unwrap();
+    assert!((0.5..=5.0).contains(&speed), "{report}");
+    let line = left_out.iter().find(|line| line.starts_with("left out: 1000 rows, 0 workers: ")).unwrap();
+    assert!(line.ends_with("s (--seconds)"), "{said}");
+    // A constructor counts, too.
+    let said = bench("--rows 100 --seconds 1 --set making=0.1");
+    assert!(said.contains("left out: 100 rows, 0 workers: ") && !said.contains("steps_per_second"), "{said}");
+}
+
 #[test]
 fn without_a_display_libraries_are_told_so_and_so_is_the_user() {
     let python = std::env::var("PHALANX_PYTHON").unwrap();

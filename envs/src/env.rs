@@ -133,7 +133,7 @@ pub struct Step {
 }
 
 /// How a step left its episode.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 #[repr(u8)]
 pub enum Episode {
     /// It goes on.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::Subcommand;
+use indicatif::{ProgressBar, ProgressStyle};
 use phalanx_envs::{Chosen, EnvSpec, Registry, WorkerOptions, Workers, Zygote};
 use serde::Serialize;
 
@@ -13,52 +14,55 @@ use super::Usage;
 use super::config::Overrides;
 use super::envs::Named;
 use crate::bench::limit::{Limit, limit};
-use crate::bench::{Shares, Speed, stepping, training};
+use crate::bench::{Shares, Speed, stepping, training, turn};
 use crate::plot::{Labels, Series, check_ending, plot as draw};
 use crate::{config, setup};
+
+/// What combinations may take to begin, whatever time they are given: a second is soon over.
+const LEAST_SECONDS: f64 = 1.0;
 
 /// Steps of the block that environments are stepped over.
 const STEPS: usize = 32;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Step an environment with random actions.
+    /// Measure the steps per second of an environment with random actions.
     Envs {
         #[command(flatten)]
         named: Named,
-        /// Environments that are stepped together.
+        /// Numbers of environments that are stepped together; each is measured with each of `--workers`.
         #[arg(long, value_delimiter = ',', default_value = "8,64,256,1024", value_name = "N,...")]
         rows: Vec<usize>,
-        /// Processes that step them: `auto`, or a number; 0 steps them in this process.
+        /// Numbers of worker processes: `auto` chooses one, 0 steps the environments in this process.
         #[arg(long, value_delimiter = ',', default_value = "0,1,2,auto", value_name = "auto|N,...")]
         workers: Vec<Workers>,
-        /// For each combination.
+        /// Seconds for each combination of rows and workers; combinations that take longer to start are left out and reported.
         #[arg(long, default_value_t = 3.0, value_parser = seconds)]
         seconds: f64,
-        /// Print one JSON object a line instead of a table.
+        /// Print one JSON object per line instead of a table.
         #[arg(long)]
         json: bool,
-        /// Also draw them: steps a second over rows, a line for each number of workers.
+        /// Also write a plot, as PNG or SVG: steps per second over rows, with a line for each number of workers.
         #[arg(long, value_name = "FILE.png|FILE.svg")]
         plot: Option<PathBuf>,
     },
-    /// Run whole iterations of a training: rollouts, updates and metrics, without evaluations and checkpoints.
+    /// Measure the steps per second of whole training iterations: rollouts, updates and metrics.
     Train {
-        /// Configuration in YAML.
+        /// Configuration file (YAML).
         #[arg(value_name = "CONFIG")]
         config: PathBuf,
         #[command(flatten)]
         overrides: Overrides,
-        /// Measure once for each of these settings, as in `--vary rows=8 --vary rows=64`.
+        /// Setting to measure, one measurement for each, as in `--vary rows=8 --vary rows=64`; may be repeated.
         #[arg(long, value_name = "KEY=VALUE")]
         vary: Vec<String>,
-        /// Of measuring, after a warm-up.
+        /// Seconds of each measurement, after a warm-up.
         #[arg(long, default_value_t = 5.0, value_parser = seconds)]
         seconds: f64,
-        /// Print one JSON object a line instead of text.
+        /// Print one JSON object per line instead of text.
         #[arg(long)]
         json: bool,
-        /// Also draw them: steps a second over the first number in the values of `--vary`.
+        /// Also write a plot, as PNG or SVG: steps per second over the first number in each value of `--vary`.
         #[arg(long, value_name = "FILE.png|FILE.svg", requires = "vary")]
         plot: Option<PathBuf>,
     },
@@ -81,7 +85,6 @@ pub(super) fn run(
         Command::Envs { named, rows, workers, seconds, json, plot } => {
             plot.as_deref().map_or(Ok(()), check_ending).map_err(|error| Usage(error.to_string()))?;
             let spec = named.spec()?;
-            registry.info_of(&spec)?;
             if rows.contains(&0) {
                 return Err(Usage("--rows: at least one row is needed".to_owned()).into());
             }
@@ -90,9 +93,22 @@ pub(super) fn run(
             }
             let line = |workers: &Workers| Series { name: format!("workers: {workers}"), points: Vec::new() };
             let mut lines: Vec<Series> = workers.iter().map(line).collect();
+            let (spinner, mut left_out) = (Spinner::new("one environment"), Vec::new());
+            let turn = turn(registry, &spec)?;
             for &rows in &rows {
                 for (&workers, line) in workers.iter().zip(&mut lines) {
+                    let named = format!("{rows} rows, {}", processes(workers));
+                    let expected = turn.as_secs_f64() * longest_share(rows, workers) as f64;
+                    if expected > seconds.max(LEAST_SECONDS) {
+                        left_out.push(format!(
+                            "left out: {named}: making, resetting and stepping them once would take about {expected:.0} s, more \
+                             than {seconds} s (--seconds)"
+                        ));
+                        continue;
+                    }
+                    spinner.show(&named);
                     let report = envs(&spec, rows, workers, seconds, registry, zygote)?;
+                    spinner.clear();
                     if json {
                         writeln!(out, "{}", serde_json::to_string(&report)?)?;
                     } else {
@@ -106,6 +122,9 @@ pub(super) fn run(
                     line.points.push((rows as f64, report.speed.median));
                 }
             }
+            spinner.clear();
+            left_out.iter().for_each(|line| super::eprint_line(line));
+            lines.retain(|line| !line.points.is_empty());
             if let Some(file) = plot {
                 draw(&file, &labels(&format!("{}, random actions", spec.name), "rows"), &lines)?;
             }
@@ -137,6 +156,43 @@ pub(super) fn run(
         }
     }
     Ok(())
+}
+
+/// What is being measured, on a terminal.
+struct Spinner(ProgressBar);
+
+impl Spinner {
+    fn new(what: &str) -> Self {
+        let style = ProgressStyle::with_template("{spinner} {msg} {elapsed}");
+        let spinner = Self(ProgressBar::new_spinner());
+        spinner.0.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
+        spinner.show(what);
+        spinner
+    }
+
+    fn show(&self, what: &str) {
+        self.0.reset();
+        self.0.set_message(format!("measuring {what}"));
+        self.0.tick();
+    }
+
+    /// Leaves the line to what is printed.
+    fn clear(&self) {
+        self.0.finish_and_clear();
+    }
+}
+
+/// Rows that are stepped one after another.
+fn longest_share(rows: usize, workers: Workers) -> usize {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    rows.div_ceil(match workers {
+        Workers::Count(workers) => workers.max(1),
+        Workers::Auto => cores,
+    })
+}
+
+fn processes(workers: Workers) -> String {
+    format!("{workers} worker{}", if workers == Workers::Count(1) { "" } else { "s" })
 }
 
 /// The first number in the value of `key=value`.

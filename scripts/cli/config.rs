@@ -11,11 +11,13 @@ use crate::config;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Print the JSON schema of configurations, for editors.
+    /// Print the JSON schema of configurations, which editors use for completion.
     Schema,
-    /// Report everything that is wrong with configurations. Programs and libraries that environments need are not started.
+    /// Report all mistakes in configurations, with their lines.
+    ///
+    /// Built-in environments are made to check their parameters; programs, libraries and Python are not started.
     Check {
-        /// YAML files.
+        /// Configuration files (YAML).
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
         #[command(flatten)]
@@ -23,7 +25,7 @@ pub(super) enum Command {
     },
     /// Print a configuration with every default filled in.
     Show {
-        /// YAML file.
+        /// Configuration file (YAML).
         #[arg(value_name = "FILE")]
         file: PathBuf,
         #[command(flatten)]
@@ -36,8 +38,8 @@ pub(super) enum Command {
 pub(super) struct Overrides {
     /// Override a setting, as in `--set algorithm.ppo.discount=0.99`; may be repeated.
     ///
-    /// The value is YAML: `--set 'network.hidden=[128, 128]'`, `--set 'env.wrappers=[clip_action]'`. Items that are in a list have their
-    /// index for a name: `--set network.hidden.0=256`.
+    /// The value is YAML: `--set 'network.hidden=[128, 128]'`, `--set 'env.wrappers=[clip_action]'`. Items of a list are named by
+    /// their index: `--set network.hidden.0=256`.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub sets: Vec<String>,
 }

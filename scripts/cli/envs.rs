@@ -15,22 +15,22 @@ use crate::config::{self, ConfigError};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// List all environments, and what is missing to have more.
+    /// List all environments, and what to install for more.
     List,
-    /// Use an environment and report whether it can be trained, and what will surprise.
+    /// Run an environment and report whether it can be trained, and with what limitations.
     ///
-    /// Errors keep it from being trained. Warnings do not: each says what is lost and what to do. Notes are worth knowing. The exit
-    /// code is 1 when there are errors.
+    /// Findings are errors (it cannot be trained), warnings (it can, with a loss that is named together with what to do) or notes. The
+    /// exit code is 1 if there are errors, with `--strict` also if there are warnings.
     Check {
         #[command(flatten)]
         named: Named,
-        /// Count warnings as errors: exit with 1 for them, too.
+        /// Exit with code 1 for warnings, too.
         #[arg(long)]
         strict: bool,
-        /// Seconds of the whole check, what matters most first; what there was no time for is reported.
+        /// Seconds of the whole check; what there was no time for is reported.
         #[arg(long, default_value = "60", value_parser = clap::value_parser!(u32).range(1..))]
         seconds: u32,
-        /// Seconds that making it, a reset, a step or anything else of it may take.
+        /// Seconds that any single call of the environment may take, its constructor included.
         #[arg(long, default_value = "300", value_parser = clap::value_parser!(u32).range(1..), value_name = "SECONDS")]
         deadline: u32,
     },
@@ -44,12 +44,12 @@ pub(super) enum Command {
 /// An environment with its parameters and wrappers.
 #[derive(Debug, Args)]
 pub(super) struct Named {
-    /// As listed by `phalanx envs list`.
+    /// Name of the environment, as listed by `phalanx envs list`.
     name: String,
-    /// Set a parameter, as in `--set g=9.81`; may be repeated. The value is YAML.
+    /// Set a parameter of the environment to a YAML value, as in `--set g=9.81`; may be repeated.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     sets: Vec<String>,
-    /// Wrap it, as in `--wrapper atari` or `--wrapper '{atari: {clip_reward: false}}'`; may be repeated, the innermost first.
+    /// Add a wrapper, as in `--wrapper atari` or `--wrapper '{atari: {clip_reward: false}}'`; may be repeated, the innermost first.
     #[arg(long = "wrapper", value_name = "WRAPPER", value_parser = wrapper)]
     wrappers: Vec<WrapperSpec>,
 }
@@ -108,8 +108,9 @@ fn check(
     let warnings = report.count(Severity::Warning);
     anyhow::ensure!(
         !strict || warnings == 0,
-        "{}: --strict counts its {warnings} warnings as errors",
-        spec.name
+        "{} has {warnings} warning{}, which --strict counts as errors",
+        spec.name,
+        if warnings == 1 { "" } else { "s" }
     );
     Ok(())
 }

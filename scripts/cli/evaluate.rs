@@ -15,13 +15,13 @@ use crate::setup;
 pub(super) struct Arguments {
     #[command(flatten)]
     played: Played,
-    /// Whole episodes to play.
+    /// Number of episodes.
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
     episodes: u32,
-    /// Steps after which an episode that has not ended is cut off.
+    /// Steps after which an episode is cut off if it has not ended.
     #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(1..), value_name = "STEPS")]
     max_steps: u64,
-    /// Print one JSON object with the means instead of text.
+    /// Print the results as one JSON object instead of text.
     #[arg(long)]
     json: bool,
 }

@@ -26,9 +26,9 @@ use phalanx_envs::{Registry, Zygote};
 use crate::config::ConfigError;
 use crate::run::RunFolder;
 
-/// Batched reinforcement learning: environments in worker processes, `BatchPPO` on the stacked batch.
+/// Batched reinforcement learning with `BatchPPO` and environments in worker processes.
 ///
-/// Start with `phalanx train configs/cartpole.yaml`, then look at the run with `phalanx evaluate RUN` and
+/// Start with `phalanx train configs/cartpole.yaml`, then use the run with `phalanx evaluate RUN` and
 /// `phalanx visualize RUN`.
 #[derive(Debug, Parser)]
 #[command(name = "phalanx", version, propagate_version = true)]
@@ -39,21 +39,21 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Train a policy, or go on with an earlier training.
+    /// Train a policy, or continue an earlier training.
     Train(train::Arguments),
-    /// Play episodes with the policy of a run and tell how well it does.
+    /// Run episodes with the policy of a run and print their mean return.
     Evaluate(evaluate::Arguments),
-    /// Play episodes with the policy of a run and make a video of each.
+    /// Run episodes with the policy of a run and write a video of each.
     Visualize(visualize::Arguments),
-    /// Draw the curves of trainings, as far as they have come.
+    /// Plot the learning curves of runs, finished or not.
     Plot(plot::Arguments),
-    /// Measure how fast environments and trainings are on this machine.
+    /// Measure the speed of environments and trainings on this machine.
     #[command(subcommand)]
     Bench(bench::Command),
-    /// Show, check and list environments.
+    /// List, show and check environments.
     #[command(subcommand)]
     Envs(envs::Command),
-    /// Show, check and explain configurations.
+    /// Check and show configurations, or print their schema.
     #[command(subcommand)]
     Config(config::Command),
 }
@@ -138,4 +138,43 @@ fn is_usage(error: &anyhow::Error) -> bool {
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use clap::CommandFactory;
+
+    use super::*;
+
+    /// The commands below `command`, and itself.
+    fn all(command: &clap::Command) -> Vec<&clap::Command> {
+        let below = command.get_subcommands().flat_map(all);
+        std::iter::once(command).chain(below).collect()
+    }
+
+    #[test]
+    fn every_command_and_option_is_explained_in_one_sentence() {
+        let mut program = Arguments::command();
+        program.build();
+        let is_ours = |name: &str| !matches!(name, "help" | "version");
+        let mut seen = 0;
+        for command in all(&program).into_iter().filter(|command| is_ours(command.get_name())) {
+            let name = command.get_name();
+            let options = command.get_arguments().filter(|option| is_ours(option.get_id().as_str()));
+            let options = options.map(|option| (format!("{name} {option}"), option.get_help()));
+            for (name, help) in options.chain([(name.to_owned(), command.get_about())]) {
+                let help = help.map(ToString::to_string).unwrap_or_default();
+                let first = help.chars().next();
+                assert!(
+                    first.is_some_and(char::is_uppercase),
+                    "{name}: {help:?} begins with a capital letter"
+                );
+                assert!(!help.contains(". ") && !help.ends_with('.'), "{name}: {help:?} is one sentence");
+                assert!(help.split_whitespace().count() > 2, "{name}: {help:?} explains nothing");
+                seen += 1;
+            }
+        }
+        assert!(seen > 50, "{seen}");
+    }
 }

@@ -13,20 +13,21 @@ use crate::run::RunFolder;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Played {
-    /// Folder of the run, as `phalanx train` printed it.
+    /// Folder of the run, as printed by `phalanx train`.
     #[arg(value_name = "RUN")]
     run: PathBuf,
-    /// Which policy: the newest, the one with the best evaluation, or the one after so many steps.
+    /// Checkpoint whose policy is used: the newest, the one with the best evaluation, or the one of a step.
     #[arg(long, default_value = "latest", value_name = "latest|best|STEP")]
     checkpoint: Which,
-    /// Override a setting of the run's configuration, as in `--set env.params.g=1.6`, or `evaluation.env.params.g` where it has
-    /// an environment of its own to evaluate on; may be repeated.
+    /// Override a setting of the run's configuration, as in `--set env.params.g=1.6`; may be repeated.
+    ///
+    /// Where the configuration has an environment of its own for evaluations, that is the one to set: `--set evaluation.env.params.g=1.6`.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     sets: Vec<String>,
-    /// Draw actions from the policy instead of taking the most probable one.
+    /// Sample actions from the policy instead of taking the most probable ones.
     #[arg(long)]
     pub stochastic: bool,
-    /// Decides the episodes; none of them was played in training.
+    /// Seed of the episodes, which differ from those of training and its evaluations.
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
 }

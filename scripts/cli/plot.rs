@@ -14,27 +14,27 @@ use crate::run::RunFolder;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// Folders of runs, as `phalanx train` printed them; a line for each.
+    /// Folders of runs, as printed by `phalanx train`; each becomes a line of the plot.
     #[arg(value_name = "RUN", required = true)]
     runs: Vec<PathBuf>,
-    /// What goes up: a metric of `metrics.jsonl`. docs/ppo.md says what each of them means.
+    /// Metric on the vertical axis, by its name in `metrics.jsonl` (explained in docs/ppo.md).
     #[arg(long, value_name = "NAME", default_value = "episode_return_mean")]
     metric: String,
-    /// What goes across.
+    /// Quantity on the horizontal axis.
     #[arg(long, value_enum, default_value_t = Across::Step)]
     over: Across,
-    /// Picture to write: a PNG file, or an SVG file where its name ends with `.svg`.
+    /// File to write, PNG or SVG by its ending.
     #[arg(long, value_name = "FILE", default_value = "curve.png")]
     out: PathBuf,
 }
 
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
 enum Across {
-    /// Environment steps, all rows together.
+    /// Environment steps of all rows together.
     Step,
-    /// Seconds in the training loop.
+    /// Seconds of training.
     Seconds,
-    /// Rollouts and updates.
+    /// Iterations, each a rollout and an update.
     Iteration,
 }
 

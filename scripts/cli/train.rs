@@ -25,27 +25,27 @@ use crate::signals::StopRequest;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// Configuration in YAML; `phalanx config show FILE` prints all that it may say.
+    /// Configuration file (YAML); `phalanx config show FILE` prints it with all settings.
     #[arg(value_name = "CONFIG", required_unless_present = "resume")]
     config: Option<PathBuf>,
-    /// Folder that the run's own folder is made in.
+    /// Folder in which the folder of the run is made.
     #[arg(long, default_value = "runs", value_name = "DIR")]
     logdir: PathBuf,
-    /// Name of the run, by default that of the configuration file: its folder is `<time>-<name>`.
+    /// Name of the run, whose folder is `<time>-<name>` [default: the name of the configuration file].
     #[arg(long, conflicts_with = "resume")]
     name: Option<String>,
-    /// Seed of all random numbers of the run.
+    /// Seed of all random numbers of the run [default: `seed` of the configuration].
     #[arg(long, conflicts_with = "resume")]
     seed: Option<u64>,
-    /// Processes that step the environments: `auto`, or a number; 0 steps them in this process.
+    /// Number of worker processes; `auto` chooses one, 0 steps the environments in this process [default: `workers` of the configuration].
     #[arg(long, value_name = "auto|N")]
     workers: Option<Workers>,
-    /// Where the networks live.
+    /// Device that computes the networks [default: `device` of the configuration].
     #[arg(long, value_name = "cpu|cuda|cuda:N")]
     device: Option<DeviceSetting>,
     #[command(flatten)]
     overrides: Overrides,
-    /// Go on with the run in this folder from its newest checkpoint.
+    /// Folder of an earlier run, which is continued from its newest checkpoint.
     #[arg(long, value_name = "RUN", conflicts_with = "config")]
     resume: Option<PathBuf>,
 }

@@ -18,19 +18,19 @@ use crate::visualize::{PlayedEpisode, Player, VisualizeOptions};
 pub(super) struct Arguments {
     #[command(flatten)]
     played: Played,
-    /// Whole episodes to play; each becomes a video of its own.
+    /// Number of episodes, each written as a video.
     #[arg(long, default_value = "5")]
     episodes: NonZeroU32,
-    /// States shown a second, in place of what the environment says; above 60, some are left out.
+    /// Steps shown per second; above 60, some are skipped [default: the frame rate of the environment].
     #[arg(long)]
     fps: Option<f64>,
-    /// Steps after which an episode that has not ended is cut off.
+    /// Steps after which an episode is cut off if it has not ended.
     #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(1..), value_name = "STEPS")]
     max_steps: u64,
-    /// Folder of the videos, by default `videos` in the run's folder.
+    /// Folder of the videos [default: `videos` in the folder of the run].
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Kind of video.
+    /// Format of the videos; `png` writes a folder of numbered pictures.
     #[arg(long, default_value = Format::ALL[0].name(), value_name = "mp4|gif|png")]
     format: Format,
 }

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use nix::unistd::getpid;
 use serde::{Deserialize, Serialize};
 
-use super::trial::guard;
+use super::record::Record;
+use super::trial::{Trial, guard};
 use super::{Report, Severity, check_drawing, check_within};
 use crate::os::{self, Fork, Process};
 use crate::{EnvError, EnvSpec, Registry};
@@ -18,9 +19,12 @@ enum Word {
     Begun(String),
     /// There is no such environment, or it cannot be made so.
     Refused(EnvError),
-    /// The end.
-    Found(Report),
+    /// The end; what the environment showed, where that is to be compared.
+    Found(Report, Option<Record>),
 }
+
+/// Numbers that are compared between two processes, which send them: pictures are compared for a few steps.
+const SENT_NUMBERS: usize = 1 << 16;
 
 /// How long a check may take.
 #[derive(Debug, Clone, Copy)]
@@ -35,7 +39,8 @@ pub struct CheckLimits {
 type Work<'a> = &'a dyn Fn(&PipeWriter) -> io::Result<()>;
 
 /// As [`check`](super::check), in processes of its own: that the environment crashes, leaves the process or takes longer than the
-/// deadline for anything is a finding, too. It is drawn last, in a second process: what cannot be drawn can be trained. `progress` is
+/// deadline for anything is a finding, too. A second process shows whether it brings the same there. It is drawn last, in a third one:
+/// what cannot be drawn can be trained. `progress` is
 /// called with what the environment is about to be used for.
 ///
 /// # Errors
@@ -48,8 +53,8 @@ pub fn check_apart(
 ) -> Result<Report, EnvError> {
     let started = Instant::now();
     let check = |to: &PipeWriter| run_check(registry, spec, limits.total, to);
-    let mut report = match apart(limits.deadline, &check, progress)? {
-        Ok(report) => report,
+    let (mut report, shown) = match apart(limits.deadline, &check, progress)? {
+        Ok(found) => found,
         Err(how) => {
             let mut report = Report { env: spec.name.clone(), ..Report::default() };
             report.add(Severity::Error, format!("{how}: an environment must return an error instead"));
@@ -59,27 +64,54 @@ pub fn check_apart(
     if report.steps == 0 {
         return Ok(report);
     }
-    let left = limits.total.saturating_sub(started.elapsed());
-    if left.is_zero() {
+    let left = || Some(limits.total.saturating_sub(started.elapsed())).filter(|left| !left.is_zero());
+    match (shown, left()) {
+        (Some(shown), Some(left)) => {
+            let again = |to: &PipeWriter| run_again(registry, spec, shown.steps(), left, to);
+            let again = apart(limits.deadline, &again, progress);
+            if let Some(message) = compare(&shown, again) {
+                report.add(Severity::Warning, message);
+            }
+        }
+        (Some(_), None) => {
+            report.add(Severity::Note, "there was no time for the same seed in a second process");
+        }
+        (None, _) => {}
+    }
+    let Some(left) = left() else {
         report.add(Severity::Note, "there was no time for drawing it");
         return Ok(report);
-    }
+    };
     let draw = |to: &PipeWriter| {
-        send(to, &Word::Found(check_drawing(registry, spec, Some(left), &|begun| begin(to, begun))))
+        send(to, &Word::Found(check_drawing(registry, spec, Some(left), &|begun| begin(to, begun)), None))
     };
     match apart(limits.deadline, &draw, progress)? {
-        Ok(drawing) => report.add_drawing(drawing),
+        Ok((drawing, _)) => report.add_drawing(drawing),
         Err(how) => report.add(Severity::Note, format!("{how}: it cannot be drawn here")),
     }
     Ok(report)
 }
 
-/// Does something in a process of its own: what it found, or else in words how it ended.
-fn apart(
-    deadline: Duration,
-    work: Work<'_>,
-    progress: &mut dyn FnMut(&str),
-) -> Result<Result<Report, String>, EnvError> {
+/// What is wrong with what the environment showed `again`, in another process, if anything is.
+fn compare(shown: &Record, again: Result<Outcome, EnvError>) -> Option<String> {
+    let than = "than in a second process";
+    let cause = "something comes from elsewhere than the seed, such as Python's hashes of text (PYTHONHASHSEED=0 makes them the same), \
+                 the time or an address";
+    match again {
+        Ok(Ok((_, Some(again)))) => Some(shown.difference(&again)?.message(than, cause)),
+        Ok(Ok((failed, None))) => {
+            Some(format!("it fails in a second process: {}", failed.findings.first()?.message))
+        }
+        Ok(Err(how)) => Some(format!("in a second process: {how}")),
+        Err(e) => Some(format!("it cannot be made in a second process: {e}")),
+    }
+}
+
+/// What a process found and showed, or else in words how it ended.
+type Outcome = Result<(Report, Option<Record>), String>;
+
+/// Does something in a process of its own.
+fn apart(deadline: Duration, work: Work<'_>, progress: &mut dyn FnMut(&str)) -> Result<Outcome, EnvError> {
     let failed = |e: io::Error| EnvError::failed(format!("no process can be had for the check: {e}"));
     let threads = os::threads().map_err(failed)?;
     if threads != 1 {
@@ -118,11 +150,38 @@ fn begin(to: &PipeWriter, begun: String) {
 }
 
 fn run_check(registry: &Registry, spec: &EnvSpec, total: Duration, to: &PipeWriter) -> io::Result<()> {
-    begin(to, "making it and dropping it again".to_owned());
-    if let Err(e) = registry.info_of(spec) {
-        return send(to, &Word::Refused(e));
-    }
-    send(to, &Word::Found(check_within(registry, spec, Some(total), &|begun| begin(to, begun))))
+    let checked = check_within(registry, spec, Some(total), &|begun| begin(to, begun));
+    let word = checked.map_or_else(Word::Refused, |(report, shown)| {
+        let shorten = |mut shown: Record| {
+            shown.shorten(SENT_NUMBERS);
+            shown
+        };
+        Word::Found(report, shown.map(shorten))
+    });
+    send(to, &word)
+}
+
+/// Shows the first `steps` steps of the check again.
+fn run_again(
+    registry: &Registry,
+    spec: &EnvSpec,
+    steps: u64,
+    time: Duration,
+    to: &PipeWriter,
+) -> io::Result<()> {
+    let until = Instant::now().checked_add(time);
+    let begin = |begun: String| begin(to, format!("in a second process: {begun}"));
+    begin("making it".to_owned());
+    let word = guard(|| registry.build(spec)).map_or_else(Word::Refused, |env| {
+        let mut trial = Trial::new(env, &begin);
+        let shown = trial.record(1, steps, until);
+        let mut report = Report::default();
+        for (_, severity, message) in trial.findings.drain(..) {
+            report.add(severity, message);
+        }
+        Word::Found(report, shown)
+    });
+    send(to, &word)
 }
 
 /// Words that come in time.
@@ -141,12 +200,8 @@ impl Read for DeadlineReader {
     }
 }
 
-/// What the process found, or in words how it ended.
-fn listen(
-    words: DeadlineReader,
-    pid: i32,
-    progress: &mut dyn FnMut(&str),
-) -> Result<Result<Report, String>, EnvError> {
+/// Listens to a process to its end.
+fn listen(words: DeadlineReader, pid: i32, progress: &mut dyn FnMut(&str)) -> Result<Outcome, EnvError> {
     let (mut begun, mut outcome, mut late, deadline) = (String::new(), None, false, words.deadline);
     for word in serde_json::Deserializer::from_reader(BufReader::new(words)).into_iter() {
         match word {
@@ -155,7 +210,7 @@ fn listen(
                 begun = what;
             }
             Ok(Word::Refused(e)) => outcome = Some(Err(e)),
-            Ok(Word::Found(report)) => outcome = Some(Ok(report)),
+            Ok(Word::Found(report, shown)) => outcome = Some(Ok((report, shown))),
             Err(e) => {
                 late = e.io_error_kind() == Some(ErrorKind::TimedOut);
                 break;
@@ -169,8 +224,8 @@ fn listen(
         process.kill();
     }
     let how = os::reap(pid);
-    outcome.transpose().map(|report| {
-        report.ok_or_else(|| {
+    outcome.transpose().map(|found| {
+        found.ok_or_else(|| {
             if late {
                 format!("{begun}: it did not come back within {deadline:?}, and its process was killed")
             } else {

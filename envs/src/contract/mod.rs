@@ -18,7 +18,7 @@ pub use self::action_scale::action_scale_warning;
 pub use self::apart::{CheckLimits, check_apart};
 pub use self::report::{Finding, Report, Severity};
 
-use self::record::{Difference, Record};
+use self::record::Record;
 use self::trial::{Trial, is_past};
 use crate::worker::EXIT_TIMEOUT;
 use crate::{Dtype, EnvError, EnvSpec, Registry, Space};
@@ -40,7 +40,12 @@ const FIRST_PART: u32 = 5;
 ///
 /// It is seeded, so that the same environment gets the same report. A panic of the environment is a finding.
 pub fn check(registry: &Registry, spec: &EnvSpec) -> Report {
-    let mut report = check_within(registry, spec, None, &|_| {});
+    let checked = check_within(registry, spec, None, &|_| {});
+    let (mut report, _) = checked.unwrap_or_else(|e| {
+        let mut report = Report { env: spec.name.clone(), ..Report::default() };
+        report.add(Severity::Error, format!("it cannot be made: {e}"));
+        (report, None)
+    });
     if report.steps > 0 {
         report.add_drawing(check_drawing(registry, spec, None, &|_| {}));
     }
@@ -72,32 +77,31 @@ fn check_drawing(
     report
 }
 
-/// As [`check`] without drawing, for about `time`, calling `begin` before everything that the environment is used for.
+/// As [`check`] without drawing, for about `time`, calling `begin` before everything that the environment is used for. Also returns
+/// what the environment showed if it showed the same every time, for a comparison with another process.
+///
+/// # Errors
+/// The environment cannot be made.
 fn check_within(
     registry: &Registry,
     spec: &EnvSpec,
     time: Option<Duration>,
     begin: &dyn Fn(String),
-) -> Report {
+) -> Result<(Report, Option<Record>), EnvError> {
     let mut check = Check {
         report: Report { env: spec.name.clone(), ..Report::default() },
         start: Instant::now(),
         time,
         missed: Vec::new(),
+        shown: None,
     };
     let build = || {
         begin("making it".to_owned());
         trial::guard(|| registry.build(spec)).map(|env| Trial::new(env, begin))
     };
-    let mut first = match build() {
-        Ok(first) => first,
-        Err(e) => {
-            check.report.add(Severity::Error, format!("it cannot be made: {e}"));
-            return check.report;
-        }
-    };
-    let mut second = build();
-    if let Err(e) = &second {
+    let mut first = build()?;
+    let mut second = check.has_time("a second environment").then(build);
+    if let Some(Err(e)) = &second {
         let message = format!(
             "it cannot be made a second time in one process; set `workers` to the number of `rows`, and \
              `evaluation.episodes` to no more, so that each has a process of its own: {e}"
@@ -105,13 +109,13 @@ fn check_within(
         check.report.add(Severity::Warning, message);
     }
     if check.spaces(&first) {
-        check.runs(&mut first, second.as_mut().ok());
+        check.runs(&mut first, second.as_mut().and_then(|second| second.as_mut().ok()));
         if first.findings.iter().all(|(kind, ..)| !matches!(*kind, "reset" | "step")) {
             check.call(&mut first);
         }
     }
     let mut known = Vec::new();
-    for trial in std::iter::once(&mut first).chain(second.as_mut().ok()) {
+    for trial in std::iter::once(&mut first).chain(second.iter_mut().flatten()) {
         trial.finish();
         check.report.steps += trial.steps;
         check.report.episodes += trial.episodes;
@@ -123,7 +127,7 @@ fn check_within(
         }
     }
     begin("closing it".to_owned());
-    for mut env in std::iter::once(first.env).chain(second.map(|second| second.env)) {
+    for mut env in std::iter::once(first.env).chain(second.into_iter().flatten().map(|second| second.env)) {
         let begun = Instant::now();
         let closed = trial::guard(|| env.close());
         if let Some(message) = closing(&closed, begun.elapsed()) {
@@ -131,7 +135,7 @@ fn check_within(
             break;
         }
     }
-    check.finish()
+    Ok(check.finish())
 }
 
 /// What is to be known of a `close` that ended so after this time, if anything.
@@ -154,6 +158,8 @@ struct Check {
     time: Option<Duration>,
     /// What there was no time for.
     missed: Vec<String>,
+    /// What the environment showed, the same every time.
+    shown: Option<Record>,
 }
 
 impl Check {
@@ -171,13 +177,13 @@ impl Check {
         left
     }
 
-    fn finish(mut self) -> Report {
+    fn finish(mut self) -> (Report, Option<Record>) {
         if let (Some(time), false) = (self.time, self.missed.is_empty()) {
             let missed = self.missed.join("; ");
             let message = format!("the environment is slow: in {time:?} there was no time for: {missed}");
             self.report.add(Severity::Note, message);
         }
-        self.report
+        (self.report, self.shown)
     }
 
     /// Whether the spaces allow for anything further.
@@ -217,74 +223,51 @@ impl Check {
     fn runs(&mut self, first: &mut Trial<'_>, second: Option<&mut Trial<'_>>) {
         let most = STEPS.min((NUMBERS / first.env.observation_space().len()).max(10) as u64);
         let run = first.record(1, most, self.after(FIRST_PART));
-        if self.has_time("actions at the edge of the action space") {
-            self.actions(first);
-        }
+        self.actions(first);
         let Some(run) = run else { return };
         let steps = run.steps();
         if steps < most {
             self.missed.push(format!("{} of the {most} steps that are compared", most - steps));
         }
-        self.repeats(&run, first, second);
+        let same = self.repeats(&run, first, second);
         if self.has_time("another seed")
             && let Some(different) = first.record(2, steps, self.after(1))
         {
             self.seeds(&run, &different);
         }
         self.ends(first, &run);
+        self.shown = same.then_some(run);
     }
 
-    /// The same seed and actions again, here and in a second environment.
-    fn repeats(&mut self, run: &Record, first: &mut Trial<'_>, second: Option<&mut Trial<'_>>) {
+    /// Whether the same seed and actions show the same again, here and in a second environment.
+    fn repeats(&mut self, run: &Record, first: &mut Trial<'_>, second: Option<&mut Trial<'_>>) -> bool {
         let steps = run.steps();
         if !self.has_time("the same seed again") {
-            return;
+            return true;
         }
-        let Some(again) = first.record(1, steps, self.after(1)) else { return };
+        let Some(again) = first.record(1, steps, self.after(1)) else { return false };
         if let Some(difference) = run.difference(&again) {
             if difference.unwritten {
                 self.report.add(Severity::Error, format!("{} was not written", difference.place));
             } else {
-                let than = "than the last time, with the same seed and actions";
-                self.differs(
-                    &difference,
-                    than,
-                    "something survives a reset or comes from elsewhere than the seed",
-                );
+                let than = "than the last time";
+                let cause = "something survives a reset or comes from elsewhere than the seed";
+                self.report.add(Severity::Warning, difference.message(than, cause));
             }
-            return;
+            return false;
         }
         drop(again);
-        let Some(second) = second else { return };
+        let Some(second) = second else { return true };
         if self.has_time("the same seed in a second environment")
             && let Some(other) = second.record(1, steps, self.after(1))
             && let Some(difference) = run.difference(&other)
         {
-            let than = "than in a second environment, with the same seed and actions";
-            self.differs(&difference, than, "something comes from elsewhere than the seed");
+            let than = "than in a second environment";
+            let cause = "something comes from elsewhere than the seed";
+            self.report.add(Severity::Warning, difference.message(than, cause));
+            return false;
         }
-    }
-
-    fn differs(&mut self, difference: &Difference, than: &str, cause: &str) {
-        let Difference { place, first, largest, .. } = difference;
-        let lost =
-            "two trainings with the same seed differ, and a resumed training begins such episodes anew";
-        let message = if difference.is_rounding() {
-            let grown = if largest.is_finite() {
-                format!("it grows to {largest:.1e}")
-            } else {
-                "later an episode ends elsewhere".to_owned()
-            };
-            format!(
-                "{place}: another number {than}, in the last bits: the relative difference is {first:.1e}, and {grown}. This is rounding, \
-                 as in many simulators; {lost}"
-            )
-        } else {
-            let size =
-                if first.is_finite() { format!(" (relative difference {first:.1e})") } else { String::new() };
-            format!("{place}: another number {than}{size}: {cause}; {lost}")
-        };
-        self.report.add(Severity::Warning, message);
+        true
     }
 
     fn seeds(&mut self, run: &Record, different: &Record) {
@@ -330,27 +313,29 @@ impl Check {
         }
     }
 
-    /// Every choice, or the bounds of continuous actions.
+    /// Every choice, or the bounds of continuous actions, as far as time goes.
     fn actions(&mut self, trial: &mut Trial<'_>) {
-        let failures = match trial.env.action_space().clone() {
+        let edges: Vec<(Vec<i64>, Vec<f32>)> = match trial.env.action_space() {
             Space::Discrete { n } => {
-                (0..n.min(CHOICES)).filter_map(|choice| trial.try_action(&[choice as i64], &[])).collect()
+                (0..*n.min(&CHOICES)).map(|choice| (vec![choice as i64], vec![])).collect()
             }
             Space::MultiDiscrete { n } => {
-                let last: Vec<i64> = n.iter().map(|&n| n as i64 - 1).collect();
-                let firsts = vec![0; n.len()];
-                [firsts, last].iter().filter_map(|action| trial.try_action(action, &[])).collect::<Vec<_>>()
+                let last = n.iter().map(|&n| n as i64 - 1).collect();
+                vec![(vec![0; n.len()], vec![]), (last, vec![])]
             }
             Space::Box { low, high, .. } => {
-                let finite = |bounds: &[f32]| bounds.iter().map(|b| b.clamp(-1e3, 1e3)).collect::<Vec<_>>();
-                [finite(&low), finite(&high)]
-                    .iter()
-                    .filter_map(|action| trial.try_action(&[], action))
-                    .collect()
+                let finite = |bounds: &[f32]| bounds.iter().map(|b| b.clamp(-1e3, 1e3)).collect();
+                vec![(vec![], finite(low)), (vec![], finite(high))]
             }
         };
-        for failure in failures {
-            self.report.add(Severity::Error, failure);
+        for (tried, (discrete, continuous)) in edges.iter().enumerate() {
+            let left = edges.len() - tried;
+            if !self.has_time(&format!("{left} of {} actions at the edge of the action space", edges.len())) {
+                return;
+            }
+            if let Some(failure) = trial.try_action(discrete, continuous) {
+                self.report.add(Severity::Error, failure);
+            }
         }
     }
 

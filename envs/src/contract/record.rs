@@ -1,5 +1,7 @@
 //! What an environment showed and rewarded, and where two records of the same actions differ.
 
+use serde::{Deserialize, Serialize};
+
 use super::trial::Position;
 use crate::Episode;
 
@@ -7,6 +9,7 @@ use crate::Episode;
 const ROUNDING: f64 = 1e-4;
 
 /// What an environment showed and rewarded, as bits.
+#[derive(Serialize, Deserialize)]
 pub(super) struct Record {
     pub places: Vec<Position>,
     pub shown: Vec<Vec<u32>>,
@@ -39,10 +42,41 @@ impl Difference {
     }
 }
 
+impl Difference {
+    /// What differs from what, why, and what follows.
+    pub fn message(&self, than: &str, cause: &str) -> String {
+        let Self { place, first, largest, .. } = self;
+        let lost =
+            "two trainings with the same seed differ, and a resumed training begins such episodes anew";
+        if self.is_rounding() {
+            let grown = if largest.is_finite() {
+                format!("it grows to {largest:.1e}")
+            } else {
+                "later an episode ends elsewhere".to_owned()
+            };
+            return format!(
+                "{place}: another number {than}, with the same seed and actions, in the last bits: the relative difference is \
+                 {first:.1e}, and {grown}. This is rounding, as in many simulators; {lost}"
+            );
+        }
+        let size =
+            if first.is_finite() { format!(" (relative difference {first:.1e})") } else { String::new() };
+        format!("{place}: another number {than}, with the same seed and actions{size}: {cause}; {lost}")
+    }
+}
+
 impl Record {
     /// Steps taken.
     pub fn steps(&self) -> u64 {
         self.rewards.iter().flatten().count() as u64
+    }
+
+    /// Keeps the beginning, of about so many numbers, and at least ten observations.
+    pub fn shorten(&mut self, numbers: usize) {
+        let most = (numbers / self.shown.first().map_or(1, Vec::len).max(1)).max(10);
+        self.places.truncate(most);
+        self.shown.truncate(most);
+        self.rewards.truncate(most);
     }
 
     /// Where two records of the same actions differ, if they do, as far as both go.

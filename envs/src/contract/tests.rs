@@ -291,12 +291,13 @@ fn the_summary_counts_and_the_worst_comes_first() {
 #[test]
 fn what_there_was_no_time_for_is_a_note() {
     let (registry, spec) = (Registry::standard(), EnvSpec::named("CartPole-v1"));
-    let report = check_within(&registry, &spec, Some(Duration::ZERO), &|_| {});
+    let (report, _) = check_within(&registry, &spec, Some(Duration::ZERO), &|_| {}).unwrap();
     assert_eq!((report.steps, report.count(Severity::Note)), (1, 1), "{report}");
-    let missed = "in 0ns there was no time for: actions at the edge of the action space; 999 of the 1000 steps that are compared; the \
+    let missed = "in 0ns there was no time for: a second environment; 2 of 2 actions at the edge of the action space; 999 of the 1000 steps that are compared; the \
                   same seed again; another seed; an end within 10000 steps";
     assert!(report.findings[0].message.contains(missed), "{report}");
-    let report = check_within(&registry, &spec, Some(Duration::from_hours(1)), &|_| {});
+    let (report, shown) = check_within(&registry, &spec, Some(Duration::from_hours(1)), &|_| {}).unwrap();
+    assert_eq!(shown.unwrap().steps(), 1000);
     assert_eq!(report.findings, [], "{report}");
 }
 

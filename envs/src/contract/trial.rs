@@ -3,6 +3,8 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
+use serde::{Deserialize, Serialize};
+
 use super::record::Record;
 use super::report::Severity::{self, Error, Note, Warning};
 use crate::batch::panic_message;
@@ -39,7 +41,7 @@ pub(super) struct Trial<'a> {
 }
 
 /// Where a trial is, for messages.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Position {
     seed: u64,
     episode: usize,

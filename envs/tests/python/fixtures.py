@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 import warnings
 
 import gymnasium
@@ -108,7 +109,7 @@ class Painter(gymnasium.Env):
     metadata = {"render_modes": ["rgb_array"], "render_fps": 12}
     observation_space, action_space = Box(-1, 1, (1,), np.float32), Discrete(2)
 
-    def __init__(self, render_mode=None, picture=None, dtype="uint8", fault=""):
+    def __init__(self, render_mode=None, picture=(((1, 2, 3),),), dtype="uint8", fault=""):
         if render_mode is not None and fault == "display":
             raise RuntimeError("cannot open display")
         self.render_mode, self.fault = render_mode, fault
@@ -175,6 +176,27 @@ class Unaware(Pixels):
 
     def __init__(self):
         super().__init__()
+
+
+class Hashed(Painter):
+    """Its rewards are a hash of a text, which Python salts anew in each process."""
+
+    def step(self, action):
+        observation, _, *rest = super().step(action)
+        return observation, hash("reward") % 1000 / 1000, *rest
+
+
+class Slow(Painter):
+    """Takes its time: seconds to be made and for a step."""
+
+    def __init__(self, making=0.0, stepping=0.0, **params):
+        time.sleep(making)
+        super().__init__(**params)
+        self.stepping = stepping
+
+    def step(self, action):
+        time.sleep(self.stepping)
+        return super().step(action)
 
 
 def answer(pipe):
@@ -301,7 +323,7 @@ def walk():
 gymnasium.register("PixelsOfFunction-v0", pixels)
 gymnasium.register("WalkOfFunction-v0", walk)
 gymnasium.register("WindowOfRegistration-v0", Painter, kwargs={"render_mode": "human"})
-for environment in (Kinds, OldPainter, Painter, Pixels, Promise, Single, Unaware, Walk, Window, WindowOfParent):
+for environment in (Hashed, Kinds, OldPainter, Painter, Pixels, Promise, Single, Slow, Unaware, Walk, Window, WindowOfParent):
     gymnasium.register(f"{environment.__name__}-v0", environment)
 for number, modes in enumerate([None, "rgb_array", ("human", "rgb_array"), {"rgb_array"}, 3, [None, 4], np.array(["rgb_array", "ansi"])]):
     painter = type(f"Modes{number}", (Painter,), {"metadata": {"render_modes": modes, "render_fps": 12}})
