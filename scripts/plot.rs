@@ -1,5 +1,6 @@
 //! Lines in a picture: figures of a benchmark, curves of trainings.
 
+use std::ffi::OsStr;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -43,7 +44,7 @@ enum Kind {
 }
 
 fn kind(file: &Path) -> Result<Kind> {
-    match file.extension().map(|ending| ending.to_ascii_lowercase()) {
+    match file.extension().map(OsStr::to_ascii_lowercase) {
         Some(ending) if ending == "png" => Ok(Kind::Png),
         Some(ending) if ending == "svg" => Ok(Kind::Svg),
         _ => Err(anyhow!("{}: a picture's name ends with .png or .svg", file.display())),

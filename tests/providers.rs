@@ -264,7 +264,6 @@ evaluation: {episodes: 0}
     let note = format!("the environments are made in {}, where the run was trained", trained_in.display());
     assert!(reached.contains("\"checkpoint_step\":256") && reached.contains(&note), "{reached}");
     // What is printed to be typed can be.
-    let evaluated =
-        shell(&folder, &format!("cd elsewhere && sh -e -c \"$(sed -n 's/^to evaluate it: //p' resumed)\""));
+    let evaluated = shell(&folder, "cd elsewhere && sh -e -c \"$(sed -n 's/^to evaluate it: //p' resumed)\"");
     assert!(evaluated.contains("after 512 steps of training"), "{evaluated}");
 }

@@ -123,7 +123,9 @@ pub(super) fn run(
                 }
             }
             spinner.clear();
-            left_out.iter().for_each(|line| super::eprint_line(line));
+            for line in &left_out {
+                super::eprint_line(line);
+            }
             lines.retain(|line| !line.points.is_empty());
             if let Some(file) = plot {
                 draw(&file, &labels(&format!("{}, random actions", spec.name), "rows"), &lines)?;

@@ -174,7 +174,7 @@ mod tests {
     /// text before its metadata, with the same message and length.
     #[test]
     fn events_are_the_bytes_of_python_s_tensorboard() {
-        let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let hex = |bytes: &[u8]| bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
         assert_eq!(
             hex(&frame(&scalars(1.5, &record(300)))),
             "19000000000000008bf1082809000000000000f83f10ac022a0b0a090a026b6c150000003fe994ca7d"

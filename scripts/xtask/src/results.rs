@@ -53,16 +53,16 @@ const TASKS: [Task; 16] = [
     task("inverted_double_pendulum", 9000.0, MILLION, Wanted::Mean(3)),
     task("swimmer", 110.0, MILLION, Wanted::Mean(3)),
     task("ant", 1300.0, MILLION, Wanted::Mean(3)),
-    in_python(task("lunar_lander", 200.0, MILLION, Wanted::Each)),
-    in_python(task("bipedal_walker", 250.0, 5 * MILLION, Wanted::Mean(5))),
+    in_python(&task("lunar_lander", 200.0, MILLION, Wanted::Each)),
+    in_python(&task("bipedal_walker", 250.0, 5 * MILLION, Wanted::Mean(5))),
 ];
 
 const fn task(config: &'static str, threshold: f64, steps: u64, wanted: Wanted) -> Task {
     Task { config, threshold, steps, wanted, python: false }
 }
 
-const fn in_python(task: Task) -> Task {
-    Task { python: true, ..task }
+const fn in_python(task: &Task) -> Task {
+    Task { python: true, ..*task }
 }
 
 const EPISODES: u32 = 100;
