@@ -24,6 +24,17 @@ fn a_bad_config_exits_with_2_and_all_its_problems() {
 }
 
 #[test]
+fn a_config_whose_network_cannot_read_the_observations_is_bad() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/configs/cartpole.yaml");
+    let set = "network.convolutions=[{filters: 4, kernel: 3, stride: 1}]";
+    let output = phalanx(&["config", "check", file, "--set", set]);
+    assert_eq!(output.status.code(), Some(2));
+    let said = text(&output.stderr);
+    let message = "a policy for observations of shape [4]: network.convolutions need pictures";
+    assert!(said.starts_with(&format!("--set {set}: {message}")), "{said}");
+}
+
+#[test]
 fn a_config_whose_environment_cannot_be_made_is_bad() {
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/configs/cartpole.yaml");
     assert!(phalanx(&["config", "check", file]).status.success());

@@ -9,6 +9,7 @@ use tch::Device;
 
 use crate::normalizer::FrozenNormalizer;
 use crate::observations::Observations;
+use crate::picture::Picture;
 use crate::{
     ActorCritic, AgentError, Checkpoint, Head, NetworkSettings, NormalizeSettings, Normalizer, Rollout, Tower,
 };
@@ -161,10 +162,18 @@ fn signature(
         Space::Box { shape, dtype, .. } => format!("Box({shape:?}, {dtype:?})"),
         choices => choices.to_string(),
     };
+    // Where they are, whether set or inferred.
+    let picture = match observation {
+        Space::Box { shape, .. } if !network.convolutions.is_empty() => {
+            Picture::new(shape, network.channels).ok()
+        }
+        _ => None,
+    };
     [
         ("observations", json!(kind(observation))),
         ("actions", json!(kind(action))),
         ("network.convolutions", json!(network.convolutions)),
+        ("network.channels", json!(picture.map(|picture| picture.channels))),
         ("network.hidden", json!(network.hidden)),
         ("network.activation", json!(network.activation)),
         ("network.shared", json!(network.shared)),
@@ -244,5 +253,42 @@ impl<'a> Mode<'a> {
             Self::Sample(noise) => Some(noise),
             Self::Greedy => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{AgentError, Channels, Convolution, stream};
+
+    fn agent(shape: [usize; 3], channels: Option<Channels>) -> Agent {
+        let len = shape.iter().product();
+        let (low, high, shape) = (vec![0.0; len], vec![255.0; len], shape.to_vec());
+        let space = Space::Box { shape, low, high, dtype: Dtype::U8 };
+        let convolutions = vec![Convolution { filters: 2, kernel: 2, stride: 1 }];
+        let network = NetworkSettings { convolutions, channels, ..NetworkSettings::default() };
+        let normalize = NormalizeSettings::default();
+        let generator = &mut stream(1, "initialisation");
+        Agent::new(&space, &Space::Discrete { n: 2 }, &network, &normalize, generator, Device::Cpu)
+            .expect("an agent")
+    }
+
+    /// Parameters of one arrangement mean nothing in the other, of which there are as many for `[4, 4, 4]`.
+    #[test]
+    fn channels_elsewhere_than_in_training_are_refused_and_may_be_named_later() {
+        let restored = |shape, trained, given| {
+            let mut checkpoint = Checkpoint::new();
+            agent(shape, trained).save(&mut checkpoint);
+            agent(shape, given).restore(&checkpoint)
+        };
+        let (first, last) = (Some(Channels::First), Some(Channels::Last));
+        let error = restored([4, 4, 4], first, last).expect_err("another arrangement");
+        assert!(
+            matches!(&error, AgentError::Signature { what, .. } if what == "network.channels"),
+            "{error}"
+        );
+        restored([4, 4, 4], first, first).expect("the same");
+        restored([3, 6, 6], None, first).expect("what was inferred");
+        restored([3, 6, 6], None, last).expect_err("another arrangement");
     }
 }

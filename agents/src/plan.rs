@@ -5,8 +5,9 @@ use std::ops::Range;
 use phalanx_envs::Space;
 
 use crate::bytes::ByteScale;
+use crate::picture::Picture;
 use crate::window::Window;
-use crate::{Activation, AgentError, Convolution, NetworkSettings};
+use crate::{Activation, AgentError, Channels, NetworkSettings};
 
 /// One layer: a weight `[filters, window]`, then a bias `[filters]`.
 ///
@@ -98,7 +99,7 @@ impl Plan {
         };
         let hidden = |start| -> Result<Builder, AgentError> {
             let mut tower = Builder { layers: Vec::new(), width: inputs, start };
-            tower.convolve(&settings.convolutions, shape)?;
+            tower.convolve(settings, shape)?;
             tower.connect(&settings.hidden);
             Ok(tower)
         };
@@ -154,6 +155,14 @@ impl Plan {
     }
 }
 
+/// Whether networks of these settings can read observations of this space.
+///
+/// # Errors
+/// [`AgentError::Space`] when they are no pictures for the convolutions.
+pub fn check_observations(settings: &NetworkSettings, observations: &Space) -> Result<(), AgentError> {
+    Plan::new(settings, observations, 1, false).map(drop)
+}
+
 /// Layers, one on top of the other.
 struct Builder {
     layers: Vec<Layer>,
@@ -180,32 +189,23 @@ impl Builder {
         }
     }
 
-    fn convolve(&mut self, convolutions: &[Convolution], shape: &[usize]) -> Result<(), AgentError> {
-        if convolutions.is_empty() {
+    fn convolve(&mut self, settings: &NetworkSettings, shape: &[usize]) -> Result<(), AgentError> {
+        if settings.convolutions.is_empty() {
             return Ok(());
         }
-        let refuse =
-            |reason: String| AgentError::Space { space: format!("observations of shape {shape:?}"), reason };
-        let (mut picture, mut channels_first) = match *shape {
-            // As other libraries tell them: of the channels there are the fewest.
-            [channels, height, width] if channels < width => ([height, width, channels], true),
-            [height, width, channels] => ([height, width, channels], false),
-            [height, width] => ([height, width, 1], false),
-            _ => {
-                let reason = "network.convolutions need pictures: [height, width] with or without channels";
-                return Err(refuse(reason.to_owned()));
-            }
-        };
-        for &convolution in convolutions {
-            let window = Window::new(picture, channels_first, convolution).ok_or_else(|| {
-                let [height, width, _] = picture;
-                refuse(format!(
-                    "network.convolutions has a kernel of {} pixels for {height} × {width} pixels",
-                    convolution.kernel
-                ))
+        let Picture { size: mut picture, mut channels } = Picture::new(shape, settings.channels)?;
+        for &convolution in &settings.convolutions {
+            let window = Window::new(picture, channels == Channels::First, convolution).ok_or_else(|| {
+                let ([height, width, _], kernel) = (picture, convolution.kernel);
+                AgentError::Space {
+                    space: format!("observations of shape {shape:?}"),
+                    reason: format!(
+                        "network.convolutions has a kernel of {kernel} pixels for {height} × {width} pixels"
+                    ),
+                }
             })?;
             let [height, width] = window.result();
-            (picture, channels_first) = ([height, width, convolution.filters], false);
+            (picture, channels) = ([height, width, convolution.filters], Channels::Last);
             self.push(Layer::convolution(window, convolution.filters, self.start));
         }
         Ok(())

@@ -13,6 +13,8 @@ use crate::AgentError;
 pub struct NetworkSettings {
     /// Convolutions of a picture before the hidden layers, each followed by the activation; without padding.
     pub convolutions: Vec<Convolution>,
+    /// Which axis of a picture of three are its channels; null: the first or the last one, if it is shorter than both others.
+    pub channels: Option<Channels>,
     /// Widths of the hidden layers, the first one first.
     #[schemars(inner(range(min = 1)))]
     pub hidden: Vec<usize>,
@@ -38,6 +40,7 @@ impl Default for NetworkSettings {
     fn default() -> Self {
         Self {
             convolutions: vec![],
+            channels: None,
             hidden: vec![64, 64],
             activation: Activation::Tanh,
             shared: false,
@@ -78,6 +81,16 @@ pub struct Convolution {
     /// Pixels from one window to the next.
     #[schemars(range(min = 1))]
     pub stride: usize,
+}
+
+/// The axis of a picture's channels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Channels {
+    /// `[channels, height, width]`.
+    First,
+    /// `[height, width, channels]`.
+    Last,
 }
 
 /// An activation function.

@@ -2,8 +2,9 @@
 //!
 //! Environments are made by [`environments`] alone; trainings make them in workers.
 
+use phalanx_agents::check_observations;
 use phalanx_algorithms::{EpisodesRollout, RolloutSettings, StepsRollout};
-use phalanx_envs::{EnvError, EnvSpec, Registry, Workers};
+use phalanx_envs::{EnvError, EnvSpec, Registry, Space, Workers};
 
 use super::schema::Path;
 use super::{AlgorithmSettings, Config};
@@ -38,13 +39,23 @@ pub fn check(config: &Config, registry: &Registry) -> Vec<Conflict> {
     conflicts.into_iter().flatten().collect()
 }
 
-/// Environments that cannot be made with their parameters and wrappers. Those of providers are left out: programs and libraries
+/// Environments that cannot be made with their parameters and wrappers, or that the network cannot observe. Those of providers are left out: programs and libraries
 /// would be started.
 pub fn environments(config: &Config, registry: &Registry) -> Vec<Conflict> {
     let specs = [("env", Some(&config.env)), ("evaluation.env", config.evaluation.env.as_ref())];
     let built_in = specs.into_iter().filter_map(|(path, spec)| Some((path, spec?)));
     let built_in = built_in.filter(|(_, spec)| !spec.name.contains(':'));
-    built_in.filter_map(|(path, spec)| Some(not_made(path, spec, &registry.build(spec).err()?))).collect()
+    let check = |(path, spec)| match registry.build(spec) {
+        Ok(env) => pictures(config, env.observation_space()),
+        Err(error) => Some(not_made(path, spec, &error)),
+    };
+    built_in.filter_map(check).collect()
+}
+
+/// Observations that are no pictures for the convolutions.
+fn pictures(config: &Config, observations: &Space) -> Option<Conflict> {
+    let error = check_observations(&config.network, observations).err()?;
+    Some(conflict(&["network.channels", "network.convolutions"], error.to_string()))
 }
 
 /// An environment that was not made, at the parameter that the error names first.
