@@ -3,12 +3,15 @@
 //! A row has a few numbers, so that tensor operations would cost many times the arithmetic; and the noise comes from
 //! a generator that can be saved.
 
+mod softmax;
+
 use std::ops::Range;
 
 use phalanx_envs::{Action, Generator, Space};
 use rand::RngExt;
 use rand_distr::StandardNormal;
 
+use self::softmax::Softmax;
 use crate::AgentError;
 
 /// ln 2π.
@@ -106,15 +109,10 @@ impl Head {
             for (action, &n) in actions.iter_mut().zip(options) {
                 let logits = &logits[start..start + n];
                 start += n;
-                let most = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-                let sum: f32 = logits.iter().map(|l| (l - most).exp()).sum();
-                // P6: inverse of the cumulated softmax.
-                let choice = match noise.as_mut().and_then(Iterator::next) {
-                    Some(uniform) => inverse_cdf(logits, most, sum * uniform),
-                    None => logits.iter().position(|&l| l == most).unwrap_or(0),
-                };
+                let uniform = noise.as_mut().and_then(Iterator::next).copied();
+                let (choice, log) = Softmax::new(logits).choose(logits, uniform);
                 *action = choice as i64;
-                *log_prob += logits[choice] - most - sum.ln();
+                *log_prob += log;
             }
         }
     }
@@ -161,11 +159,13 @@ impl Head {
         match self {
             Self::Categorical { options } => {
                 for (part, choice) in parts(options).zip(choices(action)) {
-                    let softmax = Softmax::new(&outputs[part.clone()]);
-                    terms.log_prob += softmax.log_prob(outputs[part.start + *choice as usize]);
-                    terms.entropy += softmax.entropy(&outputs[part.clone()]);
+                    let logits = &outputs[part.clone()];
+                    let softmax = Softmax::new(logits);
+                    terms.log_prob += softmax.log_prob(logits[*choice as usize]);
+                    terms.entropy +=
+                        softmax.entropy(logits, logits.iter().map(|&l| softmax.log_prob(l).exp()));
                     if let Some((old, _)) = old {
-                        terms.kl += softmax.divergence(&outputs[part.clone()], &old[part]);
+                        terms.kl += softmax.divergence(logits, &old[part]);
                     }
                 }
             }
@@ -207,9 +207,9 @@ impl Head {
                 for (part, choice) in parts(options).zip(choices(action)) {
                     let logits = &outputs[part.clone()];
                     // Probabilities wait where the gradient will be.
-                    let log_sum = softmax(logits, &mut d_outputs[part.clone()]);
-                    terms.log_prob += logits[*choice as usize] - log_sum;
-                    terms.entropy += entropy(logits, &d_outputs[part], log_sum);
+                    let softmax = Softmax::with_probabilities(logits, &mut d_outputs[part.clone()]);
+                    terms.log_prob += softmax.log_prob(logits[*choice as usize]);
+                    terms.entropy += softmax.entropy(logits, d_outputs[part].iter().copied());
                 }
                 let weights = weigh(terms);
                 for (part, choice) in parts(options).zip(choices(action)) {
@@ -240,40 +240,21 @@ impl Head {
 /// Turns the probabilities `d` of one choice into the gradient over its logits.
 fn choice_gradient(logits: &[f32], choice: usize, old: Option<&[f32]>, weights: Terms, d: &mut [f32]) {
     let spread = (weights.entropy != 0.0).then(|| {
-        let log_sum = Softmax::new(logits).log_sum;
-        (log_sum, entropy(logits, d, log_sum))
+        let softmax = Softmax::new(logits);
+        (softmax, softmax.entropy(logits, d.iter().copied()))
     });
     let old = old.map(|old| (old, Softmax::new(old)));
     for (j, d) in d.iter_mut().enumerate() {
         let p = *d;
         let taken = if j == choice { 1.0 } else { 0.0 };
         *d = weights.log_prob * (taken - p);
-        if let Some((log_sum, entropy)) = spread {
-            *d -= weights.entropy * p * (logits[j] - log_sum + entropy);
+        if let Some((softmax, entropy)) = spread {
+            *d -= weights.entropy * p * (softmax.log_prob(logits[j]) + entropy);
         }
         if let Some((old, q)) = &old {
             *d += weights.kl * (p - q.log_prob(old[j]).exp());
         }
     }
-}
-
-/// Probabilities of the options, into `p`; returns ln Σ eˡ.
-fn softmax(logits: &[f32], p: &mut [f32]) -> f32 {
-    let most = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let mut sum = 0.0;
-    for (p, l) in p.iter_mut().zip(logits) {
-        *p = (l - most).exp();
-        sum += *p;
-    }
-    for p in p.iter_mut() {
-        *p /= sum;
-    }
-    most + sum.ln()
-}
-
-/// −Σ p·ln p, with ln p = logit − `log_sum`.
-fn entropy(logits: &[f32], p: &[f32], log_sum: f32) -> f32 {
-    logits.iter().zip(p).map(|(l, p)| p * (log_sum - l)).sum()
 }
 
 /// Where each choice's logits lie among a row's outputs.
@@ -296,48 +277,6 @@ fn numbers(action: Action<'_>) -> &[f32] {
         Action::Box(numbers) => numbers,
         _ => unreachable!("a Gaussian head is given numbers"),
     }
-}
-
-/// The normaliser of one choice's logits.
-#[derive(Clone, Copy)]
-struct Softmax {
-    /// ln Σ eˡ.
-    log_sum: f32,
-}
-
-impl Softmax {
-    fn new(logits: &[f32]) -> Self {
-        let most = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-        let sum: f32 = logits.iter().map(|l| (l - most).exp()).sum();
-        Self { log_sum: most + sum.ln() }
-    }
-
-    fn log_prob(self, logit: f32) -> f32 {
-        logit - self.log_sum
-    }
-
-    fn entropy(self, logits: &[f32]) -> f32 {
-        logits.iter().map(|&l| -self.log_prob(l).exp() * self.log_prob(l)).sum()
-    }
-
-    /// KL(old ‖ this).
-    fn divergence(self, logits: &[f32], old: &[f32]) -> f32 {
-        let q = Self::new(old);
-        let term = |(&l, &o): (&f32, &f32)| q.log_prob(o).exp() * (q.log_prob(o) - self.log_prob(l));
-        logits.iter().zip(old).map(term).sum()
-    }
-}
-
-/// The first option whose cumulated weight exceeds `threshold`.
-fn inverse_cdf(logits: &[f32], most: f32, threshold: f32) -> usize {
-    let mut cumulated = 0.0;
-    for (option, logit) in logits.iter().enumerate() {
-        cumulated += (logit - most).exp();
-        if threshold < cumulated {
-            return option;
-        }
-    }
-    logits.len() - 1
 }
 
 #[cfg(test)]
