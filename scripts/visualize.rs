@@ -4,75 +4,24 @@
 //! in the very step that ends its episode, so pictures are taken inside, where the last state still stands. What acts
 //! is the caller's: this module knows neither policies nor checkpoints.
 
-use std::collections::VecDeque;
+mod error;
+mod recorded;
+
 use std::fs;
 use std::io;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
-use phalanx_envs::wrappers::Wrapper;
 use phalanx_envs::{
-    Action, BatchEnv, Block, Env, EnvError, EnvSpec, Episode, Frame, LocalBatch, Registry, Row, Space, Step,
-    episode_seed,
+    BatchEnv, Block, EnvError, EnvSpec, Episode, Frame, LocalBatch, Registry, Space, episode_seed,
 };
 use serde::Serialize;
 
-use crate::video::{Format, Video, VideoError, number, overlay};
+pub use self::error::VisualizeError;
 
-/// What keeps episodes from being shown.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum VisualizeError {
-    /// The environment failed.
-    #[error(transparent)]
-    Env(#[from] EnvError),
-    /// A video could not be written.
-    #[error(transparent)]
-    Video(#[from] VideoError),
-    /// The environment has nothing to show.
-    #[error(
-        "{env} draws no picture (episode {episode}, step {step}): {reason}; `phalanx evaluate` plays episodes without pictures"
-    )]
-    NoPicture {
-        /// Name of the environment.
-        env: String,
-        /// Episode, counted from 0.
-        episode: u32,
-        /// Steps since its start.
-        step: u64,
-        /// Why.
-        reason: String,
-    },
-    /// The environment could not draw itself.
-    #[error("episode {episode}, step {step}: the environment could not be drawn")]
-    Picture {
-        /// Episode, counted from 0.
-        episode: u32,
-        /// Steps since its start.
-        step: u64,
-        /// Why.
-        source: EnvError,
-    },
-    /// The policy failed.
-    #[error("episode {episode}, step {step}: the policy gave no action")]
-    Policy {
-        /// Episode, counted from 0.
-        episode: u32,
-        /// Steps since its start.
-        step: u64,
-        /// Why.
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
-    /// The summary could not be written.
-    #[error("{}: cannot write the summary", path.display())]
-    Summary {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-}
+use self::recorded::{FrameQueue, Recorded, lock};
+use crate::video::{Format, Video, VideoError, number, overlay};
 
 /// Pictures a second at most: of the states of faster environments, some are left out.
 const MOST_FRAMES: f64 = 60.0;
@@ -305,55 +254,6 @@ fn save(summary: &Summary, path: &Path) -> Result<(), VisualizeError> {
         .and_then(|text| fs::write(&partial, text + "\n"))
         .and_then(|()| fs::rename(&partial, path))
         .map_err(|source| VisualizeError::Summary { path: path.to_owned(), source })
-}
-
-/// Pictures on their way from the environment to the video: at most the last of an episode and the first of the next.
-#[derive(Default)]
-struct FrameQueue {
-    pictures: VecDeque<Result<Frame, EnvError>>,
-    frames_per_second: f64,
-}
-
-/// An environment that is drawn after every reset and every step.
-struct Recorded {
-    inner: Box<dyn Env>,
-    queue: Arc<Mutex<FrameQueue>>,
-}
-
-impl Recorded {
-    fn record(&mut self) {
-        let picture = self.inner.render();
-        let mut queue = lock(&self.queue);
-        queue.frames_per_second = self.inner.frames_per_second();
-        queue.pictures.push_back(picture);
-    }
-}
-
-impl Wrapper for Recorded {
-    fn inner(&self) -> &dyn Env {
-        &*self.inner
-    }
-
-    fn inner_mut(&mut self) -> &mut dyn Env {
-        &mut *self.inner
-    }
-
-    fn on_reset(&mut self, seed: Option<u64>, observation: Row<'_>) -> Result<(), EnvError> {
-        self.inner.reset(seed, observation)?;
-        self.record();
-        Ok(())
-    }
-
-    fn on_step(&mut self, action: Action<'_>, observation: Row<'_>) -> Result<Step, EnvError> {
-        let step = self.inner.step(action, observation)?;
-        self.record();
-        Ok(step)
-    }
-}
-
-/// The queue stays whole whatever panics: pictures are pushed and popped one by one.
-fn lock(queue: &Mutex<FrameQueue>) -> MutexGuard<'_, FrameQueue> {
-    queue.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

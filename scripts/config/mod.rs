@@ -12,6 +12,7 @@
 mod check;
 mod expect;
 mod finding;
+mod fits;
 mod keywords;
 mod overrides;
 mod read;

@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::fs::File;
 
-use phalanx_envs::Space;
+use phalanx_envs::{Action, Env, Row, Step};
 use serde_json::Value;
 use tempfile::TempDir;
 

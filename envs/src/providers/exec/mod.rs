@@ -110,7 +110,7 @@ impl Remote {
             Coming::Step => (Kind::Step, OUTCOME + observation, self.settings.step_deadline),
             Coming::Reset(_) => (Kind::Reset, observation, self.settings.start_deadline),
         };
-        self.simulator.receive(kind, bytes..=bytes, deadline)
+        self.simulator.channel()?.receive(kind, bytes..=bytes, deadline)
     }
 
     fn try_prepare_reset(&mut self, seed: Option<u64>) -> Result<(), Fault> {
@@ -153,7 +153,7 @@ impl Remote {
         self.catch_up()?;
         let deadline = self.settings.step_deadline;
         self.simulator.send(deadline, |out| protocol::call(out, name, arguments))?;
-        let body = self.simulator.receive(Kind::Call, 0..=LONGEST_ANSWER, deadline)?;
+        let body = self.simulator.channel()?.receive(Kind::Call, 0..=LONGEST_ANSWER, deadline)?;
         if body.is_empty() {
             return Ok(None);
         }
@@ -165,7 +165,7 @@ impl Remote {
     fn try_render(&mut self) -> Result<Frame, Fault> {
         let deadline = self.settings.step_deadline;
         self.simulator.send(deadline, |out| protocol::plain(out, Kind::Render))?;
-        let body = self.simulator.receive(Kind::Render, 0..=LONGEST_PICTURE, deadline)?;
+        let body = self.simulator.channel()?.receive(Kind::Render, 0..=LONGEST_PICTURE, deadline)?;
         protocol::read_picture(body).map_err(Fault::Broken)
     }
 }
@@ -184,7 +184,7 @@ fn start(origin: &Origin, params: &str, deadline: Duration) -> Result<(Simulator
 
 fn handshake(simulator: &mut Simulator, params: &str, deadline: Duration) -> Result<Hello, Fault> {
     simulator.send(deadline, |out| protocol::create(out, params))?;
-    let body = simulator.receive(Kind::Create, 0..=LONGEST_HELLO, deadline)?;
+    let body = simulator.channel()?.receive(Kind::Create, 0..=LONGEST_HELLO, deadline)?;
     protocol::read_hello(body).map_err(Fault::Broken)
 }
 

@@ -2,7 +2,6 @@
 
 use std::io;
 use std::net::{TcpStream, ToSocketAddrs};
-use std::ops::RangeInclusive;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::process::{Command, Stdio};
 use std::thread::sleep;
@@ -84,26 +83,21 @@ pub struct Simulator {
 impl Simulator {
     /// Makes room for answers of so many bytes.
     pub fn reserve(&mut self, body: usize) {
-        if let Some(channel) = &mut self.channel {
+        if let Ok(channel) = self.channel() {
             channel.reserve(body);
         }
     }
 
     /// Sends the message that `write` puts into the buffer.
     pub fn send(&mut self, deadline: Duration, write: impl FnOnce(&mut Vec<u8>)) -> Result<(), Fault> {
-        let Some(channel) = &mut self.channel else { return Err(Fault::Ended) };
+        let channel = self.channel()?;
         write(&mut channel.outgoing);
         channel.send(deadline)
     }
 
-    /// Receives the body of an answer, whose length is one of these in bytes.
-    pub fn receive(
-        &mut self,
-        kind: Kind,
-        lengths: RangeInclusive<usize>,
-        deadline: Duration,
-    ) -> Result<&[u8], Fault> {
-        self.channel.as_mut().ok_or(Fault::Ended)?.receive(kind, lengths, deadline)
+    /// Where its answers come from, unless it has ended.
+    pub fn channel(&mut self) -> Result<&mut Channel, Fault> {
+        self.channel.as_mut().ok_or(Fault::Ended)
     }
 
     /// Sends close, whose answer is ignored.

@@ -1,12 +1,16 @@
 //! From a name and parameters to an environment.
 
+mod entry;
+mod provider;
+
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use serde::Serialize;
 
+pub use self::entry::Entry;
+pub use self::provider::Provider;
+
 use crate::suggest::{nearest, split_version};
-use crate::wrappers::{Boxed, LimitDuration};
 use crate::{Env, EnvError, EnvSpec, Params, Space, native, providers};
 
 /// Environments of the features `mujoco` and `gym-rs`, known also where these are off.
@@ -25,72 +29,6 @@ const MUJOCO: [&str; 10] = [
 
 const GYM_RS: [&str; 2] = ["gym-rs/CartPole", "gym-rs/MountainCar"];
 
-/// Makes one environment from its parameters and, if there is one, its time limit.
-type Constructor = Arc<dyn Fn(&Params, Option<u32>) -> Result<Box<dyn Env>, EnvError> + Send + Sync>;
-
-/// Puts a time limit, or 0 for none, into the parameters of an environment that keeps it itself.
-type OwnLimit = fn(&mut Params, u32) -> Result<(), EnvError>;
-
-/// What the registry knows about one environment.
-#[derive(Clone)]
-pub struct Entry {
-    constructor: Constructor,
-    summary: String,
-    time_limit: Option<u32>,
-    own_limit: Option<OwnLimit>,
-    params: Params,
-}
-
-impl Entry {
-    /// An environment without a summary, a time limit or parameters.
-    pub fn new(
-        constructor: impl Fn(&Params) -> Result<Box<dyn Env>, EnvError> + Send + Sync + 'static,
-    ) -> Self {
-        Self::of(move |params| constructor(params).map(Boxed))
-    }
-
-    /// As [`Self::new`], for environments of one type: the batch calls each together with its time limit, at once.
-    pub fn of<E: Env + 'static>(
-        constructor: impl Fn(&Params) -> Result<E, EnvError> + Send + Sync + 'static,
-    ) -> Self {
-        let constructor = move |params: &Params, limit: Option<u32>| -> Result<Box<dyn Env>, EnvError> {
-            let env = constructor(params)?;
-            Ok(match limit {
-                Some(steps) => Box::new(LimitDuration::new(env, steps)?),
-                None => Box::new(env),
-            })
-        };
-        Self {
-            constructor: Arc::new(constructor),
-            summary: String::new(),
-            time_limit: None,
-            own_limit: None,
-            params: Params::default(),
-        }
-    }
-
-    /// Says in one line what the environment is.
-    #[must_use]
-    pub fn summary(mut self, summary: &str) -> Self {
-        summary.clone_into(&mut self.summary);
-        self
-    }
-
-    /// Truncates episodes after this many steps, unless the user asks otherwise; 0 is no limit.
-    #[must_use]
-    pub fn time_limit(mut self, steps: u32) -> Self {
-        self.time_limit = (steps > 0).then_some(steps);
-        self
-    }
-
-    /// Shows the parameters with their defaults.
-    #[must_use]
-    pub fn params(mut self, defaults: &impl Serialize) -> Self {
-        self.params = Params::of(defaults);
-        self
-    }
-}
-
 /// An environment as shown to a person.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct EnvInfo {
@@ -106,78 +44,6 @@ pub struct EnvInfo {
     pub observation_space: Space,
     /// Where actions come from.
     pub action_space: Space,
-}
-
-/// A family of environments that others have: `gymnasium:CartPole-v1` comes from the provider `gymnasium`.
-#[derive(Clone)]
-pub struct Provider {
-    summary: String,
-    open: Arc<Open>,
-    open_drawn: Option<Arc<Open>>,
-    remedy: Arc<dyn Fn() -> Option<String> + Send + Sync>,
-    own_limit: Option<OwnLimit>,
-}
-
-/// Makes one environment from what follows the colon, and its parameters.
-type Open = dyn Fn(&str, &Params) -> Result<Box<dyn Env>, EnvError> + Send + Sync;
-
-impl Provider {
-    /// A provider, and in one line what it provides. `open` makes an environment from what follows the colon.
-    pub fn new(
-        summary: &str,
-        open: impl Fn(&str, &Params) -> Result<Box<dyn Env>, EnvError> + Send + Sync + 'static,
-    ) -> Self {
-        Self {
-            summary: summary.to_owned(),
-            open: Arc::new(open),
-            open_drawn: None,
-            remedy: Arc::new(|| None),
-            own_limit: None,
-        }
-    }
-
-    /// Environments that have to know when they are made whether they will be drawn are made by `open` then; see
-    /// [`Registry::build_drawn`].
-    #[must_use]
-    pub fn drawn(
-        mut self,
-        open: impl Fn(&str, &Params) -> Result<Box<dyn Env>, EnvError> + Send + Sync + 'static,
-    ) -> Self {
-        self.open_drawn = Some(Arc::new(open));
-        self
-    }
-
-    /// Environments that may have a time limit of their own take the user's in their parameters, 0 for none: `take` puts it there.
-    #[must_use]
-    pub fn limits_itself(mut self, take: fn(&mut Params, u32) -> Result<(), EnvError>) -> Self {
-        self.own_limit = Some(take);
-        self
-    }
-
-    /// Says what this machine lacks for it, if anything, and what to do; it is asked when somebody wants to know.
-    #[must_use]
-    pub fn needs(mut self, remedy: impl Fn() -> Option<String> + Send + Sync + 'static) -> Self {
-        self.remedy = Arc::new(remedy);
-        self
-    }
-
-    /// What this machine lacks for it, and what to do; it is looked for, which takes some time.
-    pub fn remedy(&self) -> Option<String> {
-        (self.remedy)()
-    }
-
-    /// What is behind it, in one line.
-    pub fn summary(&self) -> &str {
-        &self.summary
-    }
-
-    /// The environment `name` of this provider, made to be `drawn` or not. It brings its own time limit, or none.
-    fn entry(&self, name: &str, drawn: bool) -> Entry {
-        let open = self.open_drawn.as_ref().filter(|_| drawn).unwrap_or(&self.open);
-        let (open, name) = (Arc::clone(open), name.to_owned());
-        let entry = Entry::new(move |params| open(&name, params)).summary(&self.summary);
-        Entry { own_limit: self.own_limit, ..entry }
-    }
 }
 
 /// The known environments.
