@@ -14,7 +14,6 @@ use crate::release::build;
 use crate::{mujoco, setup, zoo};
 
 /// A task and what an agent must reach in it.
-#[derive(Clone, Copy)]
 struct Task {
     /// File of the configuration, without folder and extension.
     config: &'static str,
