@@ -188,7 +188,7 @@ fn plain(value: &serde_json::Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
-/// An [`Agent`] whose statistics stand still, as they do for the length of a rollout.
+/// An [`Agent`] whose statistics are frozen, as they are for the length of a rollout.
 pub struct Actor<'a> {
     agent: &'a mut Agent,
     normalizer: Option<FrozenNormalizer>,

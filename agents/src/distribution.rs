@@ -32,7 +32,7 @@ pub enum Head {
     },
 }
 
-/// What one row's distribution says of one action.
+/// Log probability, entropy and divergence of one row's distribution, for one action.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Terms {
     /// Log probability or density of the action, in nats.

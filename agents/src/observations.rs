@@ -1,4 +1,4 @@
-//! Observations on their way to the networks.
+//! Observations in the form in which the networks read them.
 
 use std::ops::Range;
 

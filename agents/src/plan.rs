@@ -1,4 +1,4 @@
-//! Where the parameters of every layer lie in the one flat buffer.
+//! The layers of actor and critic, and where the parameters of each lie in the one flat buffer.
 
 use std::ops::Range;
 
@@ -21,7 +21,7 @@ pub struct Layer {
     pub outputs: usize,
     /// Numbers that it gives for a window.
     pub filters: usize,
-    /// Where a convolution looks.
+    /// The windows that a convolution reads.
     pub window: Option<Window>,
     start: usize,
 }

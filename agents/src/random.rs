@@ -1,4 +1,4 @@
-//! Named streams of random numbers from one seed.
+//! Named streams of random numbers, derived from one seed.
 
 use phalanx_envs::Generator;
 

@@ -1,4 +1,4 @@
-//! The rollout memory: what the learner remembers beside the batch's block.
+//! The rollout memory: what the learner keeps of a rollout beside the batch's block.
 //!
 //! Observations, actions and rewards stay where the workers wrote them; nothing is stacked or copied.
 

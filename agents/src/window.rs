@@ -1,4 +1,4 @@
-//! Where a convolution looks.
+//! The windows of a picture that a convolution reads.
 
 use crate::Convolution;
 

@@ -1,4 +1,4 @@
-//! Rollouts: the policy acts on the batch until the rollout memory is full.
+//! Collects rollouts: the policy acts on the batch until the rollout memory is full.
 
 use std::ops::Range;
 use std::time::{Duration, Instant};
@@ -29,7 +29,7 @@ pub struct Collected {
     pub stepping: Duration,
     /// Time in the policy.
     pub inferring: Duration,
-    /// What the environments told of the episodes that ended.
+    /// Info that the environments returned about the episodes that ended.
     pub infos: Infos,
 }
 

@@ -1,4 +1,4 @@
-//! What is remembered of the episodes of all rows: returns and lengths, and the actions that lead to where they stand.
+//! The log of the episodes of all rows: returns and lengths of finished ones, and the actions of running ones, which a resumed run replays.
 
 use std::collections::VecDeque;
 use std::time::Duration;

@@ -19,7 +19,7 @@ pub struct Evaluation {
     pub lengths: Vec<u64>,
     /// Episodes among them that had not ended after as many steps as they may take.
     pub cut_off: usize,
-    /// What the environments told of the episodes.
+    /// Info that the environments returned about the episodes.
     pub infos: Infos,
 }
 

@@ -17,7 +17,7 @@ pub struct LossInputs<'a> {
     pub log_prob: &'a [f32],
     /// Advantage of each action.
     pub advantage: &'a [f32],
-    /// Goal of each value.
+    /// Target of each value.
     pub returns: &'a [f32],
     /// Each value before the update.
     pub value: &'a [f32],
@@ -27,7 +27,7 @@ pub struct LossInputs<'a> {
 }
 
 impl LossInputs<'_> {
-    /// What the present policy says of transition `i` and of its distance from the old one.
+    /// Log probability and entropy of the present policy for transition `i`, and its divergence from the old one.
     pub fn evaluate(&self, head: &Head, outputs: &[f32], log_std: &[f32], i: usize) -> Terms {
         head.evaluate(outputs, log_std, self.block.recorded_action(i), self.old_row(i, outputs.len()))
     }
@@ -130,13 +130,13 @@ impl<'a> Loss<'a> {
 
     /// Adds a transition's part of the value loss; returns its slope over the value.
     fn value(&self, parts: &mut UpdateMetrics, i: usize, value: f32) -> f32 {
-        let (goal, old) = (self.inputs.returns[i], self.inputs.value[i]);
-        let error = value - goal;
+        let (target, old) = (self.inputs.returns[i], self.inputs.value[i]);
+        let error = value - target;
         let (mut square, mut slope) = (error * error, error);
         if let Some(range) = self.settings.value_clip {
             // P21: the worse of the new value and the one clipped around the old.
             let range = range as f32;
-            let near = old + (value - old).clamp(-range, range) - goal;
+            let near = old + (value - old).clamp(-range, range) - target;
             if near * near > square {
                 square = near * near;
                 slope = if (value - old).abs() < range { near } else { 0.0 };

@@ -1,4 +1,4 @@
-//! The two objectives of the policy, and the penalty that the second one adapts.
+//! The two objectives of the policy, clipped and with a KL penalty, and the penalty's adaptive weight.
 
 use crate::KlPenaltySettings;
 

@@ -79,7 +79,7 @@ impl BatchPpo {
     /// Learns from a rollout, `progress` ∈ [0, 1] of the training being over.
     ///
     /// # Errors
-    /// [`AlgorithmError::NotFinite`] before a step that would spoil the parameters.
+    /// [`AlgorithmError::NotFinite`] before a step that would make parameters non-finite.
     pub fn update(
         &mut self,
         agent: &mut Agent,

@@ -1,4 +1,4 @@
-//! What an iteration reports.
+//! The metrics of one iteration.
 
 use std::borrow::Cow;
 

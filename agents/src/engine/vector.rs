@@ -173,7 +173,7 @@ fn exp(x: f32) -> f32 {
     p * f32::from_bits(n << 23)
 }
 
-/// x where positive, 0 elsewhere. NaN stays NaN, so that the loss tells of it; `max` would hide it.
+/// x where positive, 0 elsewhere. NaN stays NaN, so that the loss shows it; `max` would hide it.
 #[inline(always)]
 #[allow(clippy::inline_always)] // a call would keep the loop from being vectorised
 fn relu(x: f32) -> f32 {
