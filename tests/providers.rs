@@ -267,3 +267,29 @@ evaluation: {episodes: 0}
     let evaluated = shell(&folder, "cd elsewhere && sh -e -c \"$(sed -n 's/^to evaluate it: //p' resumed)\"");
     assert!(evaluated.contains("after 512 steps of training"), "{evaluated}");
 }
+
+#[test]
+fn an_exception_in_a_step_is_a_loss_that_is_printed_and_the_training_goes_on() {
+    let folder = place();
+    let python = std::env::var("PHALANX_PYTHON").unwrap();
+    let config = format!(
+        "{{rows: 2, workers: 2, steps: 64, rollout: {{steps: 8}}, network: {{hidden: [4]}}, evaluation: {{episodes: 0}}, \
+         algorithm: {{ppo: {{minibatch: 8, epochs: 1}}}}, faults: {{on_worker_loss: {{respawn: {{at_most: 6}}}}}}, \
+         env: {{name: \"gymnasium:tests.python.fixtures:Tiring-v0\", params: {{python: {python}, picture: []}}}}}}"
+    );
+    fs::write(folder.path().join("tiring.yaml"), config).unwrap();
+    let train = "there=$PWD; cd envs; phalanx train $there/tiring.yaml --logdir $there/runs";
+    let printed = shell(&folder, &format!("({train}) 2>&1"));
+    // Each of the two environments takes 32 steps and raises in its 10th, 20th and 30th.
+    let losses =
+        printed.lines().filter(|line| line.contains("warning: a worker was lost and replaced: row "));
+    let reasons = losses.filter(|line| line.ends_with("RuntimeError: the licence has run out")).count();
+    assert_eq!(reasons, 6, "{printed}");
+    assert!(printed.contains("finished after 64 steps"), "{printed}");
+    let refused = shell(
+        &folder,
+        &format!("({train} --set faults.on_worker_loss.respawn.at_most=5) 2>&1 || test $? = 1"),
+    );
+    let error = "error: the environments failed: 5 lost workers may be replaced, and this was one more: row ";
+    assert!(refused.contains(error), "{refused}");
+}

@@ -7,14 +7,16 @@ use std::borrow::Cow;
 pub struct Record {
     /// Environment steps taken so far.
     pub step: u64,
-    /// Name and value of each metric; docs/ppo.md says what they mean. NaN stands for "not yet".
+    /// Name and value of each metric; docs/ppo.md explains them. NaN stands for "not yet".
     pub values: Vec<(Cow<'static, str>, f64)>,
+    /// Messages of the workers that were lost and replaced since the record before, those of evaluations included.
+    pub losses: Vec<String>,
 }
 
 impl Record {
     /// A record without metrics.
     pub fn new(step: u64) -> Self {
-        Self { step, values: Vec::new() }
+        Self { step, ..Self::default() }
     }
 
     /// Adds a metric.

@@ -63,6 +63,8 @@ pub struct Trainer {
     progress: Progress,
     /// Whether an update or a restoration failed, which may have changed the state in part: it is nothing to go on from.
     half_changed: bool,
+    /// Lost workers that are in a record already: the training's, the evaluation's.
+    recorded_losses: [usize; 2],
 }
 
 /// How far a training has come.
@@ -115,6 +117,7 @@ impl Trainer {
             evaluation,
             progress: Progress::default(),
             half_changed: false,
+            recorded_losses: [0; 2],
             settings,
         })
     }
@@ -180,6 +183,7 @@ impl Trainer {
             if self.is_due(before, self.settings.evaluation.every) {
                 self.try_out(&mut record, checkpoints, stop)?;
             }
+            record.losses = self.new_losses();
             log(&record)?;
             let recent = self.collector.log().recent_return();
             if self.settings.stop_at_return.is_some_and(|goal| recent.is_some_and(|mean| mean >= goal)) {
@@ -193,6 +197,16 @@ impl Trainer {
             }
         }
         Ok(Outcome::Finished)
+    }
+
+    /// Messages of the workers that were lost since the record before.
+    fn new_losses(&mut self) -> Vec<String> {
+        let evaluation = self.evaluation.as_ref().map_or(&[][..], |batch| batch.losses());
+        let losses = [self.collector.batch().losses(), evaluation];
+        let new = losses.iter().zip(self.recorded_losses).flat_map(|(all, recorded)| &all[recorded..]);
+        let new = new.cloned().collect();
+        self.recorded_losses = losses.map(<[String]>::len);
+        new
     }
 
     /// Whether a multiple of `every` was passed since step `before`, or the training has ended.

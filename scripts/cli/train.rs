@@ -184,6 +184,9 @@ fn train(
             json.record(record)?;
             board.record(record)?;
             console.record(record)?;
+            for loss in &record.losses {
+                console.suspend(|| say(&format!("warning: a worker was lost and replaced: {loss}")))?;
+            }
             if let Some(warning) = deviation.warning(record) {
                 console.suspend(|| say(&format!("warning: {warning}")))?;
             }

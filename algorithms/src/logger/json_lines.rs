@@ -66,7 +66,8 @@ mod tests {
     use super::*;
 
     fn record(step: u64) -> Record {
-        Record { step, values: vec![("b".into(), 0.1), ("a".into(), f64::NAN), ("\"huge\"".into(), 1e300)] }
+        let values = vec![("b".into(), 0.1), ("a".into(), f64::NAN), ("\"huge\"".into(), 1e300)];
+        Record { values, ..Record::new(step) }
     }
 
     #[test]

@@ -167,7 +167,7 @@ mod tests {
     }
 
     fn record(step: u64) -> Record {
-        Record { step, values: vec![("kl".into(), 0.5), ("none".into(), f64::NAN)] }
+        Record { values: vec![("kl".into(), 0.5), ("none".into(), f64::NAN)], ..Record::new(step) }
     }
 
     /// Written by Python's tensorboard 2.21.0 (`RecordWriter` and `Event`) with protobuf 7.36.2. That puts the tensor of a

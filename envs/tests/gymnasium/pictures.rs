@@ -40,8 +40,11 @@ fn pictures_a_second_are_thirty_unless_the_metadata_has_a_number() {
         (json!([1, 2]), 30.0),
         (Value::Null, 30.0),
     ] {
-        let params = json!({ "fps": fps, "disable_env_checker": true });
-        assert_eq!(fixture("Pixels-v0", &params).frames_per_second(), expected, "{fps}");
+        let mut env = drawn("Pixels-v0", &json!({ "fps": fps })).unwrap();
+        assert_eq!(env.frames_per_second(), expected, "{fps}");
+        let mut row = vec![0; env.observation_space().len()];
+        env.reset(Some(2), Row::U8(&mut row)).unwrap();
+        assert_eq!(env.render().unwrap().pixels, row, "{fps}");
     }
 }
 

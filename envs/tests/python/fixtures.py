@@ -133,6 +133,18 @@ class Painter(gymnasium.Env):
         return self.picture
 
 
+class Tiring(Painter):
+    """Raises in its tenth step, counted over all episodes."""
+
+    taken = 0
+
+    def step(self, action):
+        self.taken += 1
+        if self.taken == 10:
+            raise RuntimeError("the licence has run out")
+        return super().step(action)
+
+
 class Window(Painter):
     """Opens a window unless told not to."""
 
@@ -323,7 +335,7 @@ def walk():
 gymnasium.register("PixelsOfFunction-v0", pixels)
 gymnasium.register("WalkOfFunction-v0", walk)
 gymnasium.register("WindowOfRegistration-v0", Painter, kwargs={"render_mode": "human"})
-for environment in (Hashed, Kinds, OldPainter, Painter, Pixels, Promise, Single, Slow, Unaware, Walk, Window, WindowOfParent):
+for environment in (Hashed, Kinds, OldPainter, Painter, Pixels, Promise, Single, Slow, Tiring, Unaware, Walk, Window, WindowOfParent):
     gymnasium.register(f"{environment.__name__}-v0", environment)
 for number, modes in enumerate([None, "rgb_array", ("human", "rgb_array"), {"rgb_array"}, 3, [None, 4], np.array(["rgb_array", "ansi"])]):
     painter = type(f"Modes{number}", (Painter,), {"metadata": {"render_modes": modes, "render_fps": 12}})

@@ -13,7 +13,16 @@ REGISTERED_BY = {"ALE": "ale_py"}
 
 
 def make(name, params, drawn):
-    """The environment. Unless a render mode was asked for, one to be drawn has `rgb_array` if it can, and another one opens no window."""
+    """The environment. Unless a render mode is given, one to be drawn has `rgb_array` if it can, and another one opens no window."""
+    env = make_with_mode(name, params, drawn)
+    metadata = env.unwrapped.metadata
+    if drawn and isinstance(metadata, dict) and metadata.get("render_fps") is not None:
+        # Gymnasium's checks refuse to draw an environment whose pictures a second are not a positive number.
+        env.unwrapped.metadata = {**metadata, "render_fps": frames_per_second(metadata)}
+    return env
+
+
+def make_with_mode(name, params, drawn):
     module = name.rpartition(":")[0] or REGISTERED_BY.get(name.split("/")[0])
     if module:
         importlib.import_module(module)
