@@ -29,9 +29,9 @@ fn a_config_whose_network_cannot_read_the_observations_is_bad() {
     let set = "network.convolutions=[{filters: 4, kernel: 3, stride: 1}]";
     let output = phalanx(&["config", "check", file, "--set", set]);
     assert_eq!(output.status.code(), Some(2));
-    let said = text(&output.stderr);
+    let printed = text(&output.stderr);
     let message = "a policy for observations of shape [4]: network.convolutions need pictures";
-    assert!(said.starts_with(&format!("--set {set}: {message}")), "{said}");
+    assert!(printed.starts_with(&format!("--set {set}: {message}")), "{printed}");
 }
 
 #[test]
@@ -40,25 +40,25 @@ fn a_config_whose_environment_cannot_be_made_is_bad() {
     assert!(phalanx(&["config", "check", file]).status.success());
     let output = phalanx(&["config", "check", file, "--set", "env.params.wheels=3"]);
     assert_eq!(output.status.code(), Some(2));
-    let said = text(&output.stderr);
+    let printed = text(&output.stderr);
     assert!(
-        said.starts_with("--set env.params.wheels=3: parameters of CartPole-v1: unknown field `wheels`"),
-        "{said}"
+        printed.starts_with("--set env.params.wheels=3: parameters of CartPole-v1: unknown field `wheels`"),
+        "{printed}"
     );
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("wrong.yaml");
     let (env, evaluation) =
         ("{name: Pendulum-v1, params: {g: heavy}}", "{name: Pendulum-v1, params: {gravity: 1}}");
     std::fs::write(&file, format!("env: {env}\nevaluation: {{env: {evaluation}}}\n")).unwrap();
-    let said = text(&phalanx(&["config", "check", file.to_str().unwrap()]).stderr);
+    let printed = text(&phalanx(&["config", "check", file.to_str().unwrap()]).stderr);
     for (place, message) in [
         ("1:35", "`g`: invalid type: string \"heavy\", expected a number"),
         ("2:48", "unknown field `gravity`, expected `g`"),
     ] {
         let line = format!("{}:{place}: parameters of Pendulum-v1: {message}\n", file.display());
-        assert!(said.contains(&line), "{line}{said}");
+        assert!(printed.contains(&line), "{line}{printed}");
     }
-    assert!(said.contains("2 problems found\n"), "{said}");
+    assert!(printed.contains("2 problems found\n"), "{printed}");
 }
 
 #[test]
@@ -135,19 +135,19 @@ fn what_is_missing_is_listed_with_what_to_type() {
         assert!(output.status.success());
         text(&output.stdout)
     };
-    let said = list();
+    let printed = list();
     let python = folder.path().join("bin/python");
-    assert!(said.contains("\nmissing: gymnasium:…\n"), "{said}");
-    assert!(said.contains(&format!("{} cannot be started: No such file", python.display())), "{said}");
+    assert!(printed.contains("\nmissing: gymnasium:…\n"), "{printed}");
+    assert!(printed.contains(&format!("{} cannot be started: No such file", python.display())), "{printed}");
     // Instead of Python: one that does not find Gymnasium, and one that does.
     std::fs::create_dir(folder.path().join("bin")).unwrap();
     for (program, installed) in [("/usr/bin/false", false), ("/usr/bin/true", true)] {
         let _ = std::fs::remove_file(&python);
         std::os::unix::fs::symlink(program, &python).unwrap();
-        let said = list();
+        let printed = list();
         let command = format!("run `{} -m pip install 'gymnasium>=1.0'`", python.display());
-        assert_eq!(said.contains(&command), !installed, "{said}");
-        assert_eq!(said.contains("\ngymnasium:…"), installed, "{said}");
+        assert_eq!(printed.contains(&command), !installed, "{printed}");
+        assert_eq!(printed.contains("\ngymnasium:…"), installed, "{printed}");
     }
     for (is_built_in, name, command) in [
         (
@@ -157,8 +157,8 @@ fn what_is_missing_is_listed_with_what_to_type() {
         ),
         (cfg!(feature = "gym-rs"), "gym-rs/CartPole", "build with `--features gym-rs`"),
     ] {
-        assert_eq!(said.contains(command), !is_built_in, "{said}");
-        assert_eq!(said.lines().any(|line| line.starts_with(name)), is_built_in, "{said}");
+        assert_eq!(printed.contains(command), !is_built_in, "{printed}");
+        assert_eq!(printed.lines().any(|line| line.starts_with(name)), is_built_in, "{printed}");
     }
 }
 
@@ -166,9 +166,9 @@ fn what_is_missing_is_listed_with_what_to_type() {
 fn benchmarks_tell_their_figures_as_json() {
     let arguments =
         ["bench", "envs", "CartPole-v1", "--rows", "2,3", "--workers", "0,1", "--seconds", "0", "--json"];
-    let said = text(&phalanx(&arguments).stdout);
+    let printed = text(&phalanx(&arguments).stdout);
     let reports: Vec<serde_json::Value> =
-        said.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        printed.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let seen: Vec<_> = reports.iter().map(|r| (r["rows"].as_u64(), r["workers"].as_u64())).collect();
     assert_eq!(seen, [(2, 0), (2, 1), (3, 0), (3, 1)].map(|(rows, workers)| (Some(rows), Some(workers))));
     for report in &reports {

@@ -13,8 +13,8 @@ fn a_run_leaves_everything_and_can_be_evaluated() {
     let place = Place::new();
     let output = place.succeed(&["train", "small.yaml", "--seed", "11", "--workers", "0"]);
     let run = &place.runs()[0];
-    let said = text(&output.stderr);
-    assert!(said.contains(&format!("phalanx evaluate runs/{}", name_of(run))), "{said}");
+    let printed = text(&output.stderr);
+    assert!(printed.contains(&format!("phalanx evaluate runs/{}", name_of(run))), "{printed}");
     assert!(name_of(run).ends_with("-small"), "{run:?}");
 
     let config = fs::read_to_string(run.join("config.yaml")).unwrap();
@@ -74,10 +74,10 @@ fn a_run_leaves_everything_and_can_be_evaluated() {
     assert!(fs::read(place.0.path().join("curve.png")).unwrap().starts_with(b"\x89PNG"));
     let output = place.run(&["plot", folder, "--metric", "reward"]);
     assert_eq!(output.status.code(), Some(2));
-    let said = text(&output.stderr);
+    let printed = text(&output.stderr);
     assert!(
-        said.contains("no number \"reward\" yet; it has approx_kl, ") && said.contains(", step"),
-        "{said}"
+        printed.contains("no number \"reward\" yet; it has approx_kl, ") && printed.contains(", step"),
+        "{printed}"
     );
 
     let output =
@@ -116,7 +116,7 @@ fn settings_that_a_policy_was_not_trained_with_are_refused_and_the_run_keeps_its
         let output = place.run(&["train", "--resume", folder, "--set", set]);
         assert!(output.status.code() == Some(2) && text(&output.stderr).contains(why), "{set}");
     }
-    for (set, told) in [
+    for (set, trained) in [
         ("env=Pendulum-v1", "actions Discrete(2), not Box([1], F32)"),
         ("network.activation=relu", "network.activation tanh, not relu"),
         ("network.hidden=[4, 4]", "network.hidden [16], not [4,4]"),
@@ -124,9 +124,9 @@ fn settings_that_a_policy_was_not_trained_with_are_refused_and_the_run_keeps_its
     ] {
         for command in [&["evaluate", folder][..], &["train", "--resume", folder, "--set", "steps=2048"]] {
             let output = place.run(&[command, &["--set", set]].concat());
-            let said = text(&output.stderr);
-            let told = format!("the policy was trained with {told}\n");
-            assert!(output.status.code() == Some(1) && said.ends_with(&told), "{command:?}: {said}");
+            let printed = text(&output.stderr);
+            let reason = format!("the policy was trained with {trained}\n");
+            assert!(output.status.code() == Some(1) && printed.ends_with(&reason), "{command:?}: {printed}");
         }
     }
     assert_eq!(read(run), before);
@@ -164,8 +164,8 @@ fn a_damaged_checkpoint_is_passed_over_and_what_it_led_to_forgotten() {
     let bytes = fs::read(&newest).unwrap();
     fs::write(&newest, &bytes[..bytes.len() / 2]).unwrap();
     let output = place.succeed(&["train", "--resume", run.to_str().unwrap()]);
-    let said = text(&output.stderr);
-    assert!(said.contains("passed over: ") && said.contains("goes on after step 1024"), "{said}");
+    let printed = text(&output.stderr);
+    assert!(printed.contains("skipped: ") && printed.contains("continues after step 1024"), "{printed}");
     assert_eq!(metrics(run), before);
     // Written anew: a damaged one would be refused.
     place.succeed(&["evaluate", run.to_str().unwrap(), "--checkpoint", "2048", "--episodes", "1"]);
@@ -184,9 +184,9 @@ fn a_deviation_that_runs_away_is_warned_about_once_and_bounded() {
     assert!((most[0] - 2.2255).abs() < 0.1, "{most:?}");
     assert!(most[5..].iter().all(|std| (std - 50.0).abs() < 1e-4), "{most:?}");
     let warning = "warning: the policy's standard deviation runs away: it is 22.";
-    for said in [text(&output.stderr), fs::read_to_string(place.runs()[0].join("log.txt")).unwrap()] {
-        assert_eq!(said.matches("runs away").count(), 1, "{said}");
-        assert!(said.contains(warning) && said.contains("after 1024 steps"), "{said}");
+    for printed in [text(&output.stderr), fs::read_to_string(place.runs()[0].join("log.txt")).unwrap()] {
+        assert_eq!(printed.matches("runs away").count(), 1, "{printed}");
+        assert!(printed.contains(warning) && printed.contains("after 1024 steps"), "{printed}");
     }
 }
 
@@ -240,7 +240,7 @@ fn slips_are_told_with_their_exit_code() {
     ];
     for (arguments, code, message) in cases {
         let output = place.run(arguments);
-        let said = text(&output.stderr);
-        assert!(output.status.code() == Some(code) && said.contains(message), "{arguments:?}: {said}");
+        let printed = text(&output.stderr);
+        assert!(output.status.code() == Some(code) && printed.contains(message), "{arguments:?}: {printed}");
     }
 }

@@ -16,11 +16,11 @@ fn the_first_signal_saves_and_says_how_to_go_on() {
         let (child, run) = place.start_long("stopped", &[]);
         signal(&child, name);
         let output = child.wait_with_output().unwrap();
-        let said = text(&output.stderr);
-        assert_eq!(output.status.code(), Some(code), "{said}");
+        let printed = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{printed}");
         let last = *steps(&run).last().unwrap();
-        assert!(said.contains(&format!("stopped after {last} steps; go on with: ")), "{said}");
-        assert!(said.trim_end().ends_with(&format!("train --resume runs/{}", name_of(&run))), "{said}");
+        assert!(printed.contains(&format!("stopped after {last} steps; continue with: ")), "{printed}");
+        assert!(printed.trim_end().ends_with(&format!("train --resume runs/{}", name_of(&run))), "{printed}");
         assert!(run.join(format!("checkpoints/step-{last:012}.safetensors")).is_file());
         let more = format!("steps={}", last + 256);
         place.succeed(&["train", "--resume", run.to_str().unwrap(), "--set", &more]);
@@ -45,7 +45,7 @@ fn nobody_needs_to_read_what_a_training_says() {
     signal(&child, "INT");
     assert_eq!(child.wait().unwrap().code(), Some(130));
     let last = *steps(&run).last().unwrap();
-    assert!(log(&run).contains(&format!("stopped after {last} steps; go on with: ")), "{}", log(&run));
+    assert!(log(&run).contains(&format!("stopped after {last} steps; continue with: ")), "{}", log(&run));
 }
 
 /// As `timeout` sends them, to the process and to its group.
@@ -56,8 +56,8 @@ fn two_signals_at_once_are_one() {
     let both = format!("kill -TERM {0}; kill -INT {0}", child.id());
     assert!(Command::new("sh").args(["-c", &both]).status().unwrap().success());
     let output = child.wait_with_output().unwrap();
-    let (code, said) = (output.status.code(), text(&output.stderr));
-    assert!(matches!(code, Some(130 | 143)) && said.contains("go on with: "), "{code:?}: {said}");
+    let (code, printed) = (output.status.code(), text(&output.stderr));
+    assert!(matches!(code, Some(130 | 143)) && printed.contains("continue with: "), "{code:?}: {printed}");
     assert!(run.join(format!("checkpoints/step-{:012}.safetensors", steps(&run).last().unwrap())).is_file());
 }
 
@@ -69,10 +69,10 @@ fn a_hangup_that_is_ignored_stops_nothing() {
     let mut command = Command::new("sh");
     command.args(["-c", &script]).current_dir(place.0.path()).stderr(Stdio::piped()).stdout(Stdio::piped());
     let mut child = command.spawn().unwrap();
-    let mut said = BufReader::new(child.stderr.take().unwrap()).lines();
-    said.find(|line| line.as_ref().is_ok_and(|line| line.starts_with("run "))).unwrap().unwrap();
+    let mut printed = BufReader::new(child.stderr.take().unwrap()).lines();
+    printed.find(|line| line.as_ref().is_ok_and(|line| line.starts_with("run "))).unwrap().unwrap();
     signal(&child, "HUP");
-    let last = said.map_while(Result::ok).find(|line| line.starts_with("finished after "));
+    let last = printed.map_while(Result::ok).find(|line| line.starts_with("finished after "));
     assert!(child.wait().unwrap().success() && last.is_some());
 }
 
@@ -82,11 +82,14 @@ fn the_second_signal_stops_at_once() {
     // An iteration that would take hours.
     let mut command = place.command(&["train", "small.yaml", "--set", "algorithm.ppo.epochs=100000000"]);
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let mut said = BufReader::new(child.stderr.take().unwrap()).lines();
+    let mut printed = BufReader::new(child.stderr.take().unwrap()).lines();
     // It listens for signals before it says where the run is.
-    said.find(|line| line.as_ref().is_ok_and(|line| line.starts_with("run "))).unwrap().unwrap();
+    printed.find(|line| line.as_ref().is_ok_and(|line| line.starts_with("run "))).unwrap().unwrap();
     signal(&child, "INT");
-    said.find(|line| line.as_ref().is_ok_and(|line| line.starts_with("stopping after "))).unwrap().unwrap();
+    printed
+        .find(|line| line.as_ref().is_ok_and(|line| line.starts_with("stopping after ")))
+        .unwrap()
+        .unwrap();
     // Sooner, it would belong to the first.
     thread::sleep(Duration::from_millis(250));
     signal(&child, "TERM");
@@ -149,10 +152,10 @@ fn a_folder_takes_one_training_at_a_time() {
     let (mut child, run) = place.start_long("held", &[]);
     let again = ["train", "--resume", run.to_str().unwrap(), "--set", "steps=1_000_000_000"];
     let output = place.run(&again);
-    let said = text(&output.stderr);
-    assert_eq!(output.status.code(), Some(1), "{said}");
+    let printed = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{printed}");
     let holder = format!("another training writes to {}: process {} on ", run.display(), child.id());
-    assert!(said.contains(&holder), "{said}");
+    assert!(printed.contains(&holder), "{printed}");
     // Whatever ends a training lets its folder go.
     child.kill().unwrap();
     child.wait().unwrap();
@@ -169,11 +172,11 @@ fn a_full_disk_ends_the_run_with_the_file_named_and_the_training_saved() {
         "trap '' XFSZ; ulimit -f 64; exec '{phalanx}' train small.yaml --workers 0 --set steps=1_000_000_000"
     );
     let output = Command::new("bash").args(["-c", &script]).current_dir(place.0.path()).output().unwrap();
-    let (run, said) = (&place.runs()[0], text(&output.stderr));
-    assert_eq!(output.status.code(), Some(1), "{said}");
+    let (run, printed) = (&place.runs()[0], text(&output.stderr));
+    assert_eq!(output.status.code(), Some(1), "{printed}");
     let error =
         format!("error: cannot write runs/{}/metrics.jsonl: File too large (os error 27)", name_of(run));
-    assert!(said.trim_end().ends_with(&error), "{said}");
+    assert!(printed.trim_end().ends_with(&error), "{printed}");
     // The record that found no room is lost, its iteration is not.
     let written = steps_of_whole_lines(run);
     let saved = written.last().unwrap() + 256;

@@ -46,14 +46,14 @@ impl FromStr for Which {
     }
 }
 
-/// A checkpoint that was found, and the damaged newer ones that were passed over.
+/// A checkpoint that was found, and the damaged newer ones that were skipped.
 #[derive(Debug)]
 pub struct Found {
     /// Where it lies.
     pub path: PathBuf,
     /// What it holds.
     pub checkpoint: Checkpoint,
-    /// Why newer ones were passed over, newest first.
+    /// Why newer ones were skipped, newest first.
     pub damaged: Vec<AgentError>,
 }
 

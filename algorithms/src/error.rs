@@ -35,7 +35,7 @@ pub enum AlgorithmError {
         source: Box<AlgorithmError>,
     },
     /// An update or a restoration failed earlier, and left a state that is neither the one before nor the one after.
-    #[error("an update or a restoration failed: this training cannot go on, but from a checkpoint")]
+    #[error("an update or a restoration failed: this training can continue from a checkpoint only")]
     HalfChanged,
     /// Settings that contradict each other or the environment.
     #[error("{0}")]

@@ -116,7 +116,7 @@ pub enum EnvError {
     #[error("workers: {0}")]
     Workers(String),
     /// A batch that has failed or was closed is used again.
-    #[error("the batch cannot go on: {0}")]
+    #[error("the batch cannot continue: {0}")]
     Ended(String),
     /// The environment has no method or attribute of this name.
     #[error("no method or attribute {0:?}")]

@@ -16,7 +16,7 @@ fn fault(params: &str, deadline: &str, expected: &[&str]) {
         assert!(output.contains(text), "{text:?} is missing in:\n{output}");
     }
     if !params.contains("new") {
-        assert!(output.contains("again: the batch cannot go on: row 0"), "{output}");
+        assert!(output.contains("again: the batch cannot continue: row 0"), "{output}");
     }
     assert!(output.ends_with("end\n"), "{output}");
 }

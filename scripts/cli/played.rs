@@ -38,7 +38,7 @@ impl Played {
         super::enter_working_directory(&mut self.run, out)
     }
 
-    /// The run, its configuration and the checkpoint. Damaged checkpoints that were passed over are told.
+    /// The run, its configuration and the checkpoint. Damaged checkpoints that were skipped are printed.
     pub fn open(&self, registry: &Registry) -> anyhow::Result<(RunFolder, Config, Found)> {
         let run = RunFolder::open(&self.run).map_err(|error| Usage(error.to_string()))?;
         let config = run.config(&self.sets, registry)?;
@@ -51,7 +51,7 @@ impl Played {
         let found = run.checkpoints(config.checkpoint.keep).load(self.checkpoint);
         let found = found.with_context(|| format!("cannot play the policy of {}", self.run.display()))?;
         for damaged in &found.damaged {
-            super::eprint_line(&format!("passed over: {damaged}"));
+            super::eprint_line(&format!("skipped: {damaged}"));
         }
         Ok((run, config, found))
     }

@@ -147,10 +147,10 @@ fn train(
     if resume {
         let found = checkpoints.load(Which::Latest)?;
         for damaged in &found.damaged {
-            say(&format!("passed over: {damaged}"))?;
+            say(&format!("skipped: {damaged}"))?;
         }
         let limit = config.resume.replay_deadline;
-        say(&format!("replays the episodes that were running, for {limit} s at most"))?;
+        say(&format!("replaying the running episodes, for {limit} s at most"))?;
         let template = ProgressStyle::with_template("{spinner} {pos} of {len} rows replayed, {elapsed}")?;
         let bar = ProgressBar::new(config.rows as u64).with_style(template);
         bar.enable_steady_tick(Duration::from_millis(200));
@@ -167,7 +167,7 @@ fn train(
         // Only now: a run that cannot go on with these settings keeps its own.
         run.write_config(config)?;
         checkpoints.remove_after(trainer.step())?;
-        say(&format!("goes on after step {} from {}", trainer.step(), found.path.display()))?;
+        say(&format!("continues after step {} from {}", trainer.step(), found.path.display()))?;
         if trainer.is_finished() {
             say("it has taken all its steps; to train it longer, add --set steps=N")?;
         }
@@ -212,7 +212,7 @@ fn train(
         }
         Outcome::Stopped => {
             let (step, command) = (trainer.step(), shell::phalanx(&["train", "--resume"], folder));
-            say(&format!("stopped after {step} steps; go on with: {command}"))?;
+            say(&format!("stopped after {step} steps; continue with: {command}"))?;
             Ok(ExitCode::from(stop.exit_code().unwrap_or(1)))
         }
     }
@@ -228,7 +228,7 @@ fn refuse_starts(before: &Config, now: &Config) -> Result<(), Usage> {
     ];
     match changed.iter().find(|(_, changed)| *changed) {
         Some((name, _)) => Err(Usage(format!(
-            "`{name}` decides how a run starts, and has no effect on one that goes on: leave it out, or begin a new run"
+            "`{name}` decides how a run starts, and has no effect on a resumed one: leave it out, or begin a new run"
         ))),
         None => Ok(()),
     }
@@ -242,7 +242,7 @@ fn schedule_note(before: &Config, now: &Config, step: u64) -> Option<String> {
     let (was, is) = (rate(was, before.steps), rate(is, now.steps));
     (was != is).then(|| {
         format!(
-            "the learning rate goes on at {is:.3e} instead of {was:.3e}: of {} steps, {step} are taken (before: of {})",
+            "the learning rate continues at {is:.3e} instead of {was:.3e}: of {} steps, {step} are taken (before: of {})",
             now.steps, before.steps
         )
     })

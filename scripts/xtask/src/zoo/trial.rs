@@ -185,6 +185,6 @@ mod tests {
             begun_anew("3 of 8 rows begin a new episode:\n  row 2: …\n"),
             "yes; 3 of 8 rows begin a new episode"
         );
-        assert_eq!(begun_anew("goes on after step 4096\n"), "yes");
+        assert_eq!(begun_anew("continues after step 4096\n"), "yes");
     }
 }
