@@ -116,6 +116,14 @@ fn settings_that_a_policy_was_not_trained_with_are_refused_and_the_run_keeps_its
         let output = place.run(&["train", "--resume", folder, "--set", set]);
         assert!(output.status.code() == Some(2) && text(&output.stderr).contains(why), "{set}");
     }
+    let penalty = "algorithm.ppo.objective={kl_penalty: {initial_penalty: 2.0}}";
+    place.succeed(&["train", "small.yaml", "--name", "penalty", "--set", "steps=256", "--set", penalty]);
+    let runs = place.runs();
+    let penalized = runs.iter().find(|run| name_of(run).ends_with("penalty")).unwrap().to_str().unwrap();
+    let set = "algorithm.ppo.objective.kl_penalty.initial_penalty=3";
+    let output = place.run(&["train", "--resume", penalized, "--set", set]);
+    let why = "`algorithm.ppo.objective.kl_penalty.initial_penalty` decides how a run starts";
+    assert!(output.status.code() == Some(2) && text(&output.stderr).contains(why), "{set}");
     for (set, trained) in [
         ("env=Pendulum-v1", "actions Discrete(2), not Box([1], F32)"),
         ("network.activation=relu", "network.activation tanh, not relu"),

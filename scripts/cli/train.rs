@@ -9,8 +9,8 @@ use std::time::Duration;
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
 use phalanx_algorithms::{
-    AlgorithmError, Console, DeviationWatch, JsonLines, Logger, Outcome, PpoSettings, Record, TensorBoard,
-    Which,
+    AlgorithmError, Console, DeviationWatch, JsonLines, Logger, Objective, Outcome, PpoSettings, Record,
+    TensorBoard, Which,
 };
 use phalanx_envs::contract::action_scale_warning;
 use phalanx_envs::{Chosen, Registry, Workers, Zygote};
@@ -221,10 +221,18 @@ fn train(
 /// Refuses what only decides how a run starts, where it differs: it would have no effect.
 fn refuse_starts(before: &Config, now: &Config) -> Result<(), Usage> {
     let (was, is) = (&before.network, &now.network);
+    let (AlgorithmSettings::Ppo(ppo_was), AlgorithmSettings::Ppo(ppo_is)) =
+        (&before.algorithm, &now.algorithm);
+    // The penalty of the run goes on; another objective begins with its own.
+    let penalty_differs = match (&ppo_was.objective, &ppo_is.objective) {
+        (Objective::KlPenalty(was), Objective::KlPenalty(is)) => was.initial_penalty != is.initial_penalty,
+        _ => false,
+    };
     let changed = [
         ("seed", before.seed != now.seed),
         ("network.initial_std", was.initial_std != is.initial_std),
         ("network.output_gain", was.output_gain != is.output_gain),
+        ("algorithm.ppo.objective.kl_penalty.initial_penalty", penalty_differs),
     ];
     match changed.iter().find(|(_, changed)| *changed) {
         Some((name, _)) => Err(Usage(format!(
