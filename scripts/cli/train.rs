@@ -127,7 +127,8 @@ fn train(
         let mut notes = notes.borrow_mut();
         // The batch that is trained on is made first.
         let what = if notes.is_empty() { "training" } else { "evaluation" };
-        notes.push(format!("{what}: {rows} rows in {} workers ({})", chosen.workers, chosen.why));
+        let plural = if chosen.workers == 1 { "" } else { "s" };
+        notes.push(format!("{what}: {rows} rows in {} worker{plural} ({})", chosen.workers, chosen.why));
     };
     let mut trainer = setup::trainer(config, registry, zygote, device, &note)?;
     let mut say = |text: &str| {
