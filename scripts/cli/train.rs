@@ -173,6 +173,7 @@ fn train(
             say("it has taken all its steps; to train it longer, add --set steps=N")?;
         }
     }
+    let mut lost = 0;
     let outcome = {
         let mut json = JsonLines::open(&run.metrics_file(), trainer.step())?;
         let mut board = TensorBoard::open(&run.events_file(), trainer.step())?;
@@ -185,6 +186,7 @@ fn train(
             json.record(record)?;
             board.record(record)?;
             console.record(record)?;
+            lost += record.losses.len();
             for loss in &record.losses {
                 console.suspend(|| say(&format!("warning: a worker was lost and replaced: {loss}")))?;
             }
@@ -199,6 +201,9 @@ fn train(
     };
     let closed = trainer.close();
     let outcome = outcome?;
+    if lost > 0 {
+        say(&format!("workers that were lost and replaced: {lost}"))?;
+    }
     if let Err(error) = closed {
         // What was learned is safe.
         say(&format!("the environments did not end in order: {:#}", anyhow::Error::from(error)))?;
