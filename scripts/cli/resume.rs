@@ -1,8 +1,30 @@
-//! Messages about the episodes that a resumed run could not restore.
+//! The running episodes of a resumed run, restored with a progress bar, and messages about those that could not be.
+
+use std::time::Duration;
+
+use anyhow::Context;
+use indicatif::{ProgressBar, ProgressStyle};
+use phalanx_algorithms::{Found, Trainer};
+
+/// Restores a training from a checkpoint; messages about the rows that begin a new episode.
+pub(super) fn replay(
+    trainer: &mut Trainer,
+    found: &Found,
+    limit: Duration,
+    rows: usize,
+) -> anyhow::Result<Vec<String>> {
+    let template = ProgressStyle::with_template("{spinner} {pos} of {len} rows replayed, {elapsed}")?;
+    let bar = ProgressBar::new(rows as u64).with_style(template);
+    bar.enable_steady_tick(Duration::from_millis(200));
+    let anew = trainer.restore(&found.checkpoint, limit, &mut |rows| bar.set_position(rows as u64));
+    bar.finish_and_clear();
+    let anew = anew.with_context(|| format!("cannot continue from {}", found.path.display()))?;
+    Ok(replay_notes(&anew, rows))
+}
 
 /// How many of `rows` rows begin a new episode, then a line for each kind of reason with its rows. Reasons are of one kind when they
 /// differ in numbers alone; the first row's is printed.
-pub(super) fn replay_notes(anew: &[(usize, String)], rows: usize) -> Vec<String> {
+fn replay_notes(anew: &[(usize, String)], rows: usize) -> Vec<String> {
     if anew.is_empty() {
         return Vec::new();
     }

@@ -7,7 +7,6 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
-use indicatif::{ProgressBar, ProgressStyle};
 use phalanx_algorithms::{
     AlgorithmError, Console, DeviationWatch, JsonLines, Logger, Objective, Outcome, PpoSettings, Record,
     TensorBoard, Which,
@@ -16,7 +15,7 @@ use phalanx_envs::contract::action_scale_warning;
 use phalanx_envs::{Chosen, Registry, Workers, Zygote};
 
 use super::config::Overrides;
-use super::resume::replay_notes;
+use super::resume::replay;
 use super::{Usage, eprint_line, shell};
 use crate::config::{self, AlgorithmSettings, Config, DeviceSetting};
 use crate::run::{Log, RunFolder};
@@ -152,20 +151,14 @@ fn train(
         }
         let limit = config.resume.replay_deadline;
         say(&format!("replaying the running episodes, for {limit} s at most"))?;
-        let template = ProgressStyle::with_template("{spinner} {pos} of {len} rows replayed, {elapsed}")?;
-        let bar = ProgressBar::new(config.rows as u64).with_style(template);
-        bar.enable_steady_tick(Duration::from_millis(200));
-        let mut progress = |rows: usize| bar.set_position(rows as u64);
-        let anew = trainer.restore(&found.checkpoint, Duration::from_secs_f64(limit), &mut progress);
-        bar.finish_and_clear();
-        let anew = anew.with_context(|| format!("cannot continue from {}", found.path.display()))?;
-        for note in replay_notes(&anew, config.rows) {
+        let notes = replay(&mut trainer, &found, Duration::from_secs_f64(limit), config.rows)?;
+        for note in notes {
             say(&note)?;
         }
         if let Some(note) = schedule_note(&run.config(&[], registry)?, config, trainer.step()) {
             say(&note)?;
         }
-        // Only now: a run that cannot go on with these settings keeps its own.
+        // Only now: a run that cannot continue with these settings keeps its own.
         run.write_config(config)?;
         checkpoints.remove_after(trainer.step())?;
         say(&format!("continues after step {} from {}", trainer.step(), found.path.display()))?;
