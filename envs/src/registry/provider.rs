@@ -34,7 +34,7 @@ impl Provider {
     }
 
     /// Environments that have to know when they are made whether they will be drawn are made by `open` then; see
-    /// [`Registry::build_drawn`].
+    /// [`Registry::build_drawn`](crate::Registry::build_drawn).
     #[must_use]
     pub fn drawn(
         mut self,
