@@ -237,7 +237,7 @@ fn rows_are_called_one_by_one_and_all_together() {
     assert!(output.contains(&format!("row 2: {at}")), "{output}");
     assert!(output.contains("no method or attribute \"wings\""), "{output}");
     assert!(output.contains("needs `to`"), "{output}");
-    assert!(output.contains("does not render"), "{output}");
+    assert!(output.contains("it draws no pictures: it does not implement `render`"), "{output}");
 }
 
 #[test]
