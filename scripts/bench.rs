@@ -82,29 +82,19 @@ pub fn turn(registry: &Registry, spec: &EnvSpec) -> Result<Duration, EnvError> {
 /// What the environments say.
 pub fn stepping(batch: &mut dyn BatchEnv, time: Duration) -> Result<Speed, EnvError> {
     let (rows, steps) = (batch.block().layout().rows, batch.block().layout().steps);
-    let (space, mut generator) = (batch.action_space().clone(), stream(0, "bench"));
-    let len = space.len();
+    let mut generator = stream(0, "bench");
     for t in 0..steps {
-        let block = batch.block();
-        for row in 0..rows {
-            if block.layout().is_discrete() {
-                let actions = &mut block.discrete_actions(t)[row * len..][..len];
-                space.sample(&mut generator, actions, &mut []);
-            } else {
-                let actions = &mut block.continuous_actions(t)[row * len..][..len];
-                space.sample(&mut generator, &mut [], actions);
-            }
-        }
+        (0..rows).for_each(|row| batch.block_mut().sample_action(t, row, &mut generator));
     }
     batch.reset(None)?;
     let began = Instant::now();
     batch.step_through(1)?;
-    batch.block().carry_over(1);
+    batch.block_mut().carry_over(1);
     // Whole blocks, as in a training, where there is time for them.
     let steps = if began.elapsed() * steps as u32 > time / SLICES { 1 } else { steps };
     measure(time, || {
         batch.step_through(steps)?;
-        batch.block().carry_over(steps);
+        batch.block_mut().carry_over(steps);
         Ok((rows * steps) as u64)
     })
 }

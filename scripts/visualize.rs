@@ -127,7 +127,7 @@ impl Player {
     pub fn play<E: Into<Box<dyn std::error::Error + Send + Sync>>>(
         &mut self,
         options: &VisualizeOptions,
-        mut act: impl FnMut(&Block) -> Result<(), E>,
+        mut act: impl FnMut(&mut Block) -> Result<(), E>,
         mut played: impl FnMut(&PlayedEpisode),
     ) -> Result<Summary, VisualizeError> {
         self.batch.reset(None)?;
@@ -157,7 +157,7 @@ impl Player {
         &mut self,
         episode: u32,
         options: &VisualizeOptions,
-        act: &mut impl FnMut(&Block) -> Result<(), E>,
+        act: &mut impl FnMut(&mut Block) -> Result<(), E>,
     ) -> Result<PlayedEpisode, VisualizeError> {
         let digits = (options.episodes.get() - 1).to_string().len().max(2);
         let stem = format!("episode-{episode:0digits$}");
@@ -177,15 +177,15 @@ impl Player {
             if length % every == 0 {
                 show(latest.as_ref())?;
             }
-            act(self.batch.block()).map_err(|e| VisualizeError::Policy {
+            act(self.batch.block_mut()).map_err(|e| VisualizeError::Policy {
                 episode,
                 step: length,
                 source: e.into(),
             })?;
             self.batch.step(0)?;
-            let block = self.batch.block();
+            let block = self.batch.block_mut();
             let ended = block.episode(0, 0);
-            total += f64::from(block.reward()[0]);
+            total += f64::from(block.reward(0, 0));
             length += 1;
             block.carry_over(1);
             // Where there is none, the one before stays.

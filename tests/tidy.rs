@@ -11,14 +11,12 @@ use serde_json::Value;
 /// The only places where `unsafe` may live: matrix products, vector instructions, shared memory, processes, calls into
 /// shared libraries, whose pointers nothing but their header vouches
 /// for (environments, and OpenGL), and settings of a C library.
-const UNSAFE: [&str; 12] = [
+const UNSAFE: [&str; 10] = [
     "envs/tests/allocation.rs",
     "envs/tests/doorbell.rs",
     "agents/src/engine/matrix.rs",
     "agents/src/engine/vector.rs",
-    "envs/src/batch/block.rs",
     "envs/src/batch/memory.rs",
-    "envs/src/batch/moment.rs",
     "envs/src/mujoco/gl/",
     "envs/src/mujoco/log.rs",
     "envs/src/providers/dylib/",

@@ -112,8 +112,7 @@ impl Agent {
         let (mut input, mut values, rows) = (Observations::default(), Vec::new(), block.layout().rows);
         let normalizer = self.normalizer.as_ref().map(Normalizer::freeze);
         for &i in index {
-            let row = block.final_observation_row(i as usize / rows, i as usize % rows);
-            input.add(row.into(), normalizer.as_ref());
+            input.add(block.final_observation_row(i as usize / rows, i as usize % rows), normalizer.as_ref());
         }
         self.network.infer(Tower::Critic, input.elements(), &mut values)?;
         Ok(values)
@@ -206,24 +205,23 @@ impl Actor<'_> {
     /// When time or rows lie outside the block.
     pub fn act(
         &mut self,
-        block: &Block,
+        block: &mut Block,
         t: usize,
         rows: Range<usize>,
         mode: Mode<'_>,
         log_prob: &mut [f32],
     ) -> Result<(), AgentError> {
         self.infer(block.observation_rows(t, rows.clone()))?;
-        let len = block.layout().action_space.len();
-        let (noise, part) = (mode.noise(), rows.start * len..rows.end * len);
-        let log_prob = &mut log_prob[rows];
+        let noise = mode.noise();
+        let log_prob = &mut log_prob[rows.clone()];
         match &self.agent.head {
             Head::Categorical { options } => {
-                let actions = &mut block.discrete_actions(t)[part];
+                let actions = block.discrete_actions_mut(t, rows);
                 Head::choose(options, &self.outputs, noise, actions, log_prob);
             }
             Head::Gaussian { .. } => {
                 let (actions, log_std) =
-                    (&mut block.continuous_actions(t)[part], self.agent.network.log_std());
+                    (block.continuous_actions_mut(t, rows), self.agent.network.log_std());
                 Head::draw(log_std, &self.outputs, noise, actions, log_prob);
             }
         }

@@ -118,7 +118,7 @@ impl Collector {
             }
             for &group in &ready {
                 if let Some(quota) = &mut quota {
-                    quota.count(self.batch.block(), &mut self.rollout, at[group], &groups[group]);
+                    quota.count(self.batch.block_mut(), &mut self.rollout, at[group], &groups[group]);
                 }
                 at[group] += 1;
             }
@@ -152,14 +152,14 @@ impl Collector {
             actor.add_noise(rollout.rows(), generator, noise);
         }
         let mode = Mode::Sample(&noise[t * width..][rows.start * len..rows.end * len]);
-        Ok(actor.act(batch.block(), t, rows, mode, rollout.log_prob_mut(t))?)
+        Ok(actor.act(batch.block_mut(), t, rows, mode, rollout.log_prob_mut(t))?)
     }
 
     /// Puts the first observations of the next rollout at time 0.
     fn begin(&mut self) -> Result<(), AlgorithmError> {
         let whole_episodes = matches!(self.settings, RolloutSettings::Episodes(_));
         if whole_episodes {
-            self.batch.block().activate_all();
+            self.batch.block_mut().activate_all();
         }
         if !self.started {
             self.batch.reset(None)?;
@@ -168,7 +168,7 @@ impl Collector {
             self.batch.reset(None)?;
             self.log.restart();
         } else {
-            self.batch.block().carry_over(self.rollout.len);
+            self.batch.block_mut().carry_over(self.rollout.len);
         }
         Ok(())
     }
@@ -194,7 +194,7 @@ impl Quota {
     }
 
     /// Notes which of `rows` were stepped at time `t`, and lets those rest that have finished their share.
-    fn count(&mut self, block: &Block, rollout: &mut Rollout, t: usize, rows: &Range<usize>) {
+    fn count(&mut self, block: &mut Block, rollout: &mut Rollout, t: usize, rows: &Range<usize>) {
         for row in rows.clone() {
             let left = &mut self.left[row];
             let active = *left > 0;

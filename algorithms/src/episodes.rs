@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use phalanx_agents::{AgentError, Array, Checkpoint, Rollout};
-use phalanx_envs::{Action, BatchEnv, Block, Elements, EnvError, Replayed, RunningEpisode};
+use phalanx_envs::{Action, BatchEnv, Block, EnvError, Replayed, RunningEpisode};
 use serde::{Deserialize, Serialize};
 
 /// Finished episodes that the reported means are taken over.
@@ -70,7 +70,7 @@ impl EpisodeLog {
 
     /// Follows the episodes of a rollout.
     pub fn take_in(&mut self, block: &Block, rollout: &Rollout) {
-        let (rows, rewards) = (rollout.rows(), block.reward());
+        let (rows, rewards) = (rollout.rows(), block.rewards(0..rollout.len));
         for t in 0..rollout.len {
             for row in (0..rows).filter(|row| rollout.active[t * rows + row]) {
                 self.returns[row] += f64::from(rewards[t * rows + row]);
@@ -83,7 +83,7 @@ impl EpisodeLog {
             }
         }
         for (row, running) in self.running.iter_mut().enumerate() {
-            let shown = || Elements::from(block.observation_row(rollout.len, row)).checksum();
+            let shown = || block.observation_row(rollout.len, row).checksum();
             running.observation = (self.lengths[row] > 0).then(shown);
         }
     }

@@ -76,7 +76,7 @@ pub fn evaluate(
     // Every row begins its first episode: there is no action to replay.
     batch.replay(&vec![RunningEpisode::default(); rows], Duration::ZERO, &mut |_| ())?;
     for (row, &left) in left.iter().enumerate() {
-        batch.block().set_active(row, left > 0);
+        batch.block_mut().set_active(row, left > 0);
     }
     while left.iter().any(|&left| left > 0) {
         if stop() {
@@ -88,15 +88,15 @@ pub fn evaluate(
             actor.add_noise(rows, generator, &mut noise);
             Mode::Sample(&noise)
         });
-        actor.act(batch.block(), 0, 0..rows, mode, &mut log_prob)?;
+        actor.act(batch.block_mut(), 0, 0..rows, mode, &mut log_prob)?;
         batch.step(0)?;
-        let block = batch.block();
+        let block = batch.block_mut();
         let mut cut = Vec::new();
         for row in 0..rows {
             if left[row] == 0 {
                 continue;
             }
-            returns[row] += f64::from(block.reward()[row]);
+            returns[row] += f64::from(block.reward(0, row));
             lengths[row] += 1;
             let over = block.episode(0, row).is_over();
             if over || lengths[row] == max_steps {

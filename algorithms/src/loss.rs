@@ -242,11 +242,11 @@ mod tests {
         for space in [Space::Discrete { n: 3 }, Space::MultiDiscrete { n: vec![3, 2] }, Space::unbounded(2)] {
             let head = Head::new(&space).expect("a supported space");
             let layout = Layout::new(N, 1, Space::unbounded(1), space.clone()).expect("a box is observed");
-            let block = Block::local(layout);
+            let mut block = Block::local(layout);
             if head.is_gaussian() {
-                block.continuous_actions(0).copy_from_slice(&numbers(N * 2, 3, 1.0));
+                block.continuous_actions_mut(0, 0..N).copy_from_slice(&numbers(N * 2, 3, 1.0));
             } else {
-                let choices = block.discrete_actions(0).iter_mut().enumerate();
+                let choices = block.discrete_actions_mut(0, 0..N).iter_mut().enumerate();
                 choices.for_each(|(i, a)| *a = (i % 2) as i64);
             }
             let width = head.outputs();

@@ -7,7 +7,7 @@ use std::time::Instant;
 use phalanx_agents::{
     Adam, AdamSettings, Agent, Checkpoint, NormalizeSettings, RewardNormalizer, Rollout, Tower, stream,
 };
-use phalanx_envs::{Block, Elements, Episode, Generator, Row};
+use phalanx_envs::{Block, Elements, Episode, Generator};
 use rand::seq::SliceRandom;
 use serde::Serialize;
 
@@ -141,7 +141,7 @@ impl BatchPpo {
         episode: &[Option<Episode>],
     ) -> Result<Vec<f32>, AlgorithmError> {
         let rows = rollout.rows();
-        let mut reward = block.reward()[..rollout.len * rows].to_vec();
+        let mut reward = block.rewards(0..rollout.len).to_vec();
         for (i, (reward, episode)) in reward.iter_mut().zip(episode).enumerate() {
             if episode.is_none() {
                 *reward = 0.0;
@@ -309,8 +309,8 @@ fn norm(numbers: &[f32]) -> f64 {
 /// Fails where an observation that is learned from is not finite, in the transitions that are `held`. The final observation of an episode
 /// that terminated is none of them: nothing follows it, so nobody asks for its value.
 fn check_observations(block: &Block, rollout: &Rollout, held: &[i64]) -> Result<(), AlgorithmError> {
-    let check = |shown: Row<'_>, what: &str, row: usize, t: usize| {
-        let Row::F32(shown) = shown else { return Ok(()) };
+    let check = |shown: Elements<'_>, what: &str, row: usize, t: usize| {
+        let Elements::F32(shown) = shown else { return Ok(()) };
         let Some(i) = shown.iter().position(|x| !x.is_finite()) else { return Ok(()) };
         Err(AlgorithmError::NotFinite {
             what: format!("{what}[{i}]"),

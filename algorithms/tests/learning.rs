@@ -53,9 +53,9 @@ fn value(agent: &mut Agent, observation: f32) -> f64 {
 }
 
 fn action(agent: &mut Agent, space: &Space, observation: f32) -> f32 {
-    let block = Block::local(Layout::new(1, 1, Space::unbounded(1), space.clone()).unwrap());
-    block.observation_row(0, 0).f32()[0] = observation;
-    agent.actor().act(&block, 0, 0..1, Mode::Greedy, &mut [0.0]).unwrap();
+    let mut block = Block::local(Layout::new(1, 1, Space::unbounded(1), space.clone()).unwrap());
+    block.observation_row_mut(0, 0).f32()[0] = observation;
+    agent.actor().act(&mut block, 0, 0..1, Mode::Greedy, &mut [0.0]).unwrap();
     match block.recorded_action(0) {
         Action::Box(numbers) => numbers[0],
         choices => choices.choices()[0] as f32,

@@ -17,7 +17,7 @@ fn main() -> Result<(), EnvError> {
     for name in registry.names().filter(|name| wish.as_ref().is_none_or(|wish| name.contains(wish.as_str())))
     {
         let mut batch = LocalBatch::new(&registry, &EnvSpec::named(name), ROWS, STEPS, 1)?;
-        act_at_random(&batch);
+        act_at_random(&mut batch);
         batch.reset(None)?;
         let mut fastest = Duration::MAX;
         for _ in 0..ROUNDS {
@@ -26,7 +26,7 @@ fn main() -> Result<(), EnvError> {
                 batch.step(t)?;
             }
             fastest = fastest.min(start.elapsed());
-            batch.block().carry_over(STEPS);
+            batch.block_mut().carry_over(STEPS);
         }
         let nanoseconds = fastest.as_secs_f64() * 1e9 / (ROWS * STEPS) as f64;
         println!("{name:26} {nanoseconds:9.1} ns a step {:8.3} M steps/s", 1e3 / nanoseconds);
@@ -35,19 +35,9 @@ fn main() -> Result<(), EnvError> {
 }
 
 /// Writes random actions for all times.
-fn act_at_random(batch: &LocalBatch) {
-    let (block, space) = (batch.block(), batch.action_space());
+fn act_at_random(batch: &mut LocalBatch) {
     let mut generator = generator(0);
-    let (mut discrete, mut continuous) = (vec![0; space.len()], vec![0.0; space.len()]);
     for t in 0..STEPS {
-        for row in 0..ROWS {
-            space.sample(&mut generator, &mut discrete, &mut continuous);
-            let place = row * space.len()..(row + 1) * space.len();
-            if block.layout().is_discrete() {
-                block.discrete_actions(t)[place].copy_from_slice(&discrete);
-            } else {
-                block.continuous_actions(t)[place].copy_from_slice(&continuous);
-            }
-        }
+        (0..ROWS).for_each(|row| batch.block_mut().sample_action(t, row, &mut generator));
     }
 }

@@ -1,8 +1,10 @@
 //! One environment.
 
+use std::ops::Range;
+
 use serde_json::Value;
 
-use crate::{EnvError, Space};
+use crate::{Dtype, EnvError, Space};
 
 /// An environment: something that shows observations and answers actions.
 ///
@@ -208,6 +210,25 @@ impl<'a> Action<'a> {
             _ => panic!("{self:?} is no action of a Box space"),
         }
     }
+
+    /// Some of the numbers that a block stores for several rows.
+    #[inline]
+    pub(crate) fn part(self, range: Range<usize>) -> Self {
+        match self {
+            Self::Discrete(_) => self,
+            Self::MultiDiscrete(choices) => Self::MultiDiscrete(&choices[range]),
+            Self::Box(numbers) => Self::Box(&numbers[range]),
+        }
+    }
+
+    /// The action that a block stores for one row, as one of `space`.
+    #[inline]
+    pub(crate) fn of_space(self, space: &Space) -> Self {
+        match (space, self) {
+            (Space::Discrete { .. }, Self::MultiDiscrete(choices)) => Self::Discrete(choices[0] as usize),
+            _ => self,
+        }
+    }
 }
 
 /// Numbers of observations, to be read.
@@ -217,6 +238,30 @@ pub enum Elements<'a> {
     F32(&'a [f32]),
     /// Bytes.
     U8(&'a [u8]),
+}
+
+impl<'a> Elements<'a> {
+    /// The floats.
+    ///
+    /// # Panics
+    /// When these are bytes.
+    pub fn f32(self) -> &'a [f32] {
+        match self {
+            Self::F32(floats) => floats,
+            Self::U8(_) => panic!("the observation space has u8 elements, not f32"),
+        }
+    }
+
+    /// The bytes.
+    ///
+    /// # Panics
+    /// When these are floats.
+    pub fn u8(self) -> &'a [u8] {
+        match self {
+            Self::U8(bytes) => bytes,
+            Self::F32(_) => panic!("the observation space has f32 elements, not u8"),
+        }
+    }
 }
 
 impl<'a> From<Row<'a>> for Elements<'a> {
@@ -248,6 +293,33 @@ pub enum Row<'a> {
 }
 
 impl<'a> Row<'a> {
+    /// The numbers in these bytes.
+    #[inline]
+    pub(crate) fn of(dtype: Dtype, bytes: &'a mut [u8]) -> Self {
+        match dtype {
+            Dtype::F32 => Self::F32(bytemuck::cast_slice_mut(bytes)),
+            Dtype::U8 => Self::U8(bytes),
+        }
+    }
+
+    /// Some of the numbers.
+    #[inline]
+    pub(crate) fn part(&mut self, range: Range<usize>) -> Row<'_> {
+        match self {
+            Self::F32(row) => Row::F32(&mut row[range]),
+            Self::U8(row) => Row::U8(&mut row[range]),
+        }
+    }
+
+    /// Copies as many numbers of the same kind.
+    pub(crate) fn copy_from(self, from: Elements<'_>) {
+        match (self, from) {
+            (Self::F32(to), Elements::F32(from)) => to.copy_from_slice(from),
+            (Self::U8(to), Elements::U8(from)) => to.copy_from_slice(from),
+            (to, from) => panic!("{from:?} cannot be copied to {to:?}"),
+        }
+    }
+
     /// The same row once more, for a callee that must not keep it.
     pub fn again(&mut self) -> Row<'_> {
         match self {

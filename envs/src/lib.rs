@@ -27,8 +27,8 @@ mod worker;
 pub mod wrappers;
 
 pub use batch::{
-    BatchEnv, Block, Infos, Layout, LocalBatch, Memory, Moment, Phase, Place, Progress, Replayed, Rows,
-    RunningEpisode, Watch,
+    BatchEnv, Block, Infos, Layout, LocalBatch, Memory, Phase, Place, Progress, Replayed, Rows,
+    RunningEpisode, StepView, Watch,
 };
 pub(crate) use env::Coming;
 pub use env::{Action, Elements, Env, Episode, Frame, Row, Step};

@@ -89,21 +89,12 @@ fn providers_allocate_nothing() {
 /// says that it has nothing to tell of it, which is left out.
 fn run(registry: &Registry, spec: &EnvSpec) -> (usize, usize, usize) {
     let mut batch = LocalBatch::new(registry, spec, ROWS, STEPS, 1).unwrap();
-    let (space, mut generator) = (batch.action_space().clone(), generator(0));
-    let (mut discrete, mut continuous) = (vec![0; space.len()], vec![0.0; space.len()]);
+    let mut generator = generator(0);
     batch.reset(None).unwrap();
     let (mut ends, mut allocations) = (0, 0);
     for _ in 0..8 {
         for t in 0..STEPS {
-            space.sample(&mut generator, &mut discrete, &mut continuous);
-            for row in 0..ROWS {
-                let place = row * space.len()..(row + 1) * space.len();
-                if batch.block().layout().is_discrete() {
-                    batch.block().discrete_actions(t)[place].copy_from_slice(&discrete);
-                } else {
-                    batch.block().continuous_actions(t)[place].copy_from_slice(&continuous);
-                }
-            }
+            (0..ROWS).for_each(|row| batch.block_mut().sample_action(t, row, &mut generator));
             let before = COUNT.get();
             batch.step(t).unwrap();
             let ended = (0..ROWS).filter(|&row| batch.block().episode(t, row).is_over()).count();
@@ -112,7 +103,7 @@ fn run(registry: &Registry, spec: &EnvSpec) -> (usize, usize, usize) {
             }
             ends += ended;
         }
-        batch.block().carry_over(STEPS);
+        batch.block_mut().carry_over(STEPS);
     }
     (8 * STEPS * ROWS, ends, allocations)
 }

@@ -35,18 +35,11 @@ fn assert_keeps_the_contract(spec: &EnvSpec) -> contract::Report {
 /// Four rows, a hundred steps of random actions, everything that was seen and rewarded; episodes must end.
 fn rollout(spec: &EnvSpec) -> Vec<u32> {
     let mut batch = LocalBatch::new(&Registry::standard(), spec, 4, 100, 1).unwrap();
-    let (space, mut generator) = (batch.action_space().clone(), generator(0));
+    let mut generator = generator(0);
     batch.reset(None).unwrap();
     let (mut seen, mut ends) = (Vec::new(), 0);
     for t in 0..100 {
-        for row in 0..4 {
-            let part = row * space.len()..(row + 1) * space.len();
-            if batch.block().layout().is_discrete() {
-                space.sample(&mut generator, &mut batch.block().discrete_actions(t)[part], &mut []);
-            } else {
-                space.sample(&mut generator, &mut [], &mut batch.block().continuous_actions(t)[part]);
-            }
-        }
+        (0..4).for_each(|row| batch.block_mut().sample_action(t, row, &mut generator));
         batch.step(t).unwrap();
         for row in 0..4 {
             seen.extend(batch.block().observation_row(t + 1, row).f32().iter().map(|x| x.to_bits()));
@@ -54,6 +47,6 @@ fn rollout(spec: &EnvSpec) -> Vec<u32> {
         }
     }
     assert!(ends > 0);
-    seen.extend(batch.block().reward().iter().map(|x| x.to_bits()));
+    seen.extend(batch.block().rewards(0..100).iter().map(|x| x.to_bits()));
     seen
 }

@@ -126,8 +126,7 @@ fn train(
         let mut notes = notes.borrow_mut();
         // The batch that is trained on is made first.
         let what = if notes.is_empty() { "training" } else { "evaluation" };
-        let plural = if chosen.workers == 1 { "" } else { "s" };
-        notes.push(format!("{what}: {rows} rows in {} worker{plural} ({})", chosen.workers, chosen.why));
+        notes.push(format!("{what}: {rows} rows in {} workers ({})", chosen.workers, chosen.why));
     };
     let mut trainer = setup::trainer(config, registry, zygote, device, &note)?;
     let mut say = |text: &str| {
@@ -166,7 +165,6 @@ fn train(
             say("it has taken all its steps; to train it longer, add --set steps=N")?;
         }
     }
-    let mut lost = 0;
     let outcome = {
         let mut json = JsonLines::open(&run.metrics_file(), trainer.step())?;
         let mut board = TensorBoard::open(&run.events_file(), trainer.step())?;
@@ -179,7 +177,6 @@ fn train(
             json.record(record)?;
             board.record(record)?;
             console.record(record)?;
-            lost += record.losses.len();
             for loss in &record.losses {
                 console.suspend(|| say(&format!("warning: a worker was lost and replaced: {loss}")))?;
             }
@@ -194,9 +191,6 @@ fn train(
     };
     let closed = trainer.close();
     let outcome = outcome?;
-    if lost > 0 {
-        say(&format!("workers that were lost and replaced: {lost}"))?;
-    }
     if let Err(error) = closed {
         // What was learned is safe.
         say(&format!("the environments did not end in order: {:#}", anyhow::Error::from(error)))?;

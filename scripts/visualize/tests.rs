@@ -100,8 +100,8 @@ fn options(folder: &TempDir, episodes: u32, format: Format) -> VisualizeOptions 
 
 /// Always beyond the bound, which the batch clips to 1.
 #[allow(clippy::unnecessary_wraps)] // a policy may fail
-fn push(block: &Block) -> Result<(), Infallible> {
-    block.continuous_actions(0)[0] = 3.0;
+fn push(block: &mut Block) -> Result<(), Infallible> {
+    block.continuous_actions_mut(0, 0..1)[0] = 3.0;
     Ok(())
 }
 
@@ -228,7 +228,7 @@ fn a_policy_that_fails_is_named_with_its_step() {
     let folder = TempDir::new().unwrap();
     let options = options(&folder, 1, Format::Gif);
     let mut actions = 0;
-    let act = |block: &Block| {
+    let act = |block: &mut Block| {
         actions += 1;
         if actions == 3 { Err("not a number") } else { push(block).map_err(|never| match never {}) }
     };
@@ -254,7 +254,7 @@ fn native_environments_play_from_start_to_end() {
         let options = options(&folder, 1, Format::ALL[0]);
         let mut player = Player::new(&Registry::standard(), &EnvSpec::named(name), 1).unwrap();
         let mut observations = Vec::new();
-        let act = |block: &Block| {
+        let act = |block: &mut Block| {
             observations.push(block.observation_row(0, 0).f32().to_vec());
             Ok::<_, Infallible>(())
         };

@@ -1,11 +1,69 @@
-//! Shape of a block: where each part of it begins.
+//! Shape of a block: where each part of it lies.
 
+use std::ops::Range;
+
+use bytemuck::cast_slice;
 use serde::{Deserialize, Serialize};
 
-use crate::{Dtype, EnvError, Space};
+use crate::{Action, Dtype, EnvError, Space};
 
 /// Alignment of every part of a block: a cache line.
 pub(super) const LINE: usize = 64;
+
+/// Where an array `[times, rows, item]` of a block lies.
+///
+/// Its methods return bytes of the block, and panic when what is asked for is not in the array.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Part {
+    start: usize,
+    times: usize,
+    rows: usize,
+    item_bytes: usize,
+}
+
+impl Part {
+    /// Items number `items`, counted row after row and time after time.
+    #[inline]
+    pub fn items(&self, items: Range<usize>) -> Range<usize> {
+        let Self { start, times, rows, item_bytes } = self;
+        assert!(
+            items.start <= items.end && items.end <= times * rows,
+            "items {items:?} lie outside the block of {times} times and {rows} rows"
+        );
+        start + items.start * item_bytes..start + items.end * item_bytes
+    }
+
+    /// Rows of time `t`.
+    #[inline]
+    pub fn rows(&self, t: usize, rows: Range<usize>) -> Range<usize> {
+        assert!(
+            t < self.times && rows.end <= self.rows,
+            "time {t} or rows {rows:?} lie outside the block of {} times and {} rows",
+            self.times,
+            self.rows
+        );
+        let first = t * self.rows;
+        self.items(first + rows.start..first + rows.end)
+    }
+
+    /// One row of time `t`.
+    #[inline]
+    pub fn row(&self, t: usize, row: usize) -> Range<usize> {
+        self.rows(t, row..row + 1)
+    }
+
+    /// All rows of some times.
+    #[inline]
+    pub fn times(&self, times: Range<usize>) -> Range<usize> {
+        self.items(times.start * self.rows..times.end * self.rows)
+    }
+
+    /// Bytes of an item.
+    #[inline]
+    pub fn item_bytes(&self) -> usize {
+        self.item_bytes
+    }
+}
 
 /// Shape of a block and where its parts lie.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -18,12 +76,12 @@ pub struct Layout {
     pub observation_space: Space,
     /// Space of actions.
     pub action_space: Space,
-    pub(super) observation: usize,
-    pub(super) final_observation: usize,
-    pub(super) action: usize,
-    pub(super) reward: usize,
-    pub(super) episode: usize,
-    pub(super) active: usize,
+    pub(super) observation: Part,
+    pub(super) final_observation: Part,
+    pub(super) action: Part,
+    pub(super) reward: Part,
+    pub(super) episode: Part,
+    pub(super) active: Part,
     bytes: usize,
 }
 
@@ -50,12 +108,12 @@ impl Layout {
         action_space.check()?;
         let action_size = action_size(&action_space);
         let mut end = Some(0_usize);
-        // Where a part of `times` × rows × `bytes` bytes begins; `end` is nothing once a number has run over.
-        let mut place = |times: usize, bytes: usize| {
+        // A part of `times` × rows × `item_bytes` bytes; `end` is nothing once a number has run over.
+        let mut place = |times: usize, item_bytes: usize| {
             let start = end.unwrap_or(0);
-            let size = times.checked_mul(rows).and_then(|n| n.checked_mul(bytes));
+            let size = times.checked_mul(rows).and_then(|n| n.checked_mul(item_bytes));
             end = size.and_then(|n| n.checked_next_multiple_of(LINE)).and_then(|n| n.checked_add(end?));
-            start
+            Part { start, times, rows, item_bytes }
         };
         let observation = place(steps.saturating_add(1), observation_space.len() * dtype.size());
         let final_observation = place(steps, observation_space.len() * dtype.size());
@@ -103,6 +161,16 @@ impl Layout {
     /// Bytes of a number of an action.
     pub(super) fn action_size(&self) -> usize {
         action_size(&self.action_space)
+    }
+
+    /// Actions in the bytes that they are stored in: choices as [`Action::MultiDiscrete`], even single ones.
+    #[inline]
+    pub(super) fn stored_action<'a>(&self, bytes: &'a [u8]) -> Action<'a> {
+        if self.is_discrete() {
+            Action::MultiDiscrete(cast_slice(bytes))
+        } else {
+            Action::Box(cast_slice(bytes))
+        }
     }
 
     /// Whether actions are i64 choices; f32 numbers otherwise.

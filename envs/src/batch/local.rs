@@ -68,7 +68,7 @@ impl LocalBatch {
     fn guard<T>(
         &mut self,
         t: usize,
-        work: impl FnOnce(&mut Rows<Seen>, &Block) -> Result<T, EnvError>,
+        work: impl FnOnce(&mut Rows<Seen>, &mut Block) -> Result<T, EnvError>,
     ) -> Result<T, EnvError> {
         let Self { block, rows, place, .. } = self;
         catch_unwind(AssertUnwindSafe(|| work(rows, block))).unwrap_or_else(|panic| {
@@ -94,6 +94,10 @@ impl BatchEnv for LocalBatch {
 
     fn block(&self) -> &Block {
         &self.block
+    }
+
+    fn block_mut(&mut self) -> &mut Block {
+        &mut self.block
     }
 
     fn reset(&mut self, rows: Option<&[usize]>) -> Result<(), EnvError> {

@@ -6,14 +6,16 @@
 //! ```
 
 mod block;
+#[cfg(test)]
+mod block_tests;
 mod infos;
 mod layout;
 mod local;
 mod memory;
-mod moment;
 mod place;
 mod replay;
 mod rows;
+mod step_view;
 #[cfg(test)]
 mod tests;
 
@@ -23,11 +25,11 @@ pub use layout::Layout;
 pub use local::LocalBatch;
 pub(crate) use local::panic_message;
 pub use memory::Memory;
-pub use moment::Moment;
 pub use place::{Phase, Place, Watch};
 pub use replay::{Replayed, RunningEpisode};
 pub(crate) use replay::{check_running, shortest_first};
 pub use rows::{Progress, Rows};
+pub use step_view::StepView;
 
 use std::ops::Range;
 use std::time::Duration;
@@ -48,8 +50,11 @@ pub trait BatchEnv {
     /// Action space of every row.
     fn action_space(&self) -> &Space;
 
-    /// The memory where actions are put and observations appear.
+    /// The memory where actions are put and observations appear. Rows of a group that is being stepped are not read.
     fn block(&self) -> &Block;
+
+    /// The same memory, to be written: actions, and which rows are active. Rows of a group that is being stepped are neither written nor read.
+    fn block_mut(&mut self) -> &mut Block;
 
     /// Starts the next episode of the rows in `rows`, or of all with `None`, and writes `observation[0]`.
     ///

@@ -51,7 +51,7 @@ impl<W: Watch> Rows<W> {
     /// action space.
     pub fn replay(
         &mut self,
-        block: &Block,
+        block: &mut Block,
         row: usize,
         running: &RunningEpisode,
         deadline: Instant,
@@ -70,7 +70,7 @@ impl<W: Watch> Rows<W> {
     /// Takes the recorded actions; the reason if the row is not where it was then.
     fn try_replay(
         &mut self,
-        block: &Block,
+        block: &mut Block,
         row: usize,
         running: &RunningEpisode,
         steps: usize,
@@ -84,13 +84,13 @@ impl<W: Watch> Rows<W> {
                 ));
             }
             let part = step * width..(step + 1) * width;
-            let actions = row * width..(row + 1) * width;
             if block.layout().is_discrete() {
-                block.discrete_actions(0)[actions].copy_from_slice(&running.discrete[part]);
+                block.discrete_actions_mut(0, row..row + 1).copy_from_slice(&running.discrete[part]);
             } else {
-                block.continuous_actions(0)[actions].copy_from_slice(&running.continuous[part]);
+                block.continuous_actions_mut(0, row..row + 1).copy_from_slice(&running.continuous[part]);
             }
-            let ended = self.step_row(block.moment(0), row).map_err(|e| format!("its replay failed: {e}"))?;
+            let mut view = block.step_view(0, row..row + 1);
+            let ended = self.step_row(&mut view, row).map_err(|e| format!("its replay failed: {e}"))?;
             if ended.is_over() {
                 return Err(format!(
                     "its replay ended at step {} of {steps}: the environment has changed, or is not determined by seed and actions",
@@ -99,8 +99,8 @@ impl<W: Watch> Rows<W> {
             }
         }
         if steps > 0 {
-            carry_row(block, row);
-            let shown = Elements::from(block.observation_row(0, row)).checksum();
+            block.carry_over_rows(1, row..row + 1);
+            let shown = block.observation_row(0, row).checksum();
             if running.observation.is_some_and(|checksum| checksum != shown) {
                 return Err(format!(
                     "its replay of {steps} steps led to another observation: the environment has changed, or is not determined by \
@@ -145,14 +145,4 @@ fn recorded_steps(block: &Block, row: usize, running: &RunningEpisode) -> Result
         )));
     }
     Ok(recorded / width)
-}
-
-/// `observation[0] = observation[1]` of one row.
-fn carry_row(block: &Block, row: usize) {
-    use crate::Row;
-    match (block.observation_row(0, row), block.observation_row(1, row)) {
-        (Row::F32(to), Row::F32(from)) => to.copy_from_slice(from),
-        (Row::U8(to), Row::U8(from)) => to.copy_from_slice(from),
-        _ => unreachable!("one block has one element type"),
-    }
 }

@@ -3,8 +3,8 @@
 use serde_json::Value;
 
 use crate::{
-    Action, Block, Env, EnvError, EnvSpec, Episode, Frame, Infos, Moment, Phase, Place, Registry, Space,
-    Step, Watch, episode_seed,
+    Action, Block, Env, EnvError, EnvSpec, Episode, Frame, Infos, Phase, Place, Registry, Row, Space, Step,
+    StepView, Watch, episode_seed,
 };
 
 /// One environment and where it stands.
@@ -158,18 +158,19 @@ impl<W: Watch> Rows<W> {
     ///
     /// # Errors
     /// [`EnvError::Row`].
-    pub fn reset(&mut self, block: &Block, t: usize, row: usize) -> Result<(), EnvError> {
+    pub fn reset(&mut self, block: &mut Block, t: usize, row: usize) -> Result<(), EnvError> {
         self.count_episode(row);
-        self.reset_row(block, t, row)
+        self.reset_row(row, block.observation_row_mut(t, row))
     }
 
     /// Steps every active row of this slice with `action[t]`.
     ///
     /// # Errors
     /// [`EnvError::Action`] and [`EnvError::Row`]; the rows before the failing one have been stepped.
-    pub fn step(&mut self, block: &Block, t: usize) -> Result<(), EnvError> {
+    pub fn step(&mut self, block: &mut Block, t: usize) -> Result<(), EnvError> {
         self.begin(block, t)?;
-        while self.go_on(block, t)? != Progress::Over {}
+        let mut view = block.step_view(t, self.range());
+        while self.go_on(&mut view)? != Progress::Over {}
         Ok(())
     }
 
@@ -177,14 +178,14 @@ impl<W: Watch> Rows<W> {
     ///
     /// # Errors
     /// As [`Self::step`].
-    pub fn begin(&mut self, block: &Block, t: usize) -> Result<(), EnvError> {
-        let moment = block.moment(t);
+    pub fn begin(&mut self, block: &mut Block, t: usize) -> Result<(), EnvError> {
         self.stage = Stage::Steps;
         if self.remote {
-            for row in self.range().filter(|&row| moment.active(row)) {
-                self.prepare_row(moment, row)?;
+            let view = block.step_view(t, self.range());
+            for row in self.range().filter(|&row| view.active(row)) {
+                self.prepare_row(&view, row)?;
             }
-            self.is_ready(block, t);
+            self.is_ready(&view);
         }
         Ok(())
     }
@@ -193,44 +194,47 @@ impl<W: Watch> Rows<W> {
     ///
     /// # Errors
     /// As [`Self::step`].
-    pub fn poll(&mut self, block: &Block, t: usize) -> Result<Progress, EnvError> {
-        if self.is_ready(block, t) { self.go_on(block, t) } else { Ok(Progress::Waiting) }
+    pub fn poll(&mut self, block: &mut Block, t: usize) -> Result<Progress, EnvError> {
+        let mut view = block.step_view(t, self.range());
+        if self.is_ready(&view) { self.go_on(&mut view) } else { Ok(Progress::Waiting) }
     }
 
-    fn is_ready(&mut self, block: &Block, t: usize) -> bool {
-        let (moment, stage) = (block.moment(t), self.stage);
+    fn is_ready(&mut self, view: &StepView<'_>) -> bool {
+        let stage = self.stage;
         let awaited =
-            |row: &usize| moment.active(*row) && (stage == Stage::Steps || block.episode(t, *row).is_over());
+            |row: &usize| view.active(*row) && (stage == Stage::Steps || view.episode(*row).is_over());
         // They answer in their order, so the last one is asked.
         let last = if self.remote { self.range().rev().find(awaited) } else { None };
         last.is_none_or(|row| self.slot(row).env.is_ready())
     }
 
     /// Waits for a part of the step that has begun: the steps, or the resets that follow them where rows are remote.
-    fn go_on(&mut self, block: &Block, t: usize) -> Result<Progress, EnvError> {
-        let moment = block.moment(t);
+    fn go_on(&mut self, view: &mut StepView<'_>) -> Result<Progress, EnvError> {
         let mut progress = Progress::Over;
-        for row in self.range().filter(|&row| moment.active(row)) {
+        for row in self.range() {
+            if !view.active(row) {
+                continue;
+            }
             if self.stage == Stage::Resets {
-                if block.episode(t, row).is_over() {
-                    self.reset_row(block, t + 1, row)?;
+                if view.episode(row).is_over() {
+                    self.reset_row(row, view.observation(row))?;
                 }
-            } else if self.step_row(moment, row)?.is_over() {
+            } else if self.step_row(view, row)?.is_over() {
                 // P3: the final observation is kept, the row starts anew.
-                moment.keep_final_observation(row);
+                view.keep_final_observation(row);
                 self.take_info(row)?;
                 self.count_episode(row);
                 if self.remote {
                     self.prepare_reset(row)?;
                     progress = Progress::Going;
                 } else {
-                    self.reset_row(block, t + 1, row)?;
+                    self.reset_row(row, view.observation(row))?;
                 }
             }
         }
         self.stage = Stage::Resets;
         if progress == Progress::Going {
-            self.is_ready(block, t);
+            self.is_ready(view);
         }
         Ok(progress)
     }
@@ -271,13 +275,11 @@ impl<W: Watch> Rows<W> {
         slot.step = 0;
     }
 
-    /// Starts the episode that `row` has gone on to, and writes `observation[t]`.
-    fn reset_row(&mut self, block: &Block, t: usize, row: usize) -> Result<(), EnvError> {
+    /// Starts the episode that `row` has gone on to, and writes its first observation.
+    fn reset_row(&mut self, row: usize, observation: Row<'_>) -> Result<(), EnvError> {
         self.watch(row, Phase::Reset);
         let slot = self.slot(row);
-        slot.env
-            .reset(Some(slot.seed), block.observation_row(t, row))
-            .map_err(|e| self.at_row(row, Phase::Reset, "", e))
+        slot.env.reset(Some(slot.seed), observation).map_err(|e| self.at_row(row, Phase::Reset, "", e))
     }
 
     /// Lets the reset of a remote environment begin.
@@ -288,24 +290,24 @@ impl<W: Watch> Rows<W> {
     }
 
     /// Lets the step of a remote environment begin.
-    fn prepare_row(&mut self, moment: Moment<'_>, row: usize) -> Result<(), EnvError> {
+    fn prepare_row(&mut self, view: &StepView<'_>, row: usize) -> Result<(), EnvError> {
         self.watch(row, Phase::Step);
-        let action = moment.action(row);
-        let (env, given) = self.slot(row).given(row, action, moment.action_space())?;
+        let action = view.action(row);
+        let (env, given) = self.slot(row).given(row, action, view.action_space())?;
         env.prepare(given).map_err(|e| self.at_row(row, Phase::Step, &action.to_string(), e))
     }
 
     /// Steps one row, without the reset that may have to follow.
     #[inline(always)]
     #[allow(clippy::inline_always)] // as above
-    pub(super) fn step_row(&mut self, moment: Moment<'_>, row: usize) -> Result<Episode, EnvError> {
+    pub(super) fn step_row(&mut self, view: &mut StepView<'_>, row: usize) -> Result<Episode, EnvError> {
         self.watch(row, Phase::Step);
-        let action = moment.action(row);
-        let (env, given) = self.slot(row).given(row, action, moment.action_space())?;
-        match env.step(given, moment.observation(row)) {
+        let action = view.action(row);
+        let (env, given) = self.slot(row).given(row, action, view.action_space())?;
+        match env.step(given, view.observation(row)) {
             Ok(Step { reward, episode }) => {
                 self.slot(row).step += 1;
-                moment.set_outcome(row, reward, episode);
+                view.set_outcome(row, reward, episode);
                 Ok(episode)
             }
             Err(e) => Err(self.at_row(row, Phase::Step, &action.to_string(), e)),
@@ -316,7 +318,12 @@ impl<W: Watch> Rows<W> {
     ///
     /// # Errors
     /// [`EnvError::Row`].
-    pub(super) fn begin_episode(&mut self, block: &Block, row: usize, episode: u64) -> Result<(), EnvError> {
+    pub(super) fn begin_episode(
+        &mut self,
+        block: &mut Block,
+        row: usize,
+        episode: u64,
+    ) -> Result<(), EnvError> {
         self.slot(row).episode = episode;
         self.reset(block, 0, row)
     }

@@ -1,4 +1,4 @@
-//! The block, and batches of environments whose numbers can be followed by hand.
+//! Batches of environments whose numbers can be followed by hand.
 #![allow(clippy::unwrap_used)]
 
 use std::time::Duration;
@@ -7,97 +7,9 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::{
-    Action, Dtype, Elements, Env, EnvSpec, Episode, Params, Registry, Row, Space, Step, WrapperSpec,
-    episode_seed, generator,
+    Action, Elements, Env, EnvSpec, Episode, Params, Registry, Row, Space, Step, WrapperSpec, episode_seed,
+    generator,
 };
-
-fn pixels() -> Space {
-    Space::Box { shape: vec![3], low: vec![0.0; 3], high: vec![255.0; 3], dtype: Dtype::U8 }
-}
-
-#[test]
-fn every_part_of_a_block_has_its_own_place() {
-    let layout = Layout::new(3, 2, Space::unbounded(5), Space::MultiDiscrete { n: vec![4, 4] }).unwrap();
-    let block = Block::local(layout);
-    // Every number of every part is written once with its own value…
-    for t in 0..=2 {
-        for row in 0..3 {
-            let values: Vec<f32> = (0..5).map(|i| (100 * t + 10 * row + i) as f32).collect();
-            block.observation_row(t, row).f32().copy_from_slice(&values);
-        }
-    }
-    for t in 0..2 {
-        for (i, action) in block.discrete_actions(t).iter_mut().enumerate() {
-            *action = (1000 * (t + 1) + i) as i64;
-        }
-        for row in 0..3 {
-            block.keep_final_observation(t + 1, t, row);
-            block.set_outcome(t, row, (t * 3 + row) as f32 + 0.5, Episode::from_byte((t + row) as u8 % 4));
-            block.set_active(row, row != 1);
-        }
-    }
-    // … and is still there.
-    for t in 0..=2 {
-        for row in 0..3 {
-            let values: Vec<f32> = (0..5).map(|i| (100 * t + 10 * row + i) as f32).collect();
-            assert_eq!(block.observation_row(t, row).f32(), values);
-        }
-    }
-    for t in 0..2 {
-        for row in 0..3 {
-            let first = (1000 * (t + 1) + 2 * row) as i64;
-            assert_eq!(block.action(t, row), Action::MultiDiscrete(&[first, first + 1]));
-            assert_eq!(block.reward()[t * 3 + row], (t * 3 + row) as f32 + 0.5);
-            assert_eq!(block.episode(t, row), Episode::from_byte((t + row) as u8 % 4));
-            assert_eq!(block.active(row), row != 1);
-        }
-    }
-    let layout = block.layout();
-    let rows = [block.observation_row(0, 0), block.final_observation_row(0, 0)];
-    let parts = rows.map(|row| row.f32().as_ptr().addr());
-    assert!(parts.iter().all(|part| part.is_multiple_of(64)));
-    assert!(block.discrete_actions(0).as_ptr().addr().is_multiple_of(64));
-    // (3·3·5 + 2·3·5) floats, 2·3·2 choices, 2·3 rewards, 2·3 ends, 3 active: each rounded up to 64 bytes.
-    assert_eq!(layout.bytes(), 192 + 128 + 128 + 64 + 64 + 64);
-}
-
-#[test]
-fn the_last_observation_is_carried_to_the_first() {
-    let block = Block::local(Layout::new(2, 3, pixels(), Space::unbounded(1)).unwrap());
-    for t in 0..=3 {
-        for row in 0..2 {
-            block.observation_row(t, row).u8().fill((10 * t + row) as u8);
-        }
-    }
-    block.carry_over(3);
-    assert_eq!(block.observation_row(0, 0).u8(), [30; 3]);
-    assert_eq!(block.observation_row(0, 1).u8(), [31; 3]);
-    block.carry_over(0);
-    assert_eq!(block.observation_row(0, 1).u8(), [31; 3]);
-    block.continuous_actions(1)[1] = 0.5;
-    assert_eq!(block.action(1, 1), Action::Box(&[0.5]));
-}
-
-#[test]
-fn a_layout_that_cannot_be_is_refused() {
-    let layout = |rows, steps| Layout::new(rows, steps, Space::unbounded(4), Space::Discrete { n: 2 });
-    for (rows, steps) in [(0, 1), (1, 0), (usize::MAX, 1), (1, usize::MAX), (1 << 40, 1 << 40), (1 << 61, 1)]
-    {
-        assert!(layout(rows, steps).unwrap_err().to_string().contains("must fit"), "{rows} {steps}");
-    }
-    let choice = Space::Discrete { n: 2 };
-    assert!(Layout::new(1, 1, choice.clone(), choice.clone()).unwrap_err().to_string().contains("use a Box"));
-    assert!(
-        Layout::new(1, 1, Space::boxed(&[1.0], &[0.0]), choice).unwrap_err().to_string().contains("1..0")
-    );
-}
-
-#[test]
-#[should_panic(expected = "lies outside the block")]
-fn a_row_outside_the_block_is_noticed() {
-    let block = Block::local(Layout::new(2, 3, pixels(), Space::unbounded(1)).unwrap());
-    block.set_outcome(0, 2, 0.0, Episode::Running);
-}
 
 /// Shows `[seed of the episode, steps of it]`; ends after `1 + seed % 3` steps, at action 5 with an error and at action 6
 /// with a panic.
@@ -163,7 +75,7 @@ fn episodes_that_have_ended_are_told_of() {
     batch.reset(None).unwrap();
     (0..10).for_each(|t| batch.step(t).unwrap());
     // The reward of the last step is its number.
-    let last = |t, row| batch.block().episode(t, row).is_over().then(|| batch.block().reward()[t * 3 + row]);
+    let last = |t, row| batch.block().episode(t, row).is_over().then(|| batch.block().reward(t, row));
     let steps: Vec<f32> = (0..10).flat_map(|t| (0..3).filter_map(move |row| last(t, row))).collect();
     let mean = steps.iter().sum::<f32>() / steps.len() as f32;
     let long = steps.iter().filter(|&&steps| steps == 3.0).count() as f64 / steps.len() as f64;
@@ -191,7 +103,7 @@ fn an_episode_that_ends_is_followed_by_the_next_in_the_same_step() {
             let seed = episode_seed(run_seed, row, episode) % 1000;
             assert_eq!(shown(block, t, row), [seed as f32, at as f32], "row {row}, time {t}");
             at += 1;
-            assert_eq!(block.reward()[t * rows + row], at as f32);
+            assert_eq!(block.reward(t, row), at as f32);
             if at > seed % 3 {
                 assert_eq!(block.episode(t, row), Episode::Terminated);
                 assert_eq!(final_shown(block, t, row), [seed as f32, at as f32]);
@@ -208,7 +120,7 @@ fn an_episode_that_ends_is_followed_by_the_next_in_the_same_step() {
 fn resting_rows_are_left_alone() {
     let mut batch = LocalBatch::new(&informers(), &EnvSpec::named("informer"), 3, 2, 0).unwrap();
     batch.reset(None).unwrap();
-    batch.block().set_active(1, false);
+    batch.block_mut().set_active(1, false);
     batch.step(0).unwrap();
     assert_eq!(shown(batch.block(), 1, 1), [0.0, 0.0]);
     assert_ne!(shown(batch.block(), 1, 0), [0.0, 0.0]);
@@ -224,7 +136,7 @@ fn an_error_or_panic_names_where_it_happened() {
     for (action, message) in [(5, "a wheel came off"), (6, "panicked: a gear broke")] {
         let mut batch = LocalBatch::new(&informers(), &EnvSpec::named("informer"), 3, 1, 9).unwrap();
         batch.reset(None).unwrap();
-        batch.block().discrete_actions(0)[1] = action;
+        batch.block_mut().discrete_actions_mut(0, 1..2)[0] = action;
         let error = batch.step(0).unwrap_err().to_string();
         let seed = episode_seed(9, 1, 0);
         assert_eq!(
@@ -237,7 +149,7 @@ fn an_error_or_panic_names_where_it_happened() {
     let mut batch = LocalBatch::new(&informers(), &EnvSpec::named("informer"), 3, 1, 9).unwrap();
     batch.reset(None).unwrap();
     for wrong in [7, -1] {
-        batch.block().discrete_actions(0)[2] = wrong;
+        batch.block_mut().discrete_actions_mut(0, 2..3)[0] = wrong;
         let error = batch.step(0).unwrap_err().to_string();
         assert!(
             error.contains("row 2: action") && error.contains("outside the action space Discrete(7)"),
@@ -254,24 +166,6 @@ fn an_error_or_panic_names_where_it_happened() {
     );
     assert!(batch.render(2).unwrap_err().to_string().contains("row 2: render failed"));
     assert!(LocalBatch::new(&informers(), &EnvSpec::named("informer"), 0, 1, 0).is_err());
-}
-
-fn random_actions(batch: &LocalBatch, t: usize, generator: &mut crate::Generator) {
-    let (block, space) = (batch.block(), batch.action_space());
-    let (mut discrete, mut continuous) = (vec![0; space.len()], vec![0.0; space.len()]);
-    for row in 0..block.layout().rows {
-        space.sample(generator, &mut discrete, &mut continuous);
-        if block.layout().is_discrete() {
-            block.discrete_actions(t)[actions_of(row, space)].copy_from_slice(&discrete);
-        } else {
-            block.continuous_actions(t)[actions_of(row, space)].copy_from_slice(&continuous);
-        }
-    }
-}
-
-/// Where the numbers of a row's action are.
-fn actions_of(row: usize, space: &Space) -> std::ops::Range<usize> {
-    row * space.len()..(row + 1) * space.len()
 }
 
 #[test]
@@ -293,14 +187,12 @@ fn a_replayed_episode_goes_on_as_it_would_have() {
         // What is replayed is the episode that runs at time 100.
         let cut = 100;
         for t in 0..steps {
-            random_actions(&batch, t, &mut generator);
+            (0..rows).for_each(|row| batch.block_mut().sample_action(t, row, &mut generator));
             batch.step(t).unwrap();
             for (row, running) in running.iter_mut().enumerate().filter(|_| t < cut) {
-                let actions = actions_of(row, batch.action_space());
-                if batch.block().layout().is_discrete() {
-                    running.discrete.extend(&batch.block().discrete_actions(t)[actions]);
-                } else {
-                    running.continuous.extend(&batch.block().continuous_actions(t)[actions]);
+                match batch.block().recorded_action(t * rows + row) {
+                    Action::Box(numbers) => running.continuous.extend(numbers),
+                    choices => running.discrete.extend(choices.choices()),
                 }
                 if batch.block().episode(t, row).is_over() {
                     *running = RunningEpisode { episode: running.episode + 1, ..RunningEpisode::default() };
@@ -313,13 +205,10 @@ fn a_replayed_episode_goes_on_as_it_would_have() {
         for t in cut..steps {
             for row in 0..rows {
                 assert_eq!(shown(again.block(), t - cut, row), shown(batch.block(), t, row), "{name}, {t}");
-                let actions = actions_of(row, batch.action_space());
-                if batch.block().layout().is_discrete() {
-                    again.block().discrete_actions(t - cut)[actions.clone()]
-                        .copy_from_slice(&batch.block().discrete_actions(t)[actions]);
-                } else {
-                    again.block().continuous_actions(t - cut)[actions.clone()]
-                        .copy_from_slice(&batch.block().continuous_actions(t)[actions]);
+                let (again, t, one) = (again.block_mut(), t - cut, row..row + 1);
+                match batch.block().recorded_action((cut + t) * rows + row) {
+                    Action::Box(numbers) => again.continuous_actions_mut(t, one).copy_from_slice(numbers),
+                    choices => again.discrete_actions_mut(t, one).copy_from_slice(choices.choices()),
                 }
             }
             again.step(t - cut).unwrap();
@@ -415,14 +304,14 @@ fn actions_are_put_within_their_bounds() {
     let mut clipped =
         LocalBatch::new(&Registry::standard(), &EnvSpec::named("Pendulum-v1"), 2, 1, 0).unwrap();
     clipped.reset(None).unwrap();
-    clipped.block().continuous_actions(0).copy_from_slice(&[9.0, f32::NAN]);
+    clipped.block_mut().continuous_actions_mut(0, 0..2).copy_from_slice(&[9.0, f32::NAN]);
     let error = clipped.step(0).unwrap_err().to_string();
     assert!(error.contains("row 1: action [NaN] lies outside"), "{error}");
     // Row 0 was stepped, with a torque of 2: what is given stays as it was.
     assert_eq!(clipped.block().action(0, 0), Action::Box(&[9.0]));
     let mut bound = LocalBatch::new(&Registry::standard(), &EnvSpec::named("Pendulum-v1"), 2, 1, 0).unwrap();
     bound.reset(None).unwrap();
-    bound.block().continuous_actions(0).copy_from_slice(&[2.0, 0.0]);
+    bound.block_mut().continuous_actions_mut(0, 0..2).copy_from_slice(&[2.0, 0.0]);
     bound.step(0).unwrap();
     assert_eq!(shown(clipped.block(), 1, 0), shown(bound.block(), 1, 0));
 }
@@ -513,25 +402,25 @@ fn remote() -> Registry {
 #[test]
 fn remote_rows_are_not_waited_for_before_they_are_ready() {
     let registry = remote();
-    let batch = LocalBatch::new(&registry, &EnvSpec::named("far:x"), 2, 1, 0).unwrap();
+    let mut batch = LocalBatch::new(&registry, &EnvSpec::named("far:x"), 2, 1, 0).unwrap();
     let watch = |_: crate::Place| {};
     let mut rows = Rows::new(&registry, &EnvSpec::named("far:x"), 0, 0, &[1, 1], watch).unwrap();
-    batch.block().activate_all();
-    batch.block().continuous_actions(0).copy_from_slice(&[0.5, 1.0]);
+    batch.block_mut().activate_all();
+    batch.block_mut().continuous_actions_mut(0, 0..2).copy_from_slice(&[0.5, 1.0]);
     let calls = || CALLS.with(|calls| std::mem::take(&mut *calls.borrow_mut()).join(", "));
     calls();
     READY.set(false);
-    rows.begin(batch.block(), 0).unwrap();
-    assert_eq!(rows.poll(batch.block(), 0).unwrap(), Progress::Waiting);
+    rows.begin(batch.block_mut(), 0).unwrap();
+    assert_eq!(rows.poll(batch.block_mut(), 0).unwrap(), Progress::Waiting);
     assert_eq!(calls(), "prepare [0.5], prepare [1.0]");
     READY.set(true);
     let [first, last] = [0, 1].map(|row| episode_seed(0, row, 1));
-    assert_eq!(rows.poll(batch.block(), 0).unwrap(), Progress::Going);
+    assert_eq!(rows.poll(batch.block_mut(), 0).unwrap(), Progress::Going);
     assert_eq!(calls(), format!("step [0.5], prepare {first}, step [1.0], prepare {last}"));
     READY.set(false);
-    assert_eq!(rows.poll(batch.block(), 0).unwrap(), Progress::Waiting);
+    assert_eq!(rows.poll(batch.block_mut(), 0).unwrap(), Progress::Waiting);
     READY.set(true);
-    assert_eq!(rows.poll(batch.block(), 0).unwrap(), Progress::Over);
+    assert_eq!(rows.poll(batch.block_mut(), 0).unwrap(), Progress::Over);
     assert_eq!(calls(), format!("reset {first}, reset {last}"));
 }
 
@@ -545,8 +434,8 @@ fn remote_rows_are_told_before_the_first_is_waited_for() {
     spec.time_limit = Some(9);
     let mut batch = LocalBatch::new(&registry, &spec, 3, 1, 0).unwrap();
     batch.reset(None).unwrap();
-    batch.block().set_active(1, false);
-    batch.block().continuous_actions(0).copy_from_slice(&[0.5, 0.0, 7.0]);
+    batch.block_mut().set_active(1, false);
+    batch.block_mut().continuous_actions_mut(0, 0..3).copy_from_slice(&[0.5, 0.0, 7.0]);
     CALLS.with(|calls| calls.borrow_mut().clear());
     batch.step(0).unwrap();
     let [first, last] = [0, 2].map(|row| episode_seed(0, row, 1));

@@ -5,6 +5,7 @@ use std::io;
 use std::num::NonZeroUsize;
 use std::ptr::NonNull;
 
+use bytemuck::Pod;
 use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
 
 /// Memory shared with a program that keeps to an order of its own with us: it does not write while we read.
@@ -14,21 +15,6 @@ pub struct Mapping {
     base: NonNull<u8>,
     len: usize,
 }
-
-/// Numbers of which every bit pattern is a value, without padding.
-///
-/// # Safety
-/// That is so.
-pub unsafe trait Plain: Copy + Default {}
-
-// SAFETY: integers and floats are such numbers.
-unsafe impl Plain for u8 {}
-// SAFETY: as above.
-unsafe impl Plain for u32 {}
-// SAFETY: as above.
-unsafe impl Plain for i64 {}
-// SAFETY: as above.
-unsafe impl Plain for f32 {}
 
 impl Mapping {
     /// Maps `len` bytes of `file` from `offset`, a multiple of the page size. The file is never made shorter.
@@ -50,7 +36,7 @@ impl Mapping {
     /// # Panics
     /// When there is less of it.
     #[inline]
-    pub fn read<T: Plain>(&self, at: usize, into: &mut [T]) {
+    pub fn read<T: Pod>(&self, at: usize, into: &mut [T]) {
         self.check(at, size_of_val(into));
         // SAFETY: the bytes lie within the mapping, any are values of `T`, and `into` is memory of another place.
         unsafe {
@@ -64,8 +50,8 @@ impl Mapping {
     /// # Panics
     /// When it does not lie within the mapping.
     #[inline]
-    pub fn read_one<T: Plain>(&self, at: usize) -> T {
-        let mut number = [T::default()];
+    pub fn read_one<T: Pod>(&self, at: usize) -> T {
+        let mut number = [T::zeroed()];
         self.read(at, &mut number);
         number[0]
     }
@@ -75,7 +61,7 @@ impl Mapping {
     /// # Panics
     /// When there is less room.
     #[inline]
-    pub fn write<T: Plain>(&self, at: usize, from: &[T]) {
+    pub fn write<T: Pod>(&self, at: usize, from: &[T]) {
         self.check(at, size_of_val(from));
         // SAFETY: the bytes lie within the mapping, and `from` is memory of another place.
         unsafe {

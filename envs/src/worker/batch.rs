@@ -1,11 +1,11 @@
 //! A batch whose rows are stepped by worker processes.
 
 use std::ops::Range;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::available_parallelism;
 use std::time::{Duration, Instant};
 
+use ipc_channel::ipc::IpcSharedMemory;
 use serde_json::Value;
 
 use super::backoff::Backoff;
@@ -36,7 +36,8 @@ const YIELDS: u32 = 200;
 pub struct WorkerBatch {
     pub(super) pool: WorkerPool,
     pub(super) block: Block,
-    pub(super) region: Arc<Region>,
+    /// The block's memory, to be handed to workers.
+    pub(super) memory: IpcSharedMemory,
     pub(super) on_loss: OnWorkerLoss,
     pub(super) parts: Vec<Part>,
     /// Rows of each part, or of all.
@@ -91,7 +92,7 @@ impl WorkerBatch {
             last_check: Instant::now(),
             clock: Duration::ZERO,
         };
-        let (block, region) = match Self::assemble(&mut pool, rows, steps) {
+        let (block, memory) = match Self::assemble(&mut pool, rows, steps) {
             Ok(shared) => shared,
             Err(e) => {
                 // The first error is the one to report.
@@ -101,11 +102,15 @@ impl WorkerBatch {
         };
         let (next, losses) = (vec![0; rows], Vec::new());
         let on_loss = options.on_worker_loss;
-        Ok(Self { pool, block, region, on_loss, parts, groups, next, losses, ended: None })
+        Ok(Self { pool, block, memory, on_loss, parts, groups, next, losses, ended: None })
     }
 
     /// Spawns all workers, compares their spaces and lays out the block.
-    fn assemble(pool: &mut WorkerPool, rows: usize, steps: usize) -> Result<(Block, Arc<Region>), EnvError> {
+    fn assemble(
+        pool: &mut WorkerPool,
+        rows: usize,
+        steps: usize,
+    ) -> Result<(Block, IpcSharedMemory), EnvError> {
         let workers = 0..pool.members.len();
         for worker in workers.clone() {
             pool.spawn(worker, vec![0; pool.members[worker].share().len()])?;
@@ -117,14 +122,16 @@ impl WorkerBatch {
         }
         let (observation_space, action_space) = spaces.expect("there is at least one worker");
         let layout = Layout::new(rows, steps, observation_space, action_space)?;
-        let region = Arc::new(Region::new(layout.bytes()));
-        let attach = |worker| (worker, Command::Attach { layout: layout.clone(), memory: region.share() });
+        let region = Region::new(layout.bytes());
+        let memory = region.share();
+        let attach =
+            |worker| (worker, Command::Attach { layout: Box::new(layout.clone()), memory: memory.clone() });
         for (_, outcome) in pool.command(workers.map(attach).collect()) {
             outcome.map_err(WorkerError::into_error)?;
         }
-        let block = Block::shared(layout, Arc::<Region>::clone(&region));
+        let mut block = Block::shared(layout, Box::new(region));
         block.activate_all();
-        Ok((block, region))
+        Ok((block, memory))
     }
 
     /// Seconds that a step of one row takes with random actions. Episodes begin anew afterwards.
@@ -266,6 +273,10 @@ impl BatchEnv for WorkerBatch {
 
     fn block(&self) -> &Block {
         &self.block
+    }
+
+    fn block_mut(&mut self) -> &mut Block {
+        &mut self.block
     }
 
     fn reset(&mut self, rows: Option<&[usize]>) -> Result<(), EnvError> {

@@ -2,13 +2,12 @@
 
 use std::any::Any;
 use std::backtrace::Backtrace;
-use std::cell::RefCell;
+use std::cell::{RefCell, RefMut};
 use std::collections::VecDeque;
 use std::mem::ManuallyDrop;
 use std::ops::Range;
 use std::panic::{self, AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -49,7 +48,8 @@ struct Worker {
     job: Job,
     zygote: Pid,
     board: Rc<Board>,
-    block: Option<Block>,
+    /// What the learner attaches before its first order.
+    block: RefCell<Option<Block>>,
 }
 
 /// Why a worker stops.
@@ -58,7 +58,7 @@ struct Stop(i32);
 impl Worker {
     fn new(job: Job, zygote: Pid) -> Self {
         let board = Rc::new(Board::open(job.board.clone(), job.workers));
-        Self { job, zygote, board, block: None }
+        Self { job, zygote, board, block: RefCell::new(None) }
     }
 
     fn run(mut self, registry: &Registry) -> i32 {
@@ -122,10 +122,10 @@ impl Worker {
             let outcome = if let Some(slice) = next_slice(orders.last_steps(), last_steps, turn) {
                 last_steps[slice] = last_steps[slice].wrapping_add(1);
                 turn = slice + 1;
-                let begin = |block: &Block, t| rows[slice].begin(block, t).map(|()| Progress::Going);
+                let begin = |block: &mut Block, t| rows[slice].begin(block, t).map(|()| Progress::Going);
                 self.take_part(slice, last_steps[slice], begin).map(|progress| Some((slice, progress)))
             } else if let Some(slice) = begun.pop_front() {
-                let go_on = |block: &Block, t| {
+                let go_on = |block: &mut Block, t| {
                     let progress = rows[slice].poll(block, t)?;
                     if rows[slice].has_infos() {
                         board.slot(self.job.worker).informed.store(1, Ordering::Relaxed);
@@ -160,11 +160,11 @@ impl Worker {
         &self,
         slice: usize,
         step: u32,
-        part: impl FnOnce(&Block, usize) -> Result<Progress, EnvError>,
+        part: impl FnOnce(&mut Block, usize) -> Result<Progress, EnvError>,
     ) -> Result<Progress, Stop> {
         let (slot, answers) = (self.board.slot(self.job.worker), self.board.answers());
         let t = self.board.orders(self.job.worker).time(slice);
-        let failure = match self.guard(t, || part(self.block(), t)) {
+        let failure = match self.guard(t, || part(&mut self.block(), t)) {
             Ok(Progress::Over) => None,
             Ok(progress) => return Ok(progress),
             Err(event) => Some(event),
@@ -193,7 +193,7 @@ impl Worker {
         let answer = match command {
             Command::Close => return Err(Stop(0)),
             Command::Attach { layout, memory } => {
-                self.block = Some(Block::shared(layout, Arc::new(Region::open(memory))));
+                *self.block.borrow_mut() = Some(Block::shared(*layout, Box::new(Region::open(memory))));
                 Ok(Event::Done)
             }
             command => self.guard(0, || self.answer(rows, command)),
@@ -210,12 +210,13 @@ impl Worker {
     fn answer(&self, rows: &mut [Rows], command: Command) -> Result<Event, EnvError> {
         match command {
             Command::Reset { t, rows: chosen } => {
-                chosen.iter().try_for_each(|&row| slice_of(rows, row).reset(self.block(), t, row))?;
+                let mut block = self.block();
+                chosen.iter().try_for_each(|&row| slice_of(rows, row).reset(&mut block, t, row))?;
             }
             Command::Replay { row, running, seconds } => {
                 let deadline = Instant::now() + Duration::from_secs_f64(seconds);
                 return slice_of(rows, row)
-                    .replay(self.block(), row, &running, deadline)
+                    .replay(&mut self.block(), row, &running, deadline)
                     .map(Event::Replayed);
             }
             Command::Call { row, name, arguments } => {
@@ -235,7 +236,7 @@ impl Worker {
                 return Ok(Event::Picture { width: frame.width, height: frame.height, pixels: frame.pixels });
             }
             Command::Time { seconds } => {
-                return time(&mut rows[0], self.block(), Duration::from_secs_f64(seconds))
+                return time(&mut rows[0], &mut self.block(), Duration::from_secs_f64(seconds))
                     .map(Event::Seconds);
             }
             Command::Attach { .. } | Command::Close => unreachable!("not for the environments"),
@@ -243,8 +244,10 @@ impl Worker {
         Ok(Event::Done)
     }
 
-    fn block(&self) -> &Block {
-        self.block.as_ref().expect("the learner attaches the block first")
+    fn block(&self) -> RefMut<'_, Block> {
+        RefMut::map(self.block.borrow_mut(), |block| {
+            block.as_mut().expect("the learner attaches the block first")
+        })
     }
 
     /// Runs environment code, with the actions of time `t`, and turns its error or panic into an event.
@@ -310,20 +313,14 @@ fn own_frames(backtrace: &str) -> String {
 }
 
 /// Seconds that one step of one row takes with random actions, resets included.
-fn time(rows: &mut Rows, block: &Block, length: Duration) -> Result<f64, EnvError> {
-    let space = &block.layout().action_space;
+fn time(rows: &mut Rows, block: &mut Block, length: Duration) -> Result<f64, EnvError> {
     let mut generator = generator(0);
     rows.range().try_for_each(|row| rows.reset(block, 0, row))?;
     let start = Instant::now();
     let mut steps = 0;
     while steps == 0 || start.elapsed() < length {
         for row in rows.range() {
-            let part = row * space.len()..(row + 1) * space.len();
-            if block.layout().is_discrete() {
-                space.sample(&mut generator, &mut block.discrete_actions(0)[part], &mut []);
-            } else {
-                space.sample(&mut generator, &mut [], &mut block.continuous_actions(0)[part]);
-            }
+            block.sample_action(0, row, &mut generator);
         }
         rows.step(block, 0)?;
         steps += rows.range().len();

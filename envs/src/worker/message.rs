@@ -60,7 +60,7 @@ pub struct Job {
 #[derive(Serialize, Deserialize)]
 pub enum Command {
     /// Work in this block from now on.
-    Attach { layout: Layout, memory: IpcSharedMemory },
+    Attach { layout: Box<Layout>, memory: IpcSharedMemory },
     /// Start the next episode of these rows and write `observation[t]`.
     Reset { t: usize, rows: Vec<usize> },
     /// Put a row where an episode stood, within so many seconds.

@@ -35,12 +35,7 @@ impl WorkerBatch {
                 self.block.set_outcome(t, row, 0.0, Episode::Truncated);
                 self.block.keep_final_observation(t, t, row);
             } else {
-                self.block.set_outcome(
-                    t,
-                    row,
-                    self.block.reward()[t * self.next.len() + row],
-                    Episode::Truncated,
-                );
+                self.block.set_outcome(t, row, self.block.reward(t, row), Episode::Truncated);
                 self.block.keep_final_observation(t + 1, t, row);
                 self.next[row] += 1;
             }
@@ -79,13 +74,13 @@ impl WorkerBatch {
         episodes: Vec<u64>,
         begun: &[(usize, Vec<usize>)],
     ) -> Result<(), WorkerError> {
-        let Self { pool, block, region, .. } = self;
+        let Self { pool, block, memory, .. } = self;
         let layout = block.layout();
         pool.spawn(worker, episodes).map_err(WorkerError::Failed)?;
         let found = pool.await_ready(worker)?;
         let spaces = (layout.observation_space.clone(), layout.action_space.clone());
         same_spaces(&pool.members[worker], &spaces, &found).map_err(WorkerError::Failed)?;
-        let attach = Command::Attach { layout: layout.clone(), memory: region.share() };
+        let attach = Command::Attach { layout: Box::new(layout.clone()), memory: memory.clone() };
         let resets = begun.iter().map(|(t, rows)| Command::Reset { t: *t, rows: rows.clone() });
         for command in std::iter::once(attach).chain(resets) {
             pool.command(vec![(worker, command)]).try_for_each(|(_, outcome)| outcome.map(|_| ()))?;

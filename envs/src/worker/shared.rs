@@ -40,10 +40,11 @@ impl Region {
     }
 }
 
-// SAFETY: `memory` keeps the mapping until the last handle is dropped; mappings are aligned to pages.
+// SAFETY: `memory` keeps the mapping until it is dropped; mappings are aligned to pages. The learner makes the region of a block and a
+// worker opens it once, each hands it to its `Block` alone, and they take turns in the order of the batch's steps and commands.
 unsafe impl Memory for Region {
-    fn base(&self) -> NonNull<u8> {
-        self.base
+    fn bytes(&mut self) -> NonNull<[u8]> {
+        NonNull::slice_from_raw_parts(self.base, self.memory.len())
     }
 }
 

@@ -125,8 +125,9 @@ fn respawning(at_most: usize) -> WorkerOptions {
 }
 
 /// Actions that depend on time and row alone.
-fn act(block: &Block, t: usize, salt: usize) {
-    for (row, action) in block.continuous_actions(t).iter_mut().enumerate() {
+fn act(block: &mut Block, t: usize, salt: usize) {
+    let rows = block.layout().rows;
+    for (row, action) in block.continuous_actions_mut(t, 0..rows).iter_mut().enumerate() {
         *action = ((row * 31 + t * 17 + salt * 7) % 21) as f32 / 10.0 - 1.0;
     }
 }

@@ -66,7 +66,7 @@ fn rows_of_breakout_are_those_that_play_alone() {
     batch.reset(None).unwrap();
     let actions: Vec<i64> = (0..rows * steps).map(|i| (i * i / 5 % 4) as i64).collect();
     for (t, actions) in actions.chunks_exact(rows).enumerate() {
-        batch.block().discrete_actions(t).copy_from_slice(actions);
+        batch.block_mut().discrete_actions_mut(t, 0..rows).copy_from_slice(actions);
         batch.step(t).unwrap();
     }
     let mut lost = 0;
@@ -85,10 +85,7 @@ fn rows_of_breakout_are_those_that_play_alone() {
             let mut step = None;
             shown = stack(|shown| step = Some(env.step(action, shown).unwrap()));
             let Step { reward, episode } = step.unwrap();
-            assert_eq!(
-                (batch.block().reward()[t * rows + row], batch.block().episode(t, row)),
-                (reward, episode)
-            );
+            assert_eq!((batch.block().reward(t, row), batch.block().episode(t, row)), (reward, episode));
             lost += usize::from(episode == Episode::LifeLost);
             if episode.is_over() {
                 assert!(batch.block().final_observation_row(t, row).u8() == shown);

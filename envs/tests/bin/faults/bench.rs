@@ -31,7 +31,7 @@ fn rollout(batch: &mut dyn BatchEnv) -> f64 {
     let start = Instant::now();
     batch.step_through(STEPS).unwrap();
     let took = start.elapsed().as_secs_f64() * 1e6 / STEPS as f64;
-    batch.block().carry_over(STEPS);
+    batch.block_mut().carry_over(STEPS);
     took
 }
 
@@ -40,7 +40,7 @@ fn rollout(batch: &mut dyn BatchEnv) -> f64 {
 pub fn steps(zygote: &Zygote, registry: &Registry, rows: usize, workers: usize, busy: f64, uneven: bool) {
     let params = json!({ "busy": busy, "uneven": uneven });
     let mut batch = batch(zygote, registry, &spec(&params), rows, workers);
-    (0..STEPS).for_each(|t| act(batch.block(), t, 0));
+    (0..STEPS).for_each(|t| act(batch.block_mut(), t, 0));
     let busy: f64 = batch.call_all("busy", &Value::Null).unwrap().iter().filter_map(Value::as_f64).sum();
     let rollouts = (2e6 / (busy + 10.0) / STEPS as f64).clamp(4.0, 2000.0) as usize;
     let mut times: Vec<f64> = (0..rollouts).map(|_| rollout(&mut *batch)).collect();
@@ -98,7 +98,7 @@ impl Env for Pixels {
 /// places of that size reaches.
 pub fn pixels(zygote: &Zygote, registry: &Registry, rows: usize, workers: usize) {
     let mut batch = batch(zygote, registry, &EnvSpec::named("pixels"), rows, workers);
-    (0..STEPS).for_each(|t| act(batch.block(), t, 0));
+    (0..STEPS).for_each(|t| act(batch.block_mut(), t, 0));
     let bytes = rows * Pixels::BYTES;
     let (from, mut to) = (vec![1_u8; bytes], vec![0_u8; bytes * STEPS]);
     let (mut moved, mut copied) = (f64::MAX, f64::MAX);

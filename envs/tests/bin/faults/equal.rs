@@ -40,25 +40,25 @@ fn bits(batch: &mut dyn BatchEnv) -> Vec<u32> {
     for round in 0..3 {
         if round == 1 {
             batch.reset(Some(&[0, 3, 10])).unwrap();
-            batch.block().set_active(5, false);
+            batch.block_mut().set_active(5, false);
         } else {
-            batch.block().activate_all();
+            batch.block_mut().activate_all();
         }
-        (0..STEPS).for_each(|t| act(batch.block(), t, round));
+        (0..STEPS).for_each(|t| act(batch.block_mut(), t, round));
         batch.step_through(STEPS).unwrap();
         let block = batch.block();
         for t in 0..STEPS {
             for row in (0..ROWS).filter(|&row| block.active(row)) {
                 let episode = block.episode(t, row);
                 bits.push(episode as u32);
-                bits.push(block.reward()[t * ROWS + row].to_bits());
+                bits.push(block.reward(t, row).to_bits());
                 bits.extend(observation(block, t + 1, row).iter().map(|x| x.to_bits()));
                 if episode.is_over() {
                     bits.extend(final_observation(block, t, row).iter().map(|x| x.to_bits()));
                 }
             }
         }
-        batch.block().carry_over(STEPS);
+        batch.block_mut().carry_over(STEPS);
     }
     bits
 }
@@ -95,7 +95,7 @@ pub fn replay_elsewhere(zygote: &Zygote, registry: &Registry) {
     });
     for t in 0..STEPS {
         for batch in &mut batches {
-            act(batch.block(), t, 1);
+            act(batch.block_mut(), t, 1);
             batch.step(t).unwrap();
         }
         for row in 0..ROWS {
@@ -112,16 +112,16 @@ pub fn replay(zygote: &Zygote, registry: &Registry) {
         let mut running = vec![RunningEpisode::default(); ROWS];
         first.reset(None).unwrap();
         for t in 0..STEPS {
-            act(first.block(), t, 0);
+            act(first.block_mut(), t, 0);
             first.step(t).unwrap();
             for (row, running) in running.iter_mut().enumerate() {
-                running.continuous.push(first.block().continuous_actions(t)[row]);
+                running.continuous.push(first.block().action(t, row).continuous()[0]);
                 if first.block().episode(t, row).is_over() {
                     *running = RunningEpisode { episode: running.episode + 1, ..RunningEpisode::default() };
                 }
             }
         }
-        first.block().carry_over(STEPS);
+        first.block_mut().carry_over(STEPS);
         let mut second = make(zygote, registry, &json!({ "limit": 9, "edge": 1.2 }), to);
         second.replay(&running, std::time::Duration::from_mins(1), &mut |_| ()).unwrap();
         for t in 0..STEPS {
@@ -129,7 +129,7 @@ pub fn replay(zygote: &Zygote, registry: &Registry) {
                 assert_eq!(observation(first.block(), t, row), observation(second.block(), t, row));
             }
             for batch in [&mut first, &mut second] {
-                act(batch.block(), t, 1);
+                act(batch.block_mut(), t, 1);
                 batch.step(t).unwrap();
             }
         }
@@ -160,7 +160,7 @@ pub fn replay_lost(zygote: &Zygote, fault: &str) {
             let seed = episode_seed(7, row, episode) % 1_000_000;
             assert_eq!(observation(batch.block(), t, row)[1..], [step as f32, seed as f32], "row {row}");
         }
-        act(batch.block(), t, 0);
+        act(batch.block_mut(), t, 0);
         batch.step(t).unwrap();
     }
     let anew: Vec<_> = replayed.iter().filter(|replayed| **replayed != Replayed::Restored).collect();
@@ -176,7 +176,7 @@ pub fn infos(zygote: &Zygote, registry: &Registry) {
         let mut batch = make(zygote, registry, &json!({"edge": 0.8, "limit": 9}), workers);
         batch.reset(None).unwrap();
         for t in 0..STEPS {
-            act(batch.block(), t, 0);
+            act(batch.block_mut(), t, 0);
             batch.step(t).unwrap();
         }
         let infos = batch.take_infos().unwrap();
@@ -235,7 +235,7 @@ pub fn calls(zygote: &Zygote, registry: &Registry) {
         answers.push(batch.call_all("wings", &Value::Null).unwrap_err().to_string());
         answers.push(batch.render(10).unwrap_err().to_string());
         assert!(batch.call(ROWS, "position", &Value::Null).is_err(), "there is no such row");
-        act(batch.block(), 0, 0);
+        act(batch.block_mut(), 0, 0);
         batch.step(0).unwrap();
         assert_eq!(batch.block().episode(0, 4), Episode::Running);
     }

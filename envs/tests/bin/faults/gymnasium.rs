@@ -44,7 +44,7 @@ pub fn same_bits(zygote: &Zygote, registry: &Registry) {
         let mut batch = make(zygote, registry, &walk(json!({})), 5, workers, &within(60.0));
         batch.reset(None).unwrap();
         for t in 0..128 {
-            let actions = batch.block().discrete_actions(t);
+            let actions = batch.block_mut().discrete_actions_mut(t, 0..5);
             actions.iter_mut().enumerate().for_each(|(row, a)| *a = ((row * 31 + t * 17) % 3) as i64);
             batch.step(t).unwrap();
         }
@@ -56,7 +56,7 @@ pub fn same_bits(zygote: &Zygote, registry: &Registry) {
         for (t, row) in (0..128).flat_map(|t| (0..5).map(move |row| (t, row))) {
             let block = batch.block();
             ends[block.episode(t, row) as usize] += 1;
-            bits.push(block.reward()[t * 5 + row].to_bits());
+            bits.push(block.reward(t, row).to_bits());
             bits.extend(block.observation_row(t + 1, row).f32().iter().map(|x| x.to_bits()));
         }
         assert!(ends[2] > 0, "{ends:?}");
@@ -97,7 +97,7 @@ pub fn respawn(zygote: &Zygote, registry: &Registry, fault: &str) {
     batch.reset(None).unwrap();
     let pythons = [0, 2].map(|row| process(&mut *batch, row));
     for t in 0..8 {
-        batch.block().discrete_actions(t).fill(1);
+        batch.block_mut().discrete_actions_mut(t, 0..4).fill(1);
         batch.step(t).unwrap();
     }
     assert_eq!(batch.losses().len(), 1, "{:?}", batch.losses());
@@ -163,28 +163,19 @@ pub fn learner_killed(zygote: &Zygote, registry: &Registry) {
 /// Prints what a step of a row costs over seven rounds of 5120 steps with random actions, resets included.
 pub fn bench(zygote: &Zygote, registry: &Registry, name: &str, rows: usize, workers: usize) {
     let mut batch = make(zygote, registry, &spec(name, json!({})), rows, workers, &within(60.0));
-    let (mut random, space) = (generator(0), batch.action_space().clone());
-    let width = space.len();
+    let mut random = generator(0);
     batch.reset(None).unwrap();
     let mut rounds = Vec::new();
     for _ in 0..7 {
         let mut seconds = 0.0;
         for _ in 0..40 {
             for t in 0..128 {
-                for row in 0..rows {
-                    let part = row * width..(row + 1) * width;
-                    let block = batch.block();
-                    if block.layout().is_discrete() {
-                        space.sample(&mut random, &mut block.discrete_actions(t)[part], &mut []);
-                    } else {
-                        space.sample(&mut random, &mut [], &mut block.continuous_actions(t)[part]);
-                    }
-                }
+                (0..rows).for_each(|row| batch.block_mut().sample_action(t, row, &mut random));
             }
             let start = Instant::now();
             (0..128).for_each(|t| batch.step(t).unwrap());
             seconds += start.elapsed().as_secs_f64();
-            batch.block().carry_over(128);
+            batch.block_mut().carry_over(128);
         }
         rounds.push(seconds / (40 * 128 * rows) as f64 * 1e6);
     }

@@ -57,7 +57,7 @@ pub fn close_during_step(zygote: &Zygote) {
     let params = json!({ "fault": "hang", "phase": "step" });
     let mut batch = batch(zygote, &params, 4, 2, &within(300.0));
     batch.reset(None).unwrap();
-    act(batch.block(), 0, 0);
+    act(batch.block_mut(), 0, 0);
     let (handle, started) = (zygote.clone(), Instant::now());
     let closer = thread::spawn(move || {
         thread::sleep(Duration::from_millis(50));
@@ -80,7 +80,7 @@ pub fn hundred(zygote: &Zygote, registry: &Registry) {
     for batch in batches {
         batch.reset(None).unwrap();
         for t in 0..10 {
-            act(batch.block(), t, 0);
+            act(batch.block_mut(), t, 0);
             batch.step(t).unwrap();
         }
     }
@@ -97,7 +97,7 @@ pub fn cycles(zygote: &Zygote) {
     let cycle = || {
         let mut batch = batch(zygote, &json!({}), 2, 2, &within(30.0));
         batch.reset(None).unwrap();
-        act(batch.block(), 0, 0);
+        act(batch.block_mut(), 0, 0);
         batch.step(0).unwrap();
     };
     let processes = [std::process::id() as i32, zygote.pid()];
@@ -184,7 +184,7 @@ pub fn signals(zygote: &Zygote) {
         for pid in all {
             kill(pid, signal);
         }
-        act(batch.block(), 0, 0);
+        act(batch.block_mut(), 0, 0);
         batch.step(0).unwrap();
     }
     batch.close().unwrap();

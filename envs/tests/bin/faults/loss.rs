@@ -22,7 +22,7 @@ pub fn fault(zygote: &Zygote, params: &str, deadline: f64) {
     };
     let mut outcome = batch.reset(None);
     for t in 0..10 {
-        act(batch.block(), t, 0);
+        act(batch.block_mut(), t, 0);
         outcome = outcome.and_then(|()| batch.step(t));
     }
     println!("error: {}", outcome.unwrap_err());
@@ -38,7 +38,7 @@ pub fn of_a_provider(zygote: &Zygote, name: &str, params: &str, deadline: f64) {
     let mut batch = WorkerBatch::new(zygote, &spec, 4, 10, 7, 2, &within(deadline)).unwrap();
     let mut outcome = batch.reset(None);
     for t in 0..10 {
-        batch.block().discrete_actions(t).fill(0);
+        batch.block_mut().discrete_actions_mut(t, 0..4).fill(0);
         outcome = outcome.and_then(|()| batch.step(t));
     }
     println!("error: {}", outcome.unwrap_err());
@@ -52,7 +52,7 @@ pub fn last_words(zygote: &Zygote) {
     let mut batch = pipelined(zygote, &params, 4, 1, &within(30.0));
     batch.reset(None).unwrap();
     let worker = process(&mut batch, 0);
-    act(batch.block(), 0, 0);
+    act(batch.block_mut(), 0, 0);
     assert_eq!(batch.groups().len(), 2);
     (0..2).for_each(|group| batch.begin(group, 0).unwrap());
     wait_until(|| !is_alive(worker));
@@ -63,10 +63,10 @@ pub fn last_words(zygote: &Zygote) {
 pub fn worker_killed(zygote: &Zygote) {
     let mut idle = batch(zygote, &json!({}), 4, 2, &within(30.0));
     idle.reset(None).unwrap();
-    act(idle.block(), 0, 0);
+    act(idle.block_mut(), 0, 0);
     idle.step(0).unwrap();
     kill(process(&mut idle, 3), "KILL");
-    act(idle.block(), 1, 0);
+    act(idle.block_mut(), 1, 0);
     let start = Instant::now();
     println!("error: {}", idle.step(1).unwrap_err());
     assert!(start.elapsed() < Duration::from_secs(5), "a death is not waited for");
@@ -80,9 +80,9 @@ pub fn worker_killed(zygote: &Zygote) {
         wait_until(|| !once.exists());
         kill(worker, "KILL");
     });
-    act(busy.block(), 0, 0);
+    act(busy.block_mut(), 0, 0);
     busy.step(0).unwrap();
-    act(busy.block(), 1, 0);
+    act(busy.block_mut(), 1, 0);
     println!("error: {}", busy.step(1).unwrap_err());
     killer.join().unwrap();
 }
@@ -101,7 +101,7 @@ pub fn zygote_killed(zygote: &Zygote) {
     let workers = [process(&mut batch, 0), process(&mut batch, 2)];
     kill(zygote.pid(), "KILL");
     wait_until(|| workers.iter().all(|&pid| !is_alive(pid)));
-    act(batch.block(), 0, 0);
+    act(batch.block_mut(), 0, 0);
     println!("error: {}", batch.step(0).unwrap_err());
     let refused = WorkerBatch::new(zygote, &spec(&json!({})), 1, 1, 7, 1, &within(30.0));
     println!("new batch: {}", refused.err().unwrap());
@@ -114,7 +114,7 @@ pub fn learner_killed(zygote: &Zygote) {
     batch.reset(None).unwrap();
     let workers: Vec<String> = (0..4).map(|row| process(&mut batch, row).to_string()).collect();
     println!("{} {}", zygote.pid(), workers.join(" "));
-    act(batch.block(), 0, 0);
+    act(batch.block_mut(), 0, 0);
     let _ = batch.step(0);
 }
 

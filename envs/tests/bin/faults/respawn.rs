@@ -10,7 +10,7 @@ use crate::{act, batch, final_observation, observation, respawning};
 /// Checks that the episode of `row` was cut off at time `t`.
 pub fn assert_truncated(block: &Block, t: usize, row: usize) {
     assert_eq!(block.episode(t, row), Episode::Truncated, "row {row}");
-    assert_eq!(block.reward()[t * block.layout().rows + row], 0.0, "row {row}");
+    assert_eq!(block.reward(t, row), 0.0, "row {row}");
     assert_eq!(final_observation(block, t, row), observation(block, t, row), "row {row}");
 }
 
@@ -32,7 +32,7 @@ pub fn after(zygote: &Zygote, fault: &str) {
     let mut batch = batch(zygote, &params, 4, 2, &options);
     batch.reset(None).unwrap();
     for t in 0..10 {
-        act(batch.block(), t, 0);
+        act(batch.block_mut(), t, 0);
         batch.step(t).unwrap();
     }
     assert_eq!(batch.losses().len(), 1, "{:?}", batch.losses());
@@ -58,7 +58,7 @@ pub fn killed(zygote: &Zygote) {
         if t % 3 == 2 {
             kill(process(&mut batch, 2), "KILL");
         }
-        act(batch.block(), t, 0);
+        act(batch.block_mut(), t, 0);
         batch.step(t).unwrap();
         for row in 2..4 {
             // Episodes end by their limit at 1, 4 and 7, and with the worker at 2, 5 and 8.
@@ -74,7 +74,7 @@ pub fn killed(zygote: &Zygote) {
     let lost = process(&mut batch, 0);
     kill(lost, "KILL");
     println!("call: {}", batch.call(0, "position", &Value::Null).unwrap_err());
-    act(batch.block(), 9, 0);
+    act(batch.block_mut(), 9, 0);
     println!("error: {}", batch.step(9).unwrap_err());
     assert_eq!(batch.losses().len(), 3, "the fourth loss was too many");
 }
@@ -86,7 +86,7 @@ pub fn at_most(zygote: &Zygote) {
     batch.reset(None).unwrap();
     let mut ends = Vec::new();
     for t in 0..10 {
-        act(batch.block(), t, 0);
+        act(batch.block_mut(), t, 0);
         match batch.step(t) {
             Ok(()) => ends.push(batch.block().episode(t, 0)),
             Err(e) => {
@@ -114,7 +114,7 @@ pub fn in_reset(zygote: &Zygote) {
             assert_eq!(observation(batch.block(), 0, row)[1..], [0.0, seed as f32]);
         }
         for t in 0..4 {
-            act(batch.block(), t, 0);
+            act(batch.block_mut(), t, 0);
             batch.step(t).unwrap();
         }
         assert_eq!(batch.losses().len(), 1);
@@ -139,7 +139,7 @@ pub fn pipelined(zygote: &Zygote) {
         worker
     };
     for t in 0..3 {
-        act(batch.block(), t, 0);
+        act(batch.block_mut(), t, 0);
     }
     // The first half of the rows, or the second.
     let begin = |batch: &mut WorkerBatch, half: usize, t: usize| {
@@ -153,7 +153,7 @@ pub fn pipelined(zygote: &Zygote) {
     begin(&mut batch, 0, 2);
     finish(&mut batch, 0);
     let worker = stop(&mut batch);
-    act(batch.block(), 3, 0);
+    act(batch.block_mut(), 3, 0);
     begin(&mut batch, 1, 2);
     begin(&mut batch, 0, 3);
     kill(worker, "KILL");
@@ -165,19 +165,19 @@ pub fn pipelined(zygote: &Zygote) {
 
     begin(&mut batch, 1, 3);
     finish(&mut batch, 1);
-    act(batch.block(), 4, 0);
+    act(batch.block_mut(), 4, 0);
     begin(&mut batch, 0, 4);
     finish(&mut batch, 0);
     assert_eq!(observation(batch.block(), 5, 1)[1], 1.0, "row 1 goes on in its new episode");
     let worker = stop(&mut batch);
     begin(&mut batch, 1, 4);
-    let (reached, reward) = (observation(batch.block(), 5, 1), batch.block().reward()[4 * 4 + 1]);
+    let (reached, reward) = (observation(batch.block(), 5, 1), batch.block().reward(4, 1));
     kill(worker, "KILL");
     finish(&mut batch, 1);
     assert_cut_off(&batch, 4, 3, 2);
     // The finished step counts, and is the last one of its episode.
     assert_eq!(batch.block().episode(4, 1), Episode::Truncated);
-    assert_eq!(batch.block().reward()[4 * 4 + 1], reward);
+    assert_eq!(batch.block().reward(4, 1), reward);
     assert_eq!(final_observation(batch.block(), 4, 1), reached);
     let seed = episode_seed(7, 1, 2) % 1_000_000;
     assert_eq!(observation(batch.block(), 5, 1)[1..], [0.0, seed as f32]);
@@ -189,22 +189,22 @@ pub fn resting_rows(zygote: &Zygote) {
     let mut batch = batch(zygote, &json!({ "limit": 2 }), 2, 1, &respawning(1));
     batch.reset(None).unwrap();
     for t in 0..2 {
-        act(batch.block(), t, 0);
+        act(batch.block_mut(), t, 0);
         batch.step(t).unwrap();
     }
     let resting = observation(batch.block(), 2, 1);
-    batch.block().set_active(1, false);
-    batch.block().set_outcome(2, 1, 5.0, Episode::Running);
+    batch.block_mut().set_active(1, false);
+    batch.block_mut().set_outcome(2, 1, 5.0, Episode::Running);
     kill(process(&mut batch, 0), "KILL");
-    act(batch.block(), 2, 0);
+    act(batch.block_mut(), 2, 0);
     batch.step(2).unwrap();
     assert_cut_off(&batch, 2, 0, 2);
     assert_eq!(batch.block().episode(2, 1), Episode::Running);
-    assert_eq!(batch.block().reward()[2 * 2 + 1], 5.0);
+    assert_eq!(batch.block().reward(2, 1), 5.0);
     assert_eq!(observation(batch.block(), 3, 1), resting);
-    batch.block().activate_all();
+    batch.block_mut().activate_all();
     for t in 3..5 {
-        act(batch.block(), t, 0);
+        act(batch.block_mut(), t, 0);
         batch.step(t).unwrap();
     }
     let seed = episode_seed(7, 1, 2) % 1_000_000;
