@@ -40,9 +40,7 @@ impl Difference {
     pub fn is_rounding(&self) -> bool {
         self.first <= ROUNDING
     }
-}
 
-impl Difference {
     /// What differs from what, why, and what follows.
     pub fn message(&self, than: &str, cause: &str) -> String {
         let Self { place, first, largest, .. } = self;
