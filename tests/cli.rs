@@ -35,6 +35,52 @@ fn a_config_whose_network_cannot_read_the_observations_is_bad() {
 }
 
 #[test]
+fn the_memory_of_a_training_is_computed_before_it_is_taken() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/configs/smoke.yaml");
+    // By hand: 11,648 bytes of the block and 50 for each of 256 transitions; networks of 4-64-64-2 and 4-64-64-1, 28 bytes a parameter.
+    let output = phalanx(&["config", "check", file]);
+    let expected =
+        "ok, takes 23.9 KiB for rollouts of 4 rows × 64 steps, 250.3 KiB for networks of 9155 parameters";
+    assert_eq!(text(&output.stdout), format!("{file}: {expected}\n"));
+
+    let cases = [
+        ("network.hidden=[1e6, 1e6]", "for networks of", "`network.hidden`"),
+        ("rollout.steps=1e15", "transitions, these are 4 rows × 1000000000000000", "rollout"),
+    ];
+    for (set, what, setting) in cases {
+        for command in [&["config", "check"][..], &["train"]] {
+            let folder = tempfile::tempdir().unwrap();
+            let logdir = ["--logdir", folder.path().to_str().unwrap()];
+            let more = if command == ["train"] { &logdir[..] } else { &[] };
+            let steps = ["--set", "steps=9e15"];
+            let output = phalanx(&[command, &[file, "--set", set], &steps, more].concat());
+            let printed = text(&output.stderr);
+            assert!(matches!(output.status.code(), Some(1 | 2)), "{set}: {printed}");
+            assert!(printed.contains(what) && printed.contains(setting), "{set}: {printed}");
+        }
+    }
+}
+
+/// What the system refuses is an error with the setting and the size, not an abort.
+#[test]
+fn a_training_that_the_system_gives_no_memory_fails_with_the_setting_and_the_size() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/configs/smoke.yaml");
+    let folder = tempfile::tempdir().unwrap();
+    for workers in ["0", "1"] {
+        // 240 million transitions of 45 bytes; libtorch maps some 2 GB.
+        let script = "ulimit -v 6000000; exec \"$@\"";
+        let arguments = ["-c", script, "sh", env!("CARGO_BIN_EXE_phalanx"), "train", file];
+        let sets = ["--set", "rollout.steps=60_000_000", "--set", "steps=1e12", "--workers", workers];
+        let logdir = ["--logdir", folder.path().to_str().unwrap()];
+        let output = Command::new("sh").args(arguments).args(sets).args(logdir).output().unwrap();
+        let printed = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{printed}");
+        let message = "a rollout of 4 rows × 60000000 steps takes 10.1 GiB of memory";
+        assert!(printed.contains(message) && printed.contains("lower `rows`"), "{printed}");
+    }
+}
+
+#[test]
 fn a_config_whose_environment_cannot_be_made_is_bad() {
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/configs/cartpole.yaml");
     assert!(phalanx(&["config", "check", file]).status.success());

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use phalanx_envs::TooLittleMemory;
+
 /// What went wrong with an agent, its memory or its files.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -17,6 +19,16 @@ pub enum AgentError {
     /// Settings that contradict each other.
     #[error("{0}")]
     Settings(String),
+    /// The networks take more memory than this process can have.
+    #[error(
+        "{parameters} parameters of networks take {cause}; make `network.hidden` or `network.convolutions` smaller"
+    )]
+    Memory {
+        /// Their number.
+        parameters: usize,
+        /// Both sizes.
+        cause: TooLittleMemory,
+    },
     /// libtorch refused.
     #[error("libtorch: {0}")]
     Torch(#[from] tch::TchError),

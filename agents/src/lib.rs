@@ -29,7 +29,7 @@ pub use engine::{Pass, product_speed};
 pub use error::AgentError;
 pub use network::ActorCritic;
 pub use normalizer::{Normalizer, RewardNormalizer};
-pub use plan::{Tower, check_observations};
+pub use plan::{Tower, parameter_count};
 pub use random::stream;
 pub use rollout::Rollout;
 pub use settings::{Activation, Channels, Convolution, NetworkSettings, NormalizeSettings};

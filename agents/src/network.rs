@@ -5,7 +5,7 @@
 
 use std::ops::RangeInclusive;
 
-use phalanx_envs::{Elements, Generator, Space};
+use phalanx_envs::{Elements, Generator, Space, check_memory};
 use tch::Device;
 
 use crate::engine::{Cpu, Pass, Tensors};
@@ -39,7 +39,8 @@ impl ActorCritic {
     ///
     /// # Errors
     /// [`AgentError::Space`] when the observations are no pictures for the convolutions; [`AgentError::Settings`] when
-    /// settings contradict each other; [`AgentError::Torch`] when the device refuses.
+    /// settings contradict each other; [`AgentError::Memory`] when they do not fit into this machine's; [`AgentError::Torch`] when the
+    /// device refuses.
     pub fn new(
         settings: &NetworkSettings,
         observations: &Space,
@@ -50,6 +51,9 @@ impl ActorCritic {
     ) -> Result<Self, AgentError> {
         let plan = Plan::new(settings, observations, outputs, gaussian)?;
         let log_std_bounds = settings.log_std_bounds()?;
+        // These and their gradient.
+        let bytes = (plan.len() as u64).saturating_mul(2 * size_of::<f32>() as u64);
+        check_memory(bytes).map_err(|cause| AgentError::Memory { parameters: plan.len(), cause })?;
         let mut parameters = vec![0.0; plan.len()];
         let towers = [
             (&plan.trunk, std::f64::consts::SQRT_2),

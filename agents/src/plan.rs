@@ -7,7 +7,7 @@ use phalanx_envs::Space;
 use crate::bytes::ByteScale;
 use crate::picture::Picture;
 use crate::window::Window;
-use crate::{Activation, AgentError, Channels, NetworkSettings};
+use crate::{Activation, AgentError, Channels, Head, NetworkSettings};
 
 /// One layer: a weight `[filters, window]`, then a bias `[filters]`.
 ///
@@ -32,7 +32,8 @@ impl Layer {
     }
 
     fn convolution(window: Window, filters: usize, start: usize) -> Self {
-        let (inputs, outputs) = (window.picture.iter().product(), window.count() * filters);
+        let inputs = window.picture.iter().fold(1_usize, |n, &axis| n.saturating_mul(axis));
+        let outputs = window.count().saturating_mul(filters);
         Self { inputs, outputs, filters, window: Some(window), start }
     }
 
@@ -43,13 +44,13 @@ impl Layer {
 
     /// Where its weight lies, row-major.
     pub fn weight(&self) -> Range<usize> {
-        self.start..self.start + self.filters * self.width()
+        self.start..self.start.saturating_add(self.filters.saturating_mul(self.width()))
     }
 
     /// Where its bias lies.
     pub fn bias(&self) -> Range<usize> {
         let start = self.weight().end;
-        start..start + self.filters
+        start..start.saturating_add(self.filters)
     }
 }
 
@@ -114,7 +115,7 @@ impl Plan {
             let critic = hidden(actor.start)?.ending(1);
             (Vec::new(), actor, critic)
         };
-        let log_std = critic.start..critic.start + if gaussian { outputs } else { 0 };
+        let log_std = critic.start..critic.start.saturating_add(if gaussian { outputs } else { 0 });
         Ok(Self {
             trunk,
             actor: actor.layers,
@@ -155,12 +156,17 @@ impl Plan {
     }
 }
 
-/// Whether networks of these settings can read observations of this space.
+/// Parameters of networks of these settings, without making them: `usize::MAX` where there are more than fit into a number.
 ///
 /// # Errors
-/// [`AgentError::Space`] when they are no pictures for the convolutions.
-pub fn check_observations(settings: &NetworkSettings, observations: &Space) -> Result<(), AgentError> {
-    Plan::new(settings, observations, 1, false).map(drop)
+/// [`AgentError::Space`] when the observations are no pictures for the convolutions, or no distribution covers the actions.
+pub fn parameter_count(
+    settings: &NetworkSettings,
+    observations: &Space,
+    actions: &Space,
+) -> Result<usize, AgentError> {
+    let head = Head::new(actions)?;
+    Ok(Plan::new(settings, observations, head.outputs(), head.is_gaussian())?.len())
 }
 
 /// Layers, one on top of the other.

@@ -16,7 +16,7 @@ pub struct NetworkSettings {
     /// Which axis of a picture of three are its channels; null: the first or the last one, if it is shorter than both others.
     pub channels: Option<Channels>,
     /// Widths of the hidden layers, the first one first.
-    #[schemars(inner(range(min = 1)))]
+    #[schemars(inner(range(min = 1, max = 1_048_576)))]
     pub hidden: Vec<usize>,
     /// Activation function of the hidden layers.
     pub activation: Activation,
@@ -73,7 +73,7 @@ impl NetworkSettings {
 #[serde(deny_unknown_fields)]
 pub struct Convolution {
     /// Number of filters: the channels of the output.
-    #[schemars(range(min = 1))]
+    #[schemars(range(min = 1, max = 1_048_576))]
     pub filters: usize,
     /// Height and width of a window, in pixels.
     #[schemars(range(min = 1))]

@@ -1,7 +1,9 @@
 //! The one error of this crate.
 
 use phalanx_agents::AgentError;
-use phalanx_envs::EnvError;
+use phalanx_envs::{EnvError, TooLittleMemory};
+
+use crate::TrainingMemory;
 
 /// What stopped a training or an evaluation.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +42,16 @@ pub enum AlgorithmError {
     /// Settings that contradict each other or the environment.
     #[error("{0}")]
     Settings(String),
+    /// The training takes more memory than this process can have.
+    #[error(
+        "the training takes {cause}: {memory}; lower `rows`, the length of `rollout` or `network.hidden`"
+    )]
+    Memory {
+        /// What it takes.
+        memory: TrainingMemory,
+        /// Both sizes.
+        cause: TooLittleMemory,
+    },
     /// Lengths that do not belong together.
     #[error("{what}: {left} and {right} differ")]
     Shape {

@@ -197,11 +197,13 @@ impl Default for RolloutSettings {
 }
 
 impl RolloutSettings {
-    /// Steps that a block of `rows` rows needs.
+    /// Steps that a block of `rows` rows needs; `usize::MAX` where there are more than fit into a number.
     pub fn steps(self, rows: usize) -> usize {
         match self {
             Self::Steps(StepsRollout { steps }) => steps,
-            Self::Episodes(EpisodesRollout { episodes, max_length }) => episodes.div_ceil(rows) * max_length,
+            Self::Episodes(EpisodesRollout { episodes, max_length }) => {
+                episodes.div_ceil(rows).saturating_mul(max_length)
+            }
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::episodes::EpisodeLog;
 use crate::evaluate::LONGEST;
 use crate::{
     AlgorithmError, BatchPpo, Checkpoints, Collector, Evaluation, EvaluationSettings, PpoSettings, Record,
-    RolloutSettings, UpdateMetrics, evaluate, evaluation_shape,
+    RolloutSettings, TrainingMemory, UpdateMetrics, evaluate, evaluation_shape,
 };
 
 /// Everything that decides a training besides its environments.
@@ -91,6 +91,7 @@ impl Trainer {
     pub fn new(settings: TrainSettings, make_batch: &MakeBatch<'_>) -> Result<Self, AlgorithmError> {
         let (rows, seed) = (settings.rows, settings.seed);
         let batch = make_batch(None, rows, settings.rollout.steps(rows), seed)?;
+        TrainingMemory::new(batch.block().layout(), &settings.network)?.check()?;
         let agent = Agent::new(
             batch.observation_space(),
             batch.action_space(),

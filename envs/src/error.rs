@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::worker::Share;
-use crate::{Phase, Place};
+use crate::{Phase, Place, TooLittleMemory};
 
 /// What went wrong in an environment or in a batch of them.
 ///
@@ -50,6 +50,18 @@ pub enum EnvError {
         space: String,
         /// Why.
         reason: String,
+    },
+    /// The memory of a batch is more than this process can have.
+    #[error(
+        "a rollout of {rows} rows × {steps} steps takes {cause}; lower `rows` or the length of `rollout`"
+    )]
+    Memory {
+        /// Rows.
+        rows: usize,
+        /// Steps of a row.
+        steps: usize,
+        /// Both sizes.
+        cause: TooLittleMemory,
     },
     /// An action lies outside the action space.
     #[error("row {row}: action {action} lies outside the action space {space}")]

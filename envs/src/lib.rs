@@ -33,6 +33,7 @@ pub use batch::{
 pub(crate) use env::Coming;
 pub use env::{Action, Elements, Env, Episode, Frame, Row, Step};
 pub use error::EnvError;
+pub use os::{TooLittleMemory, check_memory};
 pub use probe::Probe;
 pub use registry::{Entry, EnvInfo, Provider, Registry};
 pub use seed::{Generator, episode_seed, generator};

@@ -15,7 +15,8 @@ pub(super) enum Command {
     Schema,
     /// Report all mistakes in configurations, with their lines.
     ///
-    /// Built-in environments are made to check their parameters; programs, libraries and Python are not started.
+    /// Built-in environments are made to check their parameters, and the memory that a training takes is printed, environments and
+    /// libtorch aside; programs, libraries and Python are not started.
     Check {
         /// Configuration files (YAML).
         #[arg(required = true, value_name = "FILE")]
@@ -54,7 +55,10 @@ pub(super) fn run(command: Command, registry: &Registry, out: &mut impl Write) -
             let mut bad = 0;
             for file in &files {
                 match config::load_and_build(file, &overrides.sets, registry) {
-                    Ok(_) => writeln!(out, "{}: ok", file.display())?,
+                    Ok(config) => match config::training_memory(&config, registry) {
+                        Some(memory) => writeln!(out, "{}: ok, takes {memory}", file.display())?,
+                        None => writeln!(out, "{}: ok", file.display())?,
+                    },
                     Err(error) => {
                         bad += 1;
                         super::eprint_line(&error.to_string());

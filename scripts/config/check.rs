@@ -2,9 +2,9 @@
 //!
 //! Environments are made by [`environments`] alone; trainings make them in workers.
 
-use phalanx_agents::check_observations;
-use phalanx_algorithms::{EpisodesRollout, RolloutSettings, StepsRollout};
-use phalanx_envs::{EnvError, EnvSpec, Registry, Space, Workers};
+use phalanx_agents::parameter_count;
+use phalanx_algorithms::{AlgorithmError, EpisodesRollout, RolloutSettings, StepsRollout, TrainingMemory};
+use phalanx_envs::{Env, EnvError, EnvSpec, Layout, Registry, Workers};
 
 use super::schema::Path;
 use super::{AlgorithmSettings, Config};
@@ -46,15 +46,48 @@ pub fn environments(config: &Config, registry: &Registry) -> Vec<Conflict> {
     let built_in = specs.into_iter().filter_map(|(path, spec)| Some((path, spec?)));
     let built_in = built_in.filter(|(_, spec)| !spec.name.contains(':'));
     let check = |(path, spec)| match registry.build(spec) {
-        Ok(env) => pictures(config, env.observation_space()),
+        Ok(env) if path == "env" => pictures(config, &*env).or_else(|| too_large(config, &*env)),
+        Ok(env) => pictures(config, &*env),
         Err(error) => Some(not_made(path, spec, &error)),
     };
     built_in.filter_map(check).collect()
 }
 
+/// What a training takes of memory; nothing where the environment cannot be made here, or is a provider's.
+pub fn training_memory(config: &Config, registry: &Registry) -> Option<TrainingMemory> {
+    if config.env.name.contains(':') {
+        return None;
+    }
+    reckon(config, &*registry.build(&config.env).ok()?).ok()
+}
+
+fn reckon(config: &Config, env: &dyn Env) -> Result<TrainingMemory, AlgorithmError> {
+    let (rows, steps) = (config.rows, config.rollout.steps(config.rows));
+    let layout = Layout::new(rows, steps, env.observation_space().clone(), env.action_space().clone())?;
+    TrainingMemory::new(&layout, &config.network)
+}
+
+/// More memory than this machine has.
+fn too_large(config: &Config, env: &dyn Env) -> Option<Conflict> {
+    if memory(config).is_some() {
+        return None;
+    }
+    let error = reckon(config, env).and_then(TrainingMemory::check).err()?;
+    let rollout = ["rollout.steps", "rollout.max_length", "rows"];
+    match error {
+        AlgorithmError::Env(error @ EnvError::Memory { .. }) => Some(conflict(&rollout, error.to_string())),
+        AlgorithmError::Memory { memory, .. } if memory.network > memory.rollout => {
+            Some(conflict(&["network.hidden"], error.to_string()))
+        }
+        AlgorithmError::Memory { .. } => Some(conflict(&rollout, error.to_string())),
+        // What else there is has been found before.
+        _ => None,
+    }
+}
+
 /// Observations that are no pictures for the convolutions.
-fn pictures(config: &Config, observations: &Space) -> Option<Conflict> {
-    let error = check_observations(&config.network, observations).err()?;
+fn pictures(config: &Config, env: &dyn Env) -> Option<Conflict> {
+    let error = parameter_count(&config.network, env.observation_space(), env.action_space()).err()?;
     Some(conflict(&["network.channels", "network.convolutions"], error.to_string()))
 }
 
@@ -111,10 +144,8 @@ fn episodes(config: &Config) -> Option<Conflict> {
 
 fn memory(config: &Config) -> Option<Conflict> {
     let (path, steps) = match config.rollout {
-        RolloutSettings::Steps(StepsRollout { steps }) => ("rollout.steps", steps),
-        RolloutSettings::Episodes(EpisodesRollout { episodes, max_length }) => {
-            ("rollout.episodes", episodes.div_ceil(config.rows).saturating_mul(max_length))
-        }
+        RolloutSettings::Steps(_) => ("rollout.steps", config.rollout.steps(config.rows)),
+        RolloutSettings::Episodes(_) => ("rollout.episodes", config.rollout.steps(config.rows)),
     };
     if config.rows.saturating_mul(steps) <= MOST_TRANSITIONS {
         return None;

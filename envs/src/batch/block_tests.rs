@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
-use crate::{Action, Dtype, Elements, Episode, Row, Space, generator};
+use crate::{Action, Dtype, Elements, EnvError, Episode, Row, Space, generator};
 
 fn pixels() -> Space {
     Space::Box { shape: vec![3], low: vec![0.0; 3], high: vec![255.0; 3], dtype: Dtype::U8 }
@@ -130,9 +130,13 @@ fn sampled_actions_are_in_the_space() {
 #[test]
 fn a_layout_that_cannot_be_is_refused() {
     let layout = |rows, steps| Layout::new(rows, steps, Space::unbounded(4), Space::Discrete { n: 2 });
-    for (rows, steps) in [(0, 1), (1, 0), (usize::MAX, 1), (1, usize::MAX), (1 << 40, 1 << 40), (1 << 61, 1)]
-    {
-        assert!(layout(rows, steps).unwrap_err().to_string().contains("must fit"), "{rows} {steps}");
+    for (rows, steps) in [(0, 1), (1, 0)] {
+        assert!(layout(rows, steps).unwrap_err().to_string().ends_with("at least 1"), "{rows} {steps}");
+    }
+    for (rows, steps) in [(usize::MAX, 1), (1, usize::MAX), (1 << 40, 1 << 40), (1 << 61, 1)] {
+        let error = layout(rows, steps).unwrap_err();
+        assert!(matches!(error, EnvError::Memory { .. }), "{rows} {steps}: {error}");
+        assert!(error.to_string().contains("16.0 EiB of memory"), "{error}");
     }
     let choice = Space::Discrete { n: 2 };
     assert!(Layout::new(1, 1, choice.clone(), choice.clone()).unwrap_err().to_string().contains("use a Box"));

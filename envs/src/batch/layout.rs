@@ -5,7 +5,7 @@ use std::ops::Range;
 use bytemuck::cast_slice;
 use serde::{Deserialize, Serialize};
 
-use crate::{Action, Dtype, EnvError, Space};
+use crate::{Action, Dtype, EnvError, Space, check_memory};
 
 /// Alignment of every part of a block: a cache line.
 pub(super) const LINE: usize = 64;
@@ -90,7 +90,7 @@ impl Layout {
     ///
     /// # Errors
     /// [`EnvError::Space`] when the observation space is no box, or a space cannot be used; [`EnvError::Failed`] when there
-    /// is no row or step, or too many.
+    /// is no row or step; [`EnvError::Memory`] when the block does not fit into this machine's memory.
     pub fn new(
         rows: usize,
         steps: usize,
@@ -121,15 +121,12 @@ impl Layout {
         let reward = place(steps, 4);
         let episode = place(steps, 1);
         let active = place(1, 1);
-        let bytes = match end {
-            Some(bytes) if isize::try_from(bytes).is_ok() && rows > 0 && steps > 0 => bytes,
-            _ => {
-                return Err(EnvError::failed(format!(
-                    "a rollout of {rows} rows and {steps} steps cannot be: both must be at least 1, and it must fit \
-                     into memory"
-                )));
-            }
-        };
+        if rows == 0 || steps == 0 {
+            let message = format!("a rollout of {rows} rows × {steps} steps: both must be at least 1");
+            return Err(EnvError::Failed(message));
+        }
+        let bytes = end.unwrap_or(usize::MAX);
+        check_memory(bytes as u64).map_err(|cause| EnvError::Memory { rows, steps, cause })?;
         Ok(Self {
             rows,
             steps,

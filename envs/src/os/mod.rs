@@ -14,6 +14,7 @@ mod other;
 use other as system;
 
 mod mapping;
+mod memory;
 mod program;
 #[cfg(target_os = "linux")]
 mod supervisor;
@@ -31,6 +32,7 @@ use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid};
 
 pub use mapping::Mapping;
+pub use memory::{TooLittleMemory, check_memory};
 pub use program::{End, Program};
 pub use system::{Process, follow_parent, forget_children, memory_file, name_process, threads, wait, wake};
 
