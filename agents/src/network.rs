@@ -65,7 +65,7 @@ impl ActorCritic {
                 let gain = if i + 1 < tower.len() { std::f64::consts::SQRT_2 } else { output_gain };
                 let weight = &mut parameters[layer.weight()];
                 // P9: orthogonal with its gain.
-                orthogonal(weight, (layer.filters, layer.width()), gain, generator)?;
+                orthogonal(weight, (layer.filters, layer.width()), gain, generator);
             }
         }
         parameters[plan.log_std.clone()].fill(settings.initial_std.ln() as f32);
