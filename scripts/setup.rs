@@ -35,7 +35,8 @@ pub fn device(config: &Config) -> Result<Device, NoDevice> {
     }
 }
 
-/// A batch of environments `env`, stepped as configured: `rows` of them, over a block of `steps` steps.
+/// A batch of environments `env`, stepped as configured: `rows` of them, over a block of `steps` steps. Without a zygote there are no
+/// workers.
 ///
 /// # Errors
 /// What the environments and workers say.
@@ -43,10 +44,10 @@ pub fn batch(
     config: &Config,
     env: &EnvSpec,
     registry: &Registry,
-    zygote: &Zygote,
+    zygote: Option<&Zygote>,
     (rows, steps, seed): (usize, usize, u64),
 ) -> Result<Chosen, EnvError> {
-    phalanx_envs::batch(Some(zygote), registry, env, rows, steps, seed, &config.worker_options())
+    phalanx_envs::batch(zygote, registry, env, rows, steps, seed, &config.worker_options())
 }
 
 /// The configured training at its start; `note` is told the rows of each batch and how
@@ -57,7 +58,7 @@ pub fn batch(
 pub fn trainer(
     config: &Config,
     registry: &Registry,
-    zygote: &Zygote,
+    zygote: Option<&Zygote>,
     device: Device,
     note: &dyn Fn(usize, &Chosen),
 ) -> Result<Trainer, AlgorithmError> {

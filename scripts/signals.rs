@@ -17,8 +17,8 @@ use signal_hook::low_level;
 /// Signals that come so soon after the first belong to it: `timeout` and schedulers send it to a process and to its group.
 const TOGETHER: Duration = Duration::from_millis(200);
 
-/// Whether, and by which signal, the process was asked to stop.
-#[derive(Debug, Clone)]
+/// Whether, and by which signal, the process was asked to stop; by default it listens to none.
+#[derive(Debug, Clone, Default)]
 pub struct StopRequest {
     signal: Arc<AtomicUsize>,
 }

@@ -6,6 +6,7 @@
 //! - `fallible`: no call of libtorch panics.
 //! - `providers`: environments in other languages, as the README has them.
 //! - `place`: a folder in which the binary trains.
+//! - `resume_settings`: each setting, changed on a resumed run.
 //! - `runs`: whole trainings by the binary: what they leave, and how they go on.
 //! - `stops`: how they are stopped, by signals or worse.
 //! - `tidy`: the rules of the house: arrows, unsafe, words, paths.
@@ -18,6 +19,7 @@ mod details;
 mod fallible;
 mod place;
 mod providers;
+mod resume_settings;
 mod runs;
 mod stops;
 mod tidy;

@@ -370,6 +370,11 @@ impl Trainer {
         })
     }
 
+    /// Forgets the best evaluation so far, which was of another environment: the next one counts as the best.
+    pub fn forget_best(&mut self) {
+        self.progress.best = None;
+    }
+
     /// Ends the environments and their processes.
     ///
     /// # Errors

@@ -68,7 +68,7 @@ pub(super) fn run(
     let (rows, steps) = evaluation_shape(episodes);
     let env = config.evaluation_env();
     let shape = (rows, steps, setup::trial_seed(seed));
-    let mut batch = setup::batch(&config, env, registry, zygote, shape)?.batch;
+    let mut batch = setup::batch(&config, env, registry, Some(zygote), shape)?.batch;
     let spaces = (batch.observation_space(), batch.action_space());
     let mut agent = setup::agent(&config, spaces.0, spaces.1, device, &found.checkpoint)?;
     let mut generator = stream(seed, "evaluation");

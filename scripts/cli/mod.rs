@@ -25,6 +25,7 @@ use phalanx_envs::{Registry, Zygote};
 
 use crate::config::ConfigError;
 use crate::run::RunFolder;
+use crate::signals::StopRequest;
 
 /// Batched reinforcement learning with `BatchPPO` and environments in worker processes.
 ///
@@ -69,7 +70,7 @@ pub fn main(registry: Registry) -> ExitCode {
         Command::Train(mut arguments) => arguments
             .enter_working_directory()
             .and_then(|()| start_zygote(registry))
-            .and_then(|z| train::run(&arguments, registry, &z, out)),
+            .and_then(|z| train::run(&arguments, registry, Some(&z), train::listen, out)),
         Command::Evaluate(mut arguments) => arguments
             .enter_working_directory()
             .and_then(|()| start_zygote(registry))
@@ -95,6 +96,20 @@ pub fn main(registry: Registry) -> ExitCode {
             ExitCode::from(if is_usage(&error) { 2 } else { 1 })
         }
     }
+}
+
+/// `phalanx train` with these arguments within the calling process, for tests of many trainings: it listens for no signals, and there are
+/// no workers.
+///
+/// # Errors
+/// Those of the command.
+#[doc(hidden)]
+pub fn train(arguments: &[&str], registry: &Registry) -> anyhow::Result<ExitCode> {
+    let words = ["phalanx", "train"].iter().chain(arguments);
+    let Command::Train(arguments) = Arguments::try_parse_from(words)?.command else {
+        unreachable!("the command is named")
+    };
+    train::run(&arguments, registry, None, || Ok(StopRequest::default()), &mut io::sink())
 }
 
 /// A line on standard error. Whoever has closed it must not end the program.

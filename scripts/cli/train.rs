@@ -63,37 +63,50 @@ impl Arguments {
         self.overrides.sets.iter().cloned().chain([seed, workers, device].into_iter().flatten()).collect()
     }
 
-    fn prepare(&self, registry: &Registry) -> anyhow::Result<(RunFolder, Config)> {
+    /// The run, its configuration, and the one that it had, if it is resumed.
+    fn prepare(&self, registry: &Registry) -> anyhow::Result<(RunFolder, Config, Option<Config>)> {
         let sets = self.sets();
         if let Some(path) = &self.resume {
             let run = RunFolder::open(path).map_err(|error| Usage(error.to_string()))?;
             let config = run.config(&sets, registry)?;
-            refuse_starts(&run.config(&[], registry)?, &config)?;
-            return Ok((run, config));
+            let before = run.config(&[], registry)?;
+            refuse_starts(&before, &config)?;
+            return Ok((run, config, Some(before)));
         }
         let file = self.config.as_deref().context("a configuration or --resume RUN is needed")?;
         let config = config::load(file, &sets, registry)?;
         let name = self.name.clone().unwrap_or_else(|| RunFolder::name_from(file));
-        Ok((RunFolder::create(&self.logdir, &name)?, config))
+        Ok((RunFolder::create(&self.logdir, &name)?, config, None))
     }
 }
 
+/// Listens for signals that ask a training to stop.
+pub(super) fn listen() -> anyhow::Result<StopRequest> {
+    let stop = StopRequest::listen(|| {
+        eprint_line("stopping after this iteration; a second signal stops at once, without a checkpoint");
+    });
+    stop.context("cannot listen for signals")
+}
+
+/// Trains; `listen` begins to listen for signals.
 pub(super) fn run(
     arguments: &Arguments,
     registry: &Registry,
-    zygote: &Zygote,
+    zygote: Option<&Zygote>,
+    listen: impl FnOnce() -> anyhow::Result<StopRequest>,
     out: &mut impl Write,
 ) -> anyhow::Result<ExitCode> {
-    let (run, config) = arguments.prepare(registry)?;
+    let (run, config, before) = arguments.prepare(registry)?;
     let _held = run.hold()?;
-    if arguments.resume.is_none() {
+    if before.is_none() {
         run.write_config(&config)?;
     }
     let mut log = run.log()?;
     let words: Vec<_> = std::env::args_os().collect();
     let command = shell::command(words.iter().map(AsRef::as_ref));
     log.write(&format!("phalanx {}: {command}", env!("CARGO_PKG_VERSION")))?;
-    let result = train(&run, &config, registry, zygote, arguments.resume.is_some(), &mut log);
+    let result =
+        listen().and_then(|stop| train(&run, &config, before.as_ref(), registry, zygote, &stop, &mut log));
     if let Err(error) = &result {
         log.write(&format!("failed: {error:#}"))?;
     }
@@ -110,15 +123,12 @@ pub(super) fn run(
 fn train(
     run: &RunFolder,
     config: &Config,
+    before: Option<&Config>,
     registry: &Registry,
-    zygote: &Zygote,
-    resume: bool,
+    zygote: Option<&Zygote>,
+    stop: &StopRequest,
     log: &mut Log,
 ) -> anyhow::Result<ExitCode> {
-    let stop = StopRequest::listen(|| {
-        eprint_line("stopping after this iteration; a second signal stops at once, without a checkpoint");
-    });
-    let stop = stop.context("cannot listen for signals")?;
     let checkpoints = run.checkpoints(config.checkpoint.keep);
     let device = setup::device(config)?;
     let notes = RefCell::new(Vec::<String>::new());
@@ -143,19 +153,24 @@ fn train(
     if let Some(warning) = warning {
         say(&format!("warning: {warning}"))?;
     }
-    if resume {
+    if let Some(before) = before {
         let found = checkpoints.load(Which::Latest)?;
         for damaged in &found.damaged {
             say(&format!("skipped: {damaged}"))?;
         }
         let limit = config.resume.replay_deadline;
         say(&format!("replaying the running episodes, for {limit} s at most"))?;
-        let notes = replay(&mut trainer, &found, Duration::from_secs_f64(limit), config.rows)?;
+        let notes = replay(&mut trainer, &found, Duration::from_secs_f64(limit), config.rows);
+        let notes = if before.env == config.env { notes } else { notes.context("`env` was changed") }?;
         for note in notes {
             say(&note)?;
         }
-        if let Some(note) = schedule_note(&run.config(&[], registry)?, config, trainer.step()) {
+        if let Some(note) = schedule_note(before, config, trainer.step()) {
             say(&note)?;
+        }
+        if config.evaluation.episodes > 0 && before.evaluation_env() != config.evaluation_env() {
+            trainer.forget_best();
+            say("evaluations are of another environment now: the next one writes the best checkpoint anew")?;
         }
         // Only now: a run that cannot continue with these settings keeps its own.
         run.write_config(config)?;
@@ -168,7 +183,7 @@ fn train(
     let outcome = {
         let mut json = JsonLines::open(&run.metrics_file(), trainer.step())?;
         let mut board = TensorBoard::open(&run.events_file(), trainer.step())?;
-        if !resume {
+        if before.is_none() {
             board.text("config", &config.to_yaml()?)?;
         }
         say(&format!("run {}", run.path().display()))?;
@@ -211,8 +226,14 @@ fn train(
     }
 }
 
-/// Refuses what only decides how a run starts, where it differs: it would have no effect.
+/// Refuses what cannot differ from the run's, and what only decides how a run starts: it would have no effect.
 fn refuse_starts(before: &Config, now: &Config) -> Result<(), Usage> {
+    if before.rows != now.rows {
+        let (was, is) = (before.rows, now.rows);
+        return Err(Usage(format!(
+            "`rows` is {was} in this run, whose episodes are those of its rows, and cannot become {is}: leave it out, or begin a new run"
+        )));
+    }
     let (was, is) = (&before.network, &now.network);
     let (AlgorithmSettings::Ppo(ppo_was), AlgorithmSettings::Ppo(ppo_is)) =
         (&before.algorithm, &now.algorithm);

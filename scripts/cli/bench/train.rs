@@ -134,7 +134,7 @@ fn measure(
     config.evaluation.episodes = 0;
     let (device, workers) = (setup::device(&config)?, Cell::new(0));
     let mut trainer =
-        setup::trainer(&config, registry, zygote, device, &|_, chosen| workers.set(chosen.workers))?;
+        setup::trainer(&config, registry, Some(zygote), device, &|_, chosen| workers.set(chosen.workers))?;
     let (speed, shares) = training(&mut trainer, Duration::from_secs_f64(seconds))
         .with_context(|| format!("measuring {}", file.display()))?;
     trainer.close()?;
