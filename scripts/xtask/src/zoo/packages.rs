@@ -63,7 +63,7 @@ pub const PACKAGES: &[Package] = &[
             plain("FrozenLake-v1"),
             plain("HalfCheetah-v5"),
             plain("LunarLander-v3"),
-            plain("Taxi-v3"),
+            plain("Taxi-v4"),
         ],
     },
     Package {
