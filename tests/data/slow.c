@@ -1,4 +1,4 @@
-/* An environment that takes its time: 50 ms to be made, 30 ms for a reset and, in the first worker that has made one, 3 ms for a step. With
+/* An environment that takes its time: 50 ms to be made, 30 ms for a reset and, in the first worker that has made one, 5 ms for a step. With
    the parameter "crash" it takes none, and every process ends at its thirteenth step. Each step appends the number of its process to the
    file `trace`. */
 #include <fcntl.h>
@@ -67,7 +67,7 @@ static int32_t step(void *env, const void *action, void *observation, float *rew
     if (self->crash && ++steps_of_process == 13)
         _exit(3);
     if (!self->crash && first)
-        usleep(3000);
+        usleep(5000);
     *(float *)observation = (float)++self->steps;
     *reward = 1;
     *episode = self->steps == 8;

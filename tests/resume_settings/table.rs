@@ -244,9 +244,9 @@ pub const BASES: [Base; 12] = [
         rows: &[
             ("workers=1", Log("training: 4 rows in 1 workers")),
             ("pipelined=false", Pace),
-            ("faults.construct_deadline=0.01", Error("deadline of 10ms and was killed while it made")),
-            ("faults.command_deadline=0.01", Error("deadline of 10ms and was killed in the reset")),
-            ("faults.step_deadline=0.001", Error("deadline of 1ms and was killed")),
+            ("faults.construct_deadline=0.01", Error("did not answer within its deadline of 10ms")),
+            ("faults.command_deadline=0.01", Error("did not answer within its deadline of 10ms")),
+            ("faults.step_deadline=0.001", Error("did not answer within its deadline of 1ms")),
         ],
     },
     Base {
