@@ -34,9 +34,9 @@ fn orthonormal(columns: &mut [f64], len: usize) -> Vec<f64> {
     // Of each reflection: what the projection is scaled by, and the sign of R's diagonal.
     let mut reflections = Vec::with_capacity(n);
     for k in 0..n {
-        let (done, rest) = columns.split_at_mut((k + 1) * len);
+        let (reflected, rest) = columns.split_at_mut((k + 1) * len);
         // What is left of the column from here on becomes the normal of the reflection's plane.
-        let normal = &mut done[k * len + k..];
+        let normal = &mut reflected[k * len + k..];
         let sign = if normal[0] < 0.0 { 1.0 } else { -1.0 };
         normal[0] -= sign * dot(normal, normal).sqrt();
         let square = dot(normal, normal);
