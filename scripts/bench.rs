@@ -75,11 +75,11 @@ pub fn turn(registry: &Registry, spec: &EnvSpec) -> Result<Duration, EnvError> {
     Ok(make().map_or(first, |(_, second)| first.min(second)))
 }
 
-/// Steps a batch with random actions, which are drawn before the clock starts, as a training would: groups of rows go on as soon as
-/// their step is done, and wait for each other after the last step of the block.
+/// Steps a batch with random actions, which are drawn before the clock starts, as a training does: groups of rows continue as soon as
+/// their step is finished, and wait for each other after the last step of the block.
 ///
 /// # Errors
-/// What the environments say.
+/// Those of the environments.
 pub fn stepping(batch: &mut dyn BatchEnv, time: Duration) -> Result<Speed, EnvError> {
     let (rows, steps) = (batch.block().layout().rows, batch.block().layout().steps);
     let mut generator = stream(0, "bench");
@@ -117,7 +117,7 @@ pub struct Shares {
 /// Runs whole iterations of a training, with its metrics written to a folder that is gone afterwards.
 ///
 /// # Errors
-/// What the training says; that the folder cannot be written.
+/// Those of the training; a folder that cannot be written.
 pub fn training(trainer: &mut Trainer, time: Duration) -> anyhow::Result<(Speed, Shares)> {
     let folder = tempfile::tempdir()?;
     let mut json = JsonLines::open(&folder.path().join("metrics.jsonl"), 0)?;

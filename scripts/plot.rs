@@ -64,7 +64,7 @@ pub fn plot(file: &Path, labels: &Labels<'_>, series: &[Series]) -> Result<()> {
         }
         let line =
             LinePlot::new().with_data(one.points.iter().copied()).with_color(*colour).with_stroke_width(2.0);
-        // The title says what a line alone is.
+        // The title names a line that is alone.
         if series.len() > 1 { line.with_legend(one.name.as_str()).into() } else { line.into() }
     };
     let plots: Vec<Plot> = series.iter().zip(colours.iter().cycle()).map(line).collect();

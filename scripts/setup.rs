@@ -22,7 +22,7 @@ pub struct NoDevice {
 /// [`NoDevice`].
 pub fn device(config: &Config) -> Result<Device, NoDevice> {
     let threads = config.threads.unwrap_or_else(|| available_parallelism().map_or(1, usize::from));
-    // libtorch draws the networks' starts here, which must not depend on the number of threads either.
+    // libtorch initialises the networks here, which must not depend on the number of threads either.
     tch::set_num_threads(1);
     // The caller's thread is one of them. A pool that is there already stays, with its threads: results are the same.
     let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).use_current_thread().build_global();
@@ -39,7 +39,7 @@ pub fn device(config: &Config) -> Result<Device, NoDevice> {
 /// workers.
 ///
 /// # Errors
-/// What the environments and workers say.
+/// Those of the environments and workers.
 pub fn batch(
     config: &Config,
     env: &EnvSpec,
@@ -50,11 +50,11 @@ pub fn batch(
     phalanx_envs::batch(zygote, registry, env, rows, steps, seed, &config.worker_options())
 }
 
-/// The configured training at its start; `note` is told the rows of each batch and how
+/// The configured training at its start; `note` is called with the rows of each batch and how
 /// its workers were chosen.
 ///
 /// # Errors
-/// What the environments, their spaces or the settings say.
+/// Those of the environments; spaces or settings that are invalid.
 pub fn trainer(
     config: &Config,
     registry: &Registry,
@@ -103,7 +103,7 @@ pub fn agent(
     Ok(agent)
 }
 
-/// Seed of the environments that a finished run is tried out on: no training and no evaluation within one uses it.
+/// Seed of the environments that a finished run is evaluated on: no training and no evaluation within one uses it.
 pub fn trial_seed(seed: u64) -> u64 {
     phalanx_envs::episode_seed(seed, usize::MAX - 1, 0)
 }

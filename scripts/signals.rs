@@ -1,4 +1,4 @@
-//! Ctrl-C, SIGTERM and SIGHUP: the first asks the training to stop after its iteration, the second stops the process at once.
+//! Ctrl-C, SIGTERM and SIGHUP: the first requests that the training stops after its iteration, the second stops the process at once.
 //!
 //! SIGHUP comes when the terminal is closed or the connection is lost; a program that `nohup` started ignores it. Workers do not react to
 //! these signals: they end with their parent.
@@ -17,7 +17,7 @@ use signal_hook::low_level;
 /// Signals that come so soon after the first belong to it: `timeout` and schedulers send it to a process and to its group.
 const TOGETHER: Duration = Duration::from_millis(200);
 
-/// Whether, and by which signal, the process was asked to stop; by default it listens to none.
+/// Whether a stop was requested, and by which signal; the default listens to none.
 #[derive(Debug, Clone, Default)]
 pub struct StopRequest {
     signal: Arc<AtomicUsize>,
@@ -55,7 +55,7 @@ impl StopRequest {
         Ok(Self { signal })
     }
 
-    /// The exit code that is customary after the signal that came, if one did: 129, 130 or 143.
+    /// The customary exit code after the signal that was received, if any: 129, 130 or 143.
     pub fn exit_code(&self) -> Option<u8> {
         match self.signal.load(Ordering::Relaxed) {
             0 => None,

@@ -1,8 +1,8 @@
 //! Whole episodes of a policy, drawn: one video each, and a summary.
 //!
 //! A [`Player`] is a batch of one row whose environment keeps a picture of every state. The batch resets an environment
-//! in the very step that ends its episode, so pictures are taken inside, where the last state still stands. What acts
-//! is the caller's: this module knows neither policies nor checkpoints.
+//! in the very step that ends its episode, so pictures are taken inside, where the last state still exists. The caller
+//! chooses the actions: this module depends on neither policies nor checkpoints.
 
 mod error;
 mod recorded;
@@ -38,7 +38,7 @@ pub struct VisualizeOptions {
     pub format: Format,
     /// Whole episodes to play.
     pub episodes: NonZeroU32,
-    /// States a second, in place of what the environment says.
+    /// States a second, in place of the environment's own rate.
     pub fps: Option<f64>,
     /// Steps after which an episode that has not ended is cut off.
     pub max_steps: u64,
@@ -46,7 +46,7 @@ pub struct VisualizeOptions {
     pub checkpoint_step: u64,
 }
 
-/// One episode as the summary tells it.
+/// One episode in the summary.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct PlayedEpisode {
     /// File, or folder of pictures, beside the summary.
@@ -91,7 +91,7 @@ impl Player {
     /// Makes the environment; `seed` decides its episodes.
     ///
     /// # Errors
-    /// What the registry, the constructor or a wrapper says.
+    /// Those of the registry, the constructor or a wrapper.
     pub fn new(registry: &Registry, spec: &EnvSpec, seed: u64) -> Result<Self, EnvError> {
         let queue = Arc::new(Mutex::new(FrameQueue::default()));
         let (known, wanted, shared) = (registry.clone(), spec.clone(), Arc::clone(&queue));
@@ -217,7 +217,7 @@ impl Player {
         Ok(PlayedEpisode { file, seed, total, length, ended })
     }
 
-    /// Of how many states one is shown, and pictures a second.
+    /// Every how many states one is drawn, and pictures a second.
     fn pace(&self, options: &VisualizeOptions) -> (u64, f64) {
         let fps = options.fps.unwrap_or_else(|| self.queue().frames_per_second);
         let every = (fps / MOST_FRAMES).ceil().max(1.0);

@@ -1,6 +1,6 @@
 //! Adam over one flat buffer, with state that can be saved.
 //!
-//! The optimisers that come with libtorch's bindings keep their moments to themselves, so that a run could not be
+//! The optimisers of libtorch's bindings do not expose their moments, so that a run could not be
 //! resumed exactly, and take a pass through memory for each of their operations; this is one pass for all.
 
 use serde::{Deserialize, Serialize};
@@ -36,7 +36,7 @@ pub struct Adam {
 }
 
 impl Adam {
-    /// An optimiser of `len` parameters, at rest.
+    /// An optimiser of `len` parameters, before its first step.
     pub fn new(len: usize, settings: AdamSettings) -> Self {
         Self { settings, mean: vec![0.0; len], square: vec![0.0; len], steps: 0 }
     }

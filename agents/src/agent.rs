@@ -1,4 +1,4 @@
-//! The trained thing: what turns observations into actions.
+//! The agent, which maps observations to actions and is trained.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -30,7 +30,7 @@ pub struct Agent {
     signature: Signature,
 }
 
-/// What parameters have a meaning for, by the names of the settings: an agent of another signature cannot take them over.
+/// What parameters depend on, by the names of the settings: an agent of another signature cannot use them.
 type Signature = BTreeMap<String, serde_json::Value>;
 
 impl Agent {
@@ -90,12 +90,12 @@ impl Agent {
 
     /// This agent with its statistics frozen, ready to act.
     pub fn actor(&mut self) -> Actor<'_> {
-        // P5: frozen for as long as this actor lives.
+        // P5: frozen for the lifetime of this actor.
         let normalizer = self.normalizer.as_ref().map(Normalizer::freeze);
         Actor { agent: self, normalizer, input: Observations::default(), outputs: Vec::new() }
     }
 
-    /// Shows the networks the observations of a rollout, as they saw them when they acted.
+    /// Loads the observations of a rollout into the networks, normalised as they were when acting.
     ///
     /// # Errors
     /// [`AgentError::Torch`].
@@ -130,7 +130,7 @@ impl Agent {
     /// # Errors
     /// [`AgentError::Signature`] when it was made for other spaces or another network.
     pub fn restore(&mut self, checkpoint: &Checkpoint) -> Result<(), AgentError> {
-        // Checkpoints of the first versions do not tell it.
+        // Checkpoints of the first versions do not have it.
         let trained: Signature = checkpoint.state("form").unwrap_or_default();
         for (what, given) in &self.signature {
             match trained.get(what) {

@@ -27,7 +27,7 @@ pub enum Array {
     I64(Vec<usize>, Vec<i64>),
 }
 
-/// Everything that a run needs to go on.
+/// Everything that a run needs to continue.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Checkpoint {
     arrays: BTreeMap<String, Array>,

@@ -1,7 +1,7 @@
-//! What acts and remembers: policies, networks, normalisers, rollout memory, optimiser, checkpoints.
+//! Agents and their memory: policies, networks, normalisers, rollouts, optimiser, checkpoints.
 //!
-//! An [`Agent`] is the trained thing: observation normaliser, network and action distribution. It acts on the rows
-//! of a batch during a [`Rollout`]; what learns from that rollout is not here but in `phalanx-algorithms`.
+//! An [`Agent`] is what is trained: observation normaliser, network and action distribution. It acts on the rows
+//! of a batch during a [`Rollout`]; the algorithm that learns from that rollout is in `phalanx-algorithms`.
 
 mod adam;
 mod agent;

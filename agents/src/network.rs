@@ -22,7 +22,7 @@ pub struct ActorCritic {
     log_std_bounds: RangeInclusive<f32>,
     parameters: Vec<f32>,
     gradient: Vec<f32>,
-    /// Observations of the rollout that is learned from, `[M, inputs]`.
+    /// Observations of the rollout that is trained on, `[M, inputs]`.
     loaded: Observations,
     engine: Engine,
 }
@@ -85,7 +85,7 @@ impl ActorCritic {
         &self.parameters
     }
 
-    /// The gradient `[P]` that [`Self::learn`] left.
+    /// The gradient `[P]` that [`Self::learn`] computed.
     pub fn gradient(&self) -> &[f32] {
         &self.gradient
     }
@@ -101,11 +101,11 @@ impl ActorCritic {
         &self.parameters[self.plan.log_std.clone()]
     }
 
-    /// Lets `write` change the parameters `[P]`, the first argument, by the gradient `[P]`, the second, and puts deviations
-    /// that it moved past a bound back to it.
+    /// Calls `write`, which changes the parameters `[P]`, its first argument, by the gradient `[P]`, its second; then clamps the standard
+    /// deviations to their bounds.
     ///
     /// # Errors
-    /// What `write` says; [`AgentError::Torch`] when the device refuses.
+    /// Those of `write`; [`AgentError::Torch`] when the device refuses.
     pub fn change(
         &mut self,
         write: impl FnOnce(&mut [f32], &[f32]) -> Result<(), AgentError>,
@@ -140,7 +140,7 @@ impl ActorCritic {
         }
     }
 
-    /// Takes the observations of a rollout in, normalised if need be.
+    /// Stores the observations of a rollout, normalised if need be.
     ///
     /// # Shapes
     /// `[M, inputs]`.
@@ -181,7 +181,7 @@ impl ActorCritic {
         result.map(|()| out)
     }
 
-    /// Finds the gradient of the sum of `loss` over the loaded rows `index`; it is left in [`Self::gradient`].
+    /// Computes the gradient of the sum of `loss` over the loaded rows `index`, which [`Self::gradient`] returns.
     ///
     /// `loss` is called for some of the rows at a time, from several threads, each time with sums of its own; all of
     /// these are returned. Where a deviation is at a bound, a slope that would push it further is 0 in the gradient, and one

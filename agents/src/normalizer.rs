@@ -1,6 +1,6 @@
 //! Running statistics that bring observations and rewards to a common scale.
 //!
-//! They are frozen while a rollout is collected and used, so that old and new policy see the same numbers.
+//! They are frozen while a rollout is collected and used, so that old and new policy get the same numbers.
 
 use phalanx_envs::Episode;
 use serde::{Deserialize, Serialize};
@@ -21,7 +21,7 @@ impl Moments {
         Self { count: 0.0, mean: vec![0.0; len], squares: vec![0.0; len] }
     }
 
-    /// Takes in rows `[n, len]`. Welford 1962 within the rows, Chan et al. 1983 to merge.
+    /// Updates with rows `[n, len]`. Welford 1962 within the rows, Chan et al. 1983 to merge.
     fn update<'a>(&mut self, rows: impl Iterator<Item = &'a [f32]>) {
         let mut fresh = Self::new(self.mean.len());
         for row in rows {
@@ -61,17 +61,17 @@ pub struct Normalizer {
 }
 
 impl Normalizer {
-    /// A normaliser of observations of `len` numbers that has seen nothing and changes nothing but the bounds ±`clip`.
+    /// A normaliser of observations of `len` numbers without statistics, which only clips to ±`clip`.
     pub fn new(len: usize, clip: f64) -> Self {
         Self { moments: Moments::new(len), clip }
     }
 
-    /// Goes on with the statistics of another one, and with the settings of this one.
+    /// Replaces the statistics by those of another one; the settings stay.
     pub fn take_statistics(&mut self, other: Self) {
         self.moments = other.moments;
     }
 
-    /// Takes in observations, each of `len` numbers.
+    /// Updates the statistics with observations, each of `len` numbers.
     pub fn update<'a>(&mut self, observations: impl Iterator<Item = &'a [f32]>) {
         self.moments.update(observations);
     }
@@ -107,33 +107,33 @@ impl FrozenNormalizer {
     }
 }
 
-/// Scales rewards by the standard deviation of the discounted return so far of each row, as it stands at each step.
+/// Scales rewards by the standard deviation of the discounted return so far of each row, at each step.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RewardNormalizer {
     moments: Moments,
-    /// Discounted return of each row since its episode began or a life was lost, as the learner counts it.
+    /// Discounted return of each row since its episode began or a life was lost, the learner's end of an episode.
     returns: Vec<f32>,
     discount: f64,
     clip: f64,
 }
 
 impl RewardNormalizer {
-    /// A normaliser of the rewards of `rows` rows that has seen nothing.
+    /// A normaliser of the rewards of `rows` rows without statistics.
     pub fn new(rows: usize, discount: f64, clip: f64) -> Self {
         Self { moments: Moments::new(1), returns: vec![0.0; rows], discount, clip }
     }
 
-    /// Goes on with the statistics of another one, and with the settings of this one.
+    /// Replaces the statistics by those of another one; the settings stay.
     pub fn take_statistics(&mut self, other: Self) {
         (self.moments, self.returns) = (other.moments, other.returns);
     }
 
-    /// Forgets the running episode of a row, which begins a new one.
+    /// Resets the discounted return of a row, which begins a new episode.
     pub fn begin_episode(&mut self, row: usize) {
         self.returns[row] = 0.0;
     }
 
-    /// Takes in the rewards of one step `[N]` and how they left the episodes.
+    /// Updates the statistics with the rewards of one step `[N]`, and how the step left each episode.
     pub fn update(&mut self, reward: &[f32], episode: impl Fn(usize) -> Option<Episode>) {
         let mut seen = Vec::with_capacity(reward.len());
         for (row, reward) in reward.iter().enumerate() {
@@ -191,7 +191,7 @@ mod tests {
 
     #[test]
     fn rewards_are_scaled_by_the_deviation_of_discounted_returns() {
-        // A lost life counts as an end: what the learner sums up begins anew after it.
+        // A lost life counts as an end: the discounted return begins anew after it.
         for end in [Episode::Terminated, Episode::LifeLost] {
             let mut normalizer = RewardNormalizer::new(1, 0.5, 10.0);
             // Returns 4, then 2 + 4 = 6 and the end, then 1 alone: mean 11/3, variance 38/9.

@@ -6,7 +6,7 @@ use phalanx_envs::Elements;
 
 use crate::normalizer::FrozenNormalizer;
 
-/// Observations as the networks are to see them: normalised floats, or bytes that stand for fractions of their bounds.
+/// Inputs of the networks: normalised floats, or bytes that are scaled to fractions of their bounds.
 ///
 /// Bytes stay bytes until a network reads them: a rollout of pictures takes a quarter of the memory.
 #[derive(Default)]
@@ -30,7 +30,7 @@ impl Observations {
         }
     }
 
-    /// Forgets them all.
+    /// Removes all.
     pub fn clear(&mut self) {
         self.floats.clear();
         self.bytes.clear();

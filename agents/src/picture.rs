@@ -12,7 +12,7 @@ pub struct Picture {
 }
 
 impl Picture {
-    /// The picture of observations of this shape, whose channels are where `channels` says, or else along the first or last axis if
+    /// The picture of observations of this shape, whose channels are where `channels` has them, or else along the first or last axis if
     /// that one is shorter than both others. `[height, width]` has one channel.
     ///
     /// # Errors

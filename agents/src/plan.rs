@@ -19,7 +19,7 @@ pub struct Layer {
     pub inputs: usize,
     /// Numbers that it writes of a row.
     pub outputs: usize,
-    /// Numbers that it gives for a window.
+    /// Outputs for a window.
     pub filters: usize,
     /// The windows that a convolution reads.
     pub window: Option<Window>,
@@ -54,7 +54,7 @@ impl Layer {
     }
 }
 
-/// What a network is asked for.
+/// Which output of the networks is computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tower {
     /// Parameters of the action distribution.
@@ -68,9 +68,9 @@ pub enum Tower {
 pub struct Plan {
     /// Hidden layers that both share; empty when each has its own.
     pub trunk: Vec<Layer>,
-    /// Layers of the actor's own; the last one gives the action distribution.
+    /// Layers of the actor's own; the last one outputs the action distribution.
     pub actor: Vec<Layer>,
-    /// Layers of the critic's own; the last one gives the value.
+    /// Layers of the critic's own; the last one outputs the value.
     pub critic: Vec<Layer>,
     /// Log standard deviations of a Gaussian policy, after all layers; empty without one.
     pub log_std: Range<usize>,
@@ -78,12 +78,12 @@ pub struct Plan {
     pub activation: Activation,
     /// Numbers in an observation.
     pub inputs: usize,
-    /// What its bytes stand for, where they are bytes.
+    /// How its bytes are scaled, where they are bytes.
     pub bytes: ByteScale,
 }
 
 impl Plan {
-    /// The layers that `settings` ask for, on observations of this space.
+    /// The layers of `settings` for observations of this space.
     ///
     /// # Errors
     /// [`AgentError::Space`] when these are no pictures for the convolutions.
@@ -150,7 +150,7 @@ impl Plan {
         }
     }
 
-    /// Numbers that a tower gives for a row.
+    /// Outputs of a tower for a row.
     pub fn outputs(&self, tower: Tower) -> usize {
         self.tower(tower).last().map_or(self.inputs, |layer| layer.outputs)
     }

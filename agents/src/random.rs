@@ -4,7 +4,7 @@ use phalanx_envs::Generator;
 
 /// The generator of the run `seed` for the purpose `name`; each name has its own stream.
 ///
-/// Generators are plain values: they are saved with serde and go on exactly where they stood.
+/// Generators are plain values: they are saved with serde and continue exactly.
 pub fn stream(seed: u64, name: &str) -> Generator {
     // FNV-1a, which spreads short names over 64 bits.
     let hash = name

@@ -1,4 +1,4 @@
-//! Settings of networks and normalisers, as they stand in a config.
+//! Settings of networks and normalisers, as in a configuration.
 
 use std::ops::RangeInclusive;
 

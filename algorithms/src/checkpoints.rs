@@ -10,7 +10,7 @@ use phalanx_agents::{AgentError, Checkpoint};
 /// Name of the checkpoint whose evaluation was the best.
 const BEST: &str = "best.safetensors";
 
-/// Name of what a failed update leaves.
+/// Name of the checkpoint after a failed update.
 const FAILED: &str = "failed.safetensors";
 
 /// A folder of checkpoints.
@@ -89,7 +89,7 @@ impl Checkpoints {
         checkpoint.save(&self.folder.join(BEST))
     }
 
-    /// Writes what a failed update left, to be looked at; no run goes on from it.
+    /// Writes the state after a failed update, for inspection; no run continues from it.
     ///
     /// # Errors
     /// [`AgentError::File`].
@@ -99,7 +99,7 @@ impl Checkpoints {
         checkpoint.save(&path).map(|()| path)
     }
 
-    /// Removes checkpoints after `step`: a run that goes on from there writes them anew.
+    /// Removes checkpoints after `step`: a run that continues from there writes them again.
     ///
     /// # Errors
     /// [`AgentError::File`].
@@ -114,7 +114,7 @@ impl Checkpoints {
     /// Reads a checkpoint; [`Which::Latest`] passes over damaged ones.
     ///
     /// # Errors
-    /// [`AgentError::File`] and [`AgentError::Checkpoint`], which says what there is instead.
+    /// [`AgentError::File`] and [`AgentError::Checkpoint`], which lists the checkpoints that exist.
     pub fn load(&self, which: Which) -> Result<Found, AgentError> {
         let whole = |path: PathBuf| {
             let checkpoint = Checkpoint::load(&path)?;

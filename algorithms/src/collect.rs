@@ -16,7 +16,7 @@ pub struct Collector {
     settings: RolloutSettings,
     log: EpisodeLog,
     started: bool,
-    /// What the actions of the rollout are drawn with, `[T, N, A]`, as far as they have got.
+    /// Noise of the rollout's actions, `[T, N, A]`, for the times that have begun.
     noise: Vec<f32>,
 }
 
@@ -45,7 +45,7 @@ impl Collector {
         &*self.batch
     }
 
-    /// The batch, to be closed or asked.
+    /// The batch, to be closed or called.
     pub fn batch_mut(&mut self) -> &mut dyn BatchEnv {
         &mut *self.batch
     }
@@ -74,7 +74,7 @@ impl Collector {
         let anew = log.replay(&mut *self.batch, limit, progress)?;
         self.log = log;
         self.started = true;
-        // The last observations of the rollout before stand at time 0 now.
+        // The last observations of the previous rollout are at time 0 now.
         self.rollout.len = 0;
         Ok(anew)
     }
@@ -98,7 +98,7 @@ impl Collector {
         let (mut at, mut ready): (_, Vec<_>) = (vec![0; groups.len()], (0..groups.len()).collect());
         let started = Instant::now();
         self.noise.clear();
-        // P1: T steps in every row. A group goes on as soon as its step is done, whatever the others do.
+        // P1: T steps in every row. A group continues as soon as its step is finished, without waiting for the others.
         loop {
             ready.retain(|&group| {
                 at[group] < capacity && quota.as_ref().is_none_or(|quota| quota.wants(&groups[group]))
@@ -131,7 +131,7 @@ impl Collector {
             )));
         }
         collected.infos = self.batch.take_infos()?;
-        // Last, as nothing fails after it: where something did, the log is that of the iterations before.
+        // Last, as nothing after it can fail: after an error the log is that of the iterations before.
         self.log.take_in(self.batch.block(), &self.rollout);
         collected.transitions = self.rollout.transitions().len();
         Ok(collected)
@@ -147,7 +147,7 @@ impl Collector {
     ) -> Result<(), AlgorithmError> {
         let Self { rollout, batch, noise, .. } = self;
         let (len, width) = (batch.action_space().len(), batch.action_space().len() * rollout.rows());
-        // All rows' noise of a time is drawn when the first of them gets there: the order of acting changes no number.
+        // All rows' noise of a time is drawn when the first of them reaches it: the order of acting changes no number.
         while noise.len() < (t + 1) * width {
             actor.add_noise(rollout.rows(), generator, noise);
         }
@@ -193,7 +193,7 @@ impl Quota {
         }
     }
 
-    /// Notes which of `rows` were stepped at time `t`, and lets those rest that have finished their share.
+    /// Records which of `rows` were stepped at time `t`, and deactivates those that have finished their share.
     fn count(&mut self, block: &mut Block, rollout: &mut Rollout, t: usize, rows: &Range<usize>) {
         for row in rows.clone() {
             let left = &mut self.left[row];

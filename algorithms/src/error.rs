@@ -28,7 +28,7 @@ pub enum AlgorithmError {
         /// Row, time, update or minibatch where it appeared.
         place: String,
     },
-    /// The training stopped; what it stopped over can be looked at.
+    /// The training stopped; its state and rollout were saved for inspection.
     #[error("the training stopped; its state and the rollout it stopped over are in {}", .path.display())]
     Stopped {
         /// A checkpoint with the rollout.

@@ -42,7 +42,7 @@ impl Evaluation {
     }
 }
 
-/// Steps after which an episode of a training's evaluation is cut off: without a time limit, a good or an idle policy may go on for ever.
+/// Steps after which an episode of a training's evaluation is cut off: without a time limit, a good or an idle policy may never end one.
 pub(crate) const LONGEST: u64 = 100_000;
 
 /// Rows and steps of the batch that [`evaluate`] needs for this many episodes.
@@ -54,8 +54,8 @@ pub fn evaluation_shape(episodes: usize) -> (usize, usize) {
 ///
 /// An episode that does not end is cut off after `max_steps` steps. Every row plays its share, so that short episodes are not
 /// preferred; and every call plays the same episodes of the batch's seed, so that policies are compared on equal terms.
-/// `played` sees the evaluation after each episode, without infos, and `stop` is asked before each step: an evaluation that is cut
-/// short is none.
+/// `played` is called with the evaluation after each episode, without infos, and `stop` before each step: once it returns true, there is no
+/// result.
 ///
 /// # Errors
 /// [`AlgorithmError::Env`] and [`AlgorithmError::Agent`].

@@ -1,4 +1,4 @@
-//! What learns: returns, `BatchPPO`, the trainer's loop, evaluation and loggers.
+//! Learning: returns, `BatchPPO`, the training loop, evaluation and loggers.
 
 mod checkpoints;
 mod collect;

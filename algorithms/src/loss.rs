@@ -1,4 +1,4 @@
-//! The loss of a minibatch and its gradient over what the networks gave, row by row.
+//! The loss of a minibatch and its gradient over the networks' outputs, row by row.
 //!
 //! Closed forms in plain Rust: a row is a handful of numbers, and one pass over them replaces some sixty tensor
 //! operations. The test below checks them against libtorch's autograd.
@@ -21,7 +21,7 @@ pub struct LossInputs<'a> {
     pub returns: &'a [f32],
     /// Each value before the update.
     pub value: &'a [f32],
-    /// Outputs `[M, P]` and log standard deviations `[A]` of the policy before the update, where the objective asks for
+    /// Outputs `[M, P]` and log standard deviations `[A]` of the policy before the update, where the objective uses
     /// the divergence from it.
     pub old: Option<(Vec<f32>, Vec<f32>)>,
 }
@@ -37,7 +37,7 @@ impl LossInputs<'_> {
     }
 }
 
-/// The loss of one minibatch, and its gradient over what the networks gave.
+/// The loss of one minibatch, and its gradient over the networks' outputs.
 pub struct Loss<'a> {
     head: &'a Head,
     settings: &'a PpoSettings,
@@ -56,7 +56,7 @@ pub struct Loss<'a> {
 
 impl<'a> Loss<'a> {
     /// The loss over the transitions `index`, whose mean divergence from the old policy is `kl` nats (0 where the objective
-    /// does not ask for it).
+    /// does not use it).
     pub fn new(
         head: &'a Head,
         settings: &'a PpoSettings,
@@ -79,7 +79,7 @@ impl<'a> Loss<'a> {
         Self { head, settings, surrogate, inputs, log_std, centre, scale, n: n as f32, penalty }
     }
 
-    /// Adds what the transitions of `pass` give to the parts of the loss, and writes its gradient.
+    /// Adds the terms of the transitions in `pass` to the parts of the loss, and writes its gradient.
     pub fn add(&self, parts: &mut UpdateMetrics, pass: Pass<'_>) {
         let Pass { index, outputs, value, d_outputs, d_value, d_log_std } = pass;
         let width = self.head.outputs();

@@ -74,7 +74,7 @@ impl Penalty {
         self.weight
     }
 
-    /// Goes on with a weight of an earlier run.
+    /// Continues with the weight of an earlier run.
     pub fn set_weight(&mut self, weight: f64) {
         self.weight = weight.clamp(WEAKEST, STRONGEST);
     }

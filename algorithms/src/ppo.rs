@@ -24,7 +24,7 @@ pub struct BatchPpo {
     penalty: Option<Penalty>,
 }
 
-/// What an update did, averaged over its minibatches where nothing else is said.
+/// What an update did, averaged over its minibatches unless noted otherwise.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub struct UpdateMetrics {
     /// Surrogate, or surrogate with penalty.
@@ -52,7 +52,7 @@ pub struct UpdateMetrics {
 }
 
 impl BatchPpo {
-    /// A learner at rest for `agent` over `rows` rows.
+    /// A learner for `agent` over `rows` rows, before its first update.
     pub fn new(
         settings: &PpoSettings,
         normalize: &NormalizeSettings,
@@ -90,7 +90,7 @@ impl BatchPpo {
         let started = Instant::now();
         let held = rollout.transitions();
         check_observations(block, rollout, &held)?;
-        // 1. What the networks saw, under the statistics of the rollout.
+        // 1. Observations, normalised with the statistics of the rollout.
         agent.load(block, rollout)?;
         // 2. Values of all observations in one pass.
         // P11
@@ -179,7 +179,7 @@ impl BatchPpo {
                 let index = &held[held.len() * part / parts..held.len() * (part + 1) / parts];
                 let metrics = self.gradient_step(agent, inputs, index, progress, learning_rate)?;
                 totals = totals.plus(metrics);
-                // P26: far enough.
+                // P26: stop early at the target divergence.
                 if self.settings.target_kl.is_some_and(|target| metrics.approx_kl > 1.5 * target) {
                     break 'update;
                 }
@@ -213,10 +213,10 @@ impl BatchPpo {
         let loss = Loss::new(head, &self.settings, surrogate, inputs, &log_std, index, kl);
         let parts: Vec<UpdateMetrics> = network.learn(index, |parts, pass| loss.add(parts, pass))?;
         let mut metrics = parts.into_iter().fold(UpdateMetrics::default(), UpdateMetrics::plus);
-        // P27: nothing is learned from numbers that are none.
+        // P27: no step is taken with a non-finite loss or gradient.
         finite("loss", loss.total(&mut metrics), self.adam.steps)?;
         let norm = finite("gradient", norm(network.gradient()), self.adam.steps)?;
-        // P23: no longer than allowed.
+        // P23: the gradient is clipped to a norm.
         let scale = self.settings.max_gradient_norm.map_or(1.0, |most| (most / norm).min(1.0));
         network.change(|parameters, gradient| {
             self.adam.step(parameters, gradient, scale, learning_rate);
@@ -225,7 +225,7 @@ impl BatchPpo {
         Ok(UpdateMetrics { gradient_norm: norm, gradient_steps: 1, ..metrics })
     }
 
-    /// Forgets the running episode of a row, which begins a new one.
+    /// Resets the discounted return of a row, which begins a new episode.
     pub fn begin_episode(&mut self, row: usize) {
         if let Some(normalizer) = &mut self.reward {
             normalizer.begin_episode(row);
@@ -306,8 +306,8 @@ fn norm(numbers: &[f32]) -> f64 {
     (sums.iter().sum::<f64>() + rest).sqrt()
 }
 
-/// Fails where an observation that is learned from is not finite, in the transitions that are `held`. The final observation of an episode
-/// that terminated is none of them: nothing follows it, so nobody asks for its value.
+/// Fails where an observation of the transitions `held` is not finite. The final observation of an episode that terminated is not checked: its
+/// value is not used.
 fn check_observations(block: &Block, rollout: &Rollout, held: &[i64]) -> Result<(), AlgorithmError> {
     let check = |shown: Elements<'_>, what: &str, row: usize, t: usize| {
         let Elements::F32(shown) = shown else { return Ok(()) };
@@ -348,7 +348,7 @@ fn mean_kl(agent: &mut Agent, inputs: &LossInputs<'_>, index: &[i64]) -> Result<
     Ok(rows.map(kl).sum::<f64>() / index.len() as f64)
 }
 
-/// How each step left its episode, `[T, N]`; `None` where the row rested.
+/// How each step left its episode, `[T, N]`; `None` where the row was inactive.
 fn episodes(block: &Block, rollout: &Rollout) -> Vec<Option<Episode>> {
     let rows = rollout.rows();
     let held = rollout.active[..rollout.len * rows].iter().enumerate();

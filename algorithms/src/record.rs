@@ -2,12 +2,12 @@
 
 use std::borrow::Cow;
 
-/// Named numbers after `step` environment steps, in the order in which they are shown.
+/// Named numbers after `step` environment steps, in the order in which they are logged.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Record {
     /// Environment steps taken so far.
     pub step: u64,
-    /// Name and value of each metric; docs/ppo.md explains them. NaN stands for "not yet".
+    /// Name and value of each metric; docs/ppo.md explains them. NaN: there is none yet.
     pub values: Vec<(Cow<'static, str>, f64)>,
     /// Messages of the workers that were lost and replaced since the record before, those of evaluations included.
     pub losses: Vec<String>,

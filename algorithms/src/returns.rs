@@ -13,14 +13,14 @@ pub struct Transitions<'a> {
     /// Value after each step: 0 where it terminated or a life was lost, that of the final observation where it was
     /// truncated, otherwise that of the next observation.
     pub next_value: &'a [f32],
-    /// How each step left its episode; `None` where the row rested.
+    /// How each step left its episode; `None` where the row was inactive.
     pub episode: &'a [Option<Episode>],
 }
 
 /// Generalized advantage estimate and returns of a rollout.
 ///
 /// `A_t = δ_t + γλ·running_t·A_{t+1}` with `δ_t = r_t + γ·next_value_t − V_t`; the returns are `A_t + V_t`. λ = 1 gives
-/// Monte-Carlo returns (with the value after the rollout where an episode goes on). Resting steps get zeros.
+/// Monte-Carlo returns (with the value after the rollout where an episode continues). Steps of inactive rows get zeros.
 ///
 /// # Shapes
 /// All inputs `[T, N]` with N = `rows`, time-major. Returns advantages and returns, `[T, N]` each.
@@ -67,7 +67,7 @@ pub fn advantages(
     let mut later = vec![0.0f32; rows];
     for i in (0..reward.len()).rev() {
         let Some(episode) = episode[i] else { continue };
-        // P30: nothing flows back over a lost life either, though the episode goes on.
+        // P30: nothing flows back over a lost life either, though the episode continues.
         let running = f32::from(u8::from(episode == Episode::Running));
         let delta = reward[i] + discount * next_value[i] - value[i];
         // P14
@@ -117,7 +117,7 @@ mod tests {
 
     #[test]
     fn a_lost_life_cuts_one_episode_in_two() {
-        // λ = 1, γ = 0.9: A₃ = 4 − 2, A₂ = 3 + 0.9·2 − 1 + 0.9·A₃; A₁ = 2 − 0.5 knows nothing of them, A₀ = 1 + 0.9·2.
+        // λ = 1, γ = 0.9: A₃ = 4 − 2, A₂ = 3 + 0.9·2 − 1 + 0.9·A₃; A₁ = 2 − 0.5 does not depend on them, A₀ = 1 + 0.9·2.
         let (advantage, returns) = column(
             &[1.0, 2.0, 3.0, 4.0],
             &[0.0, 0.5, 1.0, 2.0],

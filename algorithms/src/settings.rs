@@ -1,4 +1,4 @@
-//! Settings of the algorithm and of the training loop, as they stand in a config.
+//! Settings of the algorithm and of the training loop, as in a configuration.
 
 use phalanx_envs::EnvSpec;
 use schemars::JsonSchema;
@@ -163,7 +163,7 @@ impl Schedule {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum RolloutSettings {
-    /// The same number of steps in every row; episodes go on from one rollout to the next.
+    /// The same number of steps in every row; episodes continue from one rollout to the next.
     Steps(StepsRollout),
     /// Whole episodes, the same number in every row, as the original BatchPPO.
     Episodes(EpisodesRollout),
@@ -216,7 +216,7 @@ pub struct EvaluationSettings {
     pub every: u64,
     /// Episodes of one evaluation; 0 never evaluates.
     pub episodes: usize,
-    /// The environment that policies are tried out on, `phalanx evaluate` and `phalanx visualize` included, with the
+    /// The environment that policies are evaluated on, `phalanx evaluate` and `phalanx visualize` included, with the
     /// spaces of the training's; null: the training's.
     pub env: Option<EnvSpec>,
 }

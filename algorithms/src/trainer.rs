@@ -23,7 +23,7 @@ pub struct TrainSettings {
     pub stop_at_return: Option<f64>,
     /// Seed of every random number.
     pub seed: u64,
-    /// Where the networks live.
+    /// Device of the networks.
     pub device: Device,
     /// The length of a rollout.
     pub rollout: RolloutSettings,
@@ -33,7 +33,7 @@ pub struct TrainSettings {
     pub normalize: NormalizeSettings,
     /// The algorithm.
     pub ppo: PpoSettings,
-    /// When the policy is tried out.
+    /// When and how the policy is evaluated.
     pub evaluation: EvaluationSettings,
     /// Environment steps between two checkpoints; 0: only one, at the end.
     pub checkpoint_every: u64,
@@ -48,7 +48,7 @@ pub type MakeBatch<'a> =
 pub enum Outcome {
     /// All steps were taken, or the return was reached.
     Finished,
-    /// It was asked to stop.
+    /// A stop was requested.
     Stopped,
 }
 
@@ -61,7 +61,7 @@ pub struct Trainer {
     action: Generator,
     evaluation: Option<Box<dyn BatchEnv>>,
     progress: Progress,
-    /// Whether an update or a restoration failed, which may have changed the state in part: it is nothing to go on from.
+    /// Whether an update or a restoration failed, which may have changed the state in part: it cannot be continued from.
     half_changed: bool,
     /// Lost workers that are in a record already: the training's, the evaluation's.
     recorded_losses: [usize; 2],
@@ -87,7 +87,7 @@ impl Trainer {
     /// A training at its start.
     ///
     /// # Errors
-    /// What the environments, their spaces or the settings say.
+    /// Those of the environments; spaces or settings that are invalid.
     pub fn new(settings: TrainSettings, make_batch: &MakeBatch<'_>) -> Result<Self, AlgorithmError> {
         let (rows, seed) = (settings.rows, settings.seed);
         let batch = make_batch(None, rows, settings.rollout.steps(rows), seed)?;
@@ -128,7 +128,7 @@ impl Trainer {
         self.progress.step
     }
 
-    /// The agent as it stands.
+    /// The agent.
     pub fn agent_mut(&mut self) -> &mut Agent {
         &mut self.agent
     }
@@ -143,13 +143,13 @@ impl Trainer {
         self.progress.step >= self.settings.steps
     }
 
-    /// Trains until all steps are taken or `stop` says so, which may cut an evaluation short, writing checkpoints and
-    /// handing each iteration's record to `log`.
+    /// Trains until all steps are taken or `stop` returns true, which also aborts an evaluation; writes checkpoints and calls `log` with the
+    /// record of each iteration.
     ///
     /// # Errors
-    /// What goes wrong. The state after the last whole iteration has been saved then, if the disk allows; after an update or a
-    /// restoration that failed there is no such state, and what there is lies, with the rollout, in a file that no run goes on
-    /// from: [`AlgorithmError::Stopped`].
+    /// Those of an iteration, an evaluation or a file. The state after the last whole iteration has been saved then, if the disk allows; after an
+    /// update or a restoration that failed there is no such state, and the present one is, with the rollout, in a file that no run
+    /// continues from: [`AlgorithmError::Stopped`].
     pub fn run(
         &mut self,
         checkpoints: &Checkpoints,
@@ -239,8 +239,8 @@ impl Trainer {
     /// One rollout and one update.
     ///
     /// # Errors
-    /// What goes wrong. When the environments fail, the trainer stands where it stood before the call, but its
-    /// environments do not. [`AlgorithmError::HalfChanged`] after an update or a restoration that failed.
+    /// Those of the environments and the update. When the environments fail, the trainer's state is that before the call, but theirs
+    /// is not. [`AlgorithmError::HalfChanged`] after an update or a restoration that failed.
     pub fn iterate(&mut self) -> Result<Record, AlgorithmError> {
         self.check_whole()?;
         let start = Instant::now();
@@ -325,7 +325,7 @@ impl Trainer {
     /// Plays the evaluation's episodes greedily; nothing when there are none, or `stop` cuts them short.
     ///
     /// # Errors
-    /// What the environments say.
+    /// Those of the environments.
     pub fn evaluate(&mut self, stop: &dyn Fn() -> bool) -> Result<Option<Evaluation>, AlgorithmError> {
         let episodes = self.settings.evaluation.episodes;
         match &mut self.evaluation {
@@ -334,7 +334,7 @@ impl Trainer {
         }
     }
 
-    /// Everything that the training needs to go on exactly.
+    /// Everything that the training needs to continue exactly.
     pub fn save(&self) -> Checkpoint {
         let mut checkpoint = Checkpoint::new();
         self.agent.save(&mut checkpoint);
@@ -345,7 +345,7 @@ impl Trainer {
         checkpoint
     }
 
-    /// Continues where `checkpoint` was written. The episodes that were running are replayed within `limit`; `progress` gets the number of
+    /// Continues from `checkpoint`. The episodes that were running are replayed within `limit`; `progress` gets the number of
     /// rows that are finished. The rows that begin their next episode instead are returned, each with the reason.
     ///
     /// # Errors
@@ -378,7 +378,7 @@ impl Trainer {
     /// Ends the environments and their processes.
     ///
     /// # Errors
-    /// What kept a worker from ending in order.
+    /// Why a worker did not shut down in order.
     pub fn close(&mut self) -> Result<(), AlgorithmError> {
         let evaluation = self.evaluation.as_mut().map_or(Ok(()), |batch| batch.close());
         self.collector.batch_mut().close()?;
@@ -391,7 +391,7 @@ fn is_best(mean: f64, best: Option<f64>) -> bool {
     mean.is_finite() && best.is_none_or(|best| mean > best)
 }
 
-/// That a policy that learns on one batch can be tried out on the other.
+/// Fails unless a policy that is trained on one batch can be evaluated on the other.
 fn same_spaces(learns: &dyn BatchEnv, tried: &dyn BatchEnv) -> Result<(), AlgorithmError> {
     for (own, other, what) in [
         (learns.observation_space(), tried.observation_space(), "observation"),

@@ -34,7 +34,7 @@ pub struct Limit {
 /// A pass backwards costs twice a pass forwards, and every transition goes forwards once in the rollout.
 ///
 /// # Errors
-/// What the environments say.
+/// Those of the environments.
 pub fn limit(
     config: &Config,
     networks: &ActorCritic,
@@ -45,7 +45,7 @@ pub fn limit(
     let AlgorithmSettings::Ppo(ppo) = &config.algorithm;
     let flop_per_step = networks.flop_per_row() * (3.0 * ppo.epochs as f64 + 1.0);
     let flops = product_speed(config.network.hidden.iter().copied().max().unwrap_or(1));
-    // Where it is in the training: what needs workers there is not let into this process here.
+    // In a worker where the training has workers: the environment may need a process of its own.
     let options = WorkerOptions { workers: Workers::Count(workers.min(1)), ..config.worker_options() };
     let mut batch =
         phalanx_envs::batch(Some(zygote), registry, &config.env, config.rows, STEPS, config.seed, &options)?

@@ -44,7 +44,7 @@ struct Report<'a> {
     /// Episodes that had not ended after `--max-steps` steps.
     cut_off: usize,
     checkpoint_step: u64,
-    /// Means of what the environments told of the episodes.
+    /// Means of the info that the environments returned about the episodes.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     info: BTreeMap<&'a str, f64>,
 }

@@ -89,7 +89,7 @@ pub fn main(registry: Registry) -> ExitCode {
     };
     match result {
         Ok(code) => code,
-        // Whoever reads the output has seen enough, as in `phalanx config schema | head`.
+        // The reader has closed the pipe, as in `phalanx config schema | head`.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             eprint_line(&format!("error: {error:#}"));
@@ -112,7 +112,7 @@ pub fn train(arguments: &[&str], registry: &Registry) -> anyhow::Result<ExitCode
     train::run(&arguments, registry, None, || Ok(StopRequest::default()), &mut io::sink())
 }
 
-/// A line on standard error. Whoever has closed it must not end the program.
+/// Prints a line on standard error; one that is closed does not end the program.
 pub(crate) fn eprint_line(line: &str) {
     let _ = writeln!(io::stderr(), "{line}");
 }

@@ -76,7 +76,7 @@ fn curve(run: &Path, metric: &str, over: Across) -> anyhow::Result<Result<Series
         Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
         text => text.with_context(|| format!("cannot read {}", file.display()))?,
     };
-    // A run that goes on may be writing the last line.
+    // A running training may be writing the last line.
     let records: Vec<_> =
         text.lines().filter_map(|line| serde_json::from_str::<Map<String, Value>>(line).ok()).collect();
     if records.is_empty() {

@@ -1,4 +1,4 @@
-//! Commands as they are printed: whoever pastes one into a shell runs what was meant.
+//! Commands as they are printed, quoted so that they can be pasted into a shell.
 
 use std::ffi::OsStr;
 use std::path::Path;

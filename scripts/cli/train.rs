@@ -80,7 +80,7 @@ impl Arguments {
     }
 }
 
-/// Listens for signals that ask a training to stop.
+/// Listens for signals that stop a training.
 pub(super) fn listen() -> anyhow::Result<StopRequest> {
     let stop = StopRequest::listen(|| {
         eprint_line("stopping after this iteration; a second signal stops at once, without a checkpoint");
@@ -111,7 +111,7 @@ pub(super) fn run(
         log.write(&format!("failed: {error:#}"))?;
     }
     let code = result?;
-    // For scripts: what was made, as the only line on standard output. Whoever does not read it is told the code all the same.
+    // For scripts: the folder of the run is the only line on standard output. When it is closed, the exit code is the same.
     match writeln!(out, "{}", run.path().display()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
             Err(error).context("cannot print where the run is")
@@ -207,7 +207,7 @@ fn train(
     let closed = trainer.close();
     let outcome = outcome?;
     if let Err(error) = closed {
-        // What was learned is safe.
+        // The checkpoint is written already.
         say(&format!("the environments did not end in order: {:#}", anyhow::Error::from(error)))?;
     }
     let folder = run.path();
@@ -237,7 +237,7 @@ fn refuse_starts(before: &Config, now: &Config) -> Result<(), Usage> {
     let (was, is) = (&before.network, &now.network);
     let (AlgorithmSettings::Ppo(ppo_was), AlgorithmSettings::Ppo(ppo_is)) =
         (&before.algorithm, &now.algorithm);
-    // The penalty of the run goes on; another objective begins with its own.
+    // The penalty of the run continues; another objective begins with its own.
     let penalty_differs = match (&ppo_was.objective, &ppo_is.objective) {
         (Objective::KlPenalty(was), Objective::KlPenalty(is)) => was.initial_penalty != is.initial_penalty,
         _ => false,

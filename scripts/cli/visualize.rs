@@ -42,7 +42,7 @@ impl Arguments {
     }
 }
 
-/// What whoever waits for the videos sees: a count of pictures on a terminal, and a line for each episode.
+/// Progress of the videos: a count of pictures on a terminal, and a line for each episode.
 struct Progress(ProgressBar);
 
 impl Progress {

@@ -17,7 +17,7 @@ const MOST_TRANSITIONS: usize = 1 << 31;
 pub struct Conflict {
     /// The settings, the one to change first.
     pub paths: Vec<Path>,
-    /// Whether the first one's key is shown instead of its value.
+    /// Whether the first one's key is marked instead of its value.
     pub at_key: bool,
     /// What is wrong and what would be right.
     pub message: String,

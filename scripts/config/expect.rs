@@ -6,7 +6,7 @@ use super::keywords::{alternatives, properties, resolve, words};
 use super::scalar;
 use super::tree::Value;
 
-/// What a schema asks for, in words.
+/// What a schema admits, in words.
 pub fn expected(root: &Json, schema: &Json) -> String {
     let schema = resolve(root, schema);
     let choices = alternatives(root, schema);
@@ -48,7 +48,7 @@ pub fn expected(root: &Json, schema: &Json) -> String {
     }
 }
 
-/// What several alternatives ask for, in words.
+/// What several alternatives admit, in words.
 pub fn any_of(root: &Json, choices: &[&Json]) -> String {
     let known: Vec<&str> = choices.iter().flat_map(|choice| words(choice)).collect();
     let (objects, plain): (Vec<&Json>, Vec<&Json>) = choices
@@ -84,7 +84,7 @@ fn number(value: &Json) -> String {
     value.as_f64().map_or_else(|| value.to_string(), |x| x.to_string())
 }
 
-/// What stands there, in words, with a hint where it is a usual slip.
+/// What was found, in words, with a hint where it is a common mistake.
 pub fn found(value: &Value) -> String {
     match value {
         Value::Null | Value::Refused => "nothing".to_owned(),

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-/// Characters of a line that are shown.
+/// Characters of a line that are printed.
 const LONGEST_LINE: usize = 160;
 
 /// Where settings come from.

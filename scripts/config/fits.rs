@@ -1,4 +1,4 @@
-//! Whether a value is what a schema asks for, without looking into it.
+//! Whether a value is of a schema's type and within its bounds; its items are not checked.
 
 use serde_json::Value as Json;
 
@@ -48,7 +48,7 @@ fn length(schema: &Json, least: &str, most: &str, length: usize) -> bool {
     bound(least).is_none_or(|b| length as u64 >= b) && bound(most).is_none_or(|b| length as u64 <= b)
 }
 
-/// Whether `schema` asks for an integer.
+/// Whether `schema` is that of an integer.
 pub fn is_integer(schema: &Json) -> bool {
     schema["type"] == "integer" || strings(schema.get("type")).contains(&"integer")
 }

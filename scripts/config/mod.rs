@@ -1,12 +1,12 @@
 //! The configuration of a run: from the text as typed to settings that are checked.
 //!
-//! Reading goes on after a mistake: what does not fit is reported and taken out, and the rest is checked as if it had
+//! Reading continues after a mistake: what does not fit is reported and taken out, and the rest is checked as if it had
 //! not been written. So unknown keys, wrong types, numbers out of range and combinations that cannot work are
 //! reported together, each with its line.
 //!
 //! ```text
 //! YAML ─tree─▶ nodes with places ─overrides─▶ ─schema─▶ ─serde─▶ Config ─check─▶ Config
-//!                                    every arrow but the last may leave findings and go on
+//!                                    every arrow but the last may report findings and continue
 //! ```
 
 mod check;

@@ -10,7 +10,7 @@ use super::tree::{self, Entry, Node, Value};
 /// List items are named by their index, as in `env.wrappers.0`.
 ///
 /// # Errors
-/// The finding that says what does not fit; the tree is then as before.
+/// The finding about what does not fit; the tree is then unchanged.
 pub fn apply(root: &mut Node, argument: &str, source: usize) -> Result<(), Finding> {
     let whole = Place { width: argument.chars().count(), ..Place::whole(source) };
     let error = |place, message: &str| Err(Finding { place, message: message.to_owned() });

@@ -1,6 +1,6 @@
 //! What a plain YAML scalar means: the core schema of YAML 1.2, and underscores between digits (`100_000`).
 //!
-//! So `yes`, `no`, `on` and `off` are text; the checker says "write `true`" where a truth value is expected.
+//! So `yes`, `no`, `on` and `off` are text; the checker reports "write `true`" where a truth value is expected.
 
 use super::tree::Value;
 
@@ -40,7 +40,7 @@ pub fn resolve(text: &str) -> Result<Value, String> {
     Ok(text_value())
 }
 
-/// `text` without its underscores, if each of them stands between two digits.
+/// `text` without its underscores, if each of them is between two digits.
 fn without_underscores(text: &str) -> Option<String> {
     let bytes = text.as_bytes();
     let digit = |i: usize| bytes.get(i).is_some_and(u8::is_ascii_hexdigit);

@@ -28,7 +28,7 @@ pub fn check(schema: &Json, root: &mut Node) -> (Vec<Finding>, Vec<Path>) {
     (walker.findings, walker.pruned)
 }
 
-/// Lets a choice whose settings all have defaults be written as its name alone, anywhere in `schema`, a part of `root`.
+/// Permits a choice whose settings all have defaults to be written as its name alone, anywhere in `schema`, a part of `root`.
 pub fn allow_names(root: &Json, schema: &mut Json) {
     let needs_nothing = |choice: &Json| match properties(choice)[..] {
         [(name, settings)] => {

@@ -1,4 +1,4 @@
-//! The settings of a run, as they stand in its YAML.
+//! The settings of a run, as in its YAML.
 
 use std::fmt;
 use std::str::FromStr;
@@ -24,7 +24,7 @@ pub struct Config {
     /// Processes that step the environments: `auto`, or a number; 0 steps them in the learner's own process.
     #[serde(default)]
     pub workers: Workers,
-    /// Whether workers go on as soon as the policy has acted for their rows, half of them at a time, rather than wait for each other
+    /// Whether workers continue as soon as the policy has acted for their rows, half of them at a time, rather than wait for each other
     /// at every step; null: where there are workers. Results do not depend on it.
     #[serde(default)]
     pub pipelined: Option<bool>,
@@ -72,7 +72,7 @@ pub struct Config {
 }
 
 impl Config {
-    /// The environment that policies are tried out on.
+    /// The environment that policies are evaluated on.
     pub fn evaluation_env(&self) -> &EnvSpec {
         self.evaluation.env.as_ref().unwrap_or(&self.env)
     }

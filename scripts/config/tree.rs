@@ -1,7 +1,7 @@
 //! YAML as a tree that remembers where everything was written.
 //!
-//! Anchors, tags and several documents in one file are refused with a message: a configuration says everything
-//! where it is read.
+//! Anchors, tags and several documents in one file are refused with a message: a configuration is complete and
+//! explicit where it is read.
 
 use granit_parser::{Event, Options, Parser, ScalarStyle, Span, StrInput};
 
@@ -75,7 +75,7 @@ impl Node {
         (self, self.place)
     }
 
-    /// Takes away the deepest existing node on a path below the root; says whether there was one.
+    /// Removes the deepest existing node on a path below the root; returns whether there was one.
     pub fn prune(&mut self, path: &[String]) -> bool {
         let Some((first, rest)) = path.split_first() else { return false };
         match &mut self.value {

@@ -2,7 +2,7 @@
 //!
 //! A [`Video`] grows under a hidden name and gets its own when it is complete, so that no half a video is ever found;
 //! memory stays flat however long the episode is. What each format does with the frames is in its own file. Nothing
-//! here knows of environments but [`Frame`], and nothing calls a program of the system.
+//! here depends on environments but for [`Frame`], and nothing calls a program of the system.
 
 mod gif;
 #[cfg(feature = "mp4")]
@@ -32,7 +32,7 @@ pub enum VideoError {
         /// Why.
         source: io::Error,
     },
-    /// A frame has no pixels, not as many as its size says, or another size than the first.
+    /// A frame has no pixels, not as many as its size requires, or another size than the first.
     #[error("{}: frame {number} has {bytes} bytes for {width} x {height} pixels; {wanted}", path.display())]
     Frame {
         /// The file or folder.

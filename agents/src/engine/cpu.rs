@@ -41,7 +41,7 @@ impl Cpu {
         &mut self.shards[..wanted]
     }
 
-    /// What `tower` gives for `x [B, inputs]`, into `out [B, …]`.
+    /// Outputs of `tower` for `x [B, inputs]`, into `out [B, …]`.
     pub fn infer(&mut self, plan: &Plan, parameters: &[f32], tower: Tower, x: Elements<'_>, out: &mut [f32]) {
         let (inputs, outputs, tile) = (plan.inputs, plan.outputs(tower), Tile::rows(plan));
         let rows = len(x) / inputs;

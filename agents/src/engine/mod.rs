@@ -1,8 +1,8 @@
-//! What computes the networks: passes forwards, and backwards from a loss to the gradient of all parameters.
+//! Engines that compute the networks: forward passes, and backward passes from a loss to the gradient of all parameters.
 //!
 //! Two engines for the same [`Plan`](crate::plan::Plan). [`Cpu`] works on tiles of rows that stay in a core's cache, with the matrix
 //! products of the crate `gemm`: on the small networks of control, that is more than twice as fast as a graph of tensor
-//! operations, which go through memory once each. [`Tensors`] does the same with libtorch, on any device it knows.
+//! operations, which go through memory once each. [`Tensors`] does the same with libtorch, on any device that it supports.
 
 mod cpu;
 mod matrix;
@@ -18,7 +18,7 @@ pub use peak::product_speed;
 pub use tensors::Tensors;
 pub use vector::{AdamStep, adam};
 
-/// What the networks gave for some rows, and where the loss leaves its gradient.
+/// The networks' outputs for some rows, and where the loss writes its gradient.
 ///
 /// # Shapes
 /// B rows, P distribution parameters, A standard deviations.

@@ -15,7 +15,7 @@ pub struct Convolutions {
 
 /// A pass through them.
 pub struct Pictures {
-    /// Weight and bias of each layer, as autograd knows them.
+    /// Weight and bias of each layer, as autograd's variables.
     leaves: Vec<Tensor>,
     /// Results of the last one, `[B, windows · filters]`.
     pub result: Tensor,
@@ -27,10 +27,10 @@ impl Convolutions {
         Self { layers, activation }
     }
 
-    /// What they make of the pictures `x [B, inputs]`; nothing when there are none. Recorded for autograd where it is on.
+    /// Their outputs for the pictures `x [B, inputs]`; `None` when there are no convolutions. Recorded for autograd where it is on.
     ///
     /// # Errors
-    /// What libtorch says, like in all that follows.
+    /// Those of libtorch, as in all that follows.
     pub fn forward(&self, x: &Tensor) -> Result<Option<Pictures>, AgentError> {
         let Some((first, _)) = self.layers.first() else { return Ok(None) };
         let [height, width, _] = first.picture;
@@ -51,7 +51,7 @@ impl Convolutions {
     /// Writes the gradients of their parameters, from that of the result.
     ///
     /// # Errors
-    /// What libtorch says.
+    /// Those of libtorch.
     pub fn backward(&self, pictures: &Pictures, gradient: &Tensor) -> Result<(), AgentError> {
         let total = pictures.result.f_mul(gradient)?.f_sum(Kind::Float)?;
         let gradients = Tensor::f_run_backward(&[total], &pictures.leaves, false, false)?;

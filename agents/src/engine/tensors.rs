@@ -1,7 +1,7 @@
-//! The networks in tensor operations, on any device that libtorch knows.
+//! The networks in tensor operations, on any device that libtorch supports.
 //!
-//! All parameters are views of one tensor and all gradients of another: they come and go in one copy each. The pass
-//! backwards is written out: a perceptron needs three operations a layer for it, without a graph to record and walk. That of
+//! All parameters are views of one tensor and all gradients of another: each is transferred in one copy. The backward
+//! pass is written out: a perceptron needs three operations a layer for it, without a graph to record and walk. That of
 //! convolutions is left to autograd, which has the device's own kernels for it.
 #![deny(clippy::arithmetic_side_effects)] // operators of tensors panic
 
@@ -28,7 +28,7 @@ pub struct Tensors {
     input: Tensor,
 }
 
-/// What bytes stand for: fractions of 255, or of `range` above `low`, each one number or one for each input.
+/// How bytes are scaled: to fractions of 255, or of `range` above `low`, each one number or one for each input.
 enum Bytes {
     Pixels,
     Scaled(Tensor, Tensor),
@@ -62,7 +62,7 @@ impl Tensors {
     /// Networks of `plan` on `device`, with parameters yet to come.
     ///
     /// # Errors
-    /// What libtorch says, like in all that follows.
+    /// Those of libtorch, as in all that follows.
     pub fn new(plan: &Plan, device: Device) -> Result<Self, AgentError> {
         let zeros = || Tensor::f_zeros([plan.len() as i64], (Kind::Float, device));
         let (flat, gradient) = (zeros()?, zeros()?);
@@ -109,29 +109,29 @@ impl Tensors {
         Ok(tensor?.f_view([-1, width as i64])?.f_to_device(self.flat.device())?)
     }
 
-    /// Takes the parameters `[P]` over.
+    /// Copies the parameters `[P]`.
     ///
     /// # Errors
-    /// What libtorch says.
+    /// Those of libtorch.
     pub fn set_parameters(&mut self, parameters: &[f32]) -> Result<(), AgentError> {
         let source = Tensor::f_from_slice(parameters)?;
         no_grad(|| self.flat.f_copy_(&source))?;
         Ok(())
     }
 
-    /// Takes the observations `[M, inputs]` over that [`Self::learn`] reads.
+    /// Copies the observations `[M, inputs]` that [`Self::learn`] reads.
     ///
     /// # Errors
-    /// What libtorch says.
+    /// Those of libtorch.
     pub fn load(&mut self, x: Elements<'_>, inputs: usize) -> Result<(), AgentError> {
         self.input = self.upload(x, inputs)?;
         Ok(())
     }
 
-    /// What `tower` gives for `x [B, inputs]`, into `out [B, …]`.
+    /// Outputs of `tower` for `x [B, inputs]`, into `out [B, …]`.
     ///
     /// # Errors
-    /// What libtorch says.
+    /// Those of libtorch.
     pub fn infer(
         &self,
         plan: &Plan,
@@ -154,7 +154,7 @@ impl Tensors {
     /// Writes the gradient of `loss` over the rows `index` of the loaded observations, and returns its sums.
     ///
     /// # Errors
-    /// What libtorch says.
+    /// Those of libtorch.
     pub fn learn<S: Default>(
         &mut self,
         plan: &Plan,
@@ -218,7 +218,7 @@ impl Passed {
 }
 
 impl Layers {
-    /// What every layer makes of `x`. The convolutions are recorded for autograd where it is on.
+    /// Outputs of every layer for `x`. The convolutions are recorded for autograd where it is on.
     fn forward(&self, x: Tensor, activation: Activation, activate_last: bool) -> Result<Passed, AgentError> {
         let pictures = self.convolutions.forward(&x)?;
         let x = match &pictures {

@@ -1,4 +1,4 @@
-//! Some rows on their way through the networks and back, in memory that one core keeps in its cache.
+//! Forward and backward passes of some rows, in memory that one core keeps in its cache.
 
 use phalanx_envs::Elements;
 
@@ -37,7 +37,7 @@ impl Tile {
         if plan.has_pictures() { 64 } else { 128 }
     }
 
-    /// Rows whose way forwards is worth a thread: fewer cost less than the start of another one.
+    /// Rows whose forward pass is worth a thread: fewer cost less than starting one.
     pub fn least(plan: &Plan) -> usize {
         if plan.has_pictures() { 2 } else { 128 }
     }
@@ -63,7 +63,7 @@ impl Tile {
         }
     }
 
-    /// What `tower` gives for `x [B, inputs]`, B ≤ [`Self::rows`]: for each row the same bits whatever rows are beside it.
+    /// Outputs of `tower` for `x [B, inputs]`, B ≤ [`Self::rows`]: for each row the same bits whatever rows are beside it.
     pub fn infer<'a>(
         &'a mut self,
         plan: &Plan,

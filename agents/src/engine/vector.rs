@@ -158,7 +158,7 @@ fn tanh(x: f32) -> f32 {
 #[inline(always)]
 #[allow(clippy::inline_always)] // a call would keep the loop from being vectorised
 fn exp(x: f32) -> f32 {
-    /// 1.5·2²³: adding it rounds to an integer that then stands in the lowest bits.
+    /// 1.5·2²³: adding it rounds to an integer, which is then in the lowest bits.
     const ROUND: f32 = 12_582_912.0;
     let scaled = x * std::f32::consts::LOG2_E;
     let rounded = scaled + ROUND;
@@ -173,7 +173,7 @@ fn exp(x: f32) -> f32 {
     p * f32::from_bits(n << 23)
 }
 
-/// x where positive, 0 elsewhere. NaN stays NaN, so that the loss shows it; `max` would hide it.
+/// x where positive, 0 elsewhere. NaN stays NaN, so that the loss is NaN; `max` would hide it.
 #[inline(always)]
 #[allow(clippy::inline_always)] // a call would keep the loop from being vectorised
 fn relu(x: f32) -> f32 {

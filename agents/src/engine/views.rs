@@ -18,7 +18,7 @@ impl Views {
     /// Those of `layer` in all parameters `[P]` and their gradient `[P]`.
     ///
     /// # Errors
-    /// What libtorch says, like in all that follows.
+    /// Those of libtorch, as in all that follows.
     pub fn new(layer: &Layer, parameters: &Tensor, gradient: &Tensor) -> Result<Self, AgentError> {
         let view = |at: usize, shape: &[i64]| -> Result<_, AgentError> {
             let view = |of: &Tensor| of.f_narrow(0, at as i64, shape.iter().product())?.f_view(shape);
@@ -35,7 +35,7 @@ impl Views {
 /// `f(x)`.
 ///
 /// # Errors
-/// What libtorch says.
+/// Those of libtorch.
 pub fn activate(activation: Activation, x: &Tensor) -> Result<Tensor, AgentError> {
     Ok(match activation {
         Activation::Tanh => x.f_tanh(),
@@ -47,7 +47,7 @@ pub fn activate(activation: Activation, x: &Tensor) -> Result<Tensor, AgentError
 /// `gradient · f'`, with f' read off the results `y` of f.
 ///
 /// # Errors
-/// What libtorch says.
+/// Those of libtorch.
 pub fn activation_backward(
     activation: Activation,
     gradient: &Tensor,

@@ -1,4 +1,4 @@
-//! How far the training is, for whoever watches it.
+//! Progress of the training, printed on the terminal.
 
 use std::io::{IsTerminal, Write, stderr};
 use std::time::{Duration, Instant};

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use super::{LogError, Logger};
 use crate::Record;
 
-/// A file of JSON lines. The keys stand in the order of the record; a number that is not finite is null.
+/// A file of JSON lines. The keys are in the order of the record; a number that is not finite is null.
 pub struct JsonLines {
     file: File,
     path: PathBuf,

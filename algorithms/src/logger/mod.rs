@@ -1,6 +1,6 @@
 //! Where the records of a training go.
 //!
-//! Every logger writes a record with one system call before the training goes on, so that a killed run loses none of
+//! Every logger writes a record with one system call before the training continues, so that a killed run loses none of
 //! them; nothing is buffered and no thread is involved. A run that is resumed from an older checkpoint first forgets
 //! what was recorded after it.
 

@@ -56,7 +56,7 @@ impl TensorBoard {
         Self { events: RecordWriter::new(BufWriter::with_capacity(BUFFER, file)), path: path.to_owned() }
     }
 
-    /// Shows a text, such as the configuration, under a name.
+    /// Logs a text, such as the configuration, under a name.
     ///
     /// # Errors
     /// [`LogError`].
@@ -137,7 +137,7 @@ fn unframe(bytes: &[u8]) -> Option<&[u8]> {
     (*length_sum == checksum(length) && rest.starts_with(&checksum(data))).then_some(data)
 }
 
-/// The step of an event, whose fields stand in the order of their numbers: 1 its time, 2 its step unless that is 0.
+/// The step of an event, whose fields are in the order of their numbers: 1 its time, 2 its step unless that is 0.
 ///
 /// The event is not parsed: what protobuf 2 does with unknown fields is not to be trusted with damaged files.
 fn step_of(event: &[u8]) -> Option<u64> {

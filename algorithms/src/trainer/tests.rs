@@ -27,7 +27,7 @@ fn trainer() -> Trainer {
     Trainer::new(settings, &make).expect("a training")
 }
 
-/// Whatever went wrong, what it left in half is saved as `failed` alone, and nothing goes on from it.
+/// After any error in an update, the state is saved as `failed` alone, and nothing continues from it.
 #[test]
 fn no_error_leaves_half_a_change_to_go_on_from() {
     let entry = || AgentError::Entry { name: "adam.mean".into(), reason: "is missing".into() };

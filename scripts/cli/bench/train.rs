@@ -129,7 +129,7 @@ fn measure(
     zygote: &Zygote,
 ) -> anyhow::Result<TrainReport> {
     let mut config = config::load(file, sets, registry)?;
-    // Schedules stand at their start: no iteration is cheaper for a learning rate of 0 or a narrow clip range.
+    // Schedules stay at their start: no iteration is cheaper for a learning rate of 0 or a narrow clip range.
     config.steps = u64::MAX;
     config.evaluation.episodes = 0;
     let (device, workers) = (setup::device(&config)?, Cell::new(0));

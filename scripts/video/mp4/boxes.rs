@@ -11,7 +11,7 @@ use std::io;
 const FILE_TYPE: &[u8] = b"isom\0\0\x02\0isomiso2avc1mp41";
 const FILE_TYPE_BYTES: u32 = 8 + FILE_TYPE.len() as u32;
 
-/// Where the size of the box of samples stands in the file.
+/// Offset of the size of the box of samples in the file.
 pub(super) const SAMPLES_SIZE_AT: u64 = FILE_TYPE_BYTES as u64;
 
 /// Units of time in one frame; a second has `fps` times as many.
@@ -131,7 +131,7 @@ impl Index {
                 &self.picture,
             ],
         );
-        // BT.601 in the limited range, as the encoder's own header says.
+        // BT.601 in the limited range, as in the encoder's own header.
         let colour = block(*b"colr", &[b"nclx", &[0, 6, 0, 6, 0, 6, 0]]);
         let sides = [self.width.to_be_bytes(), self.height.to_be_bytes()];
         let resolution = u32s(&[72 << 16, 72 << 16]);

@@ -141,7 +141,7 @@ pub fn install(cache: &Path, library: Library) -> Result<()> {
     let platform = platform(std::env::consts::OS, std::env::consts::ARCH, library)?;
     let requirements = requirements(&platform, library)?;
     let folder = library.folder(cache);
-    // Says what the folder was made of: any change of the wheels or of the unpacking makes it anew.
+    // Records what the folder was made of: after any change of the wheels or of the unpacking it is made anew.
     let recipe = format!("{}\n{}", requirements.join("\n"), library.unpacking());
     let stamp = "recipe.txt";
     if fs::read_to_string(folder.join(stamp)).is_ok_and(|old| old == recipe) {

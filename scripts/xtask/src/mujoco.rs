@@ -11,7 +11,7 @@ use crate::install::{self, Library};
 use crate::process::{MUJOCO, cache, root, users};
 use crate::setup::{lock, write_cargo_config};
 
-/// Makes sure that a `MuJoCo` is there and that cargo knows where; does nothing if both hold.
+/// Makes sure that a `MuJoCo` is installed and that cargo finds it; does nothing if both hold.
 ///
 /// # Errors
 /// What is missing on this machine and how to get it.

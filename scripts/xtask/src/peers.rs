@@ -1,7 +1,6 @@
 //! `cargo xtask peers`: other libraries and us, side by side, and the tables of docs/benchmarks.md.
 //!
-//! Everybody runs in turn, one process at a time, and does so several rounds: what else the machine does hits all of
-//! them alike. What a peer does is in its script in `scripts/peers/`; this program does not know how learning works.
+//! All run in turn, one process at a time, for several rounds: other load on the machine affects all of them alike. What a peer does is in its script in `scripts/peers/`; this program does not know how learning works.
 
 mod contender;
 mod install;
@@ -31,7 +30,7 @@ struct Options<'a> {
     learn: bool,
     only: Option<&'a str>,
     rounds: usize,
-    /// Measured instead of this checkout's release build; the tables are shown, not written.
+    /// Measured instead of this checkout's release build; the tables are printed, not written.
     binary: Option<PathBuf>,
 }
 

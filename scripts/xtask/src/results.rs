@@ -17,17 +17,17 @@ use crate::{mujoco, setup, zoo};
 struct Task {
     /// File of the configuration, without folder and extension.
     config: &'static str,
-    /// Mean return of the evaluation that is wanted.
+    /// Required mean return of the evaluation.
     threshold: f64,
     /// Environment steps that a training may take at most.
     steps: u64,
-    /// Of whom it is wanted.
+    /// What it is required of.
     wanted: Wanted,
     /// Whether its environment is Python's, for which the virtual environment of `cargo xtask zoo --only gymnasium` is used.
     python: bool,
 }
 
-/// Of whom a return is wanted.
+/// What a return is required of.
 #[derive(Clone, Copy, PartialEq)]
 enum Wanted {
     /// Of each of five seeds.
@@ -83,7 +83,7 @@ impl Task {
         }
     }
 
-    /// What is short of what is wanted, in words.
+    /// What falls short of the requirement, in words.
     fn shortfalls(&self, outcomes: &[Outcome]) -> Vec<String> {
         let line = |who: String, o: &Outcome| format!("{who}: {:.1} after {} steps", o.return_mean, o.steps);
         match self.wanted {
@@ -118,7 +118,7 @@ impl Outcome {
     }
 }
 
-/// Trains and evaluates the tasks (or `--only` one) with the seeds 1 to `--seeds`, or as many as the task wants, and writes
+/// Trains and evaluates the tasks (or `--only` one) with the seeds 1 to `--seeds`, or as many as the task requires, and writes
 /// the table.
 ///
 /// # Errors

@@ -21,7 +21,7 @@ pub const TESTS_PYTHON: &str = "PHALANX_PYTHON";
 
 const GYMNASIUM: Recipe = Recipe { folder: "gymnasium", requirements: "requirements.txt", script: None };
 
-/// Makes sure that a libtorch is there and that cargo knows where; does nothing if both hold.
+/// Makes sure that a libtorch is installed and that cargo finds it; does nothing if both hold.
 ///
 /// Looks at `LIBTORCH`, then `LIBTORCH_USE_PYTORCH`, then installs into the checkout.
 ///

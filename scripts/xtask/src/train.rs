@@ -17,6 +17,6 @@ pub fn run(config: &str, arguments: &[&str]) -> Result<()> {
     let here = std::env::current_dir().context("the current folder is gone")?;
     let mut command = cargo(&["run", "--release", "--package", "phalanx", "--bin", "phalanx"]);
     command.args(features()).args(["--", "train", config]);
-    // CONFIG is relative to where the user stands; cargo finds the checkout from below.
+    // CONFIG is relative to the current folder; cargo finds the checkout from folders within it.
     Err(command.args(arguments).current_dir(here).exec()).context("cannot start cargo")
 }

@@ -1,6 +1,6 @@
 //! `cargo xtask zoo`: environments of third-party packages put through the commands, and the table of docs/environments.md.
 //!
-//! Packages want different releases of the same things: each has a virtual environment of its own.
+//! Packages require different releases of the same dependencies: each has a virtual environment of its own.
 
 mod limited;
 mod packages;

@@ -90,7 +90,7 @@ const GYMNASIUM: [Peer; 2] = [
     peer("Stable-Baselines3, SubprocVecEnv", "sb3_envs.py", &[], A_PROCESS_EACH),
 ];
 
-/// Everybody who can run a setting, ourselves first.
+/// All contenders that can run a setting, Phalanx first.
 pub fn contenders(setting: &Setting, phalanx: &Path, installed: &Installed) -> Vec<Contender> {
     let peers: &[Peer] = match setting.suite {
         Suite::Train => &TRAIN,

@@ -10,7 +10,7 @@ use crate::venv::Recipe;
 
 pub const COMMON: Recipe = Recipe { folder: "peers", requirements: "requirements.txt", script: None };
 
-/// `PufferLib` wants older releases of what the others run on.
+/// `PufferLib` requires older releases of the packages that the others use.
 const PUFFER: Recipe = Recipe {
     folder: "peers-puffer",
     requirements: "requirements-puffer.txt",
@@ -24,7 +24,7 @@ pub struct Installed {
 }
 
 impl Installed {
-    /// Installs what is not there yet. A failure is shown and kept: the other peers can still be measured.
+    /// Installs what is not there yet. A failure is printed and kept: the other peers can still be measured.
     ///
     /// # Errors
     /// A cache folder that cannot be made.
