@@ -61,6 +61,27 @@ fn the_memory_of_a_training_is_computed_before_it_is_taken() {
     }
 }
 
+#[test]
+fn the_networks_of_a_config_are_shown_as_a_table() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/configs/smoke.yaml");
+    let output = phalanx(&["config", "show", file, "--set", "network={hidden: [8], shared: true}"]);
+    let table = "\
+# name          op          reads         shape      parameters
+# observation   input, f32  –             numbers 4           –
+# hidden1       dense       observation   units 8            40
+# hidden1.tanh  tanh        hidden1       units 8             –
+# action        dense       hidden1.tanh  logits 2           18
+# value         dense       hidden1.tanh  value 1             9
+# 67 parameters
+";
+    let printed = text(&output.stdout);
+    assert!(printed.ends_with(table), "{printed}");
+    let output = phalanx(&["config", "show", file, "--set", "env=gymnasium:Acrobot-v1"]);
+    let printed = text(&output.stdout);
+    let note = "# the networks depend on the spaces of gymnasium:Acrobot-v1, which is not started here\n";
+    assert!(printed.ends_with(note), "{printed}");
+}
+
 /// What the system refuses is an error with the setting and the size, not an abort.
 #[test]
 fn a_training_that_the_system_gives_no_memory_fails_with_the_setting_and_the_size() {

@@ -58,8 +58,7 @@ impl Agent {
         }
         let normalizer = normalize.observation.then(|| Normalizer::new(len, normalize.observation_clip));
         let signature = signature(observation_space, action_space, network, normalize);
-        let (outputs, gaussian) = (head.outputs(), head.is_gaussian());
-        let network = ActorCritic::new(network, observation_space, outputs, gaussian, generator, device)?;
+        let network = ActorCritic::new(network, observation_space, action_space, generator, device)?;
         Ok(Self { network, head, normalizer, signature })
     }
 

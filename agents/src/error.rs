@@ -16,6 +16,9 @@ pub enum AgentError {
         /// Why not.
         reason: String,
     },
+    /// A network that cannot be described.
+    #[error("network.convolutions: {0}")]
+    Graph(#[from] phalanx_graph::GraphError),
     /// Settings that contradict each other.
     #[error("{0}")]
     Settings(String),

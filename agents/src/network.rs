@@ -6,8 +6,11 @@
 use std::ops::RangeInclusive;
 
 use phalanx_envs::{Elements, Generator, Space, check_memory};
+use phalanx_graph::{Graph, Op, Source, len};
 use tch::Device;
 
+use crate::bytes::ByteScale;
+use crate::describe::{ACTION, describe};
 use crate::engine::{Cpu, Pass, Tensors};
 use crate::normalizer::FrozenNormalizer;
 use crate::observations::{self, Observations};
@@ -33,42 +36,26 @@ enum Engine {
 }
 
 impl ActorCritic {
-    /// Networks for observations of this space and `outputs` numbers an action distribution.
-    ///
-    /// `gaussian` adds one log standard deviation for each output.
+    /// The networks that `settings` describe for these spaces.
     ///
     /// # Errors
-    /// [`AgentError::Space`] when the observations are no pictures for the convolutions; [`AgentError::Settings`] when
-    /// settings contradict each other; [`AgentError::Memory`] when they do not fit into this machine's; [`AgentError::Torch`] when the
-    /// device refuses.
+    /// As [`describe`](crate::describe()); [`AgentError::Settings`] when settings contradict each other; [`AgentError::Memory`] when they
+    /// do not fit into this machine's; [`AgentError::Torch`] when the device refuses.
     pub fn new(
         settings: &NetworkSettings,
         observations: &Space,
-        outputs: usize,
-        gaussian: bool,
+        actions: &Space,
         generator: &mut Generator,
         device: Device,
     ) -> Result<Self, AgentError> {
-        let plan = Plan::new(settings, observations, outputs, gaussian)?;
+        let graph = describe(settings, observations, actions)?;
         let log_std_bounds = settings.log_std_bounds()?;
+        let parameters = graph.parameters();
         // These and their gradient.
-        let bytes = (plan.len() as u64).saturating_mul(2 * size_of::<f32>() as u64);
-        check_memory(bytes).map_err(|cause| AgentError::Memory { parameters: plan.len(), cause })?;
-        let mut parameters = vec![0.0; plan.len()];
-        let towers = [
-            (&plan.trunk, std::f64::consts::SQRT_2),
-            (&plan.actor, settings.output_gain),
-            (&plan.critic, 1.0),
-        ];
-        for (tower, output_gain) in towers {
-            for (i, layer) in tower.iter().enumerate() {
-                let gain = if i + 1 < tower.len() { std::f64::consts::SQRT_2 } else { output_gain };
-                let weight = &mut parameters[layer.weight()];
-                // P9: orthogonal with its gain.
-                orthogonal(weight, (layer.filters, layer.width()), gain, generator);
-            }
-        }
-        parameters[plan.log_std.clone()].fill(settings.initial_std.ln() as f32);
+        let bytes = (parameters as u64).saturating_mul(2 * size_of::<f32>() as u64);
+        check_memory(bytes).map_err(|cause| AgentError::Memory { parameters, cause })?;
+        let parameters = initial(&graph, settings, generator);
+        let plan = Plan::new(&graph, ByteScale::new(observations));
         let engine = match device {
             Device::Cpu => Engine::Cpu(Cpu::new()),
             device => Engine::Tensors(Tensors::new(&plan, device)?),
@@ -208,6 +195,32 @@ impl ActorCritic {
         }
         Ok(sums)
     }
+}
+
+/// Parameters at the start: orthogonal weights, biases of zero.
+fn initial(graph: &Graph, settings: &NetworkSettings, generator: &mut Generator) -> Vec<f32> {
+    let mut parameters = vec![0.0; graph.parameters()];
+    for (i, node) in graph.nodes.iter().enumerate() {
+        let own = &mut parameters[node.parameters.clone()];
+        let rows = match &node.op {
+            Op::Dense => len(&node.dims),
+            Op::Conv(window) => len(&node.dims) / window.count(),
+            Op::Parameter => {
+                own.fill(settings.initial_std.ln() as f32);
+                continue;
+            }
+            Op::Activation(_) => continue,
+        };
+        let gain = match graph.outputs.iter().find(|output| output.of == Source::Node(i)) {
+            Some(output) if output.name == ACTION => settings.output_gain,
+            Some(_) => 1.0,
+            None => std::f64::consts::SQRT_2,
+        };
+        // P9: orthogonal with its gain.
+        let weights = own.len() - rows;
+        orthogonal(&mut own[..weights], (rows, weights / rows), gain, generator);
+    }
+    parameters
 }
 
 #[cfg(test)]

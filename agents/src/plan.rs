@@ -2,12 +2,10 @@
 
 use std::ops::Range;
 
-use phalanx_envs::Space;
+use phalanx_graph::{Activation, Graph, Op, Source, Window, len};
 
 use crate::bytes::ByteScale;
-use crate::picture::Picture;
-use crate::window::Window;
-use crate::{Activation, AgentError, Channels, Head, NetworkSettings};
+use crate::describe::{ACTION, LOG_STD, VALUE};
 
 /// One layer: a weight `[filters, window]`, then a bias `[filters]`.
 ///
@@ -27,30 +25,32 @@ pub struct Layer {
 }
 
 impl Layer {
-    fn full(inputs: usize, outputs: usize, start: usize) -> Self {
-        Self { inputs, outputs, filters: outputs, window: None, start }
-    }
-
-    fn convolution(window: Window, filters: usize, start: usize) -> Self {
-        let inputs = window.picture.iter().fold(1_usize, |n, &axis| n.saturating_mul(axis));
-        let outputs = window.count().saturating_mul(filters);
-        Self { inputs, outputs, filters, window: Some(window), start }
+    /// The layer of a node with weights; nothing of other nodes.
+    fn new(graph: &Graph, node: usize) -> Option<Self> {
+        let node = &graph.nodes[node];
+        let (inputs, outputs) = (len(graph.dims(node.reads?)), len(&node.dims));
+        let (filters, window) = match &node.op {
+            Op::Dense => (outputs, None),
+            Op::Conv(window) => (outputs / window.count(), Some(window.clone())),
+            Op::Activation(_) | Op::Parameter => return None,
+        };
+        Some(Self { inputs, outputs, filters, window, start: node.parameters.start })
     }
 
     /// Numbers that it reads of a window.
     pub fn width(&self) -> usize {
-        self.window.as_ref().map_or(self.inputs, Window::len)
+        self.window.as_ref().map_or(self.inputs, Window::width)
     }
 
     /// Where its weight lies, row-major.
     pub fn weight(&self) -> Range<usize> {
-        self.start..self.start.saturating_add(self.filters.saturating_mul(self.width()))
+        self.start..self.start + self.filters * self.width()
     }
 
     /// Where its bias lies.
     pub fn bias(&self) -> Range<usize> {
         let start = self.weight().end;
-        start..start.saturating_add(self.filters)
+        start..start + self.filters
     }
 }
 
@@ -83,48 +83,33 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// The layers of `settings` for observations of this space.
+    /// The layers of a graph of two chains that may begin with the same nodes, for bytes of this scale.
     ///
-    /// # Errors
-    /// [`AgentError::Space`] when these are no pictures for the convolutions.
-    pub fn new(
-        settings: &NetworkSettings,
-        observations: &Space,
-        outputs: usize,
-        gaussian: bool,
-    ) -> Result<Self, AgentError> {
-        let inputs = observations.len();
-        let shape: &[usize] = match observations {
-            Space::Box { shape, .. } => shape,
-            _ => &[inputs],
+    /// # Panics
+    /// When the graph lacks an output; [`describe`](crate::describe()) makes them all.
+    pub fn new(graph: &Graph, bytes: ByteScale) -> Self {
+        let chain = |name| graph.chain(graph.output(name).expect("actor and critic"));
+        let [actor, critic] = [ACTION, VALUE].map(chain);
+        let shared = actor.iter().zip(&critic).take_while(|(a, c)| a == c).count();
+        let layers = |chain: &[usize]| chain.iter().filter_map(|&i| Layer::new(graph, i)).collect();
+        let mut activations = graph.nodes.iter().filter_map(|node| match node.op {
+            Op::Activation(activation) => Some(activation),
+            _ => None,
+        });
+        let log_std = match graph.output(LOG_STD) {
+            Some(Source::Node(i)) => graph.nodes[i].parameters.clone(),
+            _ => graph.parameters()..graph.parameters(),
         };
-        let hidden = |start| -> Result<Builder, AgentError> {
-            let mut tower = Builder { layers: Vec::new(), width: inputs, start };
-            tower.convolve(settings, shape)?;
-            tower.connect(&settings.hidden);
-            Ok(tower)
-        };
-        // P8: separate, or with a common trunk.
-        let (trunk, actor, critic) = if settings.shared {
-            let Builder { layers, width, start } = hidden(0)?;
-            let actor = Builder { layers: Vec::new(), width, start }.ending(outputs);
-            let critic = Builder { layers: Vec::new(), width, start: actor.start }.ending(1);
-            (layers, actor, critic)
-        } else {
-            let actor = hidden(0)?.ending(outputs);
-            let critic = hidden(actor.start)?.ending(1);
-            (Vec::new(), actor, critic)
-        };
-        let log_std = critic.start..critic.start.saturating_add(if gaussian { outputs } else { 0 });
-        Ok(Self {
-            trunk,
-            actor: actor.layers,
-            critic: critic.layers,
+        Self {
+            trunk: layers(&actor[..shared]),
+            actor: layers(&actor[shared..]),
+            critic: layers(&critic[shared..]),
             log_std,
-            activation: settings.activation,
-            inputs,
-            bytes: ByteScale::new(observations),
-        })
+            // All are the same.
+            activation: activations.next().unwrap_or(Activation::Tanh),
+            inputs: len(&graph.inputs[0].dims),
+            bytes,
+        }
     }
 
     /// All layers: those of the trunk, the actor, the critic.
@@ -153,67 +138,5 @@ impl Plan {
     /// Outputs of a tower for a row.
     pub fn outputs(&self, tower: Tower) -> usize {
         self.tower(tower).last().map_or(self.inputs, |layer| layer.outputs)
-    }
-}
-
-/// Parameters of networks of these settings, without making them: `usize::MAX` where there are more than fit into a number.
-///
-/// # Errors
-/// [`AgentError::Space`] when the observations are no pictures for the convolutions, or no distribution covers the actions.
-pub fn parameter_count(
-    settings: &NetworkSettings,
-    observations: &Space,
-    actions: &Space,
-) -> Result<usize, AgentError> {
-    let head = Head::new(actions)?;
-    Ok(Plan::new(settings, observations, head.outputs(), head.is_gaussian())?.len())
-}
-
-/// Layers, one on top of the other.
-struct Builder {
-    layers: Vec<Layer>,
-    /// Numbers that the next layer reads.
-    width: usize,
-    /// Where its parameters begin.
-    start: usize,
-}
-
-impl Builder {
-    fn push(&mut self, layer: Layer) {
-        (self.width, self.start) = (layer.outputs, layer.bias().end);
-        self.layers.push(layer);
-    }
-
-    fn ending(mut self, outputs: usize) -> Self {
-        self.connect(&[outputs]);
-        self
-    }
-
-    fn connect(&mut self, widths: &[usize]) {
-        for &outputs in widths {
-            self.push(Layer::full(self.width, outputs, self.start));
-        }
-    }
-
-    fn convolve(&mut self, settings: &NetworkSettings, shape: &[usize]) -> Result<(), AgentError> {
-        if settings.convolutions.is_empty() {
-            return Ok(());
-        }
-        let Picture { size: mut picture, mut channels } = Picture::new(shape, settings.channels)?;
-        for &convolution in &settings.convolutions {
-            let window = Window::new(picture, channels == Channels::First, convolution).ok_or_else(|| {
-                let ([height, width, _], kernel) = (picture, convolution.kernel);
-                AgentError::Space {
-                    space: format!("observations of shape {shape:?}"),
-                    reason: format!(
-                        "network.convolutions has a kernel of {kernel} pixels for {height} × {width} pixels"
-                    ),
-                }
-            })?;
-            let [height, width] = window.result();
-            (picture, channels) = ([height, width, convolution.filters], Channels::Last);
-            self.push(Layer::convolution(window, convolution.filters, self.start));
-        }
-        Ok(())
     }
 }

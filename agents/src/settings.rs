@@ -2,6 +2,7 @@
 
 use std::ops::RangeInclusive;
 
+use phalanx_graph::{Activation, Convolution};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -68,21 +69,6 @@ impl NetworkSettings {
     }
 }
 
-/// One convolution: square windows, moved over the picture in equal steps.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Convolution {
-    /// Number of filters: the channels of the output.
-    #[schemars(range(min = 1, max = 1_048_576))]
-    pub filters: usize,
-    /// Height and width of a window, in pixels.
-    #[schemars(range(min = 1))]
-    pub kernel: usize,
-    /// Pixels from one window to the next.
-    #[schemars(range(min = 1))]
-    pub stride: usize,
-}
-
 /// The axis of a picture's channels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -91,18 +77,6 @@ pub enum Channels {
     First,
     /// `[height, width, channels]`.
     Last,
-}
-
-/// An activation function.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Activation {
-    /// Hyperbolic tangent.
-    Tanh,
-    /// max(x, 0).
-    Relu,
-    /// x where positive, eˣ − 1 elsewhere.
-    Elu,
 }
 
 /// Normalisation of observations and rewards.

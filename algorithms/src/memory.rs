@@ -1,7 +1,7 @@
 //! What a training takes of memory, computed before it is taken.
 
 use bytesize::ByteSize;
-use phalanx_agents::{NetworkSettings, parameter_count};
+use phalanx_agents::{NetworkSettings, describe};
 use phalanx_envs::{Layout, check_memory};
 
 use crate::AlgorithmError;
@@ -30,9 +30,9 @@ impl TrainingMemory {
     /// Of rollouts of this layout and networks of these settings.
     ///
     /// # Errors
-    /// As [`parameter_count`].
+    /// As [`describe`](phalanx_agents::describe()).
     pub fn new(layout: &Layout, network: &NetworkSettings) -> Result<Self, AlgorithmError> {
-        let parameters = parameter_count(network, &layout.observation_space, &layout.action_space)?;
+        let parameters = describe(network, &layout.observation_space, &layout.action_space)?.parameters();
         let Layout { rows, steps, .. } = *layout;
         let read = (layout.observation_space.len() * layout.dtype().size()) as u64;
         let transition = read.saturating_add(PER_TRANSITION);

@@ -24,7 +24,9 @@ pub(super) enum Command {
         #[command(flatten)]
         overrides: Overrides,
     },
-    /// Print a configuration with every default filled in.
+    /// Print a configuration with every default filled in, and its networks as a table.
+    ///
+    /// The table has each node with its op, what it reads, its shape and the number of its parameters, as comments after the YAML.
     Show {
         /// Configuration file (YAML).
         #[arg(value_name = "FILE")]
@@ -49,7 +51,18 @@ pub(super) fn run(command: Command, registry: &Registry, out: &mut impl Write) -
     match command {
         Command::Schema => writeln!(out, "{:#}", config::json_schema())?,
         Command::Show { file, overrides } => {
-            write!(out, "{}", config::load(&file, &overrides.sets, registry)?.to_yaml()?)?;
+            let config = config::load(&file, &overrides.sets, registry)?;
+            write!(out, "{}", config.to_yaml()?)?;
+            let networks = match config::networks(&config, registry) {
+                Some(graph) => graph.to_string(),
+                None => format!(
+                    "the networks depend on the spaces of {}, which is not started here",
+                    config.env.name
+                ),
+            };
+            for line in networks.lines() {
+                writeln!(out, "# {line}")?;
+            }
         }
         Command::Check { files, overrides } => {
             let mut bad = 0;

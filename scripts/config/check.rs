@@ -2,7 +2,7 @@
 //!
 //! Environments are made by [`environments`] alone; trainings make them in workers.
 
-use phalanx_agents::parameter_count;
+use phalanx_agents::{Graph, describe};
 use phalanx_algorithms::{AlgorithmError, EpisodesRollout, RolloutSettings, StepsRollout, TrainingMemory};
 use phalanx_envs::{Env, EnvError, EnvSpec, Layout, Registry, Workers};
 
@@ -55,10 +55,17 @@ pub fn environments(config: &Config, registry: &Registry) -> Vec<Conflict> {
 
 /// What a training takes of memory; nothing where the environment cannot be made here, or is a provider's.
 pub fn training_memory(config: &Config, registry: &Registry) -> Option<TrainingMemory> {
-    if config.env.name.contains(':') {
-        return None;
-    }
-    reckon(config, &*registry.build(&config.env).ok()?).ok()
+    reckon(config, &*built_in(config, registry)?).ok()
+}
+
+/// The networks of a training; nothing where the environment cannot be made here, or is a provider's.
+pub fn networks(config: &Config, registry: &Registry) -> Option<Graph> {
+    let env = built_in(config, registry)?;
+    describe(&config.network, env.observation_space(), env.action_space()).ok()
+}
+
+fn built_in(config: &Config, registry: &Registry) -> Option<Box<dyn Env>> {
+    if config.env.name.contains(':') { None } else { registry.build(&config.env).ok() }
 }
 
 fn reckon(config: &Config, env: &dyn Env) -> Result<TrainingMemory, AlgorithmError> {
@@ -87,7 +94,7 @@ fn too_large(config: &Config, env: &dyn Env) -> Option<Conflict> {
 
 /// Observations that are no pictures for the convolutions.
 fn pictures(config: &Config, env: &dyn Env) -> Option<Conflict> {
-    let error = parameter_count(&config.network, env.observation_space(), env.action_space()).err()?;
+    let error = describe(&config.network, env.observation_space(), env.action_space()).err()?;
     Some(conflict(&["network.channels", "network.convolutions"], error.to_string()))
 }
 

@@ -21,7 +21,7 @@ mod schema;
 mod settings;
 mod tree;
 
-pub use check::training_memory;
+pub use check::{networks, training_memory};
 pub use finding::{Finding, Place, Problems, Source};
 pub use overrides::from_sets;
 pub use read::{ConfigError, load, load_and_build, parse};

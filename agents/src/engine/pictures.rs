@@ -1,11 +1,11 @@
 //! Convolutions in tensor operations.
 #![deny(clippy::arithmetic_side_effects)] // operators of tensors panic
 
+use phalanx_graph::{Activation, Window};
 use tch::{Kind, Tensor, no_grad};
 
 use super::views::{Views, activate};
-use crate::window::Window;
-use crate::{Activation, AgentError};
+use crate::AgentError;
 
 /// Convolutions, one on top of the other.
 pub struct Convolutions {

@@ -47,7 +47,7 @@ impl Tile {
         let rows = Self::rows(plan);
         let results = |layers: &[Layer]| layers.iter().map(|l| vec![0.0; rows * l.outputs]).collect();
         let widest = plan.layers().map(|l| l.outputs).max().unwrap_or(0);
-        let windows = plan.layers().filter_map(|l| l.window.as_ref()).map(|w| w.count() * w.len()).max();
+        let windows = plan.layers().filter_map(|l| l.window.as_ref()).map(|w| w.count() * w.width()).max();
         Self {
             input: vec![0.0; rows * plan.inputs],
             trunk: results(&plan.trunk),
@@ -240,7 +240,7 @@ impl Network<'_> {
         };
         for (i, x) in x.chunks_exact(layer.inputs).take(self.rows).enumerate() {
             window.gather(x, windows);
-            each(Matrix::new(windows, window.count(), window.len()), i * layer.outputs);
+            each(Matrix::new(windows, window.count(), window.width()), i * layer.outputs);
         }
     }
 

@@ -15,7 +15,7 @@ fn with(shape: &[usize], settings: NetworkSettings) -> ActorCritic {
 fn within(observations: &Space, settings: NetworkSettings) -> ActorCritic {
     let settings = NetworkSettings { output_gain: 0.5, ..settings };
     let generator = &mut stream(1, "initialisation");
-    ActorCritic::new(&settings, observations, 2, true, generator, Device::Cpu).expect("a CPU")
+    ActorCritic::new(&settings, observations, &Space::unbounded(2), generator, Device::Cpu).expect("a CPU")
 }
 
 fn network(shared: bool, activation: Activation) -> ActorCritic {

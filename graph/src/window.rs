@@ -1,5 +1,7 @@
 //! The windows of a picture that a convolution reads.
 
+use alloc::vec::Vec;
+
 use crate::Convolution;
 
 /// A picture and the square windows of it that a convolution reads.
@@ -58,7 +60,7 @@ impl Window {
     }
 
     /// Numbers of a window.
-    pub fn len(&self) -> usize {
+    pub fn width(&self) -> usize {
         self.pieces.len() * self.length
     }
 
@@ -80,7 +82,7 @@ impl Window {
     /// Calls `each` with every piece of all windows and its place in the picture.
     #[inline]
     fn walk(&self, windows: &mut [f32], mut each: impl FnMut(usize, &mut [f32])) {
-        for (place, window) in self.places.iter().zip(windows.chunks_exact_mut(self.len())) {
+        for (place, window) in self.places.iter().zip(windows.chunks_exact_mut(self.width())) {
             for (piece, numbers) in self.pieces.iter().zip(window.chunks_exact_mut(self.length)) {
                 each(place + piece, numbers);
             }
@@ -96,6 +98,8 @@ fn count(pixels: usize, kernel: usize, stride: usize) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    extern crate std;
+
     use super::*;
 
     const CONVOLUTION: Convolution = Convolution { filters: 1, kernel: 2, stride: 1 };
@@ -105,7 +109,7 @@ mod tests {
         // 2 lines of 3 pixels of 2 channels: pixel (line, column) channel c is 100·line + 10·column + c.
         let picture = [0.0, 1.0, 10.0, 11.0, 20.0, 21.0, 100.0, 101.0, 110.0, 111.0, 120.0, 121.0];
         let window = Window::new([2, 3, 2], false, CONVOLUTION).unwrap();
-        assert_eq!((window.result(), window.count(), window.len()), ([1, 2], 2, 8));
+        assert_eq!((window.result(), window.count(), window.width()), ([1, 2], 2, 8));
         let mut windows = [0.0; 16];
         window.gather(&picture, &mut windows);
         assert_eq!(windows[..8], [0.0, 1.0, 10.0, 11.0, 100.0, 101.0, 110.0, 111.0]);
