@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use phalanx_agents::stream;
 use phalanx_algorithms::{JsonLines, Logger, Record, TensorBoard, Trainer};
-use phalanx_envs::{BatchEnv, EnvError, EnvSpec, LocalBatch, Registry};
+use phalanx_envs::{BatchEnv, BatchError, EnvSpec, LocalBatch, Registry};
 use serde::Serialize;
 
 /// Slices that the time is cut into.
@@ -62,8 +62,8 @@ fn measure<E>(time: Duration, mut lap: impl FnMut() -> Result<u64, E>) -> Result
 ///
 /// # Errors
 /// What the environment reports.
-pub fn turn(registry: &Registry, spec: &EnvSpec) -> Result<Duration, EnvError> {
-    let make = || -> Result<_, EnvError> {
+pub fn turn(registry: &Registry, spec: &EnvSpec) -> Result<Duration, BatchError> {
+    let make = || -> Result<_, BatchError> {
         let began = Instant::now();
         let mut batch = LocalBatch::new(registry, spec, 1, 1, 0)?;
         batch.reset(None)?;
@@ -80,7 +80,7 @@ pub fn turn(registry: &Registry, spec: &EnvSpec) -> Result<Duration, EnvError> {
 ///
 /// # Errors
 /// Those of the environments.
-pub fn stepping(batch: &mut dyn BatchEnv, time: Duration) -> Result<Speed, EnvError> {
+pub fn stepping(batch: &mut dyn BatchEnv, time: Duration) -> Result<Speed, BatchError> {
     let (rows, steps) = (batch.block().layout().rows, batch.block().layout().steps);
     let mut generator = stream(0, "bench");
     for t in 0..steps {

@@ -4,7 +4,7 @@ use std::thread::available_parallelism;
 
 use phalanx_agents::{Agent, AgentError, Checkpoint, Device, stream};
 use phalanx_algorithms::{AlgorithmError, TrainSettings, Trainer};
-use phalanx_envs::{Chosen, EnvError, EnvSpec, Registry, Space, Zygote};
+use phalanx_envs::{BatchError, Chosen, EnvSpec, Registry, Space, Zygote};
 
 use crate::config::{AlgorithmSettings, Config, DeviceSetting};
 
@@ -46,7 +46,7 @@ pub fn batch(
     registry: &Registry,
     zygote: Option<&Zygote>,
     (rows, steps, seed): (usize, usize, u64),
-) -> Result<Chosen, EnvError> {
+) -> Result<Chosen, BatchError> {
     phalanx_envs::batch(zygote, registry, env, rows, steps, seed, &config.worker_options())
 }
 

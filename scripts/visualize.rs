@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use phalanx_envs::{
-    BatchEnv, Block, EnvError, EnvSpec, Episode, Frame, LocalBatch, Registry, Space, episode_seed,
+    BatchEnv, BatchError, Block, EnvError, EnvSpec, Episode, Frame, LocalBatch, Registry, Space, episode_seed,
 };
 use serde::Serialize;
 
@@ -91,12 +91,12 @@ impl Player {
     /// Makes the environment; `seed` decides its episodes.
     ///
     /// # Errors
-    /// Those of the registry, the constructor or a wrapper.
-    pub fn new(registry: &Registry, spec: &EnvSpec, seed: u64) -> Result<Self, EnvError> {
+    /// [`BatchError::Registry`] when the environment cannot be made, [`BatchError::Space`] when a batch cannot have its spaces.
+    pub fn new(registry: &Registry, spec: &EnvSpec, seed: u64) -> Result<Self, BatchError> {
         let queue = Arc::new(Mutex::new(FrameQueue::default()));
         let (known, wanted, shared) = (registry.clone(), spec.clone(), Arc::clone(&queue));
         let recorded = Registry::new().with(&spec.name, move |_| {
-            let inner = known.build_drawn(&wanted)?;
+            let inner = known.build_drawn(&wanted).map_err(EnvError::failed)?;
             Ok(Box::new(Recorded { inner, queue: Arc::clone(&shared) }))
         });
         let batch = LocalBatch::new(&recorded, &EnvSpec::named(&spec.name), 1, 1, seed)?;

@@ -64,7 +64,7 @@ impl Collector {
     /// are finished. Returns the rows that begin their next episode instead, each with the reason.
     ///
     /// # Errors
-    /// [`AlgorithmError::Env`].
+    /// [`AlgorithmError::Batch`].
     pub fn resume(
         &mut self,
         mut log: EpisodeLog,
@@ -82,7 +82,7 @@ impl Collector {
     /// Fills the rollout with transitions of `agent`'s sampled actions.
     ///
     /// # Errors
-    /// [`AlgorithmError::Env`], [`AlgorithmError::Agent`]; [`AlgorithmError::Settings`] when an episode outgrows
+    /// [`AlgorithmError::Batch`], [`AlgorithmError::Agent`]; [`AlgorithmError::Settings`] when an episode outgrows
     /// `max_length`.
     pub fn collect(
         &mut self,

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use phalanx_agents::{AgentError, Array, Checkpoint, Rollout};
-use phalanx_envs::{Action, BatchEnv, Block, EnvError, Replayed, RunningEpisode};
+use phalanx_envs::{Action, BatchEnv, BatchError, Block, Replayed, RunningEpisode};
 use serde::{Deserialize, Serialize};
 
 /// Finished episodes that the reported means are taken over.
@@ -98,7 +98,7 @@ impl EpisodeLog {
         batch: &mut dyn BatchEnv,
         limit: Duration,
         progress: &mut dyn FnMut(usize),
-    ) -> Result<Vec<(usize, String)>, EnvError> {
+    ) -> Result<Vec<(usize, String)>, BatchError> {
         let mut anew = Vec::new();
         for row in 0..self.running.len() {
             if self.lengths[row] > LONGEST_REPLAY {

@@ -1,7 +1,7 @@
 //! The one error of this crate.
 
 use phalanx_agents::AgentError;
-use phalanx_envs::{EnvError, TooLittleMemory};
+use phalanx_envs::{BatchError, TooLittleMemory};
 
 use crate::TrainingMemory;
 
@@ -11,7 +11,7 @@ use crate::TrainingMemory;
 pub enum AlgorithmError {
     /// An environment or a worker failed.
     #[error("the environments failed")]
-    Env(#[from] EnvError),
+    Batch(#[from] BatchError),
     /// The agent or its files failed.
     #[error(transparent)]
     Agent(#[from] AgentError),

@@ -58,7 +58,7 @@ pub fn evaluation_shape(episodes: usize) -> (usize, usize) {
 /// result.
 ///
 /// # Errors
-/// [`AlgorithmError::Env`] and [`AlgorithmError::Agent`].
+/// [`AlgorithmError::Batch`] and [`AlgorithmError::Agent`].
 pub fn evaluate(
     agent: &mut Agent,
     batch: &mut dyn BatchEnv,

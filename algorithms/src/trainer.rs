@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use phalanx_agents::{Agent, Checkpoint, Device, NetworkSettings, NormalizeSettings, stream};
-use phalanx_envs::{BatchEnv, EnvError, EnvSpec, Generator};
+use phalanx_envs::{BatchEnv, BatchError, EnvSpec, Generator};
 
 use crate::episodes::EpisodeLog;
 use crate::evaluate::LONGEST;
@@ -41,7 +41,7 @@ pub struct TrainSettings {
 
 /// Makes a batch of (rows, steps, seed), of the training's environments or of those named first.
 pub type MakeBatch<'a> =
-    dyn Fn(Option<&EnvSpec>, usize, usize, u64) -> Result<Box<dyn BatchEnv>, EnvError> + 'a;
+    dyn Fn(Option<&EnvSpec>, usize, usize, u64) -> Result<Box<dyn BatchEnv>, BatchError> + 'a;
 
 /// How a training ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -349,7 +349,7 @@ impl Trainer {
     /// rows that are finished. The rows that begin their next episode instead are returned, each with the reason.
     ///
     /// # Errors
-    /// [`AlgorithmError::Agent`] when it belongs to another configuration; [`AlgorithmError::Env`] when an environment fails.
+    /// [`AlgorithmError::Agent`] when it belongs to another configuration; [`AlgorithmError::Batch`] when an environment fails.
     pub fn restore(
         &mut self,
         checkpoint: &Checkpoint,

@@ -4,14 +4,14 @@
 
 use std::time::{Duration, Instant};
 
-use phalanx_envs::{BatchEnv, EnvError, EnvSpec, LocalBatch, Registry, generator};
+use phalanx_envs::{BatchEnv, BatchError, EnvSpec, LocalBatch, Registry, generator};
 
 const ROWS: usize = 64;
 const STEPS: usize = 128;
 /// The fastest of these counts: what else the machine does only ever adds.
 const ROUNDS: usize = 40;
 
-fn main() -> Result<(), EnvError> {
+fn main() -> Result<(), BatchError> {
     let wish = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
     let registry = Registry::standard();
     for name in registry.names().filter(|name| wish.as_ref().is_none_or(|wish| name.contains(wish.as_str())))

@@ -27,7 +27,7 @@ mod worker;
 pub mod wrappers;
 
 pub use batch::{
-    BatchEnv, Block, Infos, Layout, LocalBatch, Memory, Phase, Place, Progress, Replayed, Rows,
+    BatchEnv, BatchError, Block, Infos, Layout, LocalBatch, Memory, Phase, Place, Progress, Replayed, Rows,
     RunningEpisode, StepView, Watch,
 };
 pub(crate) use env::Coming;
@@ -35,9 +35,9 @@ pub use env::{Action, Elements, Env, Episode, Frame, Row, Step};
 pub use error::EnvError;
 pub use os::{TooLittleMemory, check_memory};
 pub use probe::Probe;
-pub use registry::{Entry, EnvInfo, Provider, Registry};
+pub use registry::{Entry, EnvInfo, Provider, Registry, RegistryError};
 pub use seed::{Generator, episode_seed, generator};
-pub use space::{Dtype, Space};
+pub use space::{Dtype, Space, SpaceError};
 pub use spec::{EnvSpec, Params};
 pub use suggest::nearest;
 pub use worker::{Chosen, OnWorkerLoss, WorkerBatch, WorkerOptions, Workers, Zygote, batch};

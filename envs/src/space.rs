@@ -3,10 +3,31 @@
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
 
-use crate::{Action, EnvError, Generator};
+use crate::{Action, Generator};
 
 /// Most choices of an action, over all components: each has an output of the policy.
 const MOST_CHOICES: usize = 1 << 20;
+
+/// A space that something cannot work with.
+///
+/// It can be sent from one process to another.
+#[derive(Debug, Clone, thiserror::Error, Serialize, Deserialize)]
+#[error("{what} cannot work with {space}: {reason}")]
+pub struct SpaceError {
+    /// What cannot work with it.
+    pub what: String,
+    /// The space as text.
+    pub space: String,
+    /// Why.
+    pub reason: String,
+}
+
+impl SpaceError {
+    /// The error of `what`, which cannot work with `space` for this reason.
+    pub fn new(what: impl Into<String>, space: impl std::fmt::Display, reason: impl Into<String>) -> Self {
+        Self { what: what.into(), space: space.to_string(), reason: reason.into() }
+    }
+}
 
 /// Element type of a [`Space::Box`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -116,11 +137,9 @@ impl Space {
     /// Whether this space can be used at all: it has choices, or bounds in order and one for every element.
     ///
     /// # Errors
-    /// [`EnvError::Space`], which names the fault.
-    pub fn check(&self) -> Result<(), EnvError> {
-        let wrong = |reason: String| {
-            Err(EnvError::Space { what: "a batch".to_owned(), space: self.to_string(), reason })
-        };
+    /// What is wrong with it.
+    pub fn check(&self) -> Result<(), SpaceError> {
+        let wrong = |reason: String| Err(SpaceError::new("a batch", self, reason));
         match self {
             Self::Discrete { n: 0 } => wrong("there must be something to choose".to_owned()),
             Self::MultiDiscrete { n } if n.is_empty() || n.contains(&0) => {

@@ -16,7 +16,7 @@ mod pictures;
 #[path = "gymnasium/spaces.rs"]
 mod spaces;
 
-use phalanx_envs::{Action, Env, EnvError, EnvSpec, Registry, Row, contract};
+use phalanx_envs::{Action, Env, EnvSpec, Registry, RegistryError, Row, contract};
 use serde_json::{Value, json};
 
 /// The Python that all tests use.
@@ -34,7 +34,7 @@ fn spec(name: &str, params: &Value) -> EnvSpec {
     spec
 }
 
-fn make(name: &str, params: &Value) -> Result<Box<dyn Env>, EnvError> {
+fn make(name: &str, params: &Value) -> Result<Box<dyn Env>, RegistryError> {
     Registry::standard().build(&spec(name, params))
 }
 
@@ -44,7 +44,7 @@ fn fixture(name: &str, params: &Value) -> Box<dyn Env> {
 }
 
 /// An environment of the fixtures, made to be drawn.
-fn drawn(name: &str, params: &Value) -> Result<Box<dyn Env>, EnvError> {
+fn drawn(name: &str, params: &Value) -> Result<Box<dyn Env>, RegistryError> {
     Registry::standard().build_drawn(&spec(&format!("tests.python.fixtures:{name}"), params))
 }
 

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use phalanx_agents::{ActorCritic, product_speed};
-use phalanx_envs::{EnvError, Registry, WorkerOptions, Workers, Zygote};
+use phalanx_envs::{BatchError, Registry, WorkerOptions, Workers, Zygote};
 use serde::Serialize;
 
 use super::stepping;
@@ -41,7 +41,7 @@ pub fn limit(
     workers: usize,
     registry: &Registry,
     zygote: &Zygote,
-) -> Result<Limit, EnvError> {
+) -> Result<Limit, BatchError> {
     let AlgorithmSettings::Ppo(ppo) = &config.algorithm;
     let flop_per_step = networks.flop_per_row() * (3.0 * ppo.epochs as f64 + 1.0);
     let flops = product_speed(config.network.hidden.iter().copied().max().unwrap_or(1));

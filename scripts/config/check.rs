@@ -4,7 +4,7 @@
 
 use phalanx_agents::{Graph, describe};
 use phalanx_algorithms::{AlgorithmError, EpisodesRollout, RolloutSettings, StepsRollout, TrainingMemory};
-use phalanx_envs::{Env, EnvError, EnvSpec, Layout, Registry, Workers};
+use phalanx_envs::{BatchError, Env, EnvError, EnvSpec, Layout, Registry, RegistryError, Workers};
 
 use super::schema::Path;
 use super::{AlgorithmSettings, Config};
@@ -82,7 +82,9 @@ fn too_large(config: &Config, env: &dyn Env) -> Option<Conflict> {
     let error = reckon(config, env).and_then(TrainingMemory::check).err()?;
     let rollout = ["rollout.steps", "rollout.max_length", "rows"];
     match error {
-        AlgorithmError::Env(error @ EnvError::Memory { .. }) => Some(conflict(&rollout, error.to_string())),
+        AlgorithmError::Batch(error @ BatchError::Memory { .. }) => {
+            Some(conflict(&rollout, error.to_string()))
+        }
         AlgorithmError::Memory { memory, .. } if memory.network > memory.rollout => {
             Some(conflict(&["network.hidden"], error.to_string()))
         }
@@ -99,11 +101,11 @@ fn pictures(config: &Config, env: &dyn Env) -> Option<Conflict> {
 }
 
 /// An environment that was not made, at the parameter that the error names first.
-fn not_made(path: &'static str, spec: &EnvSpec, error: &EnvError) -> Conflict {
+fn not_made(path: &'static str, spec: &EnvSpec, error: &RegistryError) -> Conflict {
     let mut conflict = conflict(&[path], error.to_string());
     let part = match error {
-        EnvError::Params { name, .. } if *name == spec.name => "params",
-        EnvError::Params { .. } | EnvError::Space { .. } => "wrappers",
+        RegistryError::Env(EnvError::Params { name, .. }) if *name == spec.name => "params",
+        RegistryError::Env(EnvError::Params { .. } | EnvError::Space(_)) => "wrappers",
         _ => "name",
     };
     conflict.paths[0].push(part.to_owned());

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use phalanx_envs::EnvError;
+use phalanx_envs::{BatchError, EnvError};
 
 use crate::video::VideoError;
 
@@ -11,9 +11,9 @@ use crate::video::VideoError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum VisualizeError {
-    /// The environment failed.
+    /// The environment failed, or there is none.
     #[error(transparent)]
-    Env(#[from] EnvError),
+    Batch(#[from] BatchError),
     /// A video could not be written.
     #[error(transparent)]
     Video(#[from] VideoError),

@@ -12,17 +12,21 @@ use serde_json::{Value, json};
 pub fn registry() -> Registry {
     let heavy = |_: &_| {
         let params = serde_json::from_value(json!({"g": 20.0})).map_err(EnvError::failed)?;
-        Registry::standard().build(&EnvSpec { params, ..EnvSpec::named("Pendulum-v1") })
+        built(&Registry::standard(), &EnvSpec { params, ..EnvSpec::named("Pendulum-v1") })
     };
     Registry::standard()
         .with("heavy", heavy)
-        .with("short", |_| Registry::probes().build(&EnvSpec::named("probe/continuous-action")))
+        .with("short", |_| built(&Registry::probes(), &EnvSpec::named("probe/continuous-action")))
         .with("hollow", |_| Ok(Box::new(Hollow { steps: 0, space: Space::unbounded(1), actions: CHOICES })))
         .with("game", |_| {
             let (shape, len) = (vec![8, 8, 3], 8 * 8 * 3);
             let space = Space::Box { shape, low: vec![0.0; len], high: vec![255.0; len], dtype: Dtype::U8 };
             Ok(Box::new(Game { at: 0, steps: 0, space, actions: CHOICES }))
         })
+}
+
+fn built(registry: &Registry, spec: &EnvSpec) -> Result<Box<dyn Env>, EnvError> {
+    registry.build(spec).map_err(EnvError::failed)
 }
 
 const CHOICES: Space = Space::Discrete { n: 3 };

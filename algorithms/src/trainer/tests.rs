@@ -1,7 +1,7 @@
 //! Half a change is nothing to continue from, and what counts as the best evaluation.
 
 use phalanx_agents::AgentError;
-use phalanx_envs::{LocalBatch, Registry};
+use phalanx_envs::{EnvError, LocalBatch, Registry, RegistryError};
 
 use super::*;
 use crate::{StepsRollout, Which};
@@ -34,7 +34,7 @@ fn no_error_leaves_half_a_change_to_go_on_from() {
     let errors = [
         AlgorithmError::Agent(AgentError::Torch(tch::TchError::Torch("out of memory".into()))),
         AlgorithmError::Agent(entry()),
-        AlgorithmError::Env(EnvError::failed("the bearing is worn out")),
+        AlgorithmError::Batch(RegistryError::from(EnvError::failed("the bearing is worn out")).into()),
         AlgorithmError::Settings("contradictory".into()),
         AlgorithmError::Shape { what: "rewards and values", left: 1, right: 2 },
         AlgorithmError::NotFinite { what: "loss".into(), value: f64::NAN, place: "gradient step 2".into() },

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
-use crate::{Action, Dtype, Elements, EnvError, Episode, Row, Space, generator};
+use crate::{Action, BatchError, Dtype, Elements, Episode, Row, Space, generator};
 
 fn pixels() -> Space {
     Space::Box { shape: vec![3], low: vec![0.0; 3], high: vec![255.0; 3], dtype: Dtype::U8 }
@@ -135,7 +135,7 @@ fn a_layout_that_cannot_be_is_refused() {
     }
     for (rows, steps) in [(usize::MAX, 1), (1, usize::MAX), (1 << 40, 1 << 40), (1 << 61, 1)] {
         let error = layout(rows, steps).unwrap_err();
-        assert!(matches!(error, EnvError::Memory { .. }), "{rows} {steps}: {error}");
+        assert!(matches!(error, BatchError::Memory { .. }), "{rows} {steps}: {error}");
         assert!(error.to_string().contains("16.0 EiB of memory"), "{error}");
     }
     let choice = Space::Discrete { n: 2 };

@@ -5,7 +5,7 @@ use std::ops::Range;
 use bytemuck::cast_slice;
 use serde::{Deserialize, Serialize};
 
-use crate::{Action, Dtype, EnvError, Space, check_memory};
+use crate::{Action, BatchError, Dtype, Space, SpaceError, check_memory};
 
 /// Alignment of every part of a block: a cache line.
 pub(super) const LINE: usize = 64;
@@ -89,20 +89,17 @@ impl Layout {
     /// Places the parts of a block for `rows` × `steps` transitions.
     ///
     /// # Errors
-    /// [`EnvError::Space`] when the observation space is no box, or a space cannot be used; [`EnvError::Failed`] when there
-    /// is no row or step; [`EnvError::Memory`] when the block does not fit into this machine's memory.
+    /// [`BatchError::Space`] when the observation space is no box, or a space cannot be used; [`BatchError::Size`] when there
+    /// is no row or step; [`BatchError::Memory`] when the block does not fit into this machine's memory.
     pub fn new(
         rows: usize,
         steps: usize,
         observation_space: Space,
         action_space: Space,
-    ) -> Result<Self, EnvError> {
+    ) -> Result<Self, BatchError> {
         let Space::Box { dtype, .. } = &observation_space else {
-            return Err(EnvError::Space {
-                what: "a batch".into(),
-                space: observation_space.to_string(),
-                reason: "observations are arrays of numbers: use a Box, with one element per choice".into(),
-            });
+            let reason = "observations are arrays of numbers: use a Box, with one element per choice";
+            return Err(SpaceError::new("a batch", &observation_space, reason).into());
         };
         observation_space.check()?;
         action_space.check()?;
@@ -122,11 +119,10 @@ impl Layout {
         let episode = place(steps, 1);
         let active = place(1, 1);
         if rows == 0 || steps == 0 {
-            let message = format!("a rollout of {rows} rows × {steps} steps: both must be at least 1");
-            return Err(EnvError::Failed(message));
+            return Err(BatchError::Size { rows, steps });
         }
         let bytes = end.unwrap_or(usize::MAX);
-        check_memory(bytes as u64).map_err(|cause| EnvError::Memory { rows, steps, cause })?;
+        check_memory(bytes as u64).map_err(|cause| BatchError::Memory { rows, steps, cause })?;
         Ok(Self {
             rows,
             steps,

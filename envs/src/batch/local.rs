@@ -10,8 +10,8 @@ use serde_json::Value;
 
 use super::{check_rows, check_running, shortest_first};
 use crate::{
-    BatchEnv, Block, EnvError, EnvSpec, Frame, Infos, Layout, Phase, Place, Registry, Replayed, Rows,
-    RunningEpisode, Space, Watch,
+    BatchEnv, BatchError, Block, EnvError, EnvSpec, Frame, Infos, Layout, Phase, Place, Registry, Replayed,
+    Rows, RunningEpisode, Space, Watch,
 };
 
 /// N environments stepped in turn by the caller's thread.
@@ -42,23 +42,25 @@ impl LocalBatch {
     /// Makes `rows` environments over a block of `steps` steps.
     ///
     /// # Errors
-    /// What the registry or the constructor says, and [`EnvError::Space`].
+    /// [`BatchError::Registry`], [`BatchError::Beside`] and [`BatchError::Space`]; [`BatchError::NoRows`], [`BatchError::Size`] or
+    /// [`BatchError::Memory`] when there can be no such block.
     pub fn new(
         registry: &Registry,
         spec: &EnvSpec,
         rows: usize,
         steps: usize,
         run_seed: u64,
-    ) -> Result<Self, EnvError> {
+    ) -> Result<Self, BatchError> {
         let place = Seen::default();
         let watch = place.clone();
         let slice =
             catch_unwind(AssertUnwindSafe(|| Rows::new(registry, spec, 0, run_seed, &vec![0; rows], watch)))
                 .unwrap_or_else(|panic| {
                     let row = place.0.get().row;
-                    Err(EnvError::failed(format!("row {row}: new panicked: {}", panic_message(&*panic))))
+                    Err(EnvError::failed(format!("row {row}: new panicked: {}", panic_message(&*panic)))
+                        .into())
                 })
-                .map_err(|e| e.beside(place.0.get().row, 0))?;
+                .map_err(|e| BatchError::of_constructor(e, place.0.get().row, 0))?;
         let (observation_space, action_space) = Rows::common_spaces(std::slice::from_ref(&slice))?;
         let layout = Layout::new(rows, steps, observation_space, action_space)?;
         Ok(Self { block: Block::local(layout), rows: slice, group: 0..rows, begun: false, place })
@@ -68,8 +70,8 @@ impl LocalBatch {
     fn guard<T>(
         &mut self,
         t: usize,
-        work: impl FnOnce(&mut Rows<Seen>, &mut Block) -> Result<T, EnvError>,
-    ) -> Result<T, EnvError> {
+        work: impl FnOnce(&mut Rows<Seen>, &mut Block) -> Result<T, BatchError>,
+    ) -> Result<T, BatchError> {
         let Self { block, rows, place, .. } = self;
         catch_unwind(AssertUnwindSafe(|| work(rows, block))).unwrap_or_else(|panic| {
             let Place { row, phase, .. } = place.0.get();
@@ -100,7 +102,7 @@ impl BatchEnv for LocalBatch {
         &mut self.block
     }
 
-    fn reset(&mut self, rows: Option<&[usize]>) -> Result<(), EnvError> {
+    fn reset(&mut self, rows: Option<&[usize]>) -> Result<(), BatchError> {
         check_rows(&self.block, rows.unwrap_or_default())?;
         self.guard(0, |slice, block| match rows {
             Some(rows) => rows.iter().try_for_each(|&row| slice.reset(block, 0, row)),
@@ -112,17 +114,17 @@ impl BatchEnv for LocalBatch {
         std::slice::from_ref(&self.group)
     }
 
-    fn begin(&mut self, _group: usize, t: usize) -> Result<(), EnvError> {
+    fn begin(&mut self, _group: usize, t: usize) -> Result<(), BatchError> {
         self.begun = true;
         self.guard(t, |rows, block| rows.step(block, t))
     }
 
-    fn finish(&mut self, _group: usize) -> Result<(), EnvError> {
+    fn finish(&mut self, _group: usize) -> Result<(), BatchError> {
         self.begun = false;
         Ok(())
     }
 
-    fn finish_some(&mut self, finished: &mut Vec<usize>) -> Result<(), EnvError> {
+    fn finish_some(&mut self, finished: &mut Vec<usize>) -> Result<(), BatchError> {
         if std::mem::take(&mut self.begun) {
             finished.push(0);
         }
@@ -134,7 +136,7 @@ impl BatchEnv for LocalBatch {
         running: &[RunningEpisode],
         limit: Duration,
         progress: &mut dyn FnMut(usize),
-    ) -> Result<Vec<Replayed>, EnvError> {
+    ) -> Result<Vec<Replayed>, BatchError> {
         check_running(running, self.block.layout().rows)?;
         let started = Instant::now();
         self.guard(0, |rows, block| {
@@ -149,21 +151,21 @@ impl BatchEnv for LocalBatch {
         })
     }
 
-    fn call(&mut self, row: usize, name: &str, arguments: &Value) -> Result<Value, EnvError> {
+    fn call(&mut self, row: usize, name: &str, arguments: &Value) -> Result<Value, BatchError> {
         check_rows(&self.block, &[row])?;
         self.guard(0, |rows, _| rows.call(row, name, arguments))
     }
 
-    fn take_infos(&mut self) -> Result<Infos, EnvError> {
+    fn take_infos(&mut self) -> Result<Infos, BatchError> {
         Ok(self.rows.take_infos())
     }
 
-    fn render(&mut self, row: usize) -> Result<Frame, EnvError> {
+    fn render(&mut self, row: usize) -> Result<Frame, BatchError> {
         check_rows(&self.block, &[row])?;
         self.guard(0, |rows, _| rows.render(row))
     }
 
-    fn close(&mut self) -> Result<(), EnvError> {
+    fn close(&mut self) -> Result<(), BatchError> {
         self.guard(0, |rows, _| rows.close())
     }
 }

@@ -8,6 +8,7 @@
 mod block;
 #[cfg(test)]
 mod block_tests;
+mod error;
 mod infos;
 mod layout;
 mod local;
@@ -20,6 +21,7 @@ mod step_view;
 mod tests;
 
 pub use block::Block;
+pub use error::BatchError;
 pub use infos::Infos;
 pub use layout::Layout;
 pub use local::LocalBatch;
@@ -36,7 +38,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::{EnvError, Frame, Space};
+use crate::{Frame, Space};
 
 /// N environments that step together over the rows of a [`Block`].
 ///
@@ -59,8 +61,8 @@ pub trait BatchEnv {
     /// Starts the next episode of the rows in `rows`, or of all with `None`, and writes `observation[0]`.
     ///
     /// # Errors
-    /// [`EnvError::Row`] and the losses of workers.
-    fn reset(&mut self, rows: Option<&[usize]>) -> Result<(), EnvError>;
+    /// [`BatchError::Row`] and the losses of workers.
+    fn reset(&mut self, rows: Option<&[usize]>) -> Result<(), BatchError>;
 
     /// Groups of rows that are stepped independently of each other, in the order of rows: one of all rows, or one for each slice of
     /// a worker's rows when the batch is pipelined.
@@ -73,27 +75,27 @@ pub trait BatchEnv {
     ///
     /// # Errors
     /// As [`Self::finish`], for a batch that steps in the caller's process.
-    fn begin(&mut self, group: usize, t: usize) -> Result<(), EnvError>;
+    fn begin(&mut self, group: usize, t: usize) -> Result<(), BatchError>;
 
     /// Waits until the results of the step that a group has begun are written; there is nothing to wait for when it has
     /// begun none.
     ///
     /// # Errors
-    /// [`EnvError::Row`] and the losses of workers.
-    fn finish(&mut self, group: usize) -> Result<(), EnvError>;
+    /// [`BatchError::Row`] and the losses of workers.
+    fn finish(&mut self, group: usize) -> Result<(), BatchError>;
 
     /// Waits until one of the groups that have begun a step has finished it, finishes all that have, and adds them to `finished`
     /// in their order; adds none when none has begun a step.
     ///
     /// # Errors
     /// As [`Self::finish`].
-    fn finish_some(&mut self, finished: &mut Vec<usize>) -> Result<(), EnvError>;
+    fn finish_some(&mut self, finished: &mut Vec<usize>) -> Result<(), BatchError>;
 
     /// Steps all active rows with `action[t]` and writes the results of time `t`.
     ///
     /// # Errors
     /// As [`Self::finish`].
-    fn step(&mut self, t: usize) -> Result<(), EnvError> {
+    fn step(&mut self, t: usize) -> Result<(), BatchError> {
         let groups = self.groups().len();
         (0..groups).try_for_each(|group| self.begin(group, t))?;
         (0..groups).try_for_each(|group| self.finish(group))
@@ -104,7 +106,7 @@ pub trait BatchEnv {
     ///
     /// # Errors
     /// As [`Self::finish`].
-    fn step_through(&mut self, steps: usize) -> Result<(), EnvError> {
+    fn step_through(&mut self, steps: usize) -> Result<(), BatchError> {
         let mut ready: Vec<_> = (0..self.groups().len()).collect();
         let mut at = vec![0; ready.len()];
         while !ready.is_empty() {
@@ -124,25 +126,25 @@ pub trait BatchEnv {
     /// each row; `progress` gets the number of rows that are finished.
     ///
     /// # Errors
-    /// [`EnvError::Row`] of an environment that cannot be reset; `running` must have one entry for each row.
+    /// [`BatchError::Row`] of an environment that cannot be reset; `running` must have one entry for each row.
     fn replay(
         &mut self,
         running: &[RunningEpisode],
         limit: Duration,
         progress: &mut dyn FnMut(usize),
-    ) -> Result<Vec<Replayed>, EnvError>;
+    ) -> Result<Vec<Replayed>, BatchError>;
 
     /// Calls a method or reads an attribute of one row's environment.
     ///
     /// # Errors
-    /// [`EnvError::Row`] around what the environment says.
-    fn call(&mut self, row: usize, name: &str, arguments: &Value) -> Result<Value, EnvError>;
+    /// [`BatchError::Row`] around the environment's error.
+    fn call(&mut self, row: usize, name: &str, arguments: &Value) -> Result<Value, BatchError>;
 
     /// Calls a method or reads an attribute of every row's environment, in the order of rows.
     ///
     /// # Errors
-    /// [`EnvError::Row`] around what the first environment says that does not answer.
-    fn call_all(&mut self, name: &str, arguments: &Value) -> Result<Vec<Value>, EnvError> {
+    /// [`BatchError::Row`] around the error of the first environment that fails.
+    fn call_all(&mut self, name: &str, arguments: &Value) -> Result<Vec<Value>, BatchError> {
         (0..self.block().layout().rows).map(|row| self.call(row, name, arguments)).collect()
     }
 
@@ -150,14 +152,17 @@ pub trait BatchEnv {
     /// under way. What a lost worker was told is lost with it.
     ///
     /// # Errors
-    /// [`EnvError::Ended`].
-    fn take_infos(&mut self) -> Result<Infos, EnvError>;
+    /// [`BatchError::Ended`].
+    fn take_infos(&mut self) -> Result<Infos, BatchError>;
 
     /// Draws one row.
     ///
     /// # Errors
-    /// [`EnvError::Row`] around [`EnvError::NoRender`] or [`EnvError::NoPicture`].
-    fn render(&mut self, row: usize) -> Result<Frame, EnvError>;
+    /// [`BatchError::Row`] around [`EnvError::NoRender`] or [`EnvError::NoPicture`].
+    ///
+    /// [`EnvError::NoRender`]: crate::EnvError::NoRender
+    /// [`EnvError::NoPicture`]: crate::EnvError::NoPicture
+    fn render(&mut self, row: usize) -> Result<Frame, BatchError>;
 
     /// The workers that were lost and replaced, as messages for the log, the oldest first.
     fn losses(&self) -> &[String] {
@@ -168,14 +173,14 @@ pub trait BatchEnv {
     ///
     /// # Errors
     /// What kept a worker from ending in order; it is ended all the same.
-    fn close(&mut self) -> Result<(), EnvError>;
+    fn close(&mut self) -> Result<(), BatchError>;
 }
 
 /// Fails when one of `rows` is no row of `block`.
-pub(crate) fn check_rows(block: &Block, rows: &[usize]) -> Result<(), EnvError> {
+pub(crate) fn check_rows(block: &Block, rows: &[usize]) -> Result<(), BatchError> {
     let len = block.layout().rows;
     match rows.iter().find(|&&row| row >= len) {
-        Some(row) => Err(EnvError::Failed(format!("there is no row {row}: the batch has {len}"))),
+        Some(&row) => Err(BatchError::UnknownRow { row, rows: len }),
         None => Ok(()),
     }
 }

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Block, Elements, EnvError, Rows, Watch};
+use crate::{BatchError, Block, Elements, Rows, Watch};
 
 /// A row's running episode: enough to restore an environment at its step.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -47,7 +47,7 @@ impl<W: Watch> Rows<W> {
     /// begins its next episode.
     ///
     /// # Errors
-    /// [`EnvError::Row`] when the environment cannot even be reset; [`EnvError::Failed`] when the recorded actions are not of the
+    /// [`BatchError::Row`] when the environment cannot even be reset; [`BatchError::Replay`] when the recorded actions are not of the
     /// action space.
     pub fn replay(
         &mut self,
@@ -55,7 +55,7 @@ impl<W: Watch> Rows<W> {
         row: usize,
         running: &RunningEpisode,
         deadline: Instant,
-    ) -> Result<Replayed, EnvError> {
+    ) -> Result<Replayed, BatchError> {
         let steps = recorded_steps(block, row, running)?;
         self.begin_episode(block, row, running.episode)?;
         match self.try_replay(block, row, running, steps, deadline) {
@@ -113,11 +113,11 @@ impl<W: Watch> Rows<W> {
 }
 
 /// Fails unless there is an episode for each of `rows` rows.
-pub(crate) fn check_running(running: &[RunningEpisode], rows: usize) -> Result<(), EnvError> {
+pub(crate) fn check_running(running: &[RunningEpisode], rows: usize) -> Result<(), BatchError> {
     if running.len() == rows {
         return Ok(());
     }
-    Err(EnvError::Failed(format!("{} running episodes do not fit {rows} rows", running.len())))
+    Err(BatchError::Replay(format!("{} running episodes do not fit {rows} rows", running.len())))
 }
 
 /// Rows in the order in which they are replayed. The longest episodes are last, so that they get the time that others leave.
@@ -131,7 +131,7 @@ pub(crate) fn shortest_first(
 }
 
 /// Steps whose actions are recorded.
-fn recorded_steps(block: &Block, row: usize, running: &RunningEpisode) -> Result<usize, EnvError> {
+fn recorded_steps(block: &Block, row: usize, running: &RunningEpisode) -> Result<usize, BatchError> {
     let (width, space) = (block.layout().action_space.len(), &block.layout().action_space);
     let (recorded, other) = if block.layout().is_discrete() {
         (running.discrete.len(), running.continuous.len())
@@ -139,7 +139,7 @@ fn recorded_steps(block: &Block, row: usize, running: &RunningEpisode) -> Result
         (running.continuous.len(), running.discrete.len())
     };
     if other > 0 || !recorded.is_multiple_of(width) {
-        return Err(EnvError::failed(format!(
+        return Err(BatchError::Replay(format!(
             "row {row}: the recorded actions of episode {} are not of the action space {space}",
             running.episode
         )));

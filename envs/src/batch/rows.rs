@@ -3,8 +3,8 @@
 use serde_json::Value;
 
 use crate::{
-    Action, Block, Env, EnvError, EnvSpec, Episode, Frame, Infos, Phase, Place, Registry, Row, Space, Step,
-    StepView, Watch, episode_seed,
+    Action, BatchError, Block, Env, EnvError, EnvSpec, Episode, Frame, Infos, Phase, Place, Registry,
+    RegistryError, Row, Space, SpaceError, Step, StepView, Watch, episode_seed,
 };
 
 /// One environment and where it stands.
@@ -21,7 +21,7 @@ impl Slot {
     /// The environment, and the action as it sees it.
     ///
     /// # Errors
-    /// [`EnvError::Action`] when it is none of the space's.
+    /// [`BatchError::Action`] when it is none of the space's.
     #[inline(always)]
     #[allow(clippy::inline_always)] // the batch's innermost loop: calls would be a fifth of it
     fn given<'a>(
@@ -29,7 +29,7 @@ impl Slot {
         row: usize,
         action: Action<'a>,
         space: &Space,
-    ) -> Result<(&'a mut dyn Env, Action<'a>), EnvError> {
+    ) -> Result<(&'a mut dyn Env, Action<'a>), BatchError> {
         let given = match (action, space) {
             // P4: the environment sees a number within its bounds.
             (Action::Box(numbers), Space::Box { low, high, .. }) => {
@@ -45,8 +45,8 @@ impl Slot {
 }
 
 #[cold]
-fn no_action(row: usize, action: Action<'_>, space: &Space) -> EnvError {
-    EnvError::Action { row, action: action.to_string(), space: space.to_string() }
+fn no_action(row: usize, action: Action<'_>, space: &Space) -> BatchError {
+    BatchError::Action { row, action: action.to_string(), space: space.to_string() }
 }
 
 /// How far a step of some rows is.
@@ -90,7 +90,7 @@ impl<W: Watch> Rows<W> {
     /// `watch` is told what is about to be done to which row, so that a crash can name it.
     ///
     /// # Errors
-    /// What the registry says of the first row that fails.
+    /// That of the first row that cannot be made.
     pub fn new(
         registry: &Registry,
         spec: &EnvSpec,
@@ -98,7 +98,7 @@ impl<W: Watch> Rows<W> {
         run_seed: u64,
         episodes: &[u64],
         mut watch: W,
-    ) -> Result<Self, EnvError> {
+    ) -> Result<Self, RegistryError> {
         let slots = episodes
             .iter()
             .enumerate()
@@ -111,7 +111,7 @@ impl<W: Watch> Rows<W> {
                 };
                 Ok(Slot { env, episode, step: 0, seed: 0, clipped })
             })
-            .collect::<Result<Vec<_>, EnvError>>()?;
+            .collect::<Result<Vec<_>, RegistryError>>()?;
         let remote = slots.iter().any(|slot: &Slot| slot.env.is_remote());
         Ok(Self {
             slots,
@@ -133,22 +133,20 @@ impl<W: Watch> Rows<W> {
     /// Spaces that every row of these slices shares: observation, action.
     ///
     /// # Errors
-    /// [`EnvError::Space`] when two rows differ.
-    pub fn common_spaces(slices: &[Self]) -> Result<(Space, Space), EnvError> {
+    /// [`BatchError::Space`] when two rows differ; [`BatchError::NoRows`] when there is none.
+    pub fn common_spaces(slices: &[Self]) -> Result<(Space, Space), BatchError> {
         let mut rows = slices.iter().flat_map(|slice| slice.range().zip(&slice.slots));
         let spaces = |slot: &Slot| (slot.env.observation_space().clone(), slot.env.action_space().clone());
         let Some((first_row, slot)) = rows.next() else {
-            return Err(EnvError::failed("a batch needs at least one row"));
+            return Err(BatchError::NoRows);
         };
         let first = spaces(slot);
         for (row, slot) in rows {
             let other = spaces(slot);
             if other != first {
-                return Err(EnvError::Space {
-                    what: format!("row {row}"),
-                    space: format!("{} and {}", other.0, other.1),
-                    reason: format!("row {first_row} has {} and {}", first.0, first.1),
-                });
+                let space = format!("{} and {}", other.0, other.1);
+                let reason = format!("row {first_row} has {} and {}", first.0, first.1);
+                return Err(SpaceError::new(format!("row {row}"), space, reason).into());
             }
         }
         Ok(first)
@@ -157,8 +155,8 @@ impl<W: Watch> Rows<W> {
     /// Starts the next episode of `row` and writes `observation[t]`.
     ///
     /// # Errors
-    /// [`EnvError::Row`].
-    pub fn reset(&mut self, block: &mut Block, t: usize, row: usize) -> Result<(), EnvError> {
+    /// [`BatchError::Row`].
+    pub fn reset(&mut self, block: &mut Block, t: usize, row: usize) -> Result<(), BatchError> {
         self.count_episode(row);
         self.reset_row(row, block.observation_row_mut(t, row))
     }
@@ -166,8 +164,8 @@ impl<W: Watch> Rows<W> {
     /// Steps every active row of this slice with `action[t]`.
     ///
     /// # Errors
-    /// [`EnvError::Action`] and [`EnvError::Row`]; the rows before the failing one have been stepped.
-    pub fn step(&mut self, block: &mut Block, t: usize) -> Result<(), EnvError> {
+    /// [`BatchError::Action`] and [`BatchError::Row`]; the rows before the failing one have been stepped.
+    pub fn step(&mut self, block: &mut Block, t: usize) -> Result<(), BatchError> {
         self.begin(block, t)?;
         let mut view = block.step_view(t, self.range());
         while self.go_on(&mut view)? != Progress::Over {}
@@ -178,7 +176,7 @@ impl<W: Watch> Rows<W> {
     ///
     /// # Errors
     /// As [`Self::step`].
-    pub fn begin(&mut self, block: &mut Block, t: usize) -> Result<(), EnvError> {
+    pub fn begin(&mut self, block: &mut Block, t: usize) -> Result<(), BatchError> {
         self.stage = Stage::Steps;
         if self.remote {
             let view = block.step_view(t, self.range());
@@ -194,7 +192,7 @@ impl<W: Watch> Rows<W> {
     ///
     /// # Errors
     /// As [`Self::step`].
-    pub fn poll(&mut self, block: &mut Block, t: usize) -> Result<Progress, EnvError> {
+    pub fn poll(&mut self, block: &mut Block, t: usize) -> Result<Progress, BatchError> {
         let mut view = block.step_view(t, self.range());
         if self.is_ready(&view) { self.go_on(&mut view) } else { Ok(Progress::Waiting) }
     }
@@ -209,7 +207,7 @@ impl<W: Watch> Rows<W> {
     }
 
     /// Waits for a part of the step that has begun: the steps, or the resets that follow them where rows are remote.
-    fn go_on(&mut self, view: &mut StepView<'_>) -> Result<Progress, EnvError> {
+    fn go_on(&mut self, view: &mut StepView<'_>) -> Result<Progress, BatchError> {
         let mut progress = Progress::Over;
         for row in self.range() {
             if !view.active(row) {
@@ -250,7 +248,7 @@ impl<W: Watch> Rows<W> {
     }
 
     /// Takes in what `row` has to tell of the episode that has just ended.
-    fn take_info(&mut self, row: usize) -> Result<(), EnvError> {
+    fn take_info(&mut self, row: usize) -> Result<(), BatchError> {
         if self.informs {
             self.watch(row, Phase::Call);
             match self.slot(row).env.call("info", &Value::Null) {
@@ -276,21 +274,21 @@ impl<W: Watch> Rows<W> {
     }
 
     /// Starts the episode that `row` has gone on to, and writes its first observation.
-    fn reset_row(&mut self, row: usize, observation: Row<'_>) -> Result<(), EnvError> {
+    fn reset_row(&mut self, row: usize, observation: Row<'_>) -> Result<(), BatchError> {
         self.watch(row, Phase::Reset);
         let slot = self.slot(row);
         slot.env.reset(Some(slot.seed), observation).map_err(|e| self.at_row(row, Phase::Reset, "", e))
     }
 
     /// Lets the reset of a remote environment begin.
-    fn prepare_reset(&mut self, row: usize) -> Result<(), EnvError> {
+    fn prepare_reset(&mut self, row: usize) -> Result<(), BatchError> {
         self.watch(row, Phase::Reset);
         let slot = self.slot(row);
         slot.env.prepare_reset(Some(slot.seed)).map_err(|e| self.at_row(row, Phase::Reset, "", e))
     }
 
     /// Lets the step of a remote environment begin.
-    fn prepare_row(&mut self, view: &StepView<'_>, row: usize) -> Result<(), EnvError> {
+    fn prepare_row(&mut self, view: &StepView<'_>, row: usize) -> Result<(), BatchError> {
         self.watch(row, Phase::Step);
         let action = view.action(row);
         let (env, given) = self.slot(row).given(row, action, view.action_space())?;
@@ -300,7 +298,7 @@ impl<W: Watch> Rows<W> {
     /// Steps one row, without the reset that may have to follow.
     #[inline(always)]
     #[allow(clippy::inline_always)] // as above
-    pub(super) fn step_row(&mut self, view: &mut StepView<'_>, row: usize) -> Result<Episode, EnvError> {
+    pub(super) fn step_row(&mut self, view: &mut StepView<'_>, row: usize) -> Result<Episode, BatchError> {
         self.watch(row, Phase::Step);
         let action = view.action(row);
         let (env, given) = self.slot(row).given(row, action, view.action_space())?;
@@ -317,13 +315,13 @@ impl<W: Watch> Rows<W> {
     /// Starts the episode number `episode` of `row` and writes `observation[0]`.
     ///
     /// # Errors
-    /// [`EnvError::Row`].
+    /// [`BatchError::Row`].
     pub(super) fn begin_episode(
         &mut self,
         block: &mut Block,
         row: usize,
         episode: u64,
-    ) -> Result<(), EnvError> {
+    ) -> Result<(), BatchError> {
         self.slot(row).episode = episode;
         self.reset(block, 0, row)
     }
@@ -331,8 +329,8 @@ impl<W: Watch> Rows<W> {
     /// Calls a method or reads an attribute of `row`.
     ///
     /// # Errors
-    /// [`EnvError::Row`] around what the environment says.
-    pub fn call(&mut self, row: usize, name: &str, arguments: &Value) -> Result<Value, EnvError> {
+    /// [`BatchError::Row`] around the environment's error.
+    pub fn call(&mut self, row: usize, name: &str, arguments: &Value) -> Result<Value, BatchError> {
         self.watch(row, Phase::Call);
         self.slot(row).env.call(name, arguments).map_err(|e| self.at_row(row, Phase::Call, "", e))
     }
@@ -340,8 +338,8 @@ impl<W: Watch> Rows<W> {
     /// Draws `row`.
     ///
     /// # Errors
-    /// [`EnvError::Row`] around what the environment says.
-    pub fn render(&mut self, row: usize) -> Result<Frame, EnvError> {
+    /// [`BatchError::Row`] around the environment's error.
+    pub fn render(&mut self, row: usize) -> Result<Frame, BatchError> {
         self.watch(row, Phase::Render);
         self.slot(row).env.render().map_err(|e| self.at_row(row, Phase::Render, "", e))
     }
@@ -349,8 +347,8 @@ impl<W: Watch> Rows<W> {
     /// Closes every environment; the first error.
     ///
     /// # Errors
-    /// [`EnvError::Row`] around what the environment says.
-    pub fn close(&mut self) -> Result<(), EnvError> {
+    /// [`BatchError::Row`] around the environment's error.
+    pub fn close(&mut self) -> Result<(), BatchError> {
         let mut outcome = Ok(());
         for row in self.range() {
             self.watch(row, Phase::Close);
@@ -368,16 +366,16 @@ impl<W: Watch> Rows<W> {
 
     /// `cause` with all that is known about `row`.
     #[cold]
-    pub fn at_row(&self, row: usize, phase: Phase, action: &str, cause: EnvError) -> EnvError {
+    pub fn at_row(&self, row: usize, phase: Phase, action: &str, cause: EnvError) -> BatchError {
         let slot = &self.slots[row - self.first];
-        EnvError::Row {
+        BatchError::Row {
             row,
             phase: phase.to_string(),
             step: slot.step,
             episode: slot.episode.saturating_sub(1),
             seed: slot.seed,
             action: action.to_owned(),
-            cause: Box::new(cause),
+            cause,
             backtrace: String::new(),
         }
     }

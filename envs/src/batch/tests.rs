@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::{
-    Action, Elements, Env, EnvSpec, Episode, Params, Registry, Row, Space, Step, WrapperSpec, episode_seed,
-    generator,
+    Action, Elements, Env, EnvError, EnvSpec, Episode, Params, Registry, Row, Space, Step, WrapperSpec,
+    episode_seed, generator,
 };
 
 /// Shows `[seed of the episode, steps of it]`; ends after `1 + seed % 3` steps, at action 5 with an error and at action 6

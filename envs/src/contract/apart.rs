@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use super::record::Record;
 use super::trial::{Trial, guard};
-use super::{Report, Severity, check_drawing, check_within};
+use super::{CheckError, Report, Severity, check_drawing, check_within};
 use crate::os::{self, Fork, Process};
-use crate::{EnvError, EnvSpec, Registry};
+use crate::{EnvError, EnvSpec, Registry, RegistryError};
 
 /// A message of the process.
 #[derive(Serialize, Deserialize)]
@@ -18,7 +18,7 @@ enum Word {
     /// What it is about to do.
     Begun(String),
     /// There is no such environment, or it cannot be made so.
-    Refused(EnvError),
+    Refused(RegistryError),
     /// The end; what the environment showed, where that is to be compared.
     Found(Report, Option<Record>),
 }
@@ -44,13 +44,13 @@ type Work<'a> = &'a dyn Fn(&PipeWriter) -> io::Result<()>;
 /// called with what the environment is about to be used for.
 ///
 /// # Errors
-/// Those of [`Registry::info_of`], and [`EnvError::Failed`] when there can be no process: this one must have a single thread.
+/// [`CheckError::Registry`], and [`CheckError::Process`] when there can be no process: this one must have a single thread.
 pub fn check_apart(
     registry: &Registry,
     spec: &EnvSpec,
     limits: CheckLimits,
     progress: &mut dyn FnMut(&str),
-) -> Result<Report, EnvError> {
+) -> Result<Report, CheckError> {
     let started = Instant::now();
     let check = |to: &PipeWriter| run_check(registry, spec, limits.total, to);
     let (mut report, shown) = match apart(limits.deadline, &check, progress)? {
@@ -93,7 +93,7 @@ pub fn check_apart(
 }
 
 /// What is wrong with what the environment showed `again`, in another process, if anything is.
-fn compare(shown: &Record, again: Result<Outcome, EnvError>) -> Option<String> {
+fn compare(shown: &Record, again: Result<Outcome, CheckError>) -> Option<String> {
     let than = "than in a second process";
     let cause = "something comes from elsewhere than the seed, such as Python's hashes of text (PYTHONHASHSEED=0 makes them the same), \
                  the time or an address";
@@ -111,8 +111,8 @@ fn compare(shown: &Record, again: Result<Outcome, EnvError>) -> Option<String> {
 type Outcome = Result<(Report, Option<Record>), String>;
 
 /// Does something in a process of its own.
-fn apart(deadline: Duration, work: Work<'_>, progress: &mut dyn FnMut(&str)) -> Result<Outcome, EnvError> {
-    let failed = |e: io::Error| EnvError::failed(format!("no process can be had for the check: {e}"));
+fn apart(deadline: Duration, work: Work<'_>, progress: &mut dyn FnMut(&str)) -> Result<Outcome, CheckError> {
+    let failed = CheckError::Process;
     let threads = os::threads().map_err(failed)?;
     if threads != 1 {
         return Err(failed(io::Error::other(format!(
@@ -133,7 +133,7 @@ fn apart(deadline: Duration, work: Work<'_>, progress: &mut dyn FnMut(&str)) -> 
                 os::exit(1);
             }
             os::print_to_standard_error();
-            let ended = guard(|| Ok(work(&to)));
+            let ended = guard(|| Ok::<_, EnvError>(work(&to)));
             os::exit(i32::from(!matches!(ended, Ok(Ok(())))));
         }
     }
@@ -201,7 +201,7 @@ impl Read for DeadlineReader {
 }
 
 /// Listens to a process to its end.
-fn listen(words: DeadlineReader, pid: i32, progress: &mut dyn FnMut(&str)) -> Result<Outcome, EnvError> {
+fn listen(words: DeadlineReader, pid: i32, progress: &mut dyn FnMut(&str)) -> Result<Outcome, CheckError> {
     let (mut begun, mut outcome, mut late, deadline) = (String::new(), None, false, words.deadline);
     for word in serde_json::Deserializer::from_reader(BufReader::new(words)).into_iter() {
         match word {
@@ -209,7 +209,7 @@ fn listen(words: DeadlineReader, pid: i32, progress: &mut dyn FnMut(&str)) -> Re
                 progress(&what);
                 begun = what;
             }
-            Ok(Word::Refused(e)) => outcome = Some(Err(e)),
+            Ok(Word::Refused(e)) => outcome = Some(Err(e.into())),
             Ok(Word::Found(report, shown)) => outcome = Some(Ok((report, shown))),
             Err(e) => {
                 late = e.io_error_kind() == Some(ErrorKind::TimedOut);

@@ -6,6 +6,7 @@
 
 mod action_scale;
 mod apart;
+mod error;
 mod record;
 mod report;
 #[cfg(test)]
@@ -16,12 +17,13 @@ use std::time::{Duration, Instant};
 
 pub use self::action_scale::action_scale_warning;
 pub use self::apart::{CheckLimits, check_apart};
+pub use self::error::CheckError;
 pub use self::report::{Finding, Report, Severity};
 
 use self::record::Record;
 use self::trial::{Trial, is_past};
 use crate::worker::EXIT_TIMEOUT;
-use crate::{Dtype, EnvError, EnvSpec, Registry, Space};
+use crate::{Dtype, EnvError, EnvSpec, Registry, RegistryError, Space, SpaceError};
 
 /// Steps of one record, over as many episodes as fit.
 const STEPS: u64 = 1_000;
@@ -87,7 +89,7 @@ fn check_within(
     spec: &EnvSpec,
     time: Option<Duration>,
     begin: &dyn Fn(String),
-) -> Result<(Report, Option<Record>), EnvError> {
+) -> Result<(Report, Option<Record>), RegistryError> {
     let mut check = Check {
         report: Report { env: spec.name.clone(), ..Report::default() },
         start: Instant::now(),
@@ -191,7 +193,7 @@ impl Check {
         let (observation, action) = (trial.env.observation_space(), trial.env.action_space());
         let mut wrong = Vec::new();
         for (what, space) in [("observation", observation), ("action", action)] {
-            if let Err(EnvError::Space { space, reason, .. }) = space.check() {
+            if let Err(SpaceError { space, reason, .. }) = space.check() {
                 wrong.push(format!("the {what} space {space} is invalid: {reason}"));
             }
         }

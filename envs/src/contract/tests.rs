@@ -159,7 +159,8 @@ impl Faulty {
             if fault == Fault::OneInstance && instance > 0 {
                 return Err(EnvError::failed("the simulator runs once"));
             }
-            let inner = Registry::standard().build(&EnvSpec::named("CartPole-v1"))?;
+            let inner =
+                Registry::standard().build(&EnvSpec::named("CartPole-v1")).map_err(EnvError::failed)?;
             let space = Space::Discrete { n: 0 };
             let faulty = Faulty { inner, fault, instance, resets: 0, steps: 0, space };
             Ok(match fault {

@@ -61,12 +61,11 @@ struct Excess {
 }
 
 /// Runs environment code and turns its panic into an error.
-pub(super) fn guard<T>(work: impl FnOnce() -> Result<T, EnvError>) -> Result<T, EnvError> {
+pub(super) fn guard<T, E: From<EnvError>>(work: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
-        Err(EnvError::failed(format!(
-            "panicked: {}: an environment must return an error instead",
-            panic_message(&*panic)
-        )))
+        let panic = panic_message(&*panic);
+        Err(EnvError::failed(format!("panicked: {panic}: an environment must return an error instead"))
+            .into())
     })
 }
 

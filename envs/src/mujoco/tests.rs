@@ -4,7 +4,7 @@
 
 use serde_json::{Value, json};
 
-use crate::{Action, Env, EnvError, EnvSpec, Episode, Params, Registry, Row, Space, Step};
+use crate::{Action, Env, EnvSpec, Episode, Params, Registry, RegistryError, Row, Space, Step};
 
 const NAMES: [&str; 10] = [
     "Ant-v5",
@@ -19,7 +19,7 @@ const NAMES: [&str; 10] = [
     "Walker2d-v5",
 ];
 
-fn try_make(name: &str, params: &Value) -> Result<Box<dyn Env>, EnvError> {
+fn try_make(name: &str, params: &Value) -> Result<Box<dyn Env>, RegistryError> {
     let params = Params(params.as_object().unwrap().clone());
     Registry::standard().build(&EnvSpec { params, time_limit: Some(0), ..EnvSpec::named(name) })
 }

@@ -1,6 +1,6 @@
 //! Spaces as other languages describe them: the same numbers in the C interface and in the protocol.
 
-use crate::{Dtype, EnvError, Space};
+use crate::{Dtype, Space, SpaceError};
 
 /// Most numbers in one element of a space: a gigabyte of floats.
 const MOST: usize = 1 << 28;
@@ -49,8 +49,7 @@ impl Described {
         };
         match space.check() {
             Ok(()) => Ok(space),
-            Err(EnvError::Space { space, reason, .. }) => Err(format!("{space}: {reason}")),
-            Err(e) => Err(e.to_string()),
+            Err(SpaceError { space, reason, .. }) => Err(format!("{space}: {reason}")),
         }
     }
 

@@ -1,6 +1,7 @@
 //! From a name and parameters to an environment.
 
 mod entry;
+mod error;
 mod provider;
 
 use std::collections::BTreeMap;
@@ -8,6 +9,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 pub use self::entry::Entry;
+pub use self::error::RegistryError;
 pub use self::provider::Provider;
 
 use crate::suggest::{nearest, split_version};
@@ -105,8 +107,8 @@ impl Registry {
     /// Whether an environment can be asked for by this name: it is registered, or its prefix is a provider's.
     ///
     /// # Errors
-    /// [`EnvError::UnknownName`].
-    pub fn check_name(&self, name: &str) -> Result<(), EnvError> {
+    /// [`RegistryError::UnknownName`] and [`RegistryError::NotBuiltIn`].
+    pub fn check_name(&self, name: &str) -> Result<(), RegistryError> {
         self.entry(name, false).map(drop)
     }
 
@@ -138,17 +140,17 @@ impl Registry {
     /// It may be unable to draw itself: some draw only when they are made by [`Self::build_drawn`].
     ///
     /// # Errors
-    /// [`EnvError::UnknownName`], [`EnvError::NotBuiltIn`], or what the constructor or a wrapper says.
-    pub fn build(&self, spec: &EnvSpec) -> Result<Box<dyn Env>, EnvError> {
-        Self::build_from(&self.entry(&spec.name, false)?, spec)
+    /// [`RegistryError::UnknownName`], [`RegistryError::NotBuiltIn`], or [`RegistryError::Env`] of the constructor or a wrapper.
+    pub fn build(&self, spec: &EnvSpec) -> Result<Box<dyn Env>, RegistryError> {
+        Ok(Self::build_from(&self.entry(&spec.name, false)?, spec)?)
     }
 
     /// As [`Self::build`], for an environment that will be drawn with [`Env::render`]. It may be slower, and need a display.
     ///
     /// # Errors
     /// As [`Self::build`].
-    pub fn build_drawn(&self, spec: &EnvSpec) -> Result<Box<dyn Env>, EnvError> {
-        Self::build_from(&self.entry(&spec.name, true)?, spec)
+    pub fn build_drawn(&self, spec: &EnvSpec) -> Result<Box<dyn Env>, RegistryError> {
+        Ok(Self::build_from(&self.entry(&spec.name, true)?, spec)?)
     }
 
     fn build_from(entry: &Entry, spec: &EnvSpec) -> Result<Box<dyn Env>, EnvError> {
@@ -167,16 +169,16 @@ impl Registry {
     /// What is to be known about an environment with its defaults; see [`Self::info_of`].
     ///
     /// # Errors
-    /// [`EnvError::UnknownName`], [`EnvError::NotBuiltIn`], or what the constructor says.
-    pub fn info(&self, name: &str) -> Result<EnvInfo, EnvError> {
+    /// [`RegistryError::UnknownName`], [`RegistryError::NotBuiltIn`], or [`RegistryError::Env`] of the constructor.
+    pub fn info(&self, name: &str) -> Result<EnvInfo, RegistryError> {
         self.info_of(&EnvSpec::named(name))
     }
 
     /// What is to be known about an environment as it is asked for; makes one to learn its spaces.
     ///
     /// # Errors
-    /// [`EnvError::UnknownName`], or what the constructor or a wrapper says.
-    pub fn info_of(&self, spec: &EnvSpec) -> Result<EnvInfo, EnvError> {
+    /// As [`Self::build`].
+    pub fn info_of(&self, spec: &EnvSpec) -> Result<EnvInfo, RegistryError> {
         let Entry { summary, time_limit, mut params, .. } = self.entry(&spec.name, false)?;
         let env = self.build(spec)?;
         params.0.extend(spec.params.0.clone());
@@ -190,7 +192,7 @@ impl Registry {
         })
     }
 
-    fn entry(&self, name: &str, drawn: bool) -> Result<Entry, EnvError> {
+    fn entry(&self, name: &str, drawn: bool) -> Result<Entry, RegistryError> {
         if let Some(entry) = self.entries.get(name) {
             return Ok(entry.clone());
         }
@@ -198,8 +200,8 @@ impl Registry {
             .split_once(':')
             .and_then(|(prefix, rest)| Some(self.providers.get(prefix)?.entry(rest, drawn)));
         behind.ok_or_else(|| match self.remedy(name) {
-            Some(remedy) => EnvError::NotBuiltIn { name: name.to_owned(), remedy: remedy.to_owned() },
-            None => EnvError::UnknownName { name: name.to_owned(), suggestion: self.suggestion(name) },
+            Some(remedy) => RegistryError::NotBuiltIn { name: name.to_owned(), remedy: remedy.to_owned() },
+            None => RegistryError::UnknownName { name: name.to_owned(), suggestion: self.suggestion(name) },
         })
     }
 

@@ -18,7 +18,9 @@ use super::shared::{Board, Region};
 use super::{OnWorkerLoss, WorkerOptions, Zygote};
 use crate::batch::check_rows;
 use crate::os;
-use crate::{BatchEnv, Block, EnvError, EnvSpec, Frame, Infos, Layout, Replayed, RunningEpisode, Space};
+use crate::{
+    BatchEnv, BatchError, Block, EnvSpec, Frame, Infos, Layout, Replayed, RunningEpisode, Space, SpaceError,
+};
 
 /// Looks at a word before sleeping, about 50 µs, where there are cores to spare: waking a sleeper costs as much.
 const SPINS: u32 = 1000;
@@ -52,8 +54,8 @@ impl WorkerBatch {
     /// Makes `rows` environments in `workers` workers, over a block of `steps` steps.
     ///
     /// # Errors
-    /// Those of the registry and of a constructor, [`EnvError::Space`], [`EnvError::Lost`], [`EnvError::Zygote`], and
-    /// [`EnvError::Workers`] unless there are between one and `rows` workers.
+    /// [`BatchError::Registry`], [`BatchError::Beside`], [`BatchError::Space`], [`BatchError::Size`], [`BatchError::Memory`],
+    /// [`BatchError::Lost`], [`BatchError::Zygote`], and [`BatchError::Workers`] unless there are between one and `rows` workers.
     pub fn new(
         zygote: &Zygote,
         spec: &EnvSpec,
@@ -62,9 +64,9 @@ impl WorkerBatch {
         run_seed: u64,
         workers: usize,
         options: &WorkerOptions,
-    ) -> Result<Self, EnvError> {
+    ) -> Result<Self, BatchError> {
         if workers == 0 || workers > rows {
-            return Err(EnvError::Workers(format!("{workers} workers cannot share {rows} rows")));
+            return Err(BatchError::Workers(format!("{workers} workers cannot share {rows} rows")));
         }
         let pipelined = options.pipelined == Some(true);
         let shares: Vec<_> =
@@ -76,12 +78,12 @@ impl WorkerBatch {
             std::iter::once(0..rows).collect()
         };
         // A descriptor for the process, one for each channel, one for a message on its way.
-        os::allow_descriptors(4 * workers as u64).map_err(|e| EnvError::Workers(e.to_string()))?;
+        os::allow_descriptors(4 * workers as u64).map_err(|e| BatchError::Workers(e.to_string()))?;
         let cores = available_parallelism().map_or(1, usize::from);
-        let unborn = || EnvError::Ended("it has not begun".to_owned());
+        let unborn = || BatchError::Ended("it has not begun".to_owned());
         let mut pool = WorkerPool {
             zygote: zygote.clone(),
-            spec: serde_json::to_string(spec).map_err(EnvError::failed)?,
+            spec: serde_json::to_string(spec).map_err(BatchError::message)?,
             run_seed,
             deadlines: options.deadlines()?,
             replaces: matches!(options.on_worker_loss, OnWorkerLoss::Respawn { .. }),
@@ -110,7 +112,7 @@ impl WorkerBatch {
         pool: &mut WorkerPool,
         rows: usize,
         steps: usize,
-    ) -> Result<(Block, IpcSharedMemory), EnvError> {
+    ) -> Result<(Block, IpcSharedMemory), BatchError> {
         let workers = 0..pool.members.len();
         for worker in workers.clone() {
             pool.spawn(worker, vec![0; pool.members[worker].share().len()])?;
@@ -135,7 +137,7 @@ impl WorkerBatch {
     }
 
     /// Seconds that a step of one row takes with random actions. Episodes begin anew afterwards.
-    pub(super) fn time(&mut self, seconds: f64) -> Result<f64, EnvError> {
+    pub(super) fn time(&mut self, seconds: f64) -> Result<f64, BatchError> {
         match self.ask(0, Command::Time { seconds })? {
             Event::Seconds(seconds) => Ok(seconds),
             _ => unreachable!("time is answered in seconds"),
@@ -143,7 +145,7 @@ impl WorkerBatch {
     }
 
     /// One command to the worker of `row`. An environment's own error leaves the batch as it was.
-    fn ask(&mut self, row: usize, command: Command) -> Result<Event, EnvError> {
+    fn ask(&mut self, row: usize, command: Command) -> Result<Event, BatchError> {
         self.usable()?;
         check_rows(&self.block, &[row])?;
         let worker = self.worker_of(row);
@@ -161,7 +163,7 @@ impl WorkerBatch {
         })
     }
 
-    fn try_finish(&mut self, group: usize) -> Result<(), EnvError> {
+    fn try_finish(&mut self, group: usize) -> Result<(), BatchError> {
         let Self { pool, block, parts, groups, .. } = self;
         let own = parts_of(group, groups, parts);
         if parts[own.start].begun.is_some() {
@@ -171,7 +173,7 @@ impl WorkerBatch {
         Ok(())
     }
 
-    fn try_finish_some(&mut self, finished: &mut Vec<usize>) -> Result<(), EnvError> {
+    fn try_finish_some(&mut self, finished: &mut Vec<usize>) -> Result<(), BatchError> {
         if self.parts.iter().all(|part| part.begun.is_none()) {
             return Ok(());
         }
@@ -186,7 +188,7 @@ impl WorkerBatch {
     }
 
     /// Ends the step of a group for which it is over.
-    fn settle(&mut self, group: usize) -> Result<(), EnvError> {
+    fn settle(&mut self, group: usize) -> Result<(), BatchError> {
         for i in parts_of(group, &self.groups, &self.parts) {
             let worker = self.parts[i].worker;
             if let Member::Lost(_, loss) = &self.pool.members[worker] {
@@ -204,7 +206,7 @@ impl WorkerBatch {
         Ok(())
     }
 
-    fn try_reset(&mut self, chosen: &[usize]) -> Result<(), EnvError> {
+    fn try_reset(&mut self, chosen: &[usize]) -> Result<(), BatchError> {
         check_rows(&self.block, chosen)?;
         let mut commands = Vec::new();
         for (worker, member) in self.pool.members.iter().enumerate() {
@@ -244,15 +246,15 @@ impl WorkerBatch {
         members.iter().position(|member| member.share().contains(row)).expect("every row has a worker")
     }
 
-    fn usable(&self) -> Result<(), EnvError> {
+    fn usable(&self) -> Result<(), BatchError> {
         match &self.ended {
-            Some(why) => Err(EnvError::Ended(why.clone())),
+            Some(why) => Err(BatchError::Ended(why.clone())),
             None => Ok(()),
         }
     }
 
     /// Does something that leaves the batch unusable when it fails.
-    fn vital<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T, EnvError>) -> Result<T, EnvError> {
+    fn vital<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T, BatchError>) -> Result<T, BatchError> {
         self.usable()?;
         let outcome = work(self);
         if let Err(e) = &outcome {
@@ -279,7 +281,7 @@ impl BatchEnv for WorkerBatch {
         &mut self.block
     }
 
-    fn reset(&mut self, rows: Option<&[usize]>) -> Result<(), EnvError> {
+    fn reset(&mut self, rows: Option<&[usize]>) -> Result<(), BatchError> {
         self.vital(|batch| match rows {
             Some(rows) => batch.try_reset(rows),
             None => batch.try_reset(&(0..batch.next.len()).collect::<Vec<_>>()),
@@ -290,7 +292,7 @@ impl BatchEnv for WorkerBatch {
         &self.groups
     }
 
-    fn begin(&mut self, group: usize, t: usize) -> Result<(), EnvError> {
+    fn begin(&mut self, group: usize, t: usize) -> Result<(), BatchError> {
         self.usable()?;
         for i in parts_of(group, &self.groups, &self.parts) {
             self.pool.begin(&mut self.parts[i], t);
@@ -298,11 +300,11 @@ impl BatchEnv for WorkerBatch {
         Ok(())
     }
 
-    fn finish(&mut self, group: usize) -> Result<(), EnvError> {
+    fn finish(&mut self, group: usize) -> Result<(), BatchError> {
         self.vital(|batch| batch.try_finish(group))
     }
 
-    fn finish_some(&mut self, finished: &mut Vec<usize>) -> Result<(), EnvError> {
+    fn finish_some(&mut self, finished: &mut Vec<usize>) -> Result<(), BatchError> {
         self.vital(|batch| batch.try_finish_some(finished))
     }
 
@@ -311,19 +313,19 @@ impl BatchEnv for WorkerBatch {
         running: &[RunningEpisode],
         limit: Duration,
         progress: &mut dyn FnMut(usize),
-    ) -> Result<Vec<Replayed>, EnvError> {
+    ) -> Result<Vec<Replayed>, BatchError> {
         self.vital(|batch| batch.try_replay(running, limit, progress))
     }
 
-    fn call(&mut self, row: usize, name: &str, arguments: &Value) -> Result<Value, EnvError> {
+    fn call(&mut self, row: usize, name: &str, arguments: &Value) -> Result<Value, BatchError> {
         let command = Command::Call { row, name: name.to_owned(), arguments: arguments.to_string() };
         match self.ask(row, command)? {
-            Event::Value(text) => serde_json::from_str(&text).map_err(EnvError::failed),
+            Event::Value(text) => serde_json::from_str(&text).map_err(BatchError::message),
             _ => unreachable!("a call is answered by a value"),
         }
     }
 
-    fn take_infos(&mut self) -> Result<Infos, EnvError> {
+    fn take_infos(&mut self) -> Result<Infos, BatchError> {
         self.usable()?;
         let informed = |worker: &usize| self.pool.board.slot(*worker).informed.load(Ordering::Relaxed) != 0;
         let workers = (0..self.pool.members.len()).filter(informed);
@@ -340,7 +342,7 @@ impl BatchEnv for WorkerBatch {
         Ok(infos)
     }
 
-    fn render(&mut self, row: usize) -> Result<Frame, EnvError> {
+    fn render(&mut self, row: usize) -> Result<Frame, BatchError> {
         match self.ask(row, Command::Render { row })? {
             Event::Picture { width, height, pixels } => Ok(Frame { width, height, pixels }),
             _ => unreachable!("a drawing is answered by a picture"),
@@ -351,7 +353,7 @@ impl BatchEnv for WorkerBatch {
         &self.losses
     }
 
-    fn close(&mut self) -> Result<(), EnvError> {
+    fn close(&mut self) -> Result<(), BatchError> {
         if self.ended.is_none() {
             self.ended = Some("it was closed".to_owned());
         }
@@ -372,7 +374,7 @@ fn parts_of(group: usize, groups: &[Range<usize>], parts: &[Part]) -> Range<usiz
 }
 
 /// An error without the backtrace, which has been shown once.
-pub(super) fn first_line(error: &EnvError) -> String {
+pub(super) fn first_line(error: &BatchError) -> String {
     error.to_string().lines().next().unwrap_or_default().to_owned()
 }
 
@@ -381,13 +383,11 @@ pub(super) fn same_spaces(
     member: &Member,
     all: &(Space, Space),
     found: &(Space, Space),
-) -> Result<(), EnvError> {
+) -> Result<(), BatchError> {
     if all == found {
         return Ok(());
     }
-    Err(EnvError::Space {
-        what: format!("the worker of {}", member.share()),
-        space: format!("{} and {}", found.0, found.1),
-        reason: format!("the others have {} and {}", all.0, all.1),
-    })
+    let what = format!("the worker of {}", member.share());
+    let space = format!("{} and {}", found.0, found.1);
+    Err(SpaceError::new(what, space, format!("the others have {} and {}", all.0, all.1)).into())
 }

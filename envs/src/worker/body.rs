@@ -22,7 +22,8 @@ use super::shared::{Board, Region};
 use crate::batch::panic_message;
 use crate::os;
 use crate::{
-    Block, EnvError, EnvSpec, Infos, Phase, Place, Progress, Registry, Rows, episode_seed, generator,
+    BatchError, Block, EnvError, EnvSpec, Infos, Phase, Place, Progress, Registry, Rows, episode_seed,
+    generator,
 };
 
 /// Exit code after a panic or the death of an environment, as Rust's own after a panic.
@@ -89,7 +90,7 @@ impl Worker {
     /// Makes the environments.
     fn construct(&self, registry: &Registry) -> Result<Vec<Rows>, Event> {
         let rows = self.guard(0, || {
-            let spec: EnvSpec = serde_json::from_str(&self.job.spec).map_err(EnvError::failed)?;
+            let spec: EnvSpec = serde_json::from_str(&self.job.spec).map_err(BatchError::message)?;
             let mut episodes = &self.job.episodes[..];
             let slice = |rows: &Range<usize>| {
                 let (board, worker) = (Rc::clone(&self.board), self.job.worker);
@@ -101,7 +102,7 @@ impl Worker {
             let slices = self.job.share.slices().iter().map(slice).collect::<Result<Vec<_>, _>>();
             let (row, first) =
                 (self.board.slot(self.job.worker).place().row, self.job.share.slices()[0].start);
-            let slices = slices.map_err(|e| e.beside(row, first))?;
+            let slices = slices.map_err(|e| BatchError::of_constructor(e, row, first))?;
             let spaces = Rows::common_spaces(&slices)?;
             Ok((slices, spaces))
         });
@@ -160,7 +161,7 @@ impl Worker {
         &self,
         slice: usize,
         step: u32,
-        part: impl FnOnce(&mut Block, usize) -> Result<Progress, EnvError>,
+        part: impl FnOnce(&mut Block, usize) -> Result<Progress, BatchError>,
     ) -> Result<Progress, Stop> {
         let (slot, answers) = (self.board.slot(self.job.worker), self.board.answers());
         let t = self.board.orders(self.job.worker).time(slice);
@@ -207,7 +208,7 @@ impl Worker {
         if lost { Err(Stop(PANICKED)) } else { Ok(()) }
     }
 
-    fn answer(&self, rows: &mut [Rows], command: Command) -> Result<Event, EnvError> {
+    fn answer(&self, rows: &mut [Rows], command: Command) -> Result<Event, BatchError> {
         match command {
             Command::Reset { t, rows: chosen } => {
                 let mut block = self.block();
@@ -220,7 +221,7 @@ impl Worker {
                     .map(Event::Replayed);
             }
             Command::Call { row, name, arguments } => {
-                let arguments = serde_json::from_str(&arguments).map_err(EnvError::failed)?;
+                let arguments = serde_json::from_str(&arguments).map_err(BatchError::message)?;
                 return Ok(Event::Value(slice_of(rows, row).call(row, &name, &arguments)?.to_string()));
             }
             Command::TakeInfos => {
@@ -251,17 +252,17 @@ impl Worker {
     }
 
     /// Runs environment code, with the actions of time `t`, and turns its error or panic into an event.
-    fn guard<T>(&self, t: usize, work: impl FnOnce() -> Result<T, EnvError>) -> Result<T, Event> {
+    fn guard<T>(&self, t: usize, work: impl FnOnce() -> Result<T, BatchError>) -> Result<T, Event> {
         match catch_unwind(AssertUnwindSafe(work)) {
             Ok(outcome) => outcome.map_err(|e| if e.is_death() { Event::Lost(e) } else { Event::Failed(e) }),
             Err(panic) => Err(Event::Lost(self.panicked(t, &*panic))),
         }
     }
 
-    fn panicked(&self, t: usize, panic: &(dyn Any + Send)) -> EnvError {
+    fn panicked(&self, t: usize, panic: &(dyn Any + Send)) -> BatchError {
         let Place { row, phase, episode, step } = self.board.slot(self.job.worker).place();
         let (at, backtrace) = PANIC.take().unwrap_or_default();
-        EnvError::Row {
+        BatchError::Row {
             row,
             phase: phase.to_string(),
             step,
@@ -271,7 +272,7 @@ impl Worker {
                 Phase::Step => self.block().action(t, row).to_string(),
                 _ => String::new(),
             },
-            cause: Box::new(EnvError::Failed(format!("panicked{at}: {}", panic_message(panic)))),
+            cause: EnvError::Failed(format!("panicked{at}: {}", panic_message(panic))),
             backtrace,
         }
     }
@@ -313,7 +314,7 @@ fn own_frames(backtrace: &str) -> String {
 }
 
 /// Seconds that one step of one row takes with random actions, resets included.
-fn time(rows: &mut Rows, block: &mut Block, length: Duration) -> Result<f64, EnvError> {
+fn time(rows: &mut Rows, block: &mut Block, length: Duration) -> Result<f64, BatchError> {
     let mut generator = generator(0);
     rows.range().try_for_each(|row| rows.reset(block, 0, row))?;
     let start = Instant::now();

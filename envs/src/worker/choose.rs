@@ -3,7 +3,7 @@
 use std::thread::available_parallelism;
 
 use super::{OnWorkerLoss, WorkerBatch, WorkerOptions, Workers, Zygote};
-use crate::{BatchEnv, EnvError, EnvSpec, LocalBatch, Registry};
+use crate::{BatchEnv, BatchError, EnvSpec, LocalBatch, Registry};
 
 /// What handing a batch step to workers and back costs, in seconds: twice what was measured for two workers on two cores.
 const HAND_OVER: f64 = 15e-6;
@@ -27,7 +27,7 @@ pub struct Chosen {
 /// there are no workers; with [`OnWorkerLoss::Respawn`] there is at least one.
 ///
 /// # Errors
-/// As [`LocalBatch::new`] and [`WorkerBatch::new`]; [`EnvError::Workers`] when workers are requested and there is no
+/// As [`LocalBatch::new`] and [`WorkerBatch::new`]; [`BatchError::Workers`] when workers are requested and there is no
 /// zygote.
 pub fn batch(
     zygote: Option<&Zygote>,
@@ -37,7 +37,7 @@ pub fn batch(
     steps: usize,
     run_seed: u64,
     options: &WorkerOptions,
-) -> Result<Chosen, EnvError> {
+) -> Result<Chosen, BatchError> {
     let respawns = options.on_worker_loss != OnWorkerLoss::Fail;
     let (workers, why) = match (options.workers, zygote) {
         (Workers::Count(0), _) if respawns => {
@@ -46,7 +46,7 @@ pub fn batch(
         (Workers::Count(0), _) => (0, "as requested".to_owned()),
         (Workers::Auto, None) => (0, "no worker can be forked here".to_owned()),
         (Workers::Count(_), None) => {
-            return Err(EnvError::Workers("none can be forked here: use 0".to_owned()));
+            return Err(BatchError::Workers("none can be forked here: use 0".to_owned()));
         }
         (Workers::Count(n), Some(_)) if n > rows => {
             (rows, format!("{n} were requested, one for each row at most"))

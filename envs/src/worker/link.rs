@@ -8,7 +8,7 @@ use super::message::{Command, Event};
 use super::share::Share;
 use super::zygote::Zygote;
 use super::{ReceiveError, receive};
-use crate::EnvError;
+use crate::BatchError;
 use crate::os::Process;
 
 /// How long a worker may take to end once it said that it would, or was killed.
@@ -56,7 +56,7 @@ impl Link {
     }
 
     /// Ends the worker if it still runs, reaps it, and says how it ended in the words of an error message.
-    pub fn reap(&self, zygote: &Zygote, error: ReceiveError, limit: Duration) -> Result<String, EnvError> {
+    pub fn reap(&self, zygote: &Zygote, error: ReceiveError, limit: Duration) -> Result<String, BatchError> {
         let grace = match error {
             ReceiveError::Closed => EXIT_TIMEOUT,
             ReceiveError::TimedOut => Duration::ZERO,

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::bell::SpinPolicy;
 use super::share::Share;
-use crate::{EnvError, Infos, Layout, Replayed, RunningEpisode, Space};
+use crate::{BatchError, Infos, Layout, Replayed, RunningEpisode, Space};
 
 /// Learner to zygote.
 #[derive(Serialize, Deserialize)]
@@ -95,7 +95,7 @@ pub enum Event {
     /// Seconds that one step of one row takes.
     Seconds(f64),
     /// An environment returned an error; the worker lives on.
-    Failed(EnvError),
+    Failed(BatchError),
     /// An environment panicked or died; the worker is ending.
-    Lost(EnvError),
+    Lost(BatchError),
 }

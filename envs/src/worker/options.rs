@@ -6,7 +6,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::EnvError;
+use crate::BatchError;
 
 /// Processes that step the environments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
@@ -123,13 +123,13 @@ pub(super) struct Deadlines {
 }
 
 impl WorkerOptions {
-    pub(super) fn deadlines(&self) -> Result<Deadlines, EnvError> {
+    pub(super) fn deadlines(&self) -> Result<Deadlines, BatchError> {
         let checked = |name: &str, seconds: f64| {
             // A year is for ever; more would overflow the clock.
             if seconds > 0.0 && seconds <= 3.2e7 {
                 Ok(Duration::from_secs_f64(seconds))
             } else {
-                Err(EnvError::Workers(format!(
+                Err(BatchError::Workers(format!(
                     "{name} is {seconds}: it is a number of seconds above 0 and up to a year"
                 )))
             }

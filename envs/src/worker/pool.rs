@@ -15,7 +15,7 @@ use super::share::Share;
 use super::shared::Board;
 use super::{ReceiveError, Zygote};
 use crate::os::{POLL_INTERVAL, Process};
-use crate::{Block, EnvError, Phase, Space, episode_seed};
+use crate::{BatchError, Block, Phase, Space, episode_seed};
 
 /// Workers, each with its rows.
 pub struct WorkerPool {
@@ -42,7 +42,7 @@ pub struct WorkerPool {
 pub enum Member {
     Alive(Link),
     /// Gone for this reason, or not spawned yet.
-    Lost(Share, EnvError),
+    Lost(Share, BatchError),
 }
 
 impl Member {
@@ -58,14 +58,14 @@ impl Member {
 /// What makes an order fail.
 pub enum WorkerError {
     /// An environment returned an error, or no worker can be had.
-    Failed(EnvError),
+    Failed(BatchError),
     /// The worker is gone.
-    Lost(EnvError),
+    Lost(BatchError),
 }
 
 impl WorkerError {
     /// The error alone.
-    pub fn into_error(self) -> EnvError {
+    pub fn into_error(self) -> BatchError {
         match self {
             Self::Failed(e) | Self::Lost(e) => e,
         }
@@ -74,8 +74,8 @@ impl WorkerError {
 
 impl WorkerPool {
     /// Has a worker forked for the place `worker`, which nobody holds; its rows begin with these episodes.
-    pub fn spawn(&mut self, worker: usize, episodes: Vec<u64>) -> Result<(), EnvError> {
-        let failed = |e: std::io::Error| EnvError::Workers(format!("cannot reach a new worker: {e}"));
+    pub fn spawn(&mut self, worker: usize, episodes: Vec<u64>) -> Result<(), BatchError> {
+        let failed = |e: std::io::Error| BatchError::Workers(format!("cannot reach a new worker: {e}"));
         let share = self.members[worker].share().clone();
         self.board.clear(worker);
         let (commands, inbox) = ipc::channel().map_err(failed)?;
@@ -162,7 +162,7 @@ impl WorkerPool {
         parts: &[Part],
         block: &Block,
         enough: impl Fn(&Self) -> bool,
-    ) -> Result<(), EnvError> {
+    ) -> Result<(), BatchError> {
         loop {
             let pause = self.last_check.elapsed();
             if pause >= POLL_INTERVAL {
@@ -182,7 +182,7 @@ impl WorkerPool {
     }
 
     /// Reaps workers that died in a step or are too late.
-    fn check_health(&mut self, parts: &[Part], block: &Block) -> Result<(), EnvError> {
+    fn check_health(&mut self, parts: &[Part], block: &Block) -> Result<(), BatchError> {
         let limit = self.deadlines.step;
         for part in parts {
             let (Member::Alive(link), Some(begun)) = (&self.members[part.worker], &part.begun) else {
@@ -212,7 +212,7 @@ impl WorkerPool {
     }
 
     /// Receives the errors of workers whose step failed. Some are gone afterwards.
-    fn ask_failures(&mut self) -> Result<(), EnvError> {
+    fn ask_failures(&mut self) -> Result<(), BatchError> {
         self.board.answers().failures.collect();
         let mut first = None;
         for worker in 0..self.members.len() {
@@ -239,7 +239,7 @@ impl WorkerPool {
     /// Makes an environment's error the loss of its worker, which ends.
     pub fn count_as_loss(&mut self, worker: usize, error: WorkerError) -> WorkerError {
         match error {
-            WorkerError::Failed(e @ EnvError::Row { .. }) => {
+            WorkerError::Failed(e @ BatchError::Row { .. }) => {
                 self.end(worker, e.clone());
                 WorkerError::Lost(e)
             }
@@ -248,7 +248,7 @@ impl WorkerPool {
     }
 
     /// Ends a worker that cannot go on for this reason.
-    fn end(&mut self, worker: usize, why: EnvError) {
+    fn end(&mut self, worker: usize, why: BatchError) {
         if let Member::Alive(link) = &self.members[worker] {
             self.board.orders(worker).announce();
             link.send(Command::Close);
@@ -281,7 +281,7 @@ impl WorkerPool {
     }
 
     /// Reaps a worker that ends by itself for a reason that is known already.
-    fn dismiss(&mut self, worker: usize, why: EnvError) {
+    fn dismiss(&mut self, worker: usize, why: BatchError) {
         if let Member::Alive(link) = &self.members[worker] {
             let _ = link.reap(&self.zygote, ReceiveError::Closed, EXIT_TIMEOUT);
         }
@@ -301,7 +301,7 @@ impl WorkerPool {
         // Read before the place is given to another worker.
         let place = self.board.slot(worker).place();
         let error = match link.reap(&self.zygote, error, limit) {
-            Ok(how) => WorkerError::Lost(EnvError::Lost {
+            Ok(how) => WorkerError::Lost(BatchError::Lost {
                 share: share.clone(),
                 pid,
                 how,
@@ -317,7 +317,7 @@ impl WorkerPool {
     }
 
     /// Ends all workers, in order where they obey; the first error.
-    pub fn close(&mut self) -> Result<(), EnvError> {
+    pub fn close(&mut self) -> Result<(), BatchError> {
         let mut outcome = Ok(());
         for (worker, member) in self.members.iter().enumerate() {
             if let Member::Alive(link) = member {
@@ -334,7 +334,7 @@ impl WorkerPool {
                 if let Ok(Event::Failed(e) | Event::Lost(e)) = link.receive(Instant::now()) {
                     outcome = outcome.and(Err(e));
                 }
-                self.dismiss(worker, EnvError::Ended("it was closed".to_owned()));
+                self.dismiss(worker, BatchError::Ended("it was closed".to_owned()));
             } else {
                 let error = self.lose(worker, ReceiveError::TimedOut, EXIT_TIMEOUT, &|_| String::new());
                 outcome = outcome.and(Err(error.into_error()));

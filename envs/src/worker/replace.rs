@@ -5,14 +5,14 @@ use super::batch::{WorkerBatch, first_line, same_spaces};
 use super::message::Command;
 use super::parts::Part;
 use super::pool::WorkerError;
-use crate::{EnvError, Episode};
+use crate::{BatchError, Episode};
 
 impl WorkerBatch {
     /// Replaces a worker that was lost in a step.
     ///
     /// What it did in the steps that are not finished is discarded. The running episodes of all its active rows are
     /// cut off where they stood last; a row that rests or has just begun an episode is put back to its beginning.
-    pub(super) fn replace(&mut self, worker: usize, loss: EnvError) -> Result<(), EnvError> {
+    pub(super) fn replace(&mut self, worker: usize, loss: BatchError) -> Result<(), BatchError> {
         let (mut episodes, mut begun, mut cut) = (Vec::new(), Vec::new(), Vec::new());
         for Part { rows, begun: step, t, .. } in self.parts.iter().filter(|part| part.worker == worker) {
             let mut beginning = Vec::new();
@@ -48,14 +48,14 @@ impl WorkerBatch {
     pub(super) fn respawn(
         &mut self,
         worker: usize,
-        mut loss: EnvError,
+        mut loss: BatchError,
         episodes: &[u64],
         begun: &[(usize, Vec<usize>)],
-    ) -> Result<(), EnvError> {
+    ) -> Result<(), BatchError> {
         let OnWorkerLoss::Respawn { at_most } = self.on_loss else { return Err(loss) };
         loop {
             if self.losses.len() == at_most {
-                return Err(EnvError::TooManyLosses { at_most, last: Box::new(loss) });
+                return Err(BatchError::TooManyLosses { at_most, last: Box::new(loss) });
             }
             self.losses.push(first_line(&loss));
             match self.start_again(worker, episodes.to_vec(), begun) {

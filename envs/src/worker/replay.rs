@@ -7,7 +7,7 @@ use super::batch::{WorkerBatch, first_line};
 use super::message::{Command, Event};
 use super::pool::WorkerError;
 use crate::batch::{check_running, shortest_first};
-use crate::{EnvError, Replayed, RunningEpisode};
+use crate::{BatchError, Replayed, RunningEpisode};
 
 impl WorkerBatch {
     /// Replays row by row, in all workers at once: messages stay short.
@@ -19,7 +19,7 @@ impl WorkerBatch {
         running: &[RunningEpisode],
         limit: Duration,
         progress: &mut dyn FnMut(usize),
-    ) -> Result<Vec<Replayed>, EnvError> {
+    ) -> Result<Vec<Replayed>, BatchError> {
         check_running(running, self.next.len())?;
         let started = Instant::now();
         let mut replayed = vec![Replayed::Restored; running.len()];
@@ -55,7 +55,7 @@ impl WorkerBatch {
     }
 
     /// Why a replay failed, after which its worker is gone.
-    fn reason_of_loss(&mut self, worker: usize, error: WorkerError) -> Result<String, EnvError> {
+    fn reason_of_loss(&mut self, worker: usize, error: WorkerError) -> Result<String, BatchError> {
         match self.pool.count_as_loss(worker, error) {
             WorkerError::Lost(loss) => Ok(format!("its replay failed: {}", first_line(&loss))),
             WorkerError::Failed(e) => Err(e),
@@ -68,7 +68,7 @@ impl WorkerBatch {
         worker: usize,
         running: &[RunningEpisode],
         replayed: &[Replayed],
-    ) -> Result<VecDeque<usize>, EnvError> {
+    ) -> Result<VecDeque<usize>, BatchError> {
         let rows: Vec<usize> = self.pool.members[worker].share().rows().collect();
         let begins_anew = |row: &usize| replayed[*row] != Replayed::Restored;
         let episodes = rows.iter().map(|&row| running[row].episode + u64::from(begins_anew(&row))).collect();

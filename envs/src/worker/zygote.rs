@@ -14,7 +14,7 @@ use nix::unistd::{Pid, getpid};
 use super::message::{Answer, Job, Order};
 use super::{body, receive};
 use crate::os::{self, Fork, Process};
-use crate::{EnvError, Registry};
+use crate::{BatchError, Registry};
 
 /// How long the zygote may take to answer: it only forks and reaps.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -37,12 +37,12 @@ impl Zygote {
     /// Forks the zygote. Call this as the first statement of `main`, before anything starts a thread.
     ///
     /// # Errors
-    /// [`EnvError::Zygote`] when this process has more than one thread, or cannot fork.
-    pub fn start(registry: &Registry) -> Result<Self, EnvError> {
-        let failed = |e: &dyn Display| EnvError::Zygote(format!("did not start: {e}"));
+    /// [`BatchError::Zygote`] when this process has more than one thread, or cannot fork.
+    pub fn start(registry: &Registry) -> Result<Self, BatchError> {
+        let failed = |e: &dyn Display| BatchError::Zygote(format!("did not start: {e}"));
         let threads = os::threads().map_err(|e| failed(&e))?;
         if threads != 1 {
-            return Err(EnvError::Zygote(format!(
+            return Err(BatchError::Zygote(format!(
                 "did not start: a process can be forked safely while it has one thread, and this one has {threads}; \
                  call Zygote::start as the first statement of main"
             )));
@@ -74,17 +74,17 @@ impl Zygote {
     }
 
     /// Has a worker forked; its process number.
-    pub(super) fn spawn(&self, job: Job) -> Result<i32, EnvError> {
+    pub(super) fn spawn(&self, job: Job) -> Result<i32, BatchError> {
         match self.with(|handle| handle.request(Order::Spawn(job)))? {
             Answer::Spawned(pid) => Ok(pid),
             Answer::NotSpawned(why) | Answer::Reaped(why) => {
-                Err(EnvError::Zygote(format!("cannot fork a worker: {why}")))
+                Err(BatchError::Zygote(format!("cannot fork a worker: {why}")))
             }
         }
     }
 
     /// Has a worker reaped that has ended; how it ended.
-    pub(super) fn reap(&self, pid: i32) -> Result<String, EnvError> {
+    pub(super) fn reap(&self, pid: i32) -> Result<String, BatchError> {
         match self.with(|handle| handle.request(Order::Reap(pid)))? {
             Answer::Reaped(how) => Ok(how),
             Answer::Spawned(_) | Answer::NotSpawned(_) => unreachable!("orders are answered in turn"),
@@ -97,24 +97,24 @@ impl Zygote {
 }
 
 impl Handle {
-    fn check(&mut self) -> Result<(), EnvError> {
+    fn check(&mut self) -> Result<(), BatchError> {
         if self.ended.is_none() && self.process.ended_within(Duration::ZERO) {
             self.lost();
         }
         match &self.ended {
-            Some(how) => Err(EnvError::Zygote(how.clone())),
+            Some(how) => Err(BatchError::Zygote(how.clone())),
             None => Ok(()),
         }
     }
 
-    fn request(&mut self, order: Order) -> Result<Answer, EnvError> {
+    fn request(&mut self, order: Order) -> Result<Answer, BatchError> {
         self.check()?;
         let sent = self.orders.send(order);
         let answer = sent.ok().and_then(|()| receive(&self.answers, PATIENCE).ok());
         answer.ok_or_else(|| {
             // An answer that comes late would be taken for the next order's: end it.
             self.lost();
-            EnvError::Zygote(self.ended.clone().unwrap_or_default())
+            BatchError::Zygote(self.ended.clone().unwrap_or_default())
         })
     }
 

@@ -2,7 +2,7 @@
 
 use super::Wrapper;
 use super::frames::Frames;
-use crate::{Action, Env, EnvError, Row, Space, Step};
+use crate::{Action, Env, EnvError, Row, Space, SpaceError, Step};
 
 /// The oldest observation that can be shown, in steps.
 const OLDEST: usize = 10_000;
@@ -34,11 +34,7 @@ impl FrameHistory {
             return Err(EnvError::Params { name: "frame_history".to_owned(), message });
         }
         let space = inner.observation_space();
-        let refuse = |reason: &str| EnvError::Space {
-            what: "frame_history".to_owned(),
-            space: space.to_string(),
-            reason: reason.to_owned(),
-        };
+        let refuse = |reason: &str| SpaceError::new("frame_history", space, reason).into();
         let Space::Box { shape, low, high, dtype } = space else {
             return Err(refuse("observations are arrays of numbers"));
         };

@@ -2,7 +2,7 @@
 
 use super::pictures::{Retouch, Retouched};
 use super::pixels;
-use crate::{Env, EnvError};
+use crate::{Env, EnvError, SpaceError};
 
 /// Shows the luma of ITU-R BT.601, 0.299 R + 0.587 G + 0.114 B, of bytes `[H, W, 3]` as bytes `[H, W]`.
 pub type Grayscale = Retouched<Luma>;
@@ -18,11 +18,8 @@ impl Grayscale {
     pub fn new(inner: Box<dyn Env>) -> Result<Self, EnvError> {
         let space = inner.observation_space();
         let &[height, width, 3] = pixels(space, "grayscale")? else {
-            return Err(EnvError::Space {
-                what: "grayscale".to_owned(),
-                space: space.to_string(),
-                reason: "pixels of three colours, [H, W, 3], are needed".to_owned(),
-            });
+            let reason = "pixels of three colours, [H, W, 3], are needed";
+            return Err(SpaceError::new("grayscale", space, reason).into());
         };
         Ok(Self::of(inner, vec![height, width], Luma))
     }

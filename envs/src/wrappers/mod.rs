@@ -42,7 +42,7 @@ pub use spec::WrapperSpec;
 
 use serde_json::Value;
 
-use crate::{Action, Dtype, Env, EnvError, Frame, Row, Space, Step};
+use crate::{Action, Dtype, Env, EnvError, Frame, Row, Space, SpaceError, Step};
 
 /// An environment around another: only what changes is written, the rest is passed on.
 pub trait Wrapper {
@@ -180,22 +180,22 @@ impl Wrapper for Boxed {
 }
 
 /// Bounds of a box of f32, which `wrapper` requires.
-fn float_bounds<'a>(space: &'a Space, wrapper: &str) -> Result<(&'a [f32], &'a [f32]), EnvError> {
+fn float_bounds<'a>(space: &'a Space, wrapper: &str) -> Result<(&'a [f32], &'a [f32]), SpaceError> {
     space.check()?;
     let reason = match space {
         Space::Box { low, high, dtype: Dtype::F32, .. } => return Ok((low, high)),
         Space::Box { .. } => "its elements are bytes, and f32 are needed",
         _ => "it is a choice, and a box of f32 is needed",
     };
-    Err(EnvError::Space { what: wrapper.to_owned(), space: space.to_string(), reason: reason.to_owned() })
+    Err(SpaceError::new(wrapper, space, reason))
 }
 
 /// Axes of a box of bytes, which `wrapper` requires.
-fn pixels<'a>(space: &'a Space, wrapper: &str) -> Result<&'a [usize], EnvError> {
+fn pixels<'a>(space: &'a Space, wrapper: &str) -> Result<&'a [usize], SpaceError> {
     space.check()?;
     let reason = match space {
         Space::Box { shape, dtype: Dtype::U8, .. } => return Ok(shape),
         _ => "a box of bytes is needed",
     };
-    Err(EnvError::Space { what: wrapper.to_owned(), space: space.to_string(), reason: reason.to_owned() })
+    Err(SpaceError::new(wrapper, space, reason))
 }

@@ -1,7 +1,7 @@
 //! Brings observations and actions to [−1, 1], where networks work best.
 
 use super::{Wrapper, float_bounds};
-use crate::{Action, Env, EnvError, Row, Space, Step};
+use crate::{Action, Env, EnvError, Row, Space, SpaceError, Step};
 
 /// Shows observations and takes actions in [−1, 1] for what lies between the bounds of the environment's spaces.
 ///
@@ -48,7 +48,7 @@ impl RangeNormalize {
     }
 }
 
-fn choose(wish: Option<bool>, range: Result<Range, EnvError>) -> Result<Option<Range>, EnvError> {
+fn choose(wish: Option<bool>, range: Result<Range, SpaceError>) -> Result<Option<Range>, SpaceError> {
     match wish {
         Some(true) => range.map(Some),
         Some(false) => Ok(None),
@@ -57,15 +57,11 @@ fn choose(wish: Option<bool>, range: Result<Range, EnvError>) -> Result<Option<R
 }
 
 impl Range {
-    fn of(space: &Space) -> Result<Self, EnvError> {
+    fn of(space: &Space) -> Result<Self, SpaceError> {
         let (low, high) = float_bounds(space, "range_normalize")?;
         let usable = |(l, h): (&f32, &f32)| (h - l).is_finite() && l < h;
         if !low.iter().zip(high).all(usable) {
-            return Err(EnvError::Space {
-                what: "range_normalize".to_owned(),
-                space: space.to_string(),
-                reason: "its bounds must be finite and apart".to_owned(),
-            });
+            return Err(SpaceError::new("range_normalize", space, "its bounds must be finite and apart"));
         }
         let ones = vec![1.0; low.len()];
         let minus_ones = vec![-1.0; low.len()];

@@ -2,7 +2,7 @@
 
 use super::pictures::{Retouch, Retouched};
 use super::pixels;
-use crate::{Env, EnvError};
+use crate::{Env, EnvError, SpaceError};
 
 /// Shows bytes `[H, W]` or `[H, W, C]` with another height and width.
 ///
@@ -32,13 +32,7 @@ impl Resize {
         let (lines, columns, rest) = match *pixels(space, "resize")? {
             [lines, columns] => (lines, columns, None),
             [lines, columns, channels] => (lines, columns, Some(channels)),
-            _ => {
-                return Err(EnvError::Space {
-                    what: "resize".to_owned(),
-                    space: space.to_string(),
-                    reason: "pixels [H, W] or [H, W, C] are needed".to_owned(),
-                });
-            }
+            _ => return Err(SpaceError::new("resize", space, "pixels [H, W] or [H, W, C] are needed").into()),
         };
         let channels = rest.unwrap_or(1);
         let shape = [height, width].into_iter().chain(rest).collect();

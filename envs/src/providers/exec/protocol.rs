@@ -185,7 +185,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::EnvError;
+    use crate::SpaceError;
 
     /// The bytes of the example in the document: a message for each arrow.
     fn example() -> Vec<Vec<u8>> {
@@ -238,7 +238,7 @@ mod tests {
             // Past version and flag, so that the spaces are reached.
             let body = [&[1, 0, 0, 0, 0, kind], &bytes[..]].concat();
             if let Ok(hello) = read_hello(&body) {
-                let checks: [Result<(), EnvError>; 2] = [hello.observation_space.check(), hello.action_space.check()];
+                let checks: [Result<(), SpaceError>; 2] = [hello.observation_space.check(), hello.action_space.check()];
                 prop_assert!(checks.iter().all(Result::is_ok));
             }
         }
