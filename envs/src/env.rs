@@ -30,7 +30,7 @@ pub trait Env {
     /// The caller resets after a step that left the episode, before the next step.
     ///
     /// # Errors
-    /// Whatever keeps the environment from going on; it reaches the user with row, seed, step and action.
+    /// Whatever keeps the environment from continuing; it reaches the user with row, seed, step and action.
     fn step(&mut self, action: Action<'_>, observation: Row<'_>) -> Result<Step, EnvError>;
 
     /// Whether steps are computed elsewhere, such as in another process, so that those of several rows can run at the same time.
@@ -38,7 +38,7 @@ pub trait Env {
         false
     }
 
-    /// Tells a remote environment ([`Self::is_remote`]) the action of its coming step, which may begin at once.
+    /// Sends a remote environment ([`Self::is_remote`]) the action of its coming step, which may begin at once.
     ///
     /// A batch prepares every row before it steps the first one; [`Self::step`] with the same action then waits for what has
     /// begun. Stepping without preparation works as well, one row after the other.
@@ -138,14 +138,14 @@ pub struct Step {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 #[repr(u8)]
 pub enum Episode {
-    /// It goes on.
+    /// It continues.
     #[default]
     Running = 0,
     /// The task ended it: nothing follows, the value after it is zero.
     Terminated = 1,
     /// It was cut off, by a time limit for example: the value after it is that of the final observation.
     Truncated = 2,
-    /// It goes on, but the step cost one of several lives: the learner bootstraps nothing after it, as if it had terminated.
+    /// It continues, but the step cost one of several lives: the learner bootstraps nothing after it, as if it had terminated.
     LifeLost = 3,
 }
 

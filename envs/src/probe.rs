@@ -22,7 +22,7 @@ pub enum Probe {
     ActionReward,
     /// Observation −1 or 1; reward 1 for action 0 at −1 and action 1 at 1, otherwise −1: both must learn together.
     MatchingReward,
-    /// Observation −1 or 1, reward 1. Episodes at −1 terminate, those at 1 are truncated and would go on at 1 for ever:
+    /// Observation −1 or 1, reward 1. Episodes at −1 terminate, those at 1 are truncated and would continue at 1 for ever:
     /// their values are 1 and 1/(1 − discount).
     TruncationValue,
     /// Observation 0, then 1, then the end; both steps are rewarded with 1, and the first costs a life: both values are 1.

@@ -85,8 +85,8 @@ fn providers_allocate_nothing() {
     }
 }
 
-/// Steps, episodes that ended and allocations of eight rollouts of random actions. Where the first episode ended an environment
-/// says that it has nothing to tell of it, which is left out.
+/// Steps, episodes that ended and allocations of eight rollouts of random actions. Where the first episode ends, an environment
+/// reports that it has no info, which is left out.
 fn run(registry: &Registry, spec: &EnvSpec) -> (usize, usize, usize) {
     let mut batch = LocalBatch::new(registry, spec, ROWS, STEPS, 1).unwrap();
     let mut generator = generator(0);

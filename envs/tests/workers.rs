@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use programs::{run, start};
 
-/// Runs `fault` and sees that the batch reported what it should, refused to go on, and closed in order.
+/// Runs `fault` and checks that the batch reported what it should, refused to continue, and closed in order.
 fn fault(params: &str, deadline: &str, expected: &[&str]) {
     let output = run(&["fault", params, deadline]);
     for text in expected {

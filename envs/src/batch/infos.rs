@@ -1,4 +1,4 @@
-//! What environments tell of episodes that have ended.
+//! The infos that environments return for episodes that have ended.
 
 use std::collections::BTreeMap;
 
@@ -42,7 +42,7 @@ impl Infos {
         mean.count += count;
     }
 
-    /// Whether nothing was told.
+    /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

@@ -43,7 +43,7 @@ use crate::{Frame, Space};
 /// N environments that step together over the rows of a [`Block`].
 ///
 /// An episode that ends is followed by the reset of its row within the same step: `episode[t]` and
-/// `final_observation[t]` tell how and where it ended, `observation[t + 1]` is already the next episode's first.
+/// `final_observation[t]` are how and where it ended, `observation[t + 1]` is already the next episode's first.
 /// The rows' values are the same bits whichever kind of batch steps them.
 pub trait BatchEnv {
     /// Observation space of every row.
@@ -68,7 +68,7 @@ pub trait BatchEnv {
     /// a worker's rows when the batch is pipelined.
     fn groups(&self) -> &[Range<usize>];
 
-    /// Begins to step the active rows of a group with `action[t]`; workers do so while the caller goes on.
+    /// Begins to step the active rows of a group with `action[t]`; workers do so while the caller continues.
     ///
     /// From here to the end of [`Self::finish`] the group's rows of the block are the workers'. Its step before must have been
     /// finished.
@@ -101,7 +101,7 @@ pub trait BatchEnv {
         (0..groups).try_for_each(|group| self.finish(group))
     }
 
-    /// Steps all active rows through the times `0..steps` with the actions that stand in the block; a group goes on as soon as its step
+    /// Steps all active rows through the times `0..steps` with the actions that stand in the block; a group continues as soon as its step
     /// is done, whatever the others do.
     ///
     /// # Errors
@@ -148,8 +148,8 @@ pub trait BatchEnv {
         (0..self.block().layout().rows).map(|row| self.call(row, name, arguments)).collect()
     }
 
-    /// What the environments have told of the episodes that have ended since the last time this was asked. No step may be
-    /// under way. What a lost worker was told is lost with it.
+    /// The infos that environments returned for episodes that have ended since the last call. No step may be under way. Infos
+    /// of a lost worker are lost with it.
     ///
     /// # Errors
     /// [`BatchError::Ended`].

@@ -1,10 +1,15 @@
 //! A slice of a batch's rows: the loop that every process runs over its own environments.
 
+mod stepping;
+
+pub use stepping::Progress;
+
 use serde_json::Value;
 
+use self::stepping::Stage;
 use crate::{
-    Action, BatchError, Block, Env, EnvError, EnvSpec, Episode, Frame, Infos, Phase, Place, Registry,
-    RegistryError, Row, Space, SpaceError, Step, StepView, Watch, episode_seed,
+    BatchError, Env, EnvError, EnvSpec, Frame, Infos, Phase, Place, Registry, RegistryError, Space,
+    SpaceError, Watch,
 };
 
 /// One environment and where it stands.
@@ -17,58 +22,6 @@ struct Slot {
     clipped: Vec<f32>,
 }
 
-impl Slot {
-    /// The environment, and the action as it sees it.
-    ///
-    /// # Errors
-    /// [`BatchError::Action`] when it is none of the space's.
-    #[inline(always)]
-    #[allow(clippy::inline_always)] // the batch's innermost loop: calls would be a fifth of it
-    fn given<'a>(
-        &'a mut self,
-        row: usize,
-        action: Action<'a>,
-        space: &Space,
-    ) -> Result<(&'a mut dyn Env, Action<'a>), BatchError> {
-        let given = match (action, space) {
-            // P4: the environment sees a number within its bounds.
-            (Action::Box(numbers), Space::Box { low, high, .. }) => {
-                for (((c, a), l), h) in self.clipped.iter_mut().zip(numbers).zip(low).zip(high) {
-                    *c = a.clamp(*l, *h);
-                }
-                Action::Box(&self.clipped)
-            }
-            _ => action,
-        };
-        if space.contains(given) { Ok((&mut *self.env, given)) } else { Err(no_action(row, action, space)) }
-    }
-}
-
-#[cold]
-fn no_action(row: usize, action: Action<'_>, space: &Space) -> BatchError {
-    BatchError::Action { row, action: action.to_string(), space: space.to_string() }
-}
-
-/// How far a step of some rows is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Progress {
-    /// Remote rows have nothing to show yet.
-    Waiting,
-    /// A part of it is done.
-    Going,
-    /// All of it is done.
-    Over,
-}
-
-/// Parts of a step.
-#[derive(Clone, Copy, PartialEq)]
-enum Stage {
-    /// The steps of all active rows.
-    Steps,
-    /// The resets of remote rows whose episodes the step has ended.
-    Resets,
-}
-
 /// Rows `first..first + len` of a batch, stepped in the order of their numbers.
 pub struct Rows<W = Box<dyn FnMut(Place)>> {
     slots: Vec<Slot>,
@@ -76,7 +29,7 @@ pub struct Rows<W = Box<dyn FnMut(Place)>> {
     remote: bool,
     /// What the step that has begun is about.
     stage: Stage,
-    /// Whether they may have something to tell of an episode that has ended; they are of one kind.
+    /// Whether they return an info for an episode that has ended; they are of one kind.
     informs: bool,
     infos: Infos,
     first: usize,
@@ -87,7 +40,7 @@ pub struct Rows<W = Box<dyn FnMut(Place)>> {
 impl<W: Watch> Rows<W> {
     /// Makes the environments of these rows. A row that is made anew begins with the episode `episodes[i]`.
     ///
-    /// `watch` is told what is about to be done to which row, so that a crash can name it.
+    /// `watch` is called with what is about to be done to which row, so that a crash can name it.
     ///
     /// # Errors
     /// That of the first row that cannot be made.
@@ -150,180 +103,6 @@ impl<W: Watch> Rows<W> {
             }
         }
         Ok(first)
-    }
-
-    /// Starts the next episode of `row` and writes `observation[t]`.
-    ///
-    /// # Errors
-    /// [`BatchError::Row`].
-    pub fn reset(&mut self, block: &mut Block, t: usize, row: usize) -> Result<(), BatchError> {
-        self.count_episode(row);
-        self.reset_row(row, block.observation_row_mut(t, row))
-    }
-
-    /// Steps every active row of this slice with `action[t]`.
-    ///
-    /// # Errors
-    /// [`BatchError::Action`] and [`BatchError::Row`]; the rows before the failing one have been stepped.
-    pub fn step(&mut self, block: &mut Block, t: usize) -> Result<(), BatchError> {
-        self.begin(block, t)?;
-        let mut view = block.step_view(t, self.range());
-        while self.go_on(&mut view)? != Progress::Over {}
-        Ok(())
-    }
-
-    /// Begins the step of time `t`: remote rows compute from now on.
-    ///
-    /// # Errors
-    /// As [`Self::step`].
-    pub fn begin(&mut self, block: &mut Block, t: usize) -> Result<(), BatchError> {
-        self.stage = Stage::Steps;
-        if self.remote {
-            let view = block.step_view(t, self.range());
-            for row in self.range().filter(|&row| view.active(row)) {
-                self.prepare_row(&view, row)?;
-            }
-            self.is_ready(&view);
-        }
-        Ok(())
-    }
-
-    /// Goes on with the step that has begun, unless remote rows have nothing to show yet.
-    ///
-    /// # Errors
-    /// As [`Self::step`].
-    pub fn poll(&mut self, block: &mut Block, t: usize) -> Result<Progress, BatchError> {
-        let mut view = block.step_view(t, self.range());
-        if self.is_ready(&view) { self.go_on(&mut view) } else { Ok(Progress::Waiting) }
-    }
-
-    fn is_ready(&mut self, view: &StepView<'_>) -> bool {
-        let stage = self.stage;
-        let awaited =
-            |row: &usize| view.active(*row) && (stage == Stage::Steps || view.episode(*row).is_over());
-        // They answer in their order, so the last one is asked.
-        let last = if self.remote { self.range().rev().find(awaited) } else { None };
-        last.is_none_or(|row| self.slot(row).env.is_ready())
-    }
-
-    /// Waits for a part of the step that has begun: the steps, or the resets that follow them where rows are remote.
-    fn go_on(&mut self, view: &mut StepView<'_>) -> Result<Progress, BatchError> {
-        let mut progress = Progress::Over;
-        for row in self.range() {
-            if !view.active(row) {
-                continue;
-            }
-            if self.stage == Stage::Resets {
-                if view.episode(row).is_over() {
-                    self.reset_row(row, view.observation(row))?;
-                }
-            } else if self.step_row(view, row)?.is_over() {
-                // P3: the final observation is kept, the row starts anew.
-                view.keep_final_observation(row);
-                self.take_info(row)?;
-                self.count_episode(row);
-                if self.remote {
-                    self.prepare_reset(row)?;
-                    progress = Progress::Going;
-                } else {
-                    self.reset_row(row, view.observation(row))?;
-                }
-            }
-        }
-        self.stage = Stage::Resets;
-        if progress == Progress::Going {
-            self.is_ready(view);
-        }
-        Ok(progress)
-    }
-
-    /// What was told of episodes that have ended, since the last time this was asked.
-    pub fn take_infos(&mut self) -> Infos {
-        std::mem::take(&mut self.infos)
-    }
-
-    /// Whether something was told.
-    pub fn has_infos(&self) -> bool {
-        !self.infos.is_empty()
-    }
-
-    /// Takes in what `row` has to tell of the episode that has just ended.
-    fn take_info(&mut self, row: usize) -> Result<(), BatchError> {
-        if self.informs {
-            self.watch(row, Phase::Call);
-            match self.slot(row).env.call("info", &Value::Null) {
-                Ok(info) => self.infos.count(&info),
-                Err(EnvError::NoMethod(_)) => self.informs = false,
-                Err(EnvError::Failed(why)) => {
-                    let why = EnvError::Failed(format!("info: {why}"));
-                    return Err(self.at_row(row, Phase::Call, "", why));
-                }
-                Err(e) => return Err(self.at_row(row, Phase::Call, "", e)),
-            }
-        }
-        Ok(())
-    }
-
-    /// Goes on to the next episode of `row`.
-    fn count_episode(&mut self, row: usize) {
-        let run_seed = self.run_seed;
-        let slot = self.slot(row);
-        slot.seed = episode_seed(run_seed, row, slot.episode);
-        slot.episode += 1;
-        slot.step = 0;
-    }
-
-    /// Starts the episode that `row` has gone on to, and writes its first observation.
-    fn reset_row(&mut self, row: usize, observation: Row<'_>) -> Result<(), BatchError> {
-        self.watch(row, Phase::Reset);
-        let slot = self.slot(row);
-        slot.env.reset(Some(slot.seed), observation).map_err(|e| self.at_row(row, Phase::Reset, "", e))
-    }
-
-    /// Lets the reset of a remote environment begin.
-    fn prepare_reset(&mut self, row: usize) -> Result<(), BatchError> {
-        self.watch(row, Phase::Reset);
-        let slot = self.slot(row);
-        slot.env.prepare_reset(Some(slot.seed)).map_err(|e| self.at_row(row, Phase::Reset, "", e))
-    }
-
-    /// Lets the step of a remote environment begin.
-    fn prepare_row(&mut self, view: &StepView<'_>, row: usize) -> Result<(), BatchError> {
-        self.watch(row, Phase::Step);
-        let action = view.action(row);
-        let (env, given) = self.slot(row).given(row, action, view.action_space())?;
-        env.prepare(given).map_err(|e| self.at_row(row, Phase::Step, &action.to_string(), e))
-    }
-
-    /// Steps one row, without the reset that may have to follow.
-    #[inline(always)]
-    #[allow(clippy::inline_always)] // as above
-    pub(super) fn step_row(&mut self, view: &mut StepView<'_>, row: usize) -> Result<Episode, BatchError> {
-        self.watch(row, Phase::Step);
-        let action = view.action(row);
-        let (env, given) = self.slot(row).given(row, action, view.action_space())?;
-        match env.step(given, view.observation(row)) {
-            Ok(Step { reward, episode }) => {
-                self.slot(row).step += 1;
-                view.set_outcome(row, reward, episode);
-                Ok(episode)
-            }
-            Err(e) => Err(self.at_row(row, Phase::Step, &action.to_string(), e)),
-        }
-    }
-
-    /// Starts the episode number `episode` of `row` and writes `observation[0]`.
-    ///
-    /// # Errors
-    /// [`BatchError::Row`].
-    pub(super) fn begin_episode(
-        &mut self,
-        block: &mut Block,
-        row: usize,
-        episode: u64,
-    ) -> Result<(), BatchError> {
-        self.slot(row).episode = episode;
-        self.reset(block, 0, row)
     }
 
     /// Calls a method or reads an attribute of `row`.

@@ -144,7 +144,7 @@ fn send(mut to: &PipeWriter, word: &Word) -> io::Result<()> {
     to.write_all(&serde_json::to_vec(word)?)
 }
 
-/// Says what is about to be done. Nobody listens when the other process was killed.
+/// Reports what is about to be done. Nobody reads it when the other process was killed.
 fn begin(to: &PipeWriter, begun: String) {
     let _ = send(to, &Word::Begun(begun));
 }

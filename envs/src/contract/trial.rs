@@ -36,7 +36,7 @@ pub(super) struct Trial<'a> {
     discrete: Vec<i64>,
     continuous: Vec<f32>,
     place: Position,
-    /// Told of every use before it.
+    /// Called before every use.
     progress: &'a dyn Fn(String),
 }
 
@@ -103,7 +103,7 @@ impl<'a> Trial<'a> {
         }
     }
 
-    /// Tells what the environment is about to be used for.
+    /// Reports what the environment is about to be used for.
     pub fn begin(&self, what: &str) {
         (self.progress)(format!("{}: {what}", self.place));
     }
@@ -152,7 +152,7 @@ impl<'a> Trial<'a> {
         record.rewards.push(outcome);
     }
 
-    /// Steps of an episode that goes on after `most` steps or when it is `until`; `None` when it ends before.
+    /// Steps of an episode that continues after `most` steps or when it is `until`; `None` when it ends before.
     pub fn outlasts(&mut self, seed: u64, most: u64, until: Option<Instant>) -> Option<u64> {
         self.place = Position { seed, episode: 0, step: 0 };
         self.reset(Some(seed))?;

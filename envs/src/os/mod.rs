@@ -95,7 +95,7 @@ pub fn await_input(pipe: impl AsFd, most: Duration) -> io::Result<bool> {
     }
 }
 
-/// Waits for a child that has ended and says how.
+/// Waits for a child that has ended and returns how it ended.
 pub fn reap(pid: i32) -> String {
     loop {
         return match waitpid(Pid::from_raw(pid), None) {

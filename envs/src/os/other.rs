@@ -18,7 +18,7 @@ use nix::unistd::{Pid, getppid};
 /// How long a sleeper looks away.
 const POLL_INTERVAL: Duration = Duration::from_micros(50);
 
-/// Threads of this process, which nobody can tell here: one, as the caller promises.
+/// Threads of this process, which cannot be counted here: one, as the caller promises.
 pub fn threads() -> io::Result<usize> {
     Ok(1)
 }

@@ -37,7 +37,7 @@ impl Program {
     /// It begins a process group of its own, so that nothing that a terminal sends reaches it.
     ///
     /// # Errors
-    /// What the system says.
+    /// The system's error.
     pub fn start(mut command: Command, descriptors: Vec<OwnedFd>) -> io::Result<(Self, Option<ChildStdin>)> {
         let (end, lifeline) = io::pipe()?;
         let end = OwnedFd::from(end);

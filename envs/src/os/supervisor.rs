@@ -17,7 +17,7 @@ use super::follow_parent;
 /// Puts a supervisor above this process, which is about to become another program: returns in the program alone.
 ///
 /// # Errors
-/// What the system says when there can be none.
+/// The system's error when there can be none.
 pub fn supervise(lifeline: &OwnedFd) -> io::Result<()> {
     let supervisor = getpid();
     nix::sys::prctl::set_child_subreaper(true)?;
@@ -131,7 +131,7 @@ unsafe fn kill_children(program: i32) -> bool {
     }
 }
 
-/// Ends this process in the way that `status` says.
+/// Ends this process in the way that `status` reports.
 unsafe fn end_as(status: i32) -> ! {
     // SAFETY: numbers, and memory of this function's own.
     unsafe {

@@ -19,7 +19,7 @@ pub fn register(registry: Registry) -> Registry {
         .with_provider("tcp", exec::tcp())
 }
 
-/// How a step left its episode, said in a number; or why it says nothing.
+/// The status of an episode after a step, from its number; or why the number is invalid.
 fn episode(status: i64) -> Result<Episode, String> {
     match status {
         0 => Ok(Episode::Running),

@@ -68,7 +68,7 @@ pub fn none(what: &str, reason: &str) -> String {
     format!("the {what} space is invalid: {reason}")
 }
 
-/// One bound for every element, where one for all was said, or none.
+/// A bound for every element, from one for each, one for all, or none.
 fn spread(bounds: Vec<f32>, len: usize, unbounded: f32) -> Vec<f32> {
     match bounds[..] {
         [] => vec![unbounded; len],

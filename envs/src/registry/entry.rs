@@ -52,7 +52,7 @@ impl Entry {
         }
     }
 
-    /// Says in one line what the environment is.
+    /// Describes the environment in one line.
     #[must_use]
     pub fn summary(mut self, summary: &str) -> Self {
         summary.clone_into(&mut self.summary);

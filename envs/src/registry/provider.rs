@@ -51,7 +51,7 @@ impl Provider {
         self
     }
 
-    /// Says what this machine lacks for it, if anything, and what to do; it is asked when somebody wants to know.
+    /// `remedy` returns what this machine lacks for it, if anything, and what to do; it is called only when that is to be shown.
     #[must_use]
     pub fn needs(mut self, remedy: impl Fn() -> Option<String> + Send + Sync + 'static) -> Self {
         self.remedy = Arc::new(remedy);

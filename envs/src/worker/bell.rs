@@ -1,6 +1,6 @@
 //! A word of shared memory that some ring and one waits for.
 //!
-//! The lowest bit says that somebody sleeps; the rest is the value. Because both live in one atomic word, whoever
+//! The lowest bit is set while somebody sleeps; the rest is the value. Because both live in one atomic word, whoever
 //! rings learns in the same instant whether to wake: there is no gap between "publish" and "is anyone
 //! asleep?" for a wake-up to fall into, and a sleeper that was killed leaves nothing behind but one needless wake-up.
 //! `tests/doorbell.rs` runs this file under loom.

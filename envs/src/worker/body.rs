@@ -1,4 +1,4 @@
-//! What a worker does: makes its rows, then waits for the bell and does as it is told until it is told to close.
+//! What a worker does: makes its rows, then waits for orders and carries them out until it is closed.
 
 use std::any::Any;
 use std::backtrace::Backtrace;
@@ -126,14 +126,14 @@ impl Worker {
                 let begin = |block: &mut Block, t| rows[slice].begin(block, t).map(|()| Progress::Going);
                 self.take_part(slice, last_steps[slice], begin).map(|progress| Some((slice, progress)))
             } else if let Some(slice) = begun.pop_front() {
-                let go_on = |block: &mut Block, t| {
+                let poll = |block: &mut Block, t| {
                     let progress = rows[slice].poll(block, t)?;
                     if rows[slice].has_infos() {
                         board.slot(self.job.worker).informed.store(1, Ordering::Relaxed);
                     }
                     Ok(progress)
                 };
-                self.take_part(slice, last_steps[slice], go_on).map(|progress| Some((slice, progress)))
+                self.take_part(slice, last_steps[slice], poll).map(|progress| Some((slice, progress)))
             } else if orders.commands() == obeyed {
                 let since = Instant::now();
                 let woken = orders.bell.wait(rung, backoff.policy(self.job.spin), Duration::from_secs(1));
@@ -155,8 +155,8 @@ impl Worker {
         }
     }
 
-    /// Does a part of the step number `step` of a slice, and tells the learner when it was the last one or failed. The learner looks
-    /// for the event of a failure first: a long one is not sent until somebody reads.
+    /// Does a part of the step number `step` of a slice, and signals the learner when it was the last one or failed. A failure is marked
+    /// before its event is sent: a long event is not sent until the learner reads.
     fn take_part(
         &self,
         slice: usize,
@@ -288,7 +288,7 @@ fn slice_of(rows: &mut [Rows], row: usize) -> &mut Rows {
     rows.iter_mut().find(|slice| slice.range().contains(&row)).expect("the learner knows whose row it is")
 }
 
-/// Keeps what a panic of this thread says for the learner, instead of printing it; other threads' panics print.
+/// Keeps the place and backtrace of this thread's panics for the learner, instead of printing them; other threads' panics are printed.
 fn keep_panics() {
     let main = thread::current().id();
     let print = panic::take_hook();

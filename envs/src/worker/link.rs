@@ -11,7 +11,7 @@ use super::{ReceiveError, receive};
 use crate::BatchError;
 use crate::os::Process;
 
-/// How long a worker may take to end once it said that it would, or was killed.
+/// How long a worker may take to end once it has announced its end, or was killed.
 pub const EXIT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// One worker, as the learner sees it.
@@ -55,7 +55,7 @@ impl Link {
         }
     }
 
-    /// Ends the worker if it still runs, reaps it, and says how it ended in the words of an error message.
+    /// Ends the worker if it still runs, reaps it, and returns how it ended, as a part of an error message.
     pub fn reap(&self, zygote: &Zygote, error: ReceiveError, limit: Duration) -> Result<String, BatchError> {
         let grace = match error {
             ReceiveError::Closed => EXIT_TIMEOUT,

@@ -67,7 +67,7 @@ pub enum Command {
     Replay { row: usize, running: RunningEpisode, seconds: f64 },
     /// Call a method or read an attribute of a row.
     Call { row: usize, name: String, arguments: String },
-    /// Hand over what environments have told of episodes that have ended.
+    /// Return the infos of episodes that have ended.
     TakeInfos,
     /// Draw a row.
     Render { row: usize },
@@ -88,7 +88,7 @@ pub enum Event {
     Replayed(Replayed),
     /// What a call returned, as JSON.
     Value(String),
-    /// What environments have told.
+    /// The infos of episodes that have ended.
     Infos(Infos),
     /// A picture.
     Picture { width: u32, height: u32, pixels: Vec<u8> },

@@ -10,6 +10,7 @@ mod body;
 mod choose;
 mod failures;
 mod link;
+mod losses;
 mod message;
 mod options;
 mod parts;
@@ -18,6 +19,7 @@ mod replace;
 mod replay;
 mod share;
 mod shared;
+mod stepping;
 mod sync;
 mod zygote;
 

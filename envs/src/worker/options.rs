@@ -81,11 +81,11 @@ pub enum OnWorkerLoss {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct WorkerOptions {
-    /// How many workers there are; a configuration says so beside these options, not among them.
+    /// How many workers there are; configurations have this setting beside these options, not among them.
     #[serde(skip)]
     pub workers: Workers,
-    /// Whether workers go on without waiting for each other, half of their rows at a time; `None` where there are workers. Values
-    /// are the same bits. A configuration says so beside these options, too.
+    /// Whether workers continue without waiting for each other, half of their rows at a time; `None` where there are workers. Values
+    /// are the same bits. Configurations have this setting beside these options, too.
     #[serde(skip)]
     pub pipelined: Option<bool>,
     /// What to do when a worker is lost.

@@ -1,4 +1,4 @@
-//! The workers of a batch: spawning them, ordering a step or a command, and noticing when one is gone.
+//! The workers of a batch: spawning them, ordering a step or a command, and waiting for answers.
 
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -15,7 +15,7 @@ use super::share::Share;
 use super::shared::Board;
 use super::{ReceiveError, Zygote};
 use crate::os::{POLL_INTERVAL, Process};
-use crate::{BatchError, Block, Phase, Space, episode_seed};
+use crate::{BatchError, Block, Space};
 
 /// Workers, each with its rows.
 pub struct WorkerPool {
@@ -33,8 +33,8 @@ pub struct WorkerPool {
     pub members: Vec<Member>,
     /// When the learner last looked whether they are alive and in time.
     pub last_check: Instant,
-    /// How long it has waited for them, all in all. It goes on while the learner looks: what passes while the whole program is
-    /// stopped counts for nobody.
+    /// How long it has waited for them, all in all. It advances while the learner checks them: time in which the whole
+    /// program is stopped is not counted.
     pub clock: Duration,
 }
 
@@ -181,83 +181,13 @@ impl WorkerPool {
         if self.board.answers().failures.any() { self.ask_failures() } else { Ok(()) }
     }
 
-    /// Reaps workers that died in a step or are too late.
-    fn check_health(&mut self, parts: &[Part], block: &Block) -> Result<(), BatchError> {
-        let limit = self.deadlines.step;
-        for part in parts {
-            let (Member::Alive(link), Some(begun)) = (&self.members[part.worker], &part.begun) else {
-                continue;
-            };
-            let dead = link.process.ended_within(Duration::ZERO);
-            if self.is_over(part) || !dead && self.clock < begun.at + limit {
-                continue;
-            }
-            // The last message has more than the death.
-            let last = if dead { link.receive(Instant::now()) } else { Err(ReceiveError::TimedOut) };
-            let action = |row| {
-                let t = parts.iter().find(|part| part.rows.contains(&row)).map_or(0, |part| part.t);
-                block.action(t, row).to_string()
-            };
-            let outcome = match last {
-                Ok(event) => self.accept(part.worker, event).map(drop),
-                Err(error) => Err(self.lose(part.worker, error, limit, &action)),
-            };
-            if let Err(error) = outcome
-                && let WorkerError::Failed(e) = self.judge(part.worker, error)
-            {
-                return Err(e);
-            }
-        }
-        Ok(())
-    }
-
-    /// Receives the errors of workers whose step failed. Some are gone afterwards.
-    fn ask_failures(&mut self) -> Result<(), BatchError> {
-        self.board.answers().failures.collect();
-        let mut first = None;
-        for worker in 0..self.members.len() {
-            if !self.board.slot(worker).failed.take() || matches!(self.members[worker], Member::Lost(..)) {
-                continue;
-            }
-            match self.answer(worker, Instant::now() + EXIT_TIMEOUT, EXIT_TIMEOUT) {
-                Ok(_) => unreachable!("the event of a failure"),
-                Err(error) => {
-                    if let WorkerError::Failed(e) = self.judge(worker, error) {
-                        first = first.or(Some(e));
-                    }
-                }
-            }
-        }
-        first.map_or(Ok(()), Err)
-    }
-
-    /// An environment's error in a step or a reset is the loss of its worker, where lost workers are replaced.
-    pub fn judge(&mut self, worker: usize, error: WorkerError) -> WorkerError {
-        if self.replaces { self.count_as_loss(worker, error) } else { error }
-    }
-
-    /// Makes an environment's error the loss of its worker, which ends.
-    pub fn count_as_loss(&mut self, worker: usize, error: WorkerError) -> WorkerError {
-        match error {
-            WorkerError::Failed(e @ BatchError::Row { .. }) => {
-                self.end(worker, e.clone());
-                WorkerError::Lost(e)
-            }
-            error => error,
-        }
-    }
-
-    /// Ends a worker that cannot go on for this reason.
-    fn end(&mut self, worker: usize, why: BatchError) {
-        if let Member::Alive(link) = &self.members[worker] {
-            self.board.orders(worker).announce();
-            link.send(Command::Close);
-        }
-        self.dismiss(worker, why);
-    }
-
     /// Waits for a worker's next event; a worker that fails to send one is gone afterwards.
-    fn answer(&mut self, worker: usize, deadline: Instant, limit: Duration) -> Result<Event, WorkerError> {
+    pub(super) fn answer(
+        &mut self,
+        worker: usize,
+        deadline: Instant,
+        limit: Duration,
+    ) -> Result<Event, WorkerError> {
         let link = match &self.members[worker] {
             Member::Alive(link) => link,
             Member::Lost(_, e) => return Err(WorkerError::Lost(e.clone())),
@@ -266,54 +196,6 @@ impl WorkerPool {
             Ok(event) => self.accept(worker, event),
             Err(error) => Err(self.lose(worker, error, limit, &|_| String::new())),
         }
-    }
-
-    /// Takes in an event of a worker; one that reports why it ends is gone afterwards.
-    fn accept(&mut self, worker: usize, event: Event) -> Result<Event, WorkerError> {
-        match event {
-            Event::Failed(e) => Err(WorkerError::Failed(e)),
-            Event::Lost(e) => {
-                self.dismiss(worker, e.clone());
-                Err(WorkerError::Lost(e))
-            }
-            event => Ok(event),
-        }
-    }
-
-    /// Reaps a worker that ends by itself for a reason that is known already.
-    fn dismiss(&mut self, worker: usize, why: BatchError) {
-        if let Member::Alive(link) = &self.members[worker] {
-            let _ = link.reap(&self.zygote, ReceiveError::Closed, EXIT_TIMEOUT);
-        }
-        self.members[worker] = Member::Lost(self.members[worker].share().clone(), why);
-    }
-
-    /// Reaps a worker that is dead or too late, and returns all that is known about it.
-    fn lose(
-        &mut self,
-        worker: usize,
-        error: ReceiveError,
-        limit: Duration,
-        action: &dyn Fn(usize) -> String,
-    ) -> WorkerError {
-        let Member::Alive(link) = &self.members[worker] else { unreachable!("it was alive a moment ago") };
-        let (share, pid) = (link.share.clone(), link.process.pid());
-        // Read before the place is given to another worker.
-        let place = self.board.slot(worker).place();
-        let error = match link.reap(&self.zygote, error, limit) {
-            Ok(how) => WorkerError::Lost(BatchError::Lost {
-                share: share.clone(),
-                pid,
-                how,
-                place,
-                seed: episode_seed(self.run_seed, place.row, place.episode),
-                action: if place.phase == Phase::Step { action(place.row) } else { String::new() },
-            }),
-            Err(zygote) => WorkerError::Failed(zygote),
-        };
-        let (WorkerError::Lost(e) | WorkerError::Failed(e)) = &error;
-        self.members[worker] = Member::Lost(share, e.clone());
-        error
     }
 
     /// Ends all workers, in order where they obey; the first error.

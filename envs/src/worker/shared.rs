@@ -59,7 +59,7 @@ unsafe impl Sync for Region {}
 pub struct Answers {
     /// Rung for every step that a worker has finished.
     pub bell: Bell,
-    /// Workers that failed in a step; an event that says how follows.
+    /// Workers that failed in a step; an event with the error follows.
     pub failures: Failures,
 }
 
@@ -83,7 +83,7 @@ pub struct Slot {
     pub finished: [AtomicU32; SLICES],
     /// Whether it has sent an event instead of finishing a step well.
     pub failed: Failed,
-    /// Whether its environments have told of episodes since the learner asked for that.
+    /// Whether there are infos of episodes that the learner has not requested yet.
     pub informed: AtomicU32,
     phase: AtomicU32,
     row: AtomicU64,
@@ -186,7 +186,7 @@ impl Board {
 }
 
 impl Orders {
-    /// Asks for the step of time `t` of a slice, and says which number it has. The slice's one before has been finished.
+    /// Requests the step of time `t` of a slice, and returns the number of the step. The slice's step before has been finished.
     pub fn ask_for_step(&self, slice: usize, t: usize) -> u32 {
         let step = self.last_steps()[slice].wrapping_add(1);
         self.t[slice].store(t as u32, Ordering::Relaxed);

@@ -164,7 +164,7 @@ fn run(inbox: IpcReceiver<Order>, outbox: IpcSender<Answer>, registry: &Registry
     os::name_process("phalanx-zygote");
     let zygote = getpid();
     let job = serve(&inbox, &outbox);
-    // Kept open by a worker, these would not tell the learner that the zygote has ended.
+    // Kept open by a worker, these would not close, and the learner would not notice, when the zygote ends.
     drop((inbox, outbox));
     match job {
         Some(job) => body::run(job, registry, zygote),

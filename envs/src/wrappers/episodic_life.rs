@@ -3,7 +3,7 @@
 use super::Wrapper;
 use crate::{Action, Env, EnvError, Episode, Row, Step};
 
-/// Leaves the episode with [`Episode::LifeLost`] when a step costs a life; the game goes on.
+/// Leaves the episode with [`Episode::LifeLost`] when a step costs a life; the game continues.
 ///
 /// The number of lives is [`Env::lives`].
 pub struct EpisodicLife {

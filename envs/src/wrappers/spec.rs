@@ -63,7 +63,7 @@ pub enum WrapperSpec {
         /// Pixels in a line, at least 1.
         width: usize,
     },
-    /// Makes a lost life a termination for the learner, while the game goes on; needs `lives` in the environment's info.
+    /// Makes a lost life a termination for the learner, while the game continues; needs `lives` in the environment's info.
     EpisodicLife,
     /// Takes one action at the start of each episode and after each lost life.
     FireStart {

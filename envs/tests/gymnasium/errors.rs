@@ -51,7 +51,7 @@ fn a_module_that_is_not_found_is_named_with_the_folders_searched() {
     let folders: Vec<_> = folders.trim_end_matches(')').split(", ").collect();
     assert_eq!(folders[0], std::env::current_dir().unwrap().to_str().unwrap());
     assert!(folders.last().unwrap().ends_with("-packages"), "those of pip: {folders:?}");
-    // Of the folders of Python itself nobody has to be told.
+    // The folders of Python itself are not reported.
     let own = |folder: &&&str| !folder.ends_with("-packages") && folder.contains("lib/python3");
     assert_eq!(folders.iter().find(own), None);
     let error = fixture("Walk-v0", &json!({})).call("import_elsewhere", &json!(["nothing"])).unwrap_err();

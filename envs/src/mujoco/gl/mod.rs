@@ -26,7 +26,7 @@ use osmesa::Osmesa;
 pub(super) use offscreen::Offscreen;
 pub use offscreen::renderer;
 
-/// Says which library to use.
+/// Names the library to use.
 const CHOICE: &str = "MUJOCO_GL";
 
 /// Returns the address of a function of a library by its name, or null.

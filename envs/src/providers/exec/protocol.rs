@@ -69,7 +69,7 @@ pub fn call(out: &mut Vec<u8>, name: &str, arguments: &Value) {
     });
 }
 
-/// Asks for something without saying more: [`Kind::Render`], [`Kind::Close`].
+/// A request without a body: [`Kind::Render`], [`Kind::Close`].
 pub fn plain(out: &mut Vec<u8>, kind: Kind) {
     message(out, kind, |_| {});
 }

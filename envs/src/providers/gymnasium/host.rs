@@ -312,7 +312,7 @@ fn no_gymnasium(interpreter: &Path, why: &str) -> String {
     )
 }
 
-/// A message from a pipe that does not block; `None` when there is none and it is not to be waited for, which `looks` says how to do.
+/// A message from a pipe that does not block; `None` when there is none and `wait` is false. `spin` polls for a while before sleeping.
 fn read_message(
     pipe: &mut PipeReader,
     from: &Program,

@@ -98,7 +98,7 @@ pub struct GymnasiumEnv {
     /// Whether episodes have seeds.
     seed_resets: bool,
     frames_per_second: f64,
-    /// What it was told to do.
+    /// The step or reset that has been prepared.
     prepared: Option<Coming>,
     /// Number of the bell at which it obeys, or did last.
     bell: u64,

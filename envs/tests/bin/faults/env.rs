@@ -1,4 +1,4 @@
-//! An environment that fails when and how it is told to.
+//! An environment that fails when and how its parameters ask for.
 
 use std::time::{Duration, Instant};
 

@@ -105,7 +105,7 @@ pub fn replay_elsewhere(zygote: &Zygote, registry: &Registry) {
     }
 }
 
-/// A replayed batch stands where the first one stood, and goes on as it does.
+/// A replayed batch stands where the first one stood, and continues as it does.
 pub fn replay(zygote: &Zygote, registry: &Registry) {
     for (from, to) in [(0, 2), (2, 0), (8, 2)] {
         let mut first = make(zygote, registry, &json!({ "limit": 9, "edge": 1.2 }), from);
@@ -169,7 +169,7 @@ pub fn replay_lost(zygote: &Zygote, fault: &str) {
     batch.close().unwrap();
 }
 
-/// What environments tell of their episodes is told once, and is the same for any number of workers.
+/// Infos of episodes are returned once, and are the same for any number of workers.
 pub fn infos(zygote: &Zygote, registry: &Registry) {
     let mut told = Vec::new();
     for workers in [0, 1, 3] {

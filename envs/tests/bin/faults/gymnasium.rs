@@ -89,7 +89,7 @@ pub fn errors(zygote: &Zygote, registry: &Registry) {
     }
 }
 
-/// The interpreter of one of two workers is lost in step 3: the worker is replaced with it, and steps go on.
+/// The interpreter of one of two workers is lost in step 3: the worker is replaced with it, and steps continue.
 pub fn respawn(zygote: &Zygote, registry: &Registry, fault: &str) {
     let faulty = walk(json!({ "fault": fault, "phase": "step", "at": 3, "once": once() }));
     let options = WorkerOptions { pipelined: Some(false), ..respawning(1) };

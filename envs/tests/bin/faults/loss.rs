@@ -94,7 +94,7 @@ pub fn once() -> PathBuf {
     once
 }
 
-/// Kills the zygote: its workers die with it, and every batch says so.
+/// Kills the zygote: its workers die with it, and every batch reports it.
 pub fn zygote_killed(zygote: &Zygote) {
     let mut batch = batch(zygote, &json!({}), 4, 2, &within(30.0));
     batch.reset(None).unwrap();

@@ -22,7 +22,7 @@ fn assert_cut_off(batch: &dyn BatchEnv, t: usize, row: usize, next: u64) {
     assert_eq!(observation(block, t + 1, row)[1..], [0.0, seed as f32], "row {row} begins episode {next}");
 }
 
-/// One of two workers is lost in step 3, in its second row; steps go on.
+/// One of two workers is lost in step 3, in its second row; steps continue.
 pub fn after(zygote: &Zygote, fault: &str) {
     let params = json!({ "fault": fault, "phase": "step", "at": 3, "once": once() });
     let mut options = respawning(1);
