@@ -10,7 +10,7 @@ use crate::TrainingMemory;
 #[non_exhaustive]
 pub enum AlgorithmError {
     /// An environment or a worker failed.
-    #[error("the environments failed")]
+    #[error(transparent)]
     Batch(#[from] BatchError),
     /// The agent or its files failed.
     #[error(transparent)]
