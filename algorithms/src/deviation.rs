@@ -13,6 +13,7 @@ pub struct DeviationWatch {
     /// Deviation from which on nearly all actions are noise, in units of the action.
     limit: f64,
     initial_std: f64,
+    /// At the start.
     entropy_coefficient: f64,
     warned: bool,
 }
@@ -32,7 +33,7 @@ impl DeviationWatch {
         Self {
             limit: TOO_MANY * widest,
             initial_std: network.initial_std,
-            entropy_coefficient: ppo.entropy_coefficient,
+            entropy_coefficient: ppo.entropy_coefficient.at(0.0),
             warned: false,
         }
     }
@@ -58,9 +59,11 @@ impl DeviationWatch {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Schedule;
 
     fn watch(bound: f32, initial_std: f64, entropy_coefficient: f64) -> DeviationWatch {
         let network = NetworkSettings { initial_std, ..NetworkSettings::default() };
+        let entropy_coefficient = Schedule::Constant(entropy_coefficient);
         let ppo = PpoSettings { entropy_coefficient, ..PpoSettings::default() };
         DeviationWatch::new(&Space::boxed(&[-1.0, -bound], &[1.0, bound]), &network, &ppo)
     }

@@ -14,6 +14,7 @@ mod objective;
 mod ppo;
 mod record;
 mod returns;
+mod schedule;
 mod settings;
 mod trainer;
 
@@ -29,8 +30,9 @@ pub use memory::TrainingMemory;
 pub use ppo::{BatchPpo, UpdateMetrics};
 pub use record::Record;
 pub use returns::{Transitions, advantages};
+pub use schedule::{CosineSchedule, PiecewiseSchedule, Point, Range, Schedule};
 pub use settings::{
-    CheckpointSettings, ClipSettings, EpisodesRollout, EvaluationSettings, KlPenaltySettings, LinearSchedule,
-    Objective, PpoSettings, ResumeSettings, RolloutSettings, Schedule, StepsRollout,
+    CheckpointSettings, ClipSettings, EpisodesRollout, EvaluationSettings, KlPenaltySettings, Objective,
+    PpoSettings, ResumeSettings, RolloutSettings, StepsRollout,
 };
 pub use trainer::{MakeBatch, Outcome, TrainSettings, Trainer, checkpoint_step, evaluation_seed};

@@ -13,6 +13,8 @@ use crate::{PpoSettings, UpdateMetrics};
 pub struct LossInputs<'a> {
     /// Where the actions are.
     pub block: &'a Block,
+    /// Weights of the parts of the loss, in this update.
+    pub coefficients: Coefficients,
     /// Log probability of each action when it was taken.
     pub log_prob: &'a [f32],
     /// Advantage of each action.
@@ -34,6 +36,25 @@ impl LossInputs<'_> {
 
     fn old_row(&self, i: usize, width: usize) -> Option<(&[f32], &[f32])> {
         self.old.as_ref().map(|(outputs, log_std)| (&outputs[i * width..(i + 1) * width], log_std.as_slice()))
+    }
+}
+
+/// Weights of the parts of the loss.
+#[derive(Debug, Clone, Copy)]
+pub struct Coefficients {
+    /// Of the value loss.
+    pub value: f64,
+    /// Of the entropy bonus.
+    pub entropy: f64,
+}
+
+impl Coefficients {
+    /// Those after a share `progress` of the training.
+    pub fn new(settings: &PpoSettings, progress: f64) -> Self {
+        Self {
+            value: settings.value_coefficient.at(progress),
+            entropy: settings.entropy_coefficient.at(progress),
+        }
     }
 }
 
@@ -95,8 +116,8 @@ impl<'a> Loss<'a> {
     /// The whole loss, from its parts over all transitions, in which the penalty is counted now.
     pub fn total(&self, parts: &mut UpdateMetrics) -> f64 {
         parts.policy_loss += self.penalty.0;
-        parts.policy_loss + self.settings.value_coefficient * parts.value_loss
-            - self.settings.entropy_coefficient * parts.entropy
+        parts.policy_loss + self.inputs.coefficients.value * parts.value_loss
+            - self.inputs.coefficients.entropy * parts.entropy
     }
 
     fn policy(
@@ -121,7 +142,7 @@ impl<'a> Loss<'a> {
             parts.clip_fraction += f64::from(f32::from(u8::from(self.surrogate.clips(ratio))) / n);
             Terms {
                 log_prob: slope * ratio / n,
-                entropy: -self.settings.entropy_coefficient as f32 / n,
+                entropy: -self.inputs.coefficients.entropy as f32 / n,
                 kl: self.penalty.1 / n,
             }
         };
@@ -143,7 +164,7 @@ impl<'a> Loss<'a> {
             }
         }
         parts.value_loss += f64::from(0.5 * square / self.n);
-        self.settings.value_coefficient as f32 / self.n * slope
+        self.inputs.coefficients.value as f32 / self.n * slope
     }
 }
 
@@ -154,7 +175,7 @@ mod tests {
 
     use super::*;
     use crate::objective::Penalty;
-    use crate::{KlPenaltySettings, PpoSettings};
+    use crate::{KlPenaltySettings, PpoSettings, Schedule};
 
     const N: usize = 7;
 
@@ -229,14 +250,17 @@ mod tests {
         let range = settings.value_clip.expect("a clip");
         let near = &old_value + (value - &old_value).clamp(-range, range);
         let error = (value - &returns).square().max_other(&(near - &returns).square());
-        policy + error.mean(None::<Kind>) * 0.5 * settings.value_coefficient
-            - entropy.mean(None::<Kind>) * settings.entropy_coefficient
+        policy + error.mean(None::<Kind>) * 0.5 * inputs.coefficients.value
+            - entropy.mean(None::<Kind>) * inputs.coefficients.entropy
     }
 
     #[test]
     fn loss_and_gradient_agree_with_autograd() {
-        let settings =
-            PpoSettings { entropy_coefficient: 0.03, value_clip: Some(0.3), ..PpoSettings::default() };
+        let settings = PpoSettings {
+            entropy_coefficient: Schedule::Constant(0.03),
+            value_clip: Some(0.3),
+            ..PpoSettings::default()
+        };
         let penalty = KlPenaltySettings { initial_penalty: 2.0, ..KlPenaltySettings::default() };
         let penalty = Penalty::new(&penalty);
         for space in [Space::Discrete { n: 3 }, Space::MultiDiscrete { n: vec![3, 2] }, Space::unbounded(2)] {
@@ -265,6 +289,7 @@ mod tests {
                 .collect();
             let old = (numbers(N * width, 90, 0.8), log_std.iter().map(|s| s + 0.1).collect());
             let inputs = LossInputs {
+                coefficients: Coefficients::new(&settings, 0.0),
                 block: &block,
                 log_prob: &log_prob,
                 advantage: &advantage,

@@ -11,7 +11,7 @@ use phalanx_envs::{Block, Elements, Episode, Generator};
 use rand::seq::SliceRandom;
 use serde::Serialize;
 
-use crate::loss::{Loss, LossInputs};
+use crate::loss::{Coefficients, Loss, LossInputs};
 use crate::objective::{Penalty, Surrogate};
 use crate::{AlgorithmError, Objective, PpoSettings, Transitions, advantages};
 
@@ -113,6 +113,7 @@ impl BatchPpo {
         };
         let inputs = LossInputs {
             block,
+            coefficients: Coefficients::new(&self.settings, progress),
             log_prob: &rollout.log_prob,
             advantage: &advantage,
             returns: &returns,

@@ -4,6 +4,8 @@ use phalanx_envs::EnvSpec;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::Schedule;
+
 /// Settings of `BatchPPO`. Each one is explained, with its source, in docs/ppo.md.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -28,14 +30,12 @@ pub struct PpoSettings {
     /// What keeps the new policy close to the old one.
     pub objective: Objective,
     /// Weight of the value loss.
-    #[schemars(range(min = 0.0))]
-    pub value_coefficient: f64,
+    pub value_coefficient: Schedule,
     /// Bound of a value's change in one update, in reward units; null does not clip.
     #[schemars(extend("exclusiveMinimum" = 0.0))]
     pub value_clip: Option<f64>,
     /// Weight of the entropy bonus.
-    #[schemars(range(min = 0.0))]
-    pub entropy_coefficient: f64,
+    pub entropy_coefficient: Schedule,
     /// Largest norm of the gradient, which is scaled down to it; null does not clip.
     #[schemars(extend("exclusiveMinimum" = 0.0))]
     pub max_gradient_norm: Option<f64>,
@@ -56,13 +56,28 @@ impl Default for PpoSettings {
             learning_rate: Schedule::Constant(3e-4),
             adam_epsilon: 1e-5,
             objective: Objective::default(),
-            value_coefficient: 0.5,
+            value_coefficient: Schedule::Constant(0.5),
             value_clip: None,
-            entropy_coefficient: 0.0,
+            entropy_coefficient: Schedule::Constant(0.0),
             max_gradient_norm: Some(0.5),
             target_kl: None,
             normalize_advantage: true,
         }
+    }
+}
+
+impl PpoSettings {
+    /// All schedules, each with its path in a configuration.
+    pub fn schedules(&self) -> Vec<(&'static str, &Schedule)> {
+        let mut schedules = vec![
+            ("algorithm.ppo.learning_rate", &self.learning_rate),
+            ("algorithm.ppo.value_coefficient", &self.value_coefficient),
+            ("algorithm.ppo.entropy_coefficient", &self.entropy_coefficient),
+        ];
+        if let Objective::Clip(clip) = &self.objective {
+            schedules.push(("algorithm.ppo.objective.clip.range", &clip.range));
+        }
+        schedules
     }
 }
 
@@ -117,45 +132,6 @@ pub struct KlPenaltySettings {
 impl Default for KlPenaltySettings {
     fn default() -> Self {
         Self { target: 0.01, initial_penalty: 1.0, cutoff_factor: 2.0, cutoff_coefficient: 1000.0 }
-    }
-}
-
-/// A number that may change over the training.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(untagged)]
-pub enum Schedule {
-    /// A constant.
-    Constant(#[schemars(range(min = 0.0))] f64),
-    /// Changes linearly from one number to another over the steps of the training.
-    Linear(LinearSchedule),
-}
-
-/// Changes linearly from one number to another over the steps of the training.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct LinearSchedule {
-    /// At the start.
-    #[schemars(range(min = 0.0))]
-    pub from: f64,
-    /// At the end.
-    #[schemars(range(min = 0.0))]
-    pub to: f64,
-}
-
-impl Schedule {
-    /// The number after a share `progress` of the training, in [0, 1].
-    ///
-    /// ```
-    /// use phalanx_algorithms::{LinearSchedule, Schedule};
-    /// let falling = Schedule::Linear(LinearSchedule { from: 1e-3, to: 0.0 });
-    /// assert_eq!(falling.at(0.25), 7.5e-4);
-    /// ```
-    pub fn at(self, progress: f64) -> f64 {
-        match self {
-            Self::Constant(value) => value,
-            // P25
-            Self::Linear(LinearSchedule { from, to }) => from + (to - from) * progress.clamp(0.0, 1.0),
-        }
     }
 }
 

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use anyhow::Context;
 use phalanx_algorithms::{
-    AlgorithmError, Console, DeviationWatch, JsonLines, Logger, Objective, Outcome, PpoSettings, Record,
-    TensorBoard, Which,
+    AlgorithmError, Console, DeviationWatch, JsonLines, Logger, Objective, Outcome, Record, TensorBoard,
+    Which,
 };
 use phalanx_envs::contract::action_scale_warning;
 use phalanx_envs::{Chosen, Registry, Workers, Zygote};
@@ -165,7 +165,7 @@ fn train(
         for note in notes {
             say(&note)?;
         }
-        if let Some(note) = schedule_note(before, config, trainer.step()) {
+        for note in schedule_notes(before, config, trainer.step()) {
             say(&note)?;
         }
         if config.evaluation.episodes > 0 && before.evaluation_env() != config.evaluation_env() {
@@ -256,16 +256,22 @@ fn refuse_starts(before: &Config, now: &Config) -> Result<(), Usage> {
     }
 }
 
-/// What another number of steps does to the learning rate of a run that has taken `step`, if anything.
-fn schedule_note(before: &Config, now: &Config, step: u64) -> Option<String> {
+/// What another number of steps does to the schedules of a run that has taken `step`: a line for each that jumps.
+fn schedule_notes(before: &Config, now: &Config, step: u64) -> Vec<String> {
     let AlgorithmSettings::Ppo(was) = &before.algorithm;
     let AlgorithmSettings::Ppo(is) = &now.algorithm;
-    let rate = |ppo: &PpoSettings, steps: u64| ppo.learning_rate.at(step as f64 / steps as f64);
-    let (was, is) = (rate(was, before.steps), rate(is, now.steps));
-    (was != is).then(|| {
-        format!(
-            "the learning rate continues at {is:.3e} instead of {was:.3e}: of {} steps, {step} are taken (before: of {})",
-            now.steps, before.steps
-        )
-    })
+    let share = |steps: u64| step as f64 / steps as f64;
+    let (was, is) = (was.schedules(), is.schedules());
+    let pairs =
+        is.iter().filter_map(|(name, is)| Some((name, was.iter().find(|(other, _)| other == name)?.1, is)));
+    pairs
+        .map(|(name, was, is)| (name, was.at(share(before.steps)), is.at(share(now.steps))))
+        .filter(|(_, was, is)| was != is)
+        .map(|(name, was, is)| {
+            format!(
+                "{name} continues at {is:.3e} instead of {was:.3e}: of {} steps, {step} are taken (before: of {})",
+                now.steps, before.steps
+            )
+        })
+        .collect()
 }

@@ -35,6 +35,7 @@ pub fn check(config: &Config, registry: &Registry) -> Vec<Conflict> {
         length(config),
         trunk(config),
         deviation(config),
+        schedules(config),
     ];
     conflicts.into_iter().flatten().collect()
 }
@@ -200,6 +201,15 @@ fn deviation(config: &Config) -> Option<Conflict> {
     let error = config.network.log_std_bounds().err()?;
     let paths = ["network.initial_std", "network.min_std", "network.max_std"];
     Some(conflict(&paths, error.to_string()))
+}
+
+/// Piecewise schedules whose points are not in the order of time.
+fn schedules(config: &Config) -> Option<Conflict> {
+    let AlgorithmSettings::Ppo(ppo) = &config.algorithm;
+    let (path, _) = ppo.schedules().into_iter().find(|(_, schedule)| !schedule.is_ordered())?;
+    let path: &'static str = path;
+    let message = "the points of a piecewise schedule must be in the order of `at`".to_owned();
+    Some(conflict(&[path], message))
 }
 
 fn trunk(config: &Config) -> Option<Conflict> {

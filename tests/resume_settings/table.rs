@@ -56,7 +56,7 @@ const PIXELS: [&str; 3] = [
     "network.convolutions=[{filters: 2, kernel: 2, stride: 1}]",
 ];
 
-pub const BASES: [Base; 12] = [
+pub const BASES: [Base; 14] = [
     Base {
         name: "plain",
         has_workers: false,
@@ -104,17 +104,63 @@ pub const BASES: [Base; 12] = [
         ],
     },
     Base {
-        name: "schedules",
+        name: "linear",
         has_workers: false,
         sets: &[
             "algorithm.ppo.learning_rate={from: 0.02, to: 0.01}",
+            "algorithm.ppo.value_coefficient={from: 0.5, to: 0.4}",
+            "algorithm.ppo.entropy_coefficient={from: 0.02, to: 0.01}",
             "algorithm.ppo.objective.clip.range={from: 0.2, to: 0.1}",
         ],
         rows: &[
             ("algorithm.ppo.learning_rate.from=0.03", Metric("learning_rate")),
             ("algorithm.ppo.learning_rate.to=0", Metric("learning_rate")),
+            ("algorithm.ppo.value_coefficient.from=9", Parameters),
+            ("algorithm.ppo.value_coefficient.to=9", Parameters),
+            ("algorithm.ppo.entropy_coefficient.from=1", Parameters),
+            ("algorithm.ppo.entropy_coefficient.to=1", Parameters),
             ("algorithm.ppo.objective.clip.range.from=0", Metric("clip_fraction")),
             ("algorithm.ppo.objective.clip.range.to=0", Metric("clip_fraction")),
+        ],
+    },
+    Base {
+        name: "cosine",
+        has_workers: false,
+        sets: &[
+            "algorithm.ppo.learning_rate={cosine: {from: 0.02, to: 0.01}}",
+            "algorithm.ppo.value_coefficient={cosine: {from: 0.5, to: 0.4}}",
+            "algorithm.ppo.entropy_coefficient={cosine: {from: 0.02, to: 0.01}}",
+            "algorithm.ppo.objective.clip.range={cosine: {from: 0.2, to: 0.1}}",
+        ],
+        rows: &[
+            ("algorithm.ppo.learning_rate.cosine.from=0.03", Metric("learning_rate")),
+            ("algorithm.ppo.learning_rate.cosine.to=0", Metric("learning_rate")),
+            ("algorithm.ppo.value_coefficient.cosine.from=9", Parameters),
+            ("algorithm.ppo.value_coefficient.cosine.to=9", Parameters),
+            ("algorithm.ppo.entropy_coefficient.cosine.from=1", Parameters),
+            ("algorithm.ppo.entropy_coefficient.cosine.to=1", Parameters),
+            ("algorithm.ppo.objective.clip.range.cosine.from=0", Metric("clip_fraction")),
+            ("algorithm.ppo.objective.clip.range.cosine.to=0", Metric("clip_fraction")),
+        ],
+    },
+    Base {
+        name: "piecewise",
+        has_workers: false,
+        sets: &[
+            "algorithm.ppo.learning_rate={piecewise: [{at: 0, value: 0.02}, {at: 1, value: 0.01}]}",
+            "algorithm.ppo.value_coefficient={piecewise: [{at: 0, value: 0.5}, {at: 1, value: 0.4}]}",
+            "algorithm.ppo.entropy_coefficient={piecewise: [{at: 0, value: 0.02}, {at: 1, value: 0.01}]}",
+            "algorithm.ppo.objective.clip.range={piecewise: [{at: 0, value: 0.2}, {at: 1, value: 1e-3}]}",
+        ],
+        rows: &[
+            ("algorithm.ppo.learning_rate.piecewise.0.at=0.9", Metric("learning_rate")),
+            ("algorithm.ppo.learning_rate.piecewise.1.value=0", Metric("learning_rate")),
+            ("algorithm.ppo.value_coefficient.piecewise.0.at=0.9", Parameters),
+            ("algorithm.ppo.value_coefficient.piecewise.1.value=9", Parameters),
+            ("algorithm.ppo.entropy_coefficient.piecewise.0.at=0.9", Parameters),
+            ("algorithm.ppo.entropy_coefficient.piecewise.1.value=1", Parameters),
+            ("algorithm.ppo.objective.clip.range.piecewise.0.at=0.9", Metric("clip_fraction")),
+            ("algorithm.ppo.objective.clip.range.piecewise.1.value=1", Metric("clip_fraction")),
         ],
     },
     Base {
