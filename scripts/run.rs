@@ -47,7 +47,7 @@ pub enum RunError {
         source: io::Error,
     },
     /// There is no run here.
-    #[error("{} is no run: it holds no config.yaml", .0.display())]
+    #[error("{} is no run: {}", .0.display(), missing(.0))]
     NoRun(PathBuf),
     /// A name that cannot be part of a folder's.
     #[error("{0:?} cannot name a run: use letters, digits, `-`, `_` and `.`")]
@@ -63,6 +63,10 @@ pub enum RunError {
     /// The configuration cannot be written as YAML.
     #[error("the configuration cannot be written")]
     Yaml(#[from] serde_saphyr::ser::Error),
+}
+
+fn missing(run: &Path) -> &'static str {
+    if run.is_dir() { "it holds no config.yaml" } else { "there is no such folder" }
 }
 
 impl RunFolder {

@@ -82,7 +82,7 @@ fn a_run_leaves_everything_and_can_be_evaluated() {
 
     let output =
         place.succeed(&["visualize", folder, "--episodes", "1", "--format", "gif", "--out", "shown"]);
-    assert!(text(&output.stdout).starts_with("1 episodes, mean return "), "{}", text(&output.stdout));
+    assert!(text(&output.stdout).starts_with("1 episode, mean return "), "{}", text(&output.stdout));
     assert!(place.0.path().join("shown/summary.json").is_file());
 }
 
@@ -243,8 +243,8 @@ fn slips_are_told_with_their_exit_code() {
         ),
         (&["train", "small.yaml", "--device", "cuda:99"], 1, "there is no device cuda:99"),
         (&["train", "small.yaml", "--logdir", "small.yaml/runs"], 1, "cannot create small.yaml/runs"),
-        (&["train", "--resume", "nothing"], 2, "nothing is no run: it holds no config.yaml"),
-        (&["evaluate", "nothing"], 2, "nothing is no run: it holds no config.yaml"),
+        (&["train", "--resume", "nothing"], 2, "nothing is no run: there is no such folder"),
+        (&["evaluate", "nothing"], 2, "nothing is no run: there is no such folder"),
     ];
     for (arguments, code, message) in cases {
         let output = place.run(arguments);

@@ -125,7 +125,7 @@ mod tests {
         let picture =
             Space::Box { shape: vec![4, 5], low: vec![0.0; 20], high: vec![1.0; 20], dtype: Dtype::F32 };
         let error = describe(&settings, &picture, &Space::Discrete { n: 2 }).expect_err("2 of 3 pixels");
-        let expected = "network.convolutions: actor.conv2 has a kernel of 3 pixels, and height is 2";
+        let expected = "actor.conv2 has a kernel of 3 pixels, and height is 2";
         assert_eq!(error.to_string(), expected);
     }
 }

@@ -17,7 +17,7 @@ pub enum AgentError {
         reason: String,
     },
     /// A network that cannot be described.
-    #[error("network.convolutions: {0}")]
+    #[error(transparent)]
     Graph(#[from] phalanx_graph::GraphError),
     /// Settings that contradict each other.
     #[error("{0}")]

@@ -134,6 +134,11 @@ impl Checkpoints {
         }
     }
 
+    /// Steps that were taken before the newest checkpoint was written; nothing where there is none.
+    pub fn newest_step(&self) -> Option<u64> {
+        self.steps().ok()?.last().copied()
+    }
+
     fn newest_whole(&self) -> Result<Found, AgentError> {
         let mut damaged = Vec::new();
         for step in self.steps()?.into_iter().rev() {
@@ -143,9 +148,14 @@ impl Checkpoints {
                 Err(e) => damaged.push(e),
             }
         }
+        let best = if self.folder.join(BEST).exists() {
+            "; that of the best evaluation is there: evaluate or visualize it with `--checkpoint best`"
+        } else {
+            ""
+        };
         let reason = match damaged.first() {
-            None => "holds no checkpoint yet".to_owned(),
-            Some(first) => format!("holds no whole checkpoint; the newest: {first}"),
+            None => format!("holds no checkpoint to continue from{best}"),
+            Some(first) => format!("holds no whole checkpoint to continue from; the newest: {first}{best}"),
         };
         Err(AgentError::Checkpoint { path: self.folder.clone(), reason })
     }
@@ -231,6 +241,6 @@ mod tests {
     fn an_empty_run_says_that_there_is_none_yet() {
         let (_folder, checkpoints) = folder();
         let error = checkpoints.load(Which::Latest).unwrap_err().to_string();
-        assert!(error.contains("no checkpoint yet"), "{error}");
+        assert!(error.contains("holds no checkpoint to continue from"), "{error}");
     }
 }

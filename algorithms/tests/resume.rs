@@ -325,7 +325,7 @@ fn an_observation_that_is_not_finite_is_named() {
 #[test]
 fn a_failing_environment_leaves_the_last_whole_iteration() {
     let (_folder, checkpoints, error) = spoiled(40, None, 0.5);
-    let message = format!("{:#}", std::error::Error::source(&error).unwrap());
+    let message = error.to_string();
     assert!(message.contains("row 0: step failed") && message.contains("worn out"), "{message}");
     let found = checkpoints.load(Which::Latest).unwrap();
     assert_eq!(checkpoint_step(&found.checkpoint).unwrap(), 4 * 32);

@@ -68,10 +68,16 @@ pub(super) fn run(command: Command, registry: &Registry, out: &mut impl Write) -
             let mut bad = 0;
             for file in &files {
                 match config::load_and_build(file, &overrides.sets, registry) {
-                    Ok(config) => match config::training_memory(&config, registry) {
-                        Some(memory) => writeln!(out, "{}: ok, takes {memory}", file.display())?,
-                        None => writeln!(out, "{}: ok", file.display())?,
-                    },
+                    Ok(config) => {
+                        let memory = match config::training_memory(&config, registry) {
+                            Some(memory) => format!(", takes {memory}"),
+                            None => format!(
+                                "; its memory depends on the spaces of {}, which is not started here",
+                                config.env.name
+                            ),
+                        };
+                        writeln!(out, "{}: ok{memory}", file.display())?;
+                    }
                     Err(error) => {
                         bad += 1;
                         super::eprint_line(&error.to_string());

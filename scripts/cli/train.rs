@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use anyhow::Context;
 use phalanx_algorithms::{
-    AlgorithmError, Console, DeviationWatch, JsonLines, Logger, Objective, Outcome, Record, TensorBoard,
-    Which,
+    AlgorithmError, Checkpoints, Console, DeviationWatch, JsonLines, Logger, Objective, Outcome, Record,
+    TensorBoard, Which,
 };
 use phalanx_envs::contract::action_scale_warning;
 use phalanx_envs::{Chosen, Registry, Workers, Zygote};
@@ -205,6 +205,9 @@ fn train(
         outcome
     };
     let closed = trainer.close();
+    if outcome.is_err() {
+        say(&how_to_continue(&checkpoints, run))?;
+    }
     let outcome = outcome?;
     if let Err(error) = closed {
         // The checkpoint is written already.
@@ -223,6 +226,17 @@ fn train(
             say(&format!("stopped after {step} steps; continue with: {command}"))?;
             Ok(ExitCode::from(stop.exit_code().unwrap_or(1)))
         }
+    }
+}
+
+/// What is left of a training that failed.
+fn how_to_continue(checkpoints: &Checkpoints, run: &RunFolder) -> String {
+    match checkpoints.newest_step() {
+        Some(step) => {
+            let command = shell::phalanx(&["train", "--resume"], run.path());
+            format!("it can continue after step {step}, once the cause is mended: {command}")
+        }
+        None => "no checkpoint was written: it can only begin anew".to_owned(),
     }
 }
 

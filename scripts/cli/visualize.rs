@@ -118,6 +118,7 @@ pub(super) fn run(arguments: &Arguments, registry: &Registry, out: &mut impl Wri
     )?;
     drop(progress);
     let (mean, folder) = (digits(summary.return_mean, 1), options.out.display());
-    writeln!(out, "{} episodes, mean return {mean}, in {folder}", options.episodes)?;
+    let episodes = if options.episodes.get() == 1 { "episode" } else { "episodes" };
+    writeln!(out, "{} {episodes}, mean return {mean}, in {folder}", options.episodes)?;
     Ok(())
 }

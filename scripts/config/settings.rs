@@ -28,7 +28,7 @@ pub struct Config {
     /// at every step; null: where there are workers. Results do not depend on it.
     #[serde(default)]
     pub pipelined: Option<bool>,
-    /// Environment steps of the whole training, those of all rows together.
+    /// Environment steps of the whole training, those of all rows together; the last rollout is taken whole.
     #[serde(default = "defaults::steps")]
     #[schemars(range(min = 1))]
     pub steps: u64,
@@ -43,7 +43,7 @@ pub struct Config {
     pub device: DeviceSetting,
     /// Threads for the networks; null: one for each core. Results do not depend on it.
     #[serde(default)]
-    #[schemars(inner(range(min = 1, max = 1024)))]
+    #[schemars(range(min = 1, max = 1024))]
     pub threads: Option<usize>,
     /// The length of a rollout: a number of steps of every row, or whole episodes.
     #[serde(default)]

@@ -132,7 +132,8 @@ const ALIASES: &str = "anchors and aliases are not supported; write the value ou
 fn finite(value: Value) -> Result<Value, String> {
     match value {
         Value::Float(x) if !x.is_finite() => {
-            Err("a number must be finite: write a large one, 1e30 say, or leave the setting out".to_owned())
+            Err("a number must be finite: write a large one, for example 1e30, or leave the setting out"
+                .to_owned())
         }
         Value::Integer(i) if i64::try_from(i).is_err() && u64::try_from(i).is_err() => {
             Err("an integer must fit into 64 bits".to_owned())

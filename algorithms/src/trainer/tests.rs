@@ -64,7 +64,7 @@ fn no_error_leaves_half_a_change_to_go_on_from() {
             failed.copy_vector("parameters", &mut parameters).expect("parameters");
             assert_eq!(parameters[0], 123.0);
             let none = checkpoints.load(Which::Latest).expect_err("nothing to go on from").to_string();
-            assert!(none.ends_with("holds no checkpoint yet"), "{none}");
+            assert!(none.ends_with("holds no checkpoint to continue from"), "{none}");
         }
     }
 }

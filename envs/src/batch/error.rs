@@ -100,7 +100,7 @@ pub enum BatchError {
         backtrace: String,
     },
     /// A worker process was lost, with all that is known about where it stood.
-    #[error("{}", lost_text(.share, *.pid, .how, .place, *.seed, .action))]
+    #[error("{}{remedy}", lost_text(.share, *.pid, .how, .place, *.seed, .action))]
     Lost {
         /// Its rows.
         share: Share,
@@ -114,6 +114,8 @@ pub enum BatchError {
         seed: u64,
         /// Last action as text; empty when it was not stepping.
         action: String,
+        /// The setting that would have let it live; empty for one that died by itself.
+        remedy: String,
     },
     /// One worker more was lost than may be replaced.
     #[error("{at_most} lost workers may be replaced, and this was one more: {last}")]

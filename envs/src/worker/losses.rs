@@ -117,6 +117,15 @@ impl WorkerPool {
         let (share, pid) = (link.share.clone(), link.process.pid());
         // Read before the place is given to another worker.
         let place = self.board.slot(worker).place();
+        let setting = match place.phase {
+            Phase::New => "construct_deadline",
+            Phase::Step if limit == self.deadlines.step => "step_deadline",
+            _ => "command_deadline",
+        };
+        let remedy = match error {
+            ReceiveError::TimedOut => format!("; `faults.{setting}` allows it more time"),
+            ReceiveError::Closed => String::new(),
+        };
         let error = match link.reap(&self.zygote, error, limit) {
             Ok(how) => WorkerError::Lost(BatchError::Lost {
                 share: share.clone(),
@@ -125,6 +134,7 @@ impl WorkerPool {
                 place,
                 seed: episode_seed(self.run_seed, place.row, place.episode),
                 action: if place.phase == Phase::Step { action(place.row) } else { String::new() },
+                remedy,
             }),
             Err(zygote) => WorkerError::Failed(zygote),
         };

@@ -38,6 +38,16 @@ fn rows_of_one_interpreter_share_it_until_the_last_is_dropped() {
     }
 }
 
+/// No deadline of a worker ends it here.
+#[test]
+fn an_environment_that_does_not_close_is_ended_in_this_process_too() {
+    let mut env = fixture("Walk-v0", &json!({ "fault": "hang", "phase": "close" }));
+    reset(&mut *env, Some(5));
+    let error = env.close().unwrap_err().to_string();
+    assert!(error.ends_with("as it should: `close` did not return within 6s"), "{error}");
+    env.close().unwrap();
+}
+
 #[test]
 fn what_is_printed_meets_no_message() {
     let mut env = fixture("Walk-v0", &json!({ "fault": "print" }));

@@ -45,6 +45,9 @@ const PROGRAM: &str = concat!(
 /// How long an interpreter may take to end, before it is killed: less than a worker may take.
 const EXIT_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// How long the `close` of an environment may take: a little more than a worker may, whose end names its process.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(6);
+
 /// Whoever sleeps looks so often whether there is still somebody who could answer.
 const LIVENESS_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -142,11 +145,16 @@ impl Host {
     /// # Errors
     /// Python's traceback, [`EnvError::NoMethod`], or [`EnvError::Died`] with how the interpreter ended.
     pub fn request<T: DeserializeOwned>(&mut self, request: &Request<'_>) -> Result<T, EnvError> {
+        self.ask(request)?;
+        self.answer()?.into_result()
+    }
+
+    /// Sends a request after the answers to all bells.
+    fn ask(&mut self, request: &Request<'_>) -> Result<(), EnvError> {
         while self.answered < self.rung && self.ended.is_none() {
             self.take_answer(true);
         }
-        self.send(request)?;
-        self.answer()?.into_result()
+        self.send(request)
     }
 
     /// Draws a row.
@@ -156,10 +164,16 @@ impl Host {
         Ok(Frame { width, height, pixels: self.receive()? })
     }
 
-    /// Closes the environment of a row, which ends.
+    /// Closes the environment of a row, which ends. The interpreter is killed when that takes too long, as nobody else has a deadline
+    /// where the caller's own process steps the rows.
     pub fn close(&mut self, row: u32) -> Result<(), EnvError> {
         self.failures.remove(&row);
-        self.request(&Request::Close { row })
+        self.ask(&Request::Close { row })?;
+        if !os::await_input(&self.answers, CLOSE_TIMEOUT).map_err(EnvError::failed)? {
+            self.lose(&format!("`close` did not return within {CLOSE_TIMEOUT:?}"));
+            return Err(self.end_error());
+        }
+        self.answer()?.into_result()
     }
 
     /// Number of the bell that comes next.

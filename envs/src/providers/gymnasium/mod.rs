@@ -289,7 +289,7 @@ pub(crate) fn register(registry: Registry) -> Registry {
         }
     };
     let provider =
-        Provider::new("environments of Python's Gymnasium, gymnasium:CartPole-v1 say", open(false));
+        Provider::new("environments of Python's Gymnasium, for example gymnasium:CartPole-v1", open(false));
     let provider = provider.drawn(open(true));
     let provider = provider.needs(|| host::remedy(&usual_interpreter())).limits_itself(|params, limit| {
         // Gymnasium's own limit would hold beside another one; -1 is its word for none.
