@@ -22,7 +22,7 @@ pub struct NoDevice {
 /// [`NoDevice`].
 pub fn device(config: &Config) -> Result<Device, NoDevice> {
     let threads = config.threads.unwrap_or_else(|| available_parallelism().map_or(1, usize::from));
-    // libtorch initialises the networks here, which must not depend on the number of threads either.
+    // What libtorch computes on the CPU must not depend on the number of threads.
     tch::set_num_threads(1);
     // The caller's thread is one of them. A pool that is there already stays, with its threads: results are the same.
     let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).use_current_thread().build_global();

@@ -91,9 +91,21 @@ fn an_abort_is_a_death() {
 #[test]
 fn an_endless_loop_meets_its_deadline() {
     let late = "did not answer within its deadline of 300ms and was killed";
-    fault(r#"{"fault":"hang","phase":"step","at":3}"#, "0.3", &[late, AT_STEP_3]);
-    fault(r#"{"fault":"hang","phase":"reset"}"#, "0.3", &[late, "in the reset of episode 0"]);
-    fault(r#"{"fault":"hang","phase":"new"}"#, "0.3", &[late, "while it made the environment"]);
+    fault(
+        r#"{"fault":"hang","phase":"step","at":3}"#,
+        "0.3",
+        &[late, AT_STEP_3, "; `faults.step_deadline` allows"],
+    );
+    fault(
+        r#"{"fault":"hang","phase":"reset"}"#,
+        "0.3",
+        &[late, "in the reset of episode 0", "; `faults.command_deadline` allows"],
+    );
+    fault(
+        r#"{"fault":"hang","phase":"new"}"#,
+        "0.3",
+        &[late, "while it made the environment", "; `faults.construct_deadline` allows"],
+    );
 }
 
 #[test]
