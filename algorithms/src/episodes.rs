@@ -191,6 +191,10 @@ impl Push for RunningEpisode {
             Action::Discrete(a) => self.discrete.push(a as i64),
             Action::MultiDiscrete(a) => self.discrete.extend(a),
             Action::Box(a) => self.continuous.extend(a),
+            Action::Fields(a) => {
+                self.discrete.extend(a.choices);
+                self.continuous.extend(a.numbers);
+            }
         }
     }
 }

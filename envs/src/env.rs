@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use serde_json::Value;
 
-use crate::{Dtype, EnvError, Space};
+use crate::{Action, Dtype, EnvError, Space};
 
 /// An environment: something that shows observations and answers actions.
 ///
@@ -166,71 +166,6 @@ impl Episode {
     }
 }
 
-/// One action, borrowed from the batch.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Action<'a> {
-    /// Of [`Space::Discrete`].
-    Discrete(usize),
-    /// Of [`Space::MultiDiscrete`].
-    MultiDiscrete(&'a [i64]),
-    /// Of [`Space::Box`].
-    Box(&'a [f32]),
-}
-
-impl<'a> Action<'a> {
-    /// The choice.
-    ///
-    /// # Panics
-    /// When the action space is not [`Space::Discrete`].
-    pub fn discrete(self) -> usize {
-        match self {
-            Self::Discrete(a) => a,
-            _ => panic!("{self:?} is no action of a Discrete space"),
-        }
-    }
-
-    /// The choices.
-    ///
-    /// # Panics
-    /// When the action space is not [`Space::MultiDiscrete`].
-    pub fn choices(self) -> &'a [i64] {
-        match self {
-            Self::MultiDiscrete(a) => a,
-            _ => panic!("{self:?} is no action of a MultiDiscrete space"),
-        }
-    }
-
-    /// The numbers.
-    ///
-    /// # Panics
-    /// When the action space is not [`Space::Box`].
-    pub fn continuous(self) -> &'a [f32] {
-        match self {
-            Self::Box(a) => a,
-            _ => panic!("{self:?} is no action of a Box space"),
-        }
-    }
-
-    /// Some of the numbers that a block stores for several rows.
-    #[inline]
-    pub(crate) fn part(self, range: Range<usize>) -> Self {
-        match self {
-            Self::Discrete(_) => self,
-            Self::MultiDiscrete(choices) => Self::MultiDiscrete(&choices[range]),
-            Self::Box(numbers) => Self::Box(&numbers[range]),
-        }
-    }
-
-    /// The action that a block stores for one row, as one of `space`.
-    #[inline]
-    pub(crate) fn of_space(self, space: &Space) -> Self {
-        match (space, self) {
-            (Space::Discrete { .. }, Self::MultiDiscrete(choices)) => Self::Discrete(choices[0] as usize),
-            _ => self,
-        }
-    }
-}
-
 /// Numbers of observations, to be read.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Elements<'a> {
@@ -269,16 +204,6 @@ impl<'a> From<Row<'a>> for Elements<'a> {
         match row {
             Row::F32(row) => Self::F32(row),
             Row::U8(row) => Self::U8(row),
-        }
-    }
-}
-
-impl std::fmt::Display for Action<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Discrete(a) => write!(f, "{a}"),
-            Self::MultiDiscrete(a) => write!(f, "{a:?}"),
-            Self::Box(a) => write!(f, "{a:?}"),
         }
     }
 }

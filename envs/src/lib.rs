@@ -5,6 +5,7 @@
 //!
 //! This crate does not depend on libtorch: code that runs in a forked worker cannot reach it.
 
+mod action;
 mod batch;
 pub mod contract;
 pub mod draw;
@@ -26,12 +27,13 @@ mod suggest;
 mod worker;
 pub mod wrappers;
 
+pub use action::{Action, ActionFields};
 pub use batch::{
     BatchEnv, BatchError, Block, Infos, Layout, LocalBatch, Memory, Phase, Place, Progress, Replayed, Rows,
     RunningEpisode, StepView, Watch,
 };
 pub(crate) use env::Coming;
-pub use env::{Action, Elements, Env, Episode, Frame, Row, Step};
+pub use env::{Elements, Env, Episode, Frame, Row, Step};
 pub use error::EnvError;
 pub use os::{TooLittleMemory, check_memory};
 pub use probe::Probe;

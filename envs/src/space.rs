@@ -1,12 +1,13 @@
 //! The sets that observations and actions come from.
 
-use rand::RngExt;
+mod check;
+mod element;
+#[cfg(test)]
+mod tests;
+
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
-
-use crate::{Action, Generator};
-
-/// Most choices of an action, over all components: each has an output of the policy.
-const MOST_CHOICES: usize = 1 << 20;
 
 /// A space that something cannot work with.
 ///
@@ -62,6 +63,11 @@ pub enum Space {
         /// Number of choices of every component.
         n: Vec<usize>,
     },
+    /// Several bits at once, each 0 or 1.
+    MultiBinary {
+        /// Number of bits.
+        n: usize,
+    },
     /// An array of numbers, each within its bounds.
     Box {
         /// Lengths of the axes; empty for a scalar.
@@ -73,6 +79,10 @@ pub enum Space {
         /// Element type.
         dtype: Dtype,
     },
+    /// Parts with names, in this order.
+    Dict(Vec<(String, Space)>),
+    /// Parts with numbers, from 0.
+    Tuple(Vec<Space>),
 }
 
 impl Space {
@@ -103,14 +113,69 @@ impl Space {
         self
     }
 
-    /// Numbers in one element of this space.
+    /// Numbers in one element of this space, over all its leaves.
     #[inline]
     pub fn len(&self) -> usize {
         match self {
             Self::Discrete { .. } => 1,
             Self::MultiDiscrete { n } => n.len(),
+            Self::MultiBinary { n } => *n,
             Self::Box { shape, .. } => shape.iter().product(),
+            Self::Dict(_) | Self::Tuple(_) => self.parts().map(|(_, part)| part.len()).sum(),
         }
+    }
+
+    /// How many of these numbers are choices, those of leaves that are not boxes: D of an action's `[D]` choices and `[C]` numbers.
+    #[inline]
+    pub fn choices_len(&self) -> usize {
+        match self {
+            Self::Box { .. } => 0,
+            Self::Dict(_) | Self::Tuple(_) => self.parts().map(|(_, part)| part.choices_len()).sum(),
+            _ => self.len(),
+        }
+    }
+
+    /// How many of these numbers are those of boxes: C of an action's `[D]` choices and `[C]` numbers.
+    #[inline]
+    pub fn numbers_len(&self) -> usize {
+        self.len() - self.choices_len()
+    }
+
+    /// Whether this is a Dict or Tuple.
+    #[inline]
+    pub fn is_composite(&self) -> bool {
+        matches!(self, Self::Dict(_) | Self::Tuple(_))
+    }
+
+    /// The spaces that this one is made of, none of them a Dict or Tuple, each with its path: depth first, in the order of the parts.
+    ///
+    /// A path joins the names and numbers of parts with dots, as in `camera.left` and `0.wheels`; that of a space which is a leaf itself is
+    /// empty.
+    pub fn leaves(&self) -> Vec<(String, &Space)> {
+        let mut leaves = Vec::new();
+        self.add_leaves("", &mut leaves);
+        leaves
+    }
+
+    fn add_leaves<'a>(&'a self, path: &str, leaves: &mut Vec<(String, &'a Space)>) {
+        if !self.is_composite() {
+            leaves.push((path.to_owned(), self));
+        }
+        for (key, part) in self.parts() {
+            let path = if path.is_empty() { key.into_owned() } else { format!("{path}.{key}") };
+            part.add_leaves(&path, leaves);
+        }
+    }
+
+    /// The parts of a Dict or Tuple with their names or numbers; nothing of any other space.
+    pub(crate) fn parts(&self) -> impl Iterator<Item = (Cow<'_, str>, &Space)> {
+        let (named, numbered): (&[_], &[_]) = match self {
+            Self::Dict(parts) => (parts, &[]),
+            Self::Tuple(parts) => (&[], parts),
+            _ => (&[], &[]),
+        };
+        let named = named.iter().map(|(key, part)| (Cow::Borrowed(key.as_str()), part));
+        named.chain(numbered.iter().enumerate().map(|(i, part)| (Cow::Owned(i.to_string()), part)))
     }
 
     /// Whether elements of this space hold no number at all.
@@ -122,88 +187,17 @@ impl Space {
     pub fn is_bounded(&self) -> bool {
         match self {
             Self::Box { low, high, .. } => low.iter().chain(high).all(|bound| bound.is_finite()),
-            Self::Discrete { .. } | Self::MultiDiscrete { .. } => true,
+            Self::Dict(_) | Self::Tuple(_) => self.parts().all(|(_, part)| part.is_bounded()),
+            _ => true,
         }
     }
 
-    /// Lengths of the axes of one element; empty for a scalar.
+    /// Lengths of the axes of one element; empty for a scalar, for choices, and for a space of several leaves.
     pub fn shape(&self) -> &[usize] {
         match self {
             Self::Box { shape, .. } => shape,
-            Self::Discrete { .. } | Self::MultiDiscrete { .. } => &[],
-        }
-    }
-
-    /// Whether this space can be used at all: it has choices, or bounds in order and one for every element.
-    ///
-    /// # Errors
-    /// What is wrong with it.
-    pub fn check(&self) -> Result<(), SpaceError> {
-        let wrong = |reason: String| Err(SpaceError::new("a batch", self, reason));
-        match self {
-            Self::Discrete { n: 0 } => wrong("there must be something to choose".to_owned()),
-            Self::MultiDiscrete { n } if n.is_empty() || n.contains(&0) => {
-                wrong("every component must have something to choose".to_owned())
-            }
-            Self::Discrete { n } if *n > MOST_CHOICES => {
-                wrong(format!("at most {MOST_CHOICES} choices are possible"))
-            }
-            Self::MultiDiscrete { n } if n.iter().fold(0, |sum, &n| n.saturating_add(sum)) > MOST_CHOICES => {
-                wrong(format!("at most {MOST_CHOICES} choices are possible in all"))
-            }
-            Self::Discrete { .. } | Self::MultiDiscrete { .. } => Ok(()),
-            Self::Box { shape, low, high, .. } => {
-                let len = shape.iter().try_fold(1_usize, |len, &axis| len.checked_mul(axis));
-                if len.is_none_or(|len| len == 0 || [low.len(), high.len()] != [len; 2]) {
-                    return wrong(format!(
-                        "its shape needs as many bounds as it has elements, at least one; there are {} and {}",
-                        low.len(),
-                        high.len()
-                    ));
-                }
-                match low.iter().zip(high).position(|(l, h)| l.is_nan() || h.is_nan() || l > h) {
-                    Some(i) => wrong(format!("bounds of element {i} are {}..{}", low[i], high[i])),
-                    None => Ok(()),
-                }
-            }
-        }
-    }
-
-    /// Whether `action` is an element of this space.
-    #[inline]
-    pub fn contains(&self, action: Action<'_>) -> bool {
-        match (self, action) {
-            (Self::Discrete { n }, Action::Discrete(a)) => a < *n,
-            (Self::MultiDiscrete { n }, Action::MultiDiscrete(a)) => {
-                a.len() == n.len() && a.iter().zip(n).all(|(&a, &n)| 0 <= a && (a as usize) < n)
-            }
-            (Self::Box { low, high, .. }, Action::Box(a)) => {
-                a.len() == low.len() && a.iter().zip(low).zip(high).all(|((a, l), h)| l <= a && a <= h)
-            }
-            _ => false,
-        }
-    }
-
-    /// Draws an action uniformly; a Gaussian stands in where an element has no bound.
-    ///
-    /// Writes into `discrete` or `continuous`, whichever this space uses, [`Self::len`] numbers.
-    pub fn sample(&self, generator: &mut Generator, discrete: &mut [i64], continuous: &mut [f32]) {
-        match self {
-            Self::Discrete { n } => discrete[0] = generator.random_range(0..*n as i64),
-            Self::MultiDiscrete { n } => {
-                for (a, &n) in discrete.iter_mut().zip(n) {
-                    *a = generator.random_range(0..n as i64);
-                }
-            }
-            Self::Box { low, high, .. } => {
-                for ((a, &l), &h) in continuous.iter_mut().zip(low).zip(high) {
-                    *a = if (h - l).is_finite() {
-                        generator.random_range(l..=h)
-                    } else {
-                        generator.sample::<f32, _>(rand_distr::StandardNormal).clamp(l, h)
-                    };
-                }
-            }
+            Self::MultiBinary { n } => std::slice::from_ref(n),
+            _ => &[],
         }
     }
 }
@@ -213,74 +207,20 @@ impl std::fmt::Display for Space {
         match self {
             Self::Discrete { n } => write!(f, "Discrete({n})"),
             Self::MultiDiscrete { n } => write!(f, "MultiDiscrete({n:?})"),
+            Self::MultiBinary { n } => write!(f, "MultiBinary({n})"),
             Self::Box { shape, low, high, dtype } => {
                 let least = low.iter().copied().fold(f32::INFINITY, f32::min);
                 let most = high.iter().copied().fold(f32::NEG_INFINITY, f32::max);
                 write!(f, "Box({shape:?}, {least}..{most}, {dtype:?})")
             }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-    use crate::generator;
-
-    #[test]
-    fn an_action_is_within_all_its_bounds_or_not_in_the_space() {
-        let space = Space::boxed(&[-1.0, 0.0], &[1.0, f32::INFINITY]);
-        assert!(space.contains(Action::Box(&[1.0, 1e30])));
-        assert!(!space.contains(Action::Box(&[1.1, 0.0])));
-        assert!(!space.contains(Action::Box(&[0.0, f32::NAN])));
-        assert!(!space.contains(Action::Box(&[0.0])));
-        assert!(!space.contains(Action::Discrete(0)));
-        let space = Space::MultiDiscrete { n: vec![2, 3] };
-        assert!(space.contains(Action::MultiDiscrete(&[1, 2])));
-        assert!(!space.contains(Action::MultiDiscrete(&[2, 2])));
-        assert!(!space.contains(Action::MultiDiscrete(&[-1, 2])));
-        assert!(!Space::Discrete { n: 2 }.contains(Action::Discrete(2)));
-        assert!(!Space::unbounded(1).is_bounded() && Space::boxed(&[-1.0], &[1.0]).is_bounded());
-    }
-
-    #[test]
-    fn samples_are_in_the_space() {
-        let mut generator = generator(3);
-        let (mut discrete, mut continuous) = ([0; 2], [0.0; 2]);
-        for _ in 0..200 {
-            let space = Space::MultiDiscrete { n: vec![2, 3] };
-            space.sample(&mut generator, &mut discrete, &mut continuous);
-            assert!(space.contains(Action::MultiDiscrete(&discrete)));
-            for space in [
-                Space::boxed(&[-1.0, 0.0], &[1.0, f32::INFINITY]),
-                Space::boxed(&[f32::MIN; 2], &[f32::MAX; 2]),
-                Space::boxed(&[2.0; 2], &[2.0; 2]),
-            ] {
-                space.sample(&mut generator, &mut discrete, &mut continuous);
-                assert!(space.contains(Action::Box(&continuous)), "{continuous:?} in {space}");
+            Self::Dict(parts) => {
+                let parts: Vec<_> = parts.iter().map(|(key, part)| format!("{key}: {part}")).collect();
+                write!(f, "Dict({})", parts.join(", "))
+            }
+            Self::Tuple(parts) => {
+                let parts: Vec<_> = parts.iter().map(ToString::to_string).collect();
+                write!(f, "Tuple({})", parts.join(", "))
             }
         }
-    }
-
-    #[test]
-    fn a_space_that_cannot_be_says_why() {
-        let reason = |space: Space| space.check().unwrap_err().to_string();
-        assert!(reason(Space::Discrete { n: 0 }).contains("something to choose"));
-        assert!(reason(Space::MultiDiscrete { n: vec![2, 0] }).contains("something to choose"));
-        assert!(reason(Space::boxed(&[0.0, 1.0], &[0.0, 0.5])).contains("element 1 are 1..0.5"));
-        assert!(reason(Space::boxed(&[f32::NAN], &[0.0])).contains("element 0"));
-        assert!(reason(Space::boxed(&[], &[])).contains("at least one"));
-        let low = vec![0.0; 3];
-        let torn = Space::Box { shape: vec![2, 2], low: low.clone(), high: low, dtype: Dtype::F32 };
-        assert!(reason(torn).contains("there are 3 and 3"));
-        let low = vec![0.0; 3];
-        let vast = Space::Box { shape: vec![usize::MAX, 2], low: low.clone(), high: low, dtype: Dtype::F32 };
-        assert!(vast.check().is_err());
-        assert!(reason(Space::Discrete { n: 1 << 21 }).contains("1048576 choices are possible"));
-        assert!(
-            reason(Space::MultiDiscrete { n: vec![1 << 20, 1] })
-                .contains("1048576 choices are possible in all")
-        );
     }
 }

@@ -103,6 +103,9 @@ impl Layout {
         };
         observation_space.check()?;
         action_space.check()?;
+        if action_space.is_composite() {
+            return Err(SpaceError::new("a batch", &action_space, "actions have one field").into());
+        }
         let action_size = action_size(&action_space);
         let mut end = Some(0_usize);
         // A part of `times` × rows × `item_bytes` bytes; `end` is nothing once a number has run over.
@@ -147,7 +150,7 @@ impl Layout {
     pub fn dtype(&self) -> Dtype {
         match &self.observation_space {
             Space::Box { dtype, .. } => *dtype,
-            Space::Discrete { .. } | Space::MultiDiscrete { .. } => Dtype::F32,
+            _ => Dtype::F32,
         }
     }
 

@@ -321,14 +321,7 @@ impl Check {
             Space::Discrete { n } => {
                 (0..*n.min(&CHOICES)).map(|choice| (vec![choice as i64], vec![])).collect()
             }
-            Space::MultiDiscrete { n } => {
-                let last = n.iter().map(|&n| n as i64 - 1).collect();
-                vec![(vec![0; n.len()], vec![]), (last, vec![])]
-            }
-            Space::Box { low, high, .. } => {
-                let finite = |bounds: &[f32]| bounds.iter().map(|b| b.clamp(-1e3, 1e3)).collect();
-                vec![(vec![], finite(low)), (vec![], finite(high))]
-            }
+            space => edges(space),
         };
         for (tried, (discrete, continuous)) in edges.iter().enumerate() {
             let left = edges.len() - tried;
@@ -353,4 +346,24 @@ impl Check {
         let message = format!("call({name:?}) {answer}; EnvError::NoMethod is expected");
         self.report.add(Severity::Note, message);
     }
+}
+
+/// The first choices with the lower bounds, and the last choices with the upper bounds.
+fn edges(space: &Space) -> Vec<(Vec<i64>, Vec<f32>)> {
+    let (mut least, mut most) = ((vec![0; space.choices_len()], vec![]), (vec![], vec![]));
+    for (_, leaf) in space.leaves() {
+        match leaf {
+            Space::Discrete { n } => most.0.push(*n as i64 - 1),
+            Space::MultiDiscrete { n } => most.0.extend(n.iter().map(|&n| n as i64 - 1)),
+            Space::MultiBinary { n } => most.0.extend(vec![1; *n]),
+            Space::Box { low, high, .. } => {
+                let finite =
+                    |bounds: &[f32]| -> Vec<f32> { bounds.iter().map(|b| b.clamp(-1e3, 1e3)).collect() };
+                least.1.extend(finite(low));
+                most.1.extend(finite(high));
+            }
+            Space::Dict(_) | Space::Tuple(_) => {}
+        }
+    }
+    vec![least, most]
 }

@@ -33,8 +33,9 @@ pub(super) struct Trial<'a> {
     bytes: Vec<u8>,
     filling: u8,
     generator: Generator,
-    discrete: Vec<i64>,
-    continuous: Vec<f32>,
+    action_space: Space,
+    choices: Vec<i64>,
+    numbers: Vec<f32>,
     place: Position,
     /// Called before every use.
     progress: &'a dyn Fn(String),
@@ -79,12 +80,14 @@ impl<'a> Trial<'a> {
         let (observation, action) = (env.observation_space(), env.action_space());
         // An impossible space is reported before any of these is used.
         let len = if observation.check().is_ok() { observation.len() } else { 0 };
-        let actions = if action.check().is_ok() { action.len() } else { 0 };
+        let actions = action.check().is_ok();
+        let (choices, numbers) = if actions { (action.choices_len(), action.numbers_len()) } else { (0, 0) };
         let (floats, bytes) = match observation {
             Space::Box { dtype: Dtype::U8, .. } => (Vec::new(), vec![0; len]),
             _ => (vec![0.0; len], Vec::new()),
         };
         Self {
+            action_space: action.clone(),
             env,
             steps: 0,
             episodes: 0,
@@ -96,8 +99,8 @@ impl<'a> Trial<'a> {
             bytes,
             filling: FILLINGS[0],
             generator: generator(0),
-            discrete: vec![0; actions],
-            continuous: vec![0.0; actions],
+            choices: vec![0; choices],
+            numbers: vec![0.0; numbers],
             place: Position::default(),
             progress,
         }
@@ -169,16 +172,12 @@ impl<'a> Trial<'a> {
     }
 
     /// Takes one step from a reset with this action; returns what went wrong, if anything did.
-    pub fn try_action(&mut self, discrete: &[i64], continuous: &[f32]) -> Option<String> {
+    pub fn try_action(&mut self, choices: &[i64], numbers: &[f32]) -> Option<String> {
         self.place = Position { seed: 1, episode: 0, step: 0 };
         self.reset(Some(1))?;
-        let action = match self.env.action_space() {
-            Space::Discrete { .. } => Action::Discrete(discrete[0] as usize),
-            Space::MultiDiscrete { .. } => Action::MultiDiscrete(discrete),
-            Space::Box { .. } => Action::Box(continuous),
-        };
         self.steps += 1;
         self.begin("a step with an action at the edge of the action space");
+        let action = Action::of(&self.action_space, choices, numbers);
         let (floats, bytes) = (&mut self.floats, &mut self.bytes);
         let row = if bytes.is_empty() { Row::F32(floats) } else { Row::U8(bytes) };
         let env = &mut self.env;
@@ -206,14 +205,9 @@ impl<'a> Trial<'a> {
         self.begin("step");
         self.fill();
         self.steps += 1;
-        let Self { env, floats, bytes, generator, discrete, continuous, .. } = self;
-        let space = env.action_space();
-        space.sample(generator, discrete, continuous);
-        let action = match space {
-            Space::Discrete { .. } => Action::Discrete(discrete[0] as usize),
-            Space::MultiDiscrete { .. } => Action::MultiDiscrete(discrete),
-            Space::Box { .. } => Action::Box(continuous),
-        };
+        let Self { env, floats, bytes, generator, action_space, choices, numbers, .. } = self;
+        action_space.sample(generator, choices, numbers);
+        let action = Action::of(action_space, choices, numbers);
         let row = if bytes.is_empty() { Row::F32(floats) } else { Row::U8(bytes) };
         match guard(|| env.step(action, row)) {
             Ok(step) => {

@@ -19,8 +19,9 @@ pub struct RandomStart {
     inner: Box<dyn Env>,
     max_steps: u32,
     generator: Generator,
-    discrete: Vec<i64>,
-    continuous: Vec<f32>,
+    action_space: Space,
+    choices: Vec<i64>,
+    numbers: Vec<f32>,
 }
 
 impl RandomStart {
@@ -33,21 +34,16 @@ impl RandomStart {
             let message = "max_steps must be at least 1".to_owned();
             return Err(EnvError::Params { name: "random_start".to_owned(), message });
         }
-        let len = inner.action_space().len();
-        let (discrete, continuous) = (vec![0; len], vec![0.0; len]);
-        Ok(Self { inner, max_steps, generator: generator(STREAM), discrete, continuous })
+        let action_space = inner.action_space().clone();
+        let (choices, numbers) = (vec![0; action_space.choices_len()], vec![0.0; action_space.numbers_len()]);
+        Ok(Self { inner, max_steps, generator: generator(STREAM), action_space, choices, numbers })
     }
 
     /// Takes `steps` random actions; `false` when the episode ended meanwhile.
     fn wander(&mut self, steps: u32, mut observation: Row<'_>) -> Result<bool, EnvError> {
         for _ in 0..steps {
-            let space = self.inner.action_space();
-            space.sample(&mut self.generator, &mut self.discrete, &mut self.continuous);
-            let action = match space {
-                Space::Discrete { .. } => Action::Discrete(self.discrete[0] as usize),
-                Space::MultiDiscrete { .. } => Action::MultiDiscrete(&self.discrete),
-                Space::Box { .. } => Action::Box(&self.continuous),
-            };
+            self.action_space.sample(&mut self.generator, &mut self.choices, &mut self.numbers);
+            let action = Action::of(&self.action_space, &self.choices, &self.numbers);
             if self.inner.step(action, observation.again())?.episode.is_over() {
                 return Ok(false);
             }

@@ -55,10 +55,19 @@ pub fn reset(out: &mut Vec<u8>, seed: Option<u64>) {
 
 /// Asks for a step.
 pub fn step(out: &mut Vec<u8>, action: Action<'_>) {
-    message(out, Kind::Step, |out| match action {
-        Action::Discrete(choice) => out.extend((choice as i64).to_le_bytes()),
-        Action::MultiDiscrete(choices) => out.extend(choices.iter().flat_map(|a| a.to_le_bytes())),
-        Action::Box(numbers) => out.extend(numbers.iter().flat_map(|a| a.to_le_bytes())),
+    message(out, Kind::Step, |out| {
+        let choice;
+        let (choices, numbers): (&[i64], &[f32]) = match action {
+            Action::Discrete(one) => {
+                choice = [one as i64];
+                (&choice, &[])
+            }
+            Action::MultiDiscrete(choices) => (choices, &[]),
+            Action::Box(numbers) => (&[], numbers),
+            Action::Fields(fields) => (fields.choices, fields.numbers),
+        };
+        out.extend(choices.iter().flat_map(|a| a.to_le_bytes()));
+        out.extend(numbers.iter().flat_map(|a| a.to_le_bytes()));
     });
 }
 

@@ -219,6 +219,10 @@ impl Env for GymnasiumEnv {
             Action::Discrete(choice) => self.memory.write(ACTION, &[choice as i64]),
             Action::MultiDiscrete(choices) => self.memory.write(ACTION, choices),
             Action::Box(numbers) => self.memory.write(ACTION, numbers),
+            Action::Fields(fields) => {
+                self.memory.write(ACTION, fields.choices);
+                self.memory.write(ACTION + size_of_val(fields.choices), fields.numbers);
+            }
         }
         self.schedule(Coming::Step, Command::Step);
         Ok(())
