@@ -8,7 +8,7 @@ use serde_json::json;
 use tch::Device;
 
 use crate::normalizer::FrozenNormalizer;
-use crate::observations::Observations;
+use crate::observations::{Inputs, Observations};
 use crate::picture::Picture;
 use crate::{
     ActorCritic, AgentError, Checkpoint, Head, NetworkSettings, NormalizeSettings, Normalizer, Rollout, Tower,
@@ -100,7 +100,10 @@ impl Agent {
     /// [`AgentError::Torch`].
     pub fn load(&mut self, block: &Block, rollout: &Rollout) -> Result<(), AgentError> {
         let normalizer = self.normalizer.as_ref().map(Normalizer::freeze);
-        self.network.load(rollout.observations(block), normalizer.as_ref())
+        let mut observations = self.network.unload();
+        observations.clear();
+        observations.add(0, rollout.observations(block), normalizer.as_ref());
+        self.network.load(observations)
     }
 
     /// Values of the final observations of the steps `index` (as t·N + row), in reward units.
@@ -111,9 +114,10 @@ impl Agent {
         let (mut input, mut values, rows) = (Observations::default(), Vec::new(), block.layout().rows);
         let normalizer = self.normalizer.as_ref().map(Normalizer::freeze);
         for &i in index {
-            input.add(block.final_observation_row(i as usize / rows, i as usize % rows), normalizer.as_ref());
+            let shown = block.final_observation_row(i as usize / rows, i as usize % rows);
+            input.add(0, shown, normalizer.as_ref());
         }
-        self.network.infer(Tower::Critic, input.elements(), &mut values)?;
+        self.network.infer(Tower::Critic, Inputs::All(&input), &mut [], &mut values)?;
         Ok(values)
     }
 
@@ -236,11 +240,11 @@ impl Actor<'_> {
     fn infer(&mut self, observations: Elements<'_>) -> Result<(), AgentError> {
         let Self { agent, normalizer, input, outputs } = self;
         let Some(normalizer) = normalizer else {
-            return agent.network.infer(Tower::Actor, observations, outputs);
+            return agent.network.infer(Tower::Actor, Inputs::One(observations), &mut [], outputs);
         };
         input.clear();
-        input.add(observations, Some(normalizer));
-        agent.network.infer(Tower::Actor, input.elements(), outputs)
+        input.add(0, observations, Some(normalizer));
+        agent.network.infer(Tower::Actor, Inputs::All(input), &mut [], outputs)
     }
 }
 
@@ -262,7 +266,7 @@ mod tests {
         let len = shape.iter().product();
         let (low, high, shape) = (vec![0.0; len], vec![255.0; len], shape.to_vec());
         let space = Space::Box { shape, low, high, dtype: Dtype::U8 };
-        let convolutions = vec![Convolution { filters: 2, kernel: 2, stride: 1 }];
+        let convolutions = vec![Convolution::new(2, 2, 1)];
         let network = NetworkSettings { convolutions, channels, ..NetworkSettings::default() };
         let normalize = NormalizeSettings::default();
         let generator = &mut stream(1, "initialisation");

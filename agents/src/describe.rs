@@ -120,7 +120,7 @@ mod tests {
 
     #[test]
     fn a_kernel_that_does_not_fit_is_named_with_both_sizes() {
-        let convolutions = vec![Convolution { filters: 2, kernel: 3, stride: 1 }; 2];
+        let convolutions = vec![Convolution::new(2, 3, 1); 2];
         let settings = NetworkSettings { convolutions, ..NetworkSettings::default() };
         let picture =
             Space::Box { shape: vec![4, 5], low: vec![0.0; 20], high: vec![1.0; 20], dtype: Dtype::F32 };

@@ -5,17 +5,18 @@
 
 use std::ops::RangeInclusive;
 
-use phalanx_envs::{Elements, Generator, Space, check_memory};
-use phalanx_graph::{Graph, Op, Source, len};
+use phalanx_envs::{Generator, Space, check_memory};
+use phalanx_graph::{Graph, Node, Op, Source, len};
+use rand::RngExt;
+use rand_distr::StandardNormal;
 use tch::Device;
 
 use crate::bytes::ByteScale;
 use crate::describe::{ACTION, describe};
-use crate::engine::{Cpu, Pass, Tensors};
-use crate::normalizer::FrozenNormalizer;
-use crate::observations::{self, Observations};
+use crate::engine::{Batch, Cpu, Pass, Tensors};
+use crate::observations::{Inputs, Observations};
 use crate::orthogonal::orthogonal;
-use crate::plan::{Layer, Plan, Tower};
+use crate::plan::{Plan, Tower};
 use crate::{AgentError, NetworkSettings};
 
 /// An actor that maps observations to the parameters of an action distribution, and a critic that maps them to a value.
@@ -55,9 +56,9 @@ impl ActorCritic {
         let bytes = (parameters as u64).saturating_mul(2 * size_of::<f32>() as u64);
         check_memory(bytes).map_err(|cause| AgentError::Memory { parameters, cause })?;
         let parameters = initial(&graph, settings, generator);
-        let plan = Plan::new(&graph, ByteScale::new(observations));
+        let plan = Plan::new(graph, vec![ByteScale::new(observations)]);
         let engine = match device {
-            Device::Cpu => Engine::Cpu(Cpu::new()),
+            Device::Cpu => Engine::Cpu(Cpu::default()),
             device => Engine::Tensors(Tensors::new(&plan, device)?),
         };
         let gradient = vec![0.0; plan.len()];
@@ -79,8 +80,21 @@ impl ActorCritic {
 
     /// Floating-point operations of one row's pass through actor and critic: two for each weight and window.
     pub fn flop_per_row(&self) -> f64 {
-        let windows = |layer: &Layer| layer.outputs / layer.filters;
-        self.plan.layers().map(|layer| 2.0 * (windows(layer) * layer.weight().len()) as f64).sum()
+        let of = |node: &Node| {
+            let windows = match &node.op {
+                Op::Conv(window) => window.count(),
+                Op::Embedding(_) => 0,
+                _ => 1,
+            };
+            let weights: usize = node.weights().iter().map(|(range, _)| range.len()).sum();
+            2.0 * (windows * weights) as f64
+        };
+        self.plan.graph.nodes.iter().map(of).sum()
+    }
+
+    /// The graph of both.
+    pub fn graph(&self) -> &Graph {
+        &self.plan.graph
     }
 
     /// Log standard deviations `[A]` of a Gaussian policy; empty without one.
@@ -112,38 +126,43 @@ impl ActorCritic {
     /// Parameters of the action distribution, or values in reward units.
     ///
     /// # Shapes
-    /// `x [B, inputs]`; `out [B, …]` is made as long as it must be.
+    /// `x` of B rows; `out [B, …]` is made as long as it must be; hidden states `[B, S]` are replaced by those after it.
     /// # Errors
     /// [`AgentError::Torch`].
-    pub fn infer(&mut self, tower: Tower, x: Elements<'_>, out: &mut Vec<f32>) -> Result<(), AgentError> {
+    pub fn infer(
+        &mut self,
+        tower: Tower,
+        x: Inputs<'_>,
+        states: &mut [f32],
+        out: &mut Vec<f32>,
+    ) -> Result<(), AgentError> {
         let Self { plan, parameters, engine, .. } = self;
-        out.resize(observations::len(x) / plan.inputs * plan.outputs(tower), 0.0);
+        let rows = x.rows(0, plan.input(0));
+        out.resize(rows * plan.outputs(tower), 0.0);
         match engine {
             Engine::Cpu(cpu) => {
-                cpu.infer(plan, parameters, tower, x, out);
+                cpu.infer((plan, parameters), tower, x, rows, states, out);
                 Ok(())
             }
-            Engine::Tensors(tensors) => tensors.infer(plan, tower, x, out),
+            Engine::Tensors(tensors) => tensors.infer(plan, tower, x, states, out),
         }
     }
 
-    /// Stores the observations of a rollout, normalised if need be.
+    /// Stores the observations of a rollout, `[M, …]` for each input.
     ///
-    /// # Shapes
-    /// `[M, inputs]`.
     /// # Errors
     /// [`AgentError::Torch`].
-    pub fn load(
-        &mut self,
-        observations: Elements<'_>,
-        normalizer: Option<&FrozenNormalizer>,
-    ) -> Result<(), AgentError> {
-        self.loaded.clear();
-        self.loaded.add(observations, normalizer);
+    pub fn load(&mut self, observations: Observations) -> Result<(), AgentError> {
+        self.loaded = observations;
         match &mut self.engine {
             Engine::Cpu(_) => Ok(()),
-            Engine::Tensors(tensors) => tensors.load(self.loaded.elements(), self.plan.inputs),
+            Engine::Tensors(tensors) => tensors.load(&self.plan, Inputs::All(&self.loaded)),
         }
+    }
+
+    /// Takes the observations that [`Self::load`] stored, to use their memory again.
+    pub fn unload(&mut self) -> Observations {
+        std::mem::take(&mut self.loaded)
     }
 
     /// [`Self::infer`] for the loaded rows `index`, or for all of them.
@@ -151,24 +170,27 @@ impl ActorCritic {
     /// # Errors
     /// [`AgentError::Torch`].
     pub fn infer_loaded(&mut self, tower: Tower, index: Option<&[i64]>) -> Result<Vec<f32>, AgentError> {
-        let (mut out, width) = (Vec::new(), self.plan.inputs);
+        let mut out = Vec::new();
         let loaded = std::mem::take(&mut self.loaded);
         let result = match index {
-            None => self.infer(tower, loaded.elements(), &mut out),
+            None => self.infer(tower, Inputs::All(&loaded), &mut [], &mut out),
             Some(index) => {
                 let mut rows = Observations::default();
-                for &i in index {
-                    let start = i as usize * width;
-                    rows.add(observations::part(loaded.elements(), start..start + width), None);
+                for input in 0..self.plan.graph.inputs.len() {
+                    let width = self.plan.input(input);
+                    for &i in index {
+                        let range = i as usize * width..(i as usize + 1) * width;
+                        rows.add(input, Inputs::All(&loaded).part(input, range), None);
+                    }
                 }
-                self.infer(tower, rows.elements(), &mut out)
+                self.infer(tower, Inputs::All(&rows), &mut [], &mut out)
             }
         };
         self.loaded = loaded;
         result.map(|()| out)
     }
 
-    /// Computes the gradient of the sum of `loss` over the loaded rows `index`, which [`Self::gradient`] returns.
+    /// Computes the gradient of the sum of `loss` over the loaded transitions `batch`, which [`Self::gradient`] returns.
     ///
     /// `loss` is called for some of the rows at a time, from several threads, each time with sums of its own; all of
     /// these are returned. Where a deviation is at a bound, a slope that would push it further is 0 in the gradient, and one
@@ -178,13 +200,13 @@ impl ActorCritic {
     /// [`AgentError::Torch`].
     pub fn learn<S: Default + Send>(
         &mut self,
-        index: &[i64],
+        batch: Batch<'_>,
         loss: impl Fn(&mut S, Pass<'_>) + Sync,
     ) -> Result<Vec<S>, AgentError> {
         let Self { plan, log_std_bounds, parameters, gradient, loaded, engine } = self;
         let sums = match engine {
-            Engine::Cpu(cpu) => cpu.learn(plan, parameters, loaded.elements(), index, gradient, loss),
-            Engine::Tensors(tensors) => vec![tensors.learn(plan, index, gradient, loss)?],
+            Engine::Cpu(cpu) => cpu.learn((plan, parameters), Inputs::All(loaded), batch, gradient, loss),
+            Engine::Tensors(tensors) => vec![tensors.learn(plan, batch, gradient, loss)?],
         };
         for i in plan.log_std.clone() {
             let (log_std, slope) = (parameters[i], &mut gradient[i]);
@@ -197,28 +219,33 @@ impl ActorCritic {
     }
 }
 
-/// Parameters at the start: orthogonal weights, biases of zero.
+/// Parameters at the start: orthogonal weights, normal embeddings, scales of one, biases of zero.
 fn initial(graph: &Graph, settings: &NetworkSettings, generator: &mut Generator) -> Vec<f32> {
     let mut parameters = vec![0.0; graph.parameters()];
     for (i, node) in graph.nodes.iter().enumerate() {
-        let own = &mut parameters[node.parameters.clone()];
-        let rows = match &node.op {
-            Op::Dense => len(&node.dims),
-            Op::Conv(window) => len(&node.dims) / window.count(),
-            Op::Parameter => {
-                own.fill(settings.initial_std.ln() as f32);
+        let output = graph.outputs.iter().find(|output| output.of == Source::Node(i));
+        let gain = match (&node.op, output) {
+            (Op::Parameter, _) => {
+                parameters[node.parameters.clone()].fill(settings.initial_std.ln() as f32);
                 continue;
             }
-            Op::Activation(_) => continue,
-        };
-        let gain = match graph.outputs.iter().find(|output| output.of == Source::Node(i)) {
-            Some(output) if output.name == ACTION => settings.output_gain,
-            Some(_) => 1.0,
-            None => std::f64::consts::SQRT_2,
+            (Op::LayerNorm, _) => {
+                parameters[node.parameters.start..][..len(&node.dims)].fill(1.0);
+                continue;
+            }
+            (Op::Embedding(_), _) => {
+                let own = &mut parameters[node.parameters.clone()];
+                own.fill_with(|| generator.sample(StandardNormal));
+                continue;
+            }
+            (_, Some(output)) if output.name == ACTION => settings.output_gain,
+            (_, Some(_)) | (Op::Recurrent(_), _) => 1.0,
+            (_, None) => std::f64::consts::SQRT_2,
         };
         // P9: orthogonal with its gain.
-        let weights = own.len() - rows;
-        orthogonal(&mut own[..weights], (rows, weights / rows), gain, generator);
+        for (range, [rows, columns]) in node.weights() {
+            orthogonal(&mut parameters[range], (rows, columns), gain, generator);
+        }
     }
     parameters
 }

@@ -6,54 +6,83 @@ use phalanx_envs::Elements;
 
 use crate::normalizer::FrozenNormalizer;
 
-/// Inputs of the networks: normalised floats, or bytes that are scaled to fractions of their bounds.
+/// Inputs of the networks: for each one normalised floats, or bytes that are scaled to fractions of their bounds.
 ///
 /// Bytes stay bytes until a network reads them: a rollout of pictures takes a quarter of the memory.
 #[derive(Default)]
 pub struct Observations {
+    inputs: Vec<Numbers>,
+}
+
+#[derive(Default)]
+struct Numbers {
     floats: Vec<f32>,
     bytes: Vec<u8>,
 }
 
 impl Observations {
-    /// Adds observations, all of one kind.
-    pub fn add(&mut self, observations: Elements<'_>, normalizer: Option<&FrozenNormalizer>) {
+    /// Adds observations to the input of this index, all of one kind.
+    pub fn add(&mut self, input: usize, observations: Elements<'_>, normalizer: Option<&FrozenNormalizer>) {
+        self.inputs.resize_with(self.inputs.len().max(input + 1), Numbers::default);
+        let Numbers { floats, bytes } = &mut self.inputs[input];
         match observations {
             Elements::F32(x) => {
-                let start = self.floats.len();
-                self.floats.extend_from_slice(x);
+                let start = floats.len();
+                floats.extend_from_slice(x);
                 if let Some(normalizer) = normalizer {
-                    normalizer.apply(&mut self.floats[start..]);
+                    normalizer.apply(&mut floats[start..]);
                 }
             }
-            Elements::U8(x) => self.bytes.extend_from_slice(x),
+            Elements::U8(x) => bytes.extend_from_slice(x),
         }
     }
 
     /// Removes all.
     pub fn clear(&mut self) {
-        self.floats.clear();
-        self.bytes.clear();
+        for Numbers { floats, bytes } in &mut self.inputs {
+            floats.clear();
+            bytes.clear();
+        }
     }
 
-    /// All of them.
-    pub fn elements(&self) -> Elements<'_> {
-        if self.bytes.is_empty() { Elements::F32(&self.floats) } else { Elements::U8(&self.bytes) }
-    }
-}
-
-/// How many numbers there are.
-pub fn len(x: Elements<'_>) -> usize {
-    match x {
-        Elements::F32(x) => x.len(),
-        Elements::U8(x) => x.len(),
+    fn elements(&self, input: usize) -> Elements<'_> {
+        let Numbers { floats, bytes } = &self.inputs[input];
+        if bytes.is_empty() { Elements::F32(floats) } else { Elements::U8(bytes) }
     }
 }
 
-/// Some of the numbers.
-pub fn part(x: Elements<'_>, range: Range<usize>) -> Elements<'_> {
-    match x {
-        Elements::F32(x) => Elements::F32(&x[range]),
-        Elements::U8(x) => Elements::U8(&x[range]),
+/// All inputs of some rows.
+#[derive(Clone, Copy)]
+pub enum Inputs<'a> {
+    /// The only one, where it is.
+    One(Elements<'a>),
+    /// All of these.
+    All(&'a Observations),
+}
+
+impl<'a> Inputs<'a> {
+    /// The numbers of the input of this index.
+    pub fn elements(self, input: usize) -> Elements<'a> {
+        match self {
+            Self::One(x) => x,
+            Self::All(observations) => observations.elements(input),
+        }
+    }
+
+    /// Some of the numbers of an input.
+    pub fn part(self, input: usize, range: Range<usize>) -> Elements<'a> {
+        match self.elements(input) {
+            Elements::F32(x) => Elements::F32(&x[range]),
+            Elements::U8(x) => Elements::U8(&x[range]),
+        }
+    }
+
+    /// Rows in an input of `width` numbers a row.
+    pub fn rows(self, input: usize, width: usize) -> usize {
+        let len = match self.elements(input) {
+            Elements::F32(x) => x.len(),
+            Elements::U8(x) => x.len(),
+        };
+        len / width
     }
 }

@@ -5,7 +5,7 @@
 use std::time::Instant;
 
 use phalanx_agents::{
-    Adam, AdamSettings, Agent, Checkpoint, NormalizeSettings, RewardNormalizer, Rollout, Tower, stream,
+    Adam, AdamSettings, Agent, Batch, Checkpoint, NormalizeSettings, RewardNormalizer, Rollout, Tower, stream,
 };
 use phalanx_envs::{Block, Elements, Episode, Generator};
 use rand::seq::SliceRandom;
@@ -212,7 +212,8 @@ impl BatchPpo {
         let (head, network) = agent.parts_mut();
         let log_std = network.log_std().to_vec();
         let loss = Loss::new(head, &self.settings, surrogate, inputs, &log_std, index, kl);
-        let parts: Vec<UpdateMetrics> = network.learn(index, |parts, pass| loss.add(parts, pass))?;
+        let parts: Vec<UpdateMetrics> =
+            network.learn(Batch::Transitions(index), |parts, pass| loss.add(parts, pass))?;
         let mut metrics = parts.into_iter().fold(UpdateMetrics::default(), UpdateMetrics::plus);
         // P27: no step is taken with a non-finite loss or gradient.
         finite("loss", loss.total(&mut metrics), self.adam.steps)?;

@@ -1,7 +1,7 @@
 //! Does it learn? Probe environments of known value and best action, with both objectives and both kinds of rollout.
 #![allow(clippy::unwrap_used)]
 
-use phalanx_agents::{Agent, Device, Mode, NetworkSettings, NormalizeSettings, Tower};
+use phalanx_agents::{Agent, Device, Inputs, Mode, NetworkSettings, NormalizeSettings, Tower};
 use phalanx_algorithms::{
     Checkpoints, EpisodesRollout, EvaluationSettings, KlPenaltySettings, Objective, Outcome, PpoSettings,
     RolloutSettings, Schedule, StepsRollout, TrainSettings, Trainer,
@@ -48,7 +48,9 @@ fn trained(probe: Probe, rollout: RolloutSettings, objective: Objective) -> Trai
 
 fn value(agent: &mut Agent, observation: f32) -> f64 {
     let mut values = Vec::new();
-    agent.network_mut().infer(Tower::Critic, Elements::F32(&[observation]), &mut values).unwrap();
+    let observation = [observation];
+    let x = Inputs::One(Elements::F32(&observation));
+    agent.network_mut().infer(Tower::Critic, x, &mut [], &mut values).unwrap();
     f64::from(values[0])
 }
 

@@ -32,4 +32,32 @@ pub enum GraphError {
         /// Height and width of a window, in pixels.
         kernel: usize,
     },
+    /// A node reads nothing.
+    #[error("{node} reads nothing")]
+    Nothing {
+        /// The node.
+        node: String,
+    },
+    /// A sum of different shapes.
+    #[error("{node} adds {} of {} and {} of {}: they must be of one shape", reads[0], shapes[0], reads[1], shapes[1])]
+    Shapes {
+        /// The sum.
+        node: String,
+        /// Two of those that it reads.
+        reads: [String; 2],
+        /// Their shapes.
+        shapes: [String; 2],
+    },
+    /// What a one-hot or embedding reads holds no choices.
+    #[error("{node} reads {reads} of {shape}: it needs an input of choices, with {choices} numbers")]
+    Options {
+        /// The node.
+        node: String,
+        /// What it reads.
+        reads: String,
+        /// Its shape.
+        shape: String,
+        /// Numbers that it needs.
+        choices: usize,
+    },
 }

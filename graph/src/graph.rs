@@ -1,11 +1,11 @@
 //! The graph, node by node.
 
 use alloc::string::String;
+use alloc::vec;
 use alloc::vec::Vec;
 use core::ops::Range;
 
-use crate::shape::{len, text};
-use crate::{Activation, Convolution, Dim, Dtype, GraphError, Op, Window};
+use crate::{Dim, Dtype, GraphError, Op, len};
 
 /// Inputs, nodes that read them and each other, and what is read of the result.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -37,11 +37,13 @@ pub struct Node {
     /// What it computes.
     pub op: Op,
     /// What it reads; nothing for parameters alone.
-    pub reads: Option<Source>,
+    pub reads: Vec<Source>,
     /// Shape of what it gives for each row.
     pub dims: Vec<Dim>,
     /// Where its parameters lie in the one buffer of all.
     pub parameters: Range<usize>,
+    /// Whether training changes its parameters.
+    pub trainable: bool,
 }
 
 /// What a node reads.
@@ -68,6 +70,17 @@ impl Graph {
         self.nodes.last().map_or(0, |node| node.parameters.end)
     }
 
+    /// Numbers of the hidden states of all recurrent layers for a row, in the order of their nodes.
+    pub fn state(&self) -> usize {
+        self.nodes.iter().map(Node::state).sum()
+    }
+
+    /// Where the hidden state of this node lies among those of all.
+    pub fn state_of(&self, node: usize) -> Range<usize> {
+        let start = self.nodes[..node].iter().map(Node::state).sum();
+        start..start + self.nodes[node].state()
+    }
+
     /// Shape of an input or of what a node gives.
     pub fn dims(&self, source: Source) -> &[Dim] {
         match source {
@@ -84,21 +97,32 @@ impl Graph {
         }
     }
 
+    /// The input or node of this name.
+    pub fn find(&self, name: &str) -> Option<Source> {
+        let input = self.inputs.iter().position(|input| input.name == name).map(Source::Input);
+        input.or_else(|| self.nodes.iter().position(|node| node.name == name).map(Source::Node))
+    }
+
     /// What gives the output of this name.
     pub fn output(&self, name: &str) -> Option<Source> {
         self.outputs.iter().find(|output| output.name == name).map(|output| output.of)
     }
 
-    /// The nodes from an input to `source`, in the order of execution.
-    pub fn chain(&self, source: Source) -> Vec<usize> {
-        let mut chain = Vec::new();
-        let mut at = Some(source);
-        while let Some(Source::Node(i)) = at {
-            chain.push(i);
-            at = self.nodes[i].reads;
+    /// The nodes that `outputs` need, each after those that it reads; those of the first output come first.
+    pub fn order(&self, outputs: &[Source]) -> Vec<usize> {
+        let (mut order, mut seen) = (Vec::new(), vec![false; self.nodes.len()]);
+        // Nodes whose sources are yet to be looked at, and those that come after their sources.
+        let mut stack: Vec<(Source, bool)> = outputs.iter().rev().map(|&source| (source, false)).collect();
+        while let Some((source, ready)) = stack.pop() {
+            let Source::Node(i) = source else { continue };
+            if ready {
+                order.push(i);
+            } else if !core::mem::replace(&mut seen[i], true) {
+                stack.push((source, true));
+                stack.extend(self.nodes[i].reads.iter().rev().map(|&source| (source, false)));
+            }
         }
-        chain.reverse();
-        chain
+        order
     }
 
     /// Adds an input.
@@ -116,107 +140,67 @@ impl Graph {
         Ok(Source::Input(self.inputs.len() - 1))
     }
 
-    /// Adds a dense layer over all numbers of `reads`.
-    ///
-    /// # Errors
-    /// [`GraphError::Name`].
-    pub fn add_dense(
-        &mut self,
-        name: impl Into<String>,
-        reads: Source,
-        outputs: Dim,
-    ) -> Result<Source, GraphError> {
-        let inputs = len(self.dims(reads));
-        let parameters = inputs.saturating_add(1).saturating_mul(outputs.size);
-        self.add(name.into(), Op::Dense, Some(reads), Vec::from([outputs]), parameters)
-    }
-
-    /// Adds a convolution over a picture: dimensions `height`, `width` and `channels`, the last one first or last.
-    ///
-    /// # Errors
-    /// [`GraphError::Name`], [`GraphError::Picture`] and [`GraphError::Kernel`].
-    pub fn add_conv(
-        &mut self,
-        name: impl Into<String>,
-        reads: Source,
-        convolution: Convolution,
-    ) -> Result<Source, GraphError> {
-        let (node, Convolution { filters, kernel, .. }) = (name.into(), convolution);
-        let names = |dims: &[Dim], order: [&str; 3]| dims.iter().map(|dim| dim.name.as_str()).eq(order);
-        let dims = self.dims(reads);
-        let (picture, channels_first) = match dims {
-            [a, b, c] if names(dims, ["height", "width", "channels"]) => ([a.size, b.size, c.size], false),
-            [a, b, c] if names(dims, ["channels", "height", "width"]) => ([b.size, c.size, a.size], true),
-            _ => return Err(GraphError::Picture { node, shape: text(dims) }),
-        };
-        let Some(window) = Window::new(picture, channels_first, convolution) else {
-            let (dim, size) =
-                if picture[0] < kernel { ("height", picture[0]) } else { ("width", picture[1]) };
-            return Err(GraphError::Kernel { node, dim, size, kernel });
-        };
-        let [height, width] = window.result();
-        let dims = [("height", height), ("width", width), ("channels", filters)];
-        let dims = dims.map(|(name, size)| Dim::new(name, size)).to_vec();
-        let parameters = window.width().saturating_add(1).saturating_mul(filters);
-        self.add(node, Op::Conv(window), Some(reads), dims, parameters)
-    }
-
-    /// Adds an activation function.
-    ///
-    /// # Errors
-    /// [`GraphError::Name`].
-    pub fn add_activation(
-        &mut self,
-        name: impl Into<String>,
-        reads: Source,
-        activation: Activation,
-    ) -> Result<Source, GraphError> {
-        let dims = self.dims(reads).to_vec();
-        self.add(name.into(), Op::Activation(activation), Some(reads), dims, 0)
-    }
-
-    /// Adds parameters that depend on no input.
-    ///
-    /// # Errors
-    /// [`GraphError::Name`].
-    pub fn add_parameter(&mut self, name: impl Into<String>, dims: Vec<Dim>) -> Result<Source, GraphError> {
-        let parameters = len(&dims);
-        self.add(name.into(), Op::Parameter, None, dims, parameters)
-    }
-
     /// Names what is read of the result.
     pub fn add_output(&mut self, name: impl Into<String>, of: Source) {
         self.outputs.push(Output { name: name.into(), of });
     }
 
-    fn add(
+    pub(crate) fn add(
         &mut self,
         name: String,
         op: Op,
-        reads: Option<Source>,
+        reads: &[Source],
         dims: Vec<Dim>,
         parameters: usize,
     ) -> Result<Source, GraphError> {
         let (name, start) = (self.new_name(name)?, self.parameters());
         let parameters = start..start.saturating_add(parameters);
-        self.nodes.push(Node { name, op, reads, dims, parameters });
+        self.nodes.push(Node { name, op, reads: reads.to_vec(), dims, parameters, trainable: true });
         Ok(Source::Node(self.nodes.len() - 1))
     }
 
     fn new_name(&self, name: String) -> Result<String, GraphError> {
-        let mut names =
-            self.inputs.iter().map(|input| &input.name).chain(self.nodes.iter().map(|node| &node.name));
-        if names.any(|known| *known == name) { Err(GraphError::Name { name }) } else { Ok(name) }
+        if self.find(&name).is_some() { Err(GraphError::Name { name }) } else { Ok(name) }
     }
+}
+
+impl Node {
+    /// Numbers of its hidden state for a row; 0 where it has none.
+    pub fn state(&self) -> usize {
+        match &self.op {
+            Op::Recurrent(recurrent) => recurrent.states() * len(&self.dims),
+            _ => 0,
+        }
+    }
+
+    /// The matrices of weights among its parameters, each with rows and columns, in order; biases and scales are none.
+    pub fn weights(&self) -> Vec<(Range<usize>, [usize; 2])> {
+        let (start, all, outputs) = (self.parameters.start, self.parameters.len(), len(&self.dims));
+        match &self.op {
+            Op::Dense => Vec::from([matrix(start, outputs, all / outputs - 1)]),
+            Op::Conv(window) => Vec::from([matrix(start, outputs / window.count(), window.width())]),
+            Op::Embedding(options) => Vec::from([matrix(start, *options, outputs)]),
+            Op::Recurrent(recurrent) => {
+                let rows = recurrent.gates() * outputs;
+                let inputs = all / rows - outputs - 2;
+                Vec::from([matrix(start, rows, inputs), matrix(start + rows * inputs, rows, outputs)])
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
+fn matrix(start: usize, rows: usize, columns: usize) -> (Range<usize>, [usize; 2]) {
+    (start..start + rows * columns, [rows, columns])
 }
 
 #[cfg(test)]
 mod tests {
     extern crate std;
     use alloc::string::ToString;
-    use alloc::vec;
 
     use super::*;
+    use crate::{Activation, Convolution};
 
     fn picture(order: [(&str, usize); 3]) -> (Graph, Source) {
         let mut graph = Graph::default();
@@ -225,7 +209,7 @@ mod tests {
         (graph, input)
     }
 
-    const HALVES: Convolution = Convolution { filters: 3, kernel: 2, stride: 2 };
+    const HALVES: Convolution = Convolution::new(3, 2, 2);
 
     #[test]
     fn shapes_and_parameters_are_those_of_hand_arithmetic() {
@@ -243,7 +227,7 @@ mod tests {
             assert_eq!(graph.nodes[1].parameters, 27..27);
             assert_eq!(graph.nodes[2].parameters, 27..27 + 95);
             assert_eq!((graph.parameters(), graph.name(free)), (129, "free"));
-            assert_eq!(graph.chain(head), [0, 1, 2]);
+            assert_eq!((graph.order(&[head]), graph.order(&[free, conv])), (vec![0, 1, 2], vec![3, 0]));
             graph.add_output("action", head);
             assert_eq!((graph.output("action"), graph.output("value")), (Some(head), None));
         }

@@ -1,20 +1,24 @@
 //! What a network is, as plain data: inputs, named nodes, and where the parameters of each lie in one flat buffer.
 //!
-//! There is no arithmetic here: engines execute a [`Graph`] and differentiate it. Shapes are checked where a node is added, so that
-//! every graph that exists is one that can be executed.
+//! There is no arithmetic here: engines execute a [`Schedule`] of a [`Graph`] and differentiate it. Shapes are checked where a node is
+//! added, so that every graph that exists is one that can be executed.
 #![no_std]
 
 extern crate alloc;
 
+mod add;
 mod error;
 mod graph;
 mod op;
+mod schedule;
 mod shape;
 mod table;
 mod window;
 
+pub use add::Pool;
 pub use error::GraphError;
 pub use graph::{Graph, Input, Node, Output, Source};
-pub use op::{Activation, Convolution, Op};
+pub use op::{Activation, Convolution, LAYER_NORM_EPSILON, Op, Recurrent};
+pub use schedule::{From, Purpose, Read, Schedule, Step};
 pub use shape::{Dim, Dtype, len};
 pub use window::Window;

@@ -35,7 +35,8 @@ impl Graph {
             [input.name.clone(), op, nothing(), text(&input.dims), nothing()]
         }));
         rows.extend(self.nodes.iter().map(|node| {
-            let reads = node.reads.map_or_else(nothing, |source| self.name(source).into());
+            let reads: Vec<&str> = node.reads.iter().map(|&source| self.name(source)).collect();
+            let reads = if reads.is_empty() { nothing() } else { reads.join(", ") };
             let parameters = match node.parameters.len() {
                 0 => nothing(),
                 some => some.to_string(),

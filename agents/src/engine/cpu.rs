@@ -5,12 +5,13 @@
 
 use std::ops::Range;
 
-use phalanx_envs::Elements;
 use rayon::prelude::*;
 
 use super::Pass;
+use super::batch::Batch;
+use super::ops::Way;
 use super::tile::Tile;
-use crate::observations::{len, part};
+use crate::observations::Inputs;
 use crate::plan::{Plan, Tower};
 
 /// Shards of a pass at most: each has a gradient of its own.
@@ -20,7 +21,10 @@ const SHARDS: usize = 16;
 const ADDED: usize = 8192;
 
 /// The memory of passes over many rows.
+#[derive(Default)]
 pub struct Cpu {
+    actor: Vec<Tile>,
+    critic: Vec<Tile>,
     shards: Vec<Shard>,
 }
 
@@ -30,60 +34,75 @@ struct Shard {
 }
 
 impl Cpu {
-    /// Memory for a pass of at most one tile; larger ones make more.
-    pub fn new() -> Self {
-        Self { shards: Vec::new() }
-    }
-
-    fn shards(&mut self, plan: &Plan, wanted: usize) -> &mut [Shard] {
-        let fresh = || Shard { tile: Tile::new(plan), gradient: Vec::new() };
-        self.shards.resize_with(wanted.max(self.shards.len()), fresh);
-        &mut self.shards[..wanted]
-    }
-
-    /// Outputs of `tower` for `x [B, inputs]`, into `out [B, …]`.
-    pub fn infer(&mut self, plan: &Plan, parameters: &[f32], tower: Tower, x: Elements<'_>, out: &mut [f32]) {
-        let (inputs, outputs, tile) = (plan.inputs, plan.outputs(tower), Tile::rows(plan));
-        let rows = len(x) / inputs;
-        let shards =
-            self.shards(plan, rows.div_ceil(Tile::least(plan)).clamp(1, rayon::current_num_threads()));
-        let run = |shard: &mut Shard, first: usize, out: &mut [f32]| {
+    /// Outputs of `tower` for the `rows` rows of `x`, into `out [B, …]`. Hidden states `[B, S]` are replaced by those after it.
+    pub fn infer(
+        &mut self,
+        (plan, parameters): (&Plan, &[f32]),
+        tower: Tower,
+        x: Inputs<'_>,
+        rows: usize,
+        states: &mut [f32],
+        out: &mut [f32],
+    ) {
+        let (schedule, outputs, state) = (plan.tower(tower), plan.outputs(tower), plan.graph.state());
+        let tiles = match tower {
+            Tower::Actor => &mut self.actor,
+            Tower::Critic => &mut self.critic,
+        };
+        let tile = Tile::rows(plan);
+        let parts = rows.div_ceil(Tile::least(plan)).clamp(1, rayon::current_num_threads());
+        while tiles.len() < parts {
+            tiles.push(Tile::new(plan, schedule, tile));
+        }
+        let way = Way { plan, schedule, parameters, row_invariant: true };
+        let run = |memory: &mut Tile, first: usize, out: &mut [f32], states: &mut [f32]| {
             for (i, out) in out.chunks_mut(tile * outputs).enumerate() {
-                let first = first + i * tile;
-                let x = part(x, first * inputs..(first + out.len() / outputs) * inputs);
-                out.copy_from_slice(shard.tile.infer(plan, parameters, tower, x));
+                let (first, rows) = (first + i * tile, out.len() / outputs);
+                let states = &mut states[i * tile * state..][..rows * state];
+                out.copy_from_slice(memory.infer(way, x, first, rows, states));
             }
         };
-        if let [shard] = shards {
-            return run(shard, 0, out);
+        if let [tile] = &mut tiles[..parts] {
+            return run(tile, 0, out, states);
         }
-        let rows = rows.div_ceil(shards.len());
-        let parts = out.par_chunks_mut(rows * outputs).enumerate();
-        shards.par_iter_mut().zip(parts).for_each(|(shard, (i, out))| run(shard, i * rows, out));
+        let part = rows.div_ceil(parts);
+        let outs = out.par_chunks_mut(part * outputs).enumerate();
+        if state == 0 {
+            tiles.par_iter_mut().zip(outs).for_each(|(tile, (i, out))| run(tile, i * part, out, &mut []));
+        } else {
+            let states = states.par_chunks_mut(part * state);
+            let parts = tiles.par_iter_mut().zip(outs).zip(states);
+            parts.for_each(|((tile, (i, out)), states)| run(tile, i * part, out, states));
+        }
     }
 
-    /// Writes the gradient of the sum of `loss` over the rows `index` of `x [M, inputs]`. `loss` is called for some rows at
+    /// Writes the gradient of the sum of `loss` over the transitions `batch` of `x [M, …]`. `loss` is called for some rows at
     /// a time, with the sums of their shard; those of all shards are returned in their order.
     pub fn learn<S: Default + Send>(
         &mut self,
-        plan: &Plan,
-        parameters: &[f32],
-        x: Elements<'_>,
-        index: &[i64],
+        (plan, parameters): (&Plan, &[f32]),
+        x: Inputs<'_>,
+        batch: Batch<'_>,
         gradient: &mut [f32],
         loss: impl Fn(&mut S, Pass<'_>) + Sync,
     ) -> Vec<S> {
-        let tile = Tile::rows(plan);
-        let shards = self.shards(plan, index.len().div_ceil(tile).clamp(1, SHARDS));
-        let count = shards.len();
-        let part = |i: usize| -> Range<usize> { index.len() * i / count..index.len() * (i + 1) / count };
+        let (schedule, rows) = (&plan.learn, Tile::rows(plan).max(batch.longest()));
+        let count = batch.count().div_ceil(rows).clamp(1, SHARDS);
+        let fresh = || Shard { tile: Tile::new(plan, schedule, rows), gradient: Vec::new() };
+        self.shards.resize_with(count.max(self.shards.len()), fresh);
+        let shards = &mut self.shards[..count];
+        let way = Way { plan, schedule, parameters, row_invariant: false };
         let run = |(i, shard): (usize, &mut Shard)| {
             let mut sums = S::default();
             shard.gradient.clear();
             shard.gradient.resize(plan.len(), 0.0);
-            for index in index[part(i)].chunks(tile) {
+            shard.tile.grow(plan, schedule, rows);
+            let mut left = batch.share(i, count);
+            while left.count() > 0 {
+                let (now, later) = left.split(rows);
                 let loss = |pass: Pass<'_>| loss(&mut sums, pass);
-                shard.tile.learn(plan, parameters, x, index, &mut shard.gradient, loss);
+                shard.tile.learn(way, x, now, &mut shard.gradient, loss);
+                left = later;
             }
             sums
         };
@@ -93,6 +112,7 @@ impl Cpu {
             return vec![sums];
         }
         let sums = shards.par_iter_mut().enumerate().map(run).collect();
+        let shards = &*shards;
         gradient.par_chunks_mut(ADDED).enumerate().for_each(|(i, gradient)| {
             let part = |shard: &'_ Shard| -> Range<usize> {
                 let start = i * ADDED;

@@ -19,11 +19,6 @@ impl<'a> Matrix<'a> {
         Self { numbers: &numbers[..rows * columns], rows, columns, strides: (columns, 1) }
     }
 
-    /// How many rows it has.
-    pub fn rows(self) -> usize {
-        self.rows
-    }
-
     /// `rows` of its rows, from row `first` on.
     fn part(self, first: usize, rows: usize) -> Self {
         let start = first * self.columns;

@@ -1,18 +1,21 @@
 //! Engines that compute the networks: forward passes, and backward passes from a loss to the gradient of all parameters.
 //!
-//! Two engines for the same [`Plan`](crate::plan::Plan). [`Cpu`] works on tiles of rows that stay in a core's cache, with the matrix
+//! Two engines that execute the schedules of one [`Plan`](crate::plan::Plan). [`Cpu`] works on tiles of rows that stay in a core's cache, with the matrix
 //! products of the crate `gemm`: on the small networks of control, that is more than twice as fast as a graph of tensor
 //! operations, which go through memory once each. [`Tensors`] does the same with libtorch, on any device that it supports.
 
+mod batch;
+mod cells;
 mod cpu;
+mod lower;
 mod matrix;
+mod ops;
 mod peak;
-mod pictures;
 mod tensors;
 mod tile;
 mod vector;
-mod views;
 
+pub use batch::{Batch, Sequence, Sequences};
 pub use cpu::Cpu;
 pub use peak::product_speed;
 pub use tensors::Tensors;
@@ -36,3 +39,6 @@ pub struct Pass<'a> {
     /// Gradient of the loss over the log standard deviations `[A]`, to be added to.
     pub d_log_std: &'a mut [f32],
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,269 +1,257 @@
 //! Forward and backward passes of some rows, in memory that one core keeps in its cache.
 
+use std::mem::take;
+
 use phalanx_envs::Elements;
+use phalanx_graph::{From, Op, Read, Schedule, Step};
 
 use super::Pass;
-use super::matrix::{BLOCK, Matrix, Store, product, products};
-use super::vector::{activate, activation_backward, add_to_rows, fractions, sum_rows};
-use crate::Activation;
-use crate::observations::len;
-use crate::plan::{Layer, Plan, Tower};
+use super::batch::{Batch, Packed, Packing};
+use super::matrix::BLOCK;
+use super::ops::{Back, Below, Scratch, Way, Work, conv, dense, norm, pool, recurrent, select};
+use super::vector::{activate, activation_backward, fractions};
+use crate::observations::Inputs;
+use crate::plan::Plan;
 
-/// The memory of a pass over at most [`Self::rows`] rows.
+/// The memory of a pass over at most `rows` rows, for one schedule.
 pub struct Tile {
-    input: Vec<f32>,
-    /// Results of every layer, after its activation.
-    trunk: Vec<Vec<f32>>,
-    actor: Vec<Vec<f32>>,
-    critic: Vec<Vec<f32>>,
-    /// Gradients over the results of the layers at hand, before their activation.
-    workspace: Workspace,
-    value_gradient: Vec<f32>,
-    trunk_gradient: Vec<f32>,
-}
-
-/// Buffers that gradients and the windows of convolutions pass through.
-struct Workspace {
-    gradient: Vec<f32>,
-    earlier: Vec<f32>,
-    /// Numbers of all windows of one picture.
-    windows: Vec<f32>,
+    rows: usize,
+    /// Inputs as floats.
+    inputs: Vec<Vec<f32>>,
+    /// Buffers of results, as in the schedule.
+    results: Vec<Vec<f32>>,
+    /// What each step keeps for the way back beside its result.
+    kept: Vec<Vec<f32>>,
+    /// Buffers of gradients, as in the schedule.
+    gradients: Vec<Vec<f32>>,
+    scratch: Scratch,
+    packing: Packing,
 }
 
 impl Tile {
     /// Rows of a tile: the activations of two 64-64 networks take 128 KiB for 128 rows. Those of pictures are larger than
-    /// a cache however few there are; and the fewer rows, the more often are large weights read.
+    /// a cache however few there are; and the fewer rows, the more often are large weights read. A recurrent layer takes a
+    /// product for each time, and wants many sequences in it.
     pub fn rows(plan: &Plan) -> usize {
-        if plan.has_pictures() { 64 } else { 128 }
+        match (plan.has_pictures, plan.graph.state()) {
+            (true, _) => 64,
+            (false, 0) => 128,
+            (false, _) => 512,
+        }
     }
 
     /// Rows whose forward pass is worth a thread: fewer cost less than starting one.
     pub fn least(plan: &Plan) -> usize {
-        if plan.has_pictures() { 2 } else { 128 }
+        if plan.has_pictures { 2 } else { 128 }
     }
 
-    /// Memory for the networks of `plan`.
-    pub fn new(plan: &Plan) -> Self {
-        let rows = Self::rows(plan);
-        let results = |layers: &[Layer]| layers.iter().map(|l| vec![0.0; rows * l.outputs]).collect();
-        let widest = plan.layers().map(|l| l.outputs).max().unwrap_or(0);
-        let windows = plan.layers().filter_map(|l| l.window.as_ref()).map(|w| w.count() * w.width()).max();
+    /// Memory for `rows` rows of a schedule of `plan`.
+    pub fn new(plan: &Plan, schedule: &Schedule, rows: usize) -> Self {
+        // Products of whole blocks write into all of their rows.
+        let rows = rows.next_multiple_of(BLOCK);
+        let buffers = |sizes: &[usize]| sizes.iter().map(|size| vec![0.0; rows * size]).collect();
+        let inputs: Vec<usize> = (0..plan.graph.inputs.len()).map(|i| plan.input(i)).collect();
+        let kept: Vec<usize> =
+            schedule.steps.iter().map(|step| kept(step, &plan.graph.nodes[step.node].op)).collect();
         Self {
-            input: vec![0.0; rows * plan.inputs],
-            trunk: results(&plan.trunk),
-            actor: results(&plan.actor),
-            critic: results(&plan.critic),
-            workspace: Workspace {
-                gradient: vec![0.0; rows * widest],
-                earlier: vec![0.0; rows * widest],
-                windows: vec![0.0; windows.unwrap_or(0)],
-            },
-            value_gradient: vec![0.0; rows],
-            trunk_gradient: vec![0.0; rows * plan.trunk.last().map_or(0, |l| l.outputs)],
+            rows,
+            inputs: buffers(&inputs),
+            results: buffers(&schedule.slots),
+            kept: buffers(&kept),
+            gradients: buffers(&schedule.gradients),
+            scratch: Scratch::new(plan, schedule),
+            packing: Packing::default(),
         }
     }
 
-    /// Outputs of `tower` for `x [B, inputs]`, B ≤ [`Self::rows`]: for each row the same bits whatever rows are beside it.
+    /// Makes room for at least `rows` rows.
+    pub fn grow(&mut self, plan: &Plan, schedule: &Schedule, rows: usize) {
+        if rows > self.rows {
+            *self = Self::new(plan, schedule, rows);
+        }
+    }
+
+    /// The first output of `schedule` for the rows `first..first + rows` of `x`: for each row the same bits whatever rows are beside
+    /// it. Hidden states `[rows, S]` are replaced by those after it.
     pub fn infer<'a>(
         &'a mut self,
-        plan: &Plan,
-        parameters: &[f32],
-        tower: Tower,
-        x: Elements<'a>,
+        way: Way<'_>,
+        x: Inputs<'a>,
+        first: usize,
+        rows: usize,
+        states: &mut [f32],
     ) -> &'a [f32] {
-        let rows = len(x) / plan.inputs;
         let whole = rows.next_multiple_of(BLOCK);
-        let x = match x {
-            Elements::F32(x) if rows == whole => x,
-            Elements::F32(x) => {
-                self.input[..x.len()].copy_from_slice(x);
-                &self.input[..]
+        for (i, into) in self.inputs.iter_mut().enumerate() {
+            let len = way.plan.input(i);
+            match x.part(i, first * len..(first + rows) * len) {
+                Elements::F32(_) if rows == whole => {}
+                x => convert(way.plan, i, x, into),
             }
-            Elements::U8(x) => {
-                fractions(x, &mut self.input, &plan.bytes);
-                &self.input[..]
+        }
+        let Self { inputs, results, kept, scratch, packing, .. } = self;
+        let input = |i: usize| {
+            let len = way.plan.input(i);
+            match x.part(i, first * len..(first + rows) * len) {
+                Elements::F32(x) if rows == whole => x,
+                _ => &inputs[i][..],
             }
         };
-        let network = Network { parameters, activation: plan.activation, rows, row_invariant: true };
-        network.forward(&plan.trunk, x, &mut self.trunk, true, &mut self.workspace);
-        let common = self.trunk.last().map_or(x, |results| &results[..]);
-        let results = match tower {
-            Tower::Actor => &mut self.actor,
-            Tower::Critic => &mut self.critic,
-        };
-        network.forward(plan.tower(tower), common, results, false, &mut self.workspace);
-        last(plan.tower(tower), results, rows, common)
+        let packed = Packed { rows, counts: packing.one_step(rows), states };
+        forward(Way { row_invariant: true, ..way }, packed, &input, (results, kept), scratch);
+        let output = &way.schedule.steps[way.schedule.outputs[0]];
+        &results[output.slot][..rows * output.len]
     }
 
-    /// Adds the gradient of `loss` over the rows `index` of `x [M, inputs]` to `gradient`, at most [`Self::rows`] of them.
+    /// Adds the gradient of `loss` over the transitions `batch` of `x [M, …]` to `sum`, at most as many as there are rows.
     pub fn learn(
         &mut self,
-        plan: &Plan,
-        parameters: &[f32],
-        x: Elements<'_>,
-        index: &[i64],
-        gradient: &mut [f32],
+        way: Way<'_>,
+        x: Inputs<'_>,
+        batch: Batch<'_>,
+        sum: &mut [f32],
         loss: impl FnOnce(Pass<'_>),
     ) {
-        let (rows, width) = (index.len(), plan.inputs);
-        for (row, &i) in self.input.chunks_exact_mut(width).zip(index) {
-            let at = i as usize * width..(i as usize + 1) * width;
-            match x {
-                Elements::F32(x) => row.copy_from_slice(&x[at]),
-                Elements::U8(x) => fractions(&x[at], row, &plan.bytes),
+        let Self { inputs, results, kept, gradients, scratch, packing, .. } = self;
+        let index = packing.pack(batch, way.plan.graph.state());
+        let rows = index.len();
+        assert!(rows <= self.rows, "{rows} rows in a tile for {}", self.rows);
+        for (i, into) in inputs.iter_mut().enumerate() {
+            let width = way.plan.input(i);
+            for (row, &at) in into.chunks_exact_mut(width).zip(&index) {
+                convert(way.plan, i, x.part(i, at as usize * width..(at as usize + 1) * width), row);
             }
         }
-        let Self { trunk, actor, critic, workspace, value_gradient, trunk_gradient, .. } = self;
-        let network = Network { parameters, activation: plan.activation, rows, row_invariant: false };
-        let input = &self.input[..rows * width];
-        network.forward(&plan.trunk, input, trunk, true, workspace);
-        let common = last(&plan.trunk, trunk, rows, input);
-        network.forward(&plan.actor, common, actor, false, workspace);
-        network.forward(&plan.critic, common, critic, false, workspace);
-        let outputs = last(&plan.actor, actor, rows, common);
-        let value = last(&plan.critic, critic, rows, common);
+        let input = |i: usize| &inputs[i][..rows * way.plan.input(i)];
+        forward(way, packing.packed(), &input, (results, kept), scratch);
+        let steps = &way.schedule.steps;
+        let [value, action] = [0, 1].map(|i| &steps[way.schedule.outputs[i]]);
+        let place = |step: &Step| step.gradient.expect("outputs have gradients");
+        let [mut d_value, mut d_outputs] = [value, action].map(|step| take(&mut gradients[place(step)]));
         loss(Pass {
-            index,
-            outputs,
-            value,
-            d_outputs: &mut workspace.gradient[..outputs.len()],
-            d_value: &mut value_gradient[..rows],
-            d_log_std: &mut gradient[plan.log_std.clone()],
+            index: &index,
+            outputs: &results[action.slot][..rows * action.len],
+            value: &results[value.slot][..rows],
+            d_outputs: &mut d_outputs[..rows * action.len],
+            d_value: &mut d_value[..rows],
+            d_log_std: &mut sum[way.plan.log_std.clone()],
         });
-        network.backward(&plan.actor, common, actor, gradient, workspace, (trunk_gradient, Store::Set));
-        workspace.gradient[..rows].copy_from_slice(&value_gradient[..rows]);
-        network.backward(&plan.critic, common, critic, gradient, workspace, (trunk_gradient, Store::Add));
-        if let Some(last) = trunk.last() {
-            let len = common.len();
-            activation_backward(&mut trunk_gradient[..len], &last[..len], plan.activation);
-            workspace.gradient[..len].copy_from_slice(&trunk_gradient[..len]);
-            network.backward(&plan.trunk, input, trunk, gradient, workspace, (&mut [], Store::Set));
-        }
+        gradients[place(value)] = d_value;
+        gradients[place(action)] = d_outputs;
+        backward(way, packing.counts(), &input, (results, [kept, gradients]), sum, scratch);
+        packing.take_back(index);
     }
 }
 
-/// The results of the last one of `layers` on `rows` rows of `x`; `x` itself when there is no layer.
-fn last<'a>(layers: &[Layer], results: &'a [Vec<f32>], rows: usize, x: &'a [f32]) -> &'a [f32] {
-    match (layers.last(), results.last()) {
-        (Some(layer), Some(y)) => &y[..rows * layer.outputs],
-        _ => x,
+/// The numbers of an input as floats: bytes as fractions of their bounds.
+fn convert(plan: &Plan, input: usize, x: Elements<'_>, into: &mut [f32]) {
+    match x {
+        Elements::F32(x) => into[..x.len()].copy_from_slice(x),
+        Elements::U8(x) => fractions(x, &mut into[..x.len()], &plan.bytes[input]),
     }
 }
 
-/// Layers at work on B rows.
-struct Network<'a> {
-    parameters: &'a [f32],
-    activation: Activation,
-    rows: usize,
-    /// Whether a row's results are to be the same bits whatever rows are beside it: inputs and results then have room for
-    /// whole [`BLOCK`]s of rows, of which the last ones mean nothing.
-    row_invariant: bool,
+/// Numbers of a row that a step keeps beside its result.
+fn kept(step: &Step, op: &Op) -> usize {
+    match op {
+        Op::Recurrent(layer) => recurrent::kept(*layer) * step.len,
+        _ => 0,
+    }
 }
 
-impl Network<'_> {
-    /// Fills the results of `layers` from `x`.
-    fn forward(
-        &self,
-        layers: &[Layer],
-        x: &[f32],
-        results: &mut [Vec<f32>],
-        activate_last: bool,
-        workspace: &mut Workspace,
-    ) {
-        for (i, layer) in layers.iter().enumerate() {
-            let (before, after) = results.split_at_mut(i);
-            let x = before.last().map_or(x, |x| &x[..]);
-            let (y, weight) = (&mut after[0][..], self.weight(layer).transpose());
-            if self.row_invariant && layer.window.is_none() {
-                products(y, Matrix::new(x, self.rows.next_multiple_of(BLOCK), layer.inputs), weight);
-            } else {
-                self.each_product(layer, x, &mut workspace.windows, |x, at| {
-                    product(&mut y[at..], x, weight, Store::Set);
-                });
-            }
-            let y = &mut y[..self.rows * layer.outputs];
-            let bias = &self.parameters[layer.bias()];
-            if activate_last || i + 1 < layers.len() {
-                activate(y, bias, self.activation);
-            } else {
-                add_to_rows(y, bias);
-            }
-        }
-    }
-
-    /// Adds the gradients of `layers` to `sum`, from that of the last one's result in `workspace.gradient`; puts that of the
-    /// first one's input into `below`, when there is room for it.
-    fn backward(
-        &self,
-        layers: &[Layer],
-        x: &[f32],
-        results: &[Vec<f32>],
-        sum: &mut [f32],
-        workspace: &mut Workspace,
-        (below, store): (&mut [f32], Store),
-    ) {
-        for (i, layer) in layers.iter().enumerate().rev() {
-            let x = if i == 0 { x } else { &results[i - 1] };
-            let Workspace { gradient, earlier, windows } = workspace;
-            let gradient_at = |at: usize, rows: usize| Matrix::new(&gradient[at..], rows, layer.filters);
-            let into = &mut sum[layer.weight()];
-            self.each_product(layer, x, windows, |x, at| {
-                product(into, gradient_at(at, x.rows()).transpose(), x, Store::Add);
-            });
-            sum_rows(&mut sum[layer.bias()], &gradient[..self.rows * layer.outputs]);
-            if i > 0 {
-                let earlier = &mut earlier[..self.rows * layer.inputs];
-                self.input_gradient(layer, gradient, earlier, Store::Set, windows);
-                activation_backward(earlier, &x[..earlier.len()], self.activation);
-                std::mem::swap(&mut workspace.gradient, &mut workspace.earlier);
-            } else if !below.is_empty() {
-                self.input_gradient(layer, gradient, below, store, windows);
-            }
-        }
-    }
-
-    fn weight(&self, layer: &Layer) -> Matrix<'_> {
-        Matrix::new(&self.parameters[layer.weight()], layer.filters, layer.width())
-    }
-
-    /// Calls `each` with the windows of `x` as rows of a matrix, and where their results lie: all rows at once for a
-    /// fully connected layer, picture by picture for a convolution.
-    fn each_product(
-        &self,
-        layer: &Layer,
-        x: &[f32],
-        windows: &mut [f32],
-        mut each: impl FnMut(Matrix<'_>, usize),
-    ) {
-        let Some(window) = &layer.window else {
-            return each(Matrix::new(x, self.rows, layer.inputs), 0);
+/// Fills the results of all steps.
+fn forward<'a>(
+    way: Way<'_>,
+    mut packed: Packed<'_>,
+    input: &dyn Fn(usize) -> &'a [f32],
+    (results, kept): (&mut [Vec<f32>], &mut [Vec<f32>]),
+    scratch: &mut Scratch,
+) {
+    let steps = &way.schedule.steps;
+    for (i, step) in steps.iter().enumerate() {
+        let mut y = take(&mut results[step.slot]);
+        let read = |read: &Read| match read.from {
+            From::Input(i) => input(i),
+            From::Step(below) => &results[steps[below].slot][..],
         };
-        for (i, x) in x.chunks_exact(layer.inputs).take(self.rows).enumerate() {
-            window.gather(x, windows);
-            each(Matrix::new(windows, window.count(), window.width()), i * layer.outputs);
+        let work = Work { way, step, rows: packed.rows };
+        let (x, len) = (read(&step.reads[0]), work.rows * step.len);
+        match work.op() {
+            Op::Dense => dense::forward(work, x, &mut y),
+            Op::Conv(window) => conv::forward(work, window, x, &mut y, scratch),
+            Op::MaxPool(window) => pool::forward(work, window, pool::Kind::Max, x, &mut y, scratch),
+            Op::AveragePool(window) => pool::forward(work, window, pool::Kind::Mean, x, &mut y, scratch),
+            Op::LayerNorm => norm::forward(work, x, &mut y),
+            Op::Activation(activation) => {
+                y[..len].copy_from_slice(&x[..len]);
+                activate(&mut y[..len], *activation);
+            }
+            Op::Recurrent(layer) => {
+                recurrent::forward(work, *layer, &mut packed, x, &mut y, &mut kept[i]);
+            }
+            Op::Concat => select::concat(work, step.reads.iter().map(|part| (read(part), part.len)), &mut y),
+            Op::Add => select::add(step.reads.iter().map(read), &mut y[..len]),
+            Op::OneHot(options) => select::one_hot(work, options, x, &mut y),
+            Op::Embedding(options) => select::embed(work, *options, x, &mut y),
+            Op::Parameter | Op::Own { .. } => unreachable!("no step"),
         }
+        results[step.slot] = y;
     }
+}
 
-    /// The gradient of a layer's input from that of its result.
-    fn input_gradient(
-        &self,
-        layer: &Layer,
-        gradient: &[f32],
-        below: &mut [f32],
-        store: Store,
-        windows: &mut [f32],
-    ) {
-        let weight = self.weight(layer);
-        let Some(window) = &layer.window else {
-            return product(below, Matrix::new(gradient, self.rows, layer.outputs), weight, store);
-        };
-        if store == Store::Set {
-            below.fill(0.0);
+/// Adds the gradients of all parameters to `sum`, from those of the outputs.
+fn backward<'a>(
+    way: Way<'_>,
+    counts: &[usize],
+    input: &dyn Fn(usize) -> &'a [f32],
+    (results, [kept, gradients]): (&[Vec<f32>], [&mut [Vec<f32>]; 2]),
+    sum: &mut [f32],
+    scratch: &mut Scratch,
+) {
+    let (steps, rows) = (&way.schedule.steps, counts.iter().sum());
+    for (i, step) in steps.iter().enumerate().rev() {
+        let Some(own) = step.gradient else { continue };
+        let work = Work { way, step, rows };
+        let mut gradient = take(&mut gradients[own]);
+        let (g, y) = (&mut gradient[..rows * step.len], &results[step.slot][..rows * step.len]);
+        if let Some(activation) = step.activation {
+            activation_backward(g, y, y, activation);
         }
-        let pictures = below.chunks_exact_mut(layer.inputs).take(self.rows);
-        for (picture, gradient) in pictures.zip(gradient.chunks_exact(layer.outputs)) {
-            product(windows, Matrix::new(gradient, window.count(), layer.filters), weight, Store::Set);
-            window.scatter(windows, picture);
+        let mut at = 0;
+        for (r, read) in step.reads.iter().enumerate() {
+            let x = match read.from {
+                From::Input(i) => input(i),
+                From::Step(below) => &results[steps[below].slot][..],
+            };
+            let node = &way.plan.graph.nodes[step.node];
+            let mut down = read.gradient.map(|(slot, first)| (slot, take(&mut gradients[slot]), first));
+            let below = down
+                .as_mut()
+                .map(|(_, g, first)| Below { gradient: &mut g[..rows * read.len], first: *first });
+            let sum = node.trainable.then(|| &mut sum[node.parameters.clone()]).filter(|_| r == 0);
+            let mut back = Back { x, gradient: g, sum, below };
+            match &node.op {
+                Op::Dense => dense::backward(work, back),
+                Op::Conv(window) => conv::backward(work, window, back, scratch),
+                Op::MaxPool(window) => pool::backward(work, window, pool::Kind::Max, back, scratch),
+                Op::AveragePool(window) => pool::backward(work, window, pool::Kind::Mean, back, scratch),
+                Op::LayerNorm => norm::backward(work, back),
+                Op::Activation(activation) => {
+                    activation_backward(back.gradient, &x[..y.len()], y, *activation);
+                    back.pass_on();
+                }
+                Op::Recurrent(layer) => recurrent::backward(work, *layer, counts, back, &mut kept[i]),
+                Op::Concat => back.pass_part(step.len, at..at + read.len),
+                Op::Add => back.pass_on(),
+                Op::OneHot(_) => {}
+                Op::Embedding(options) => select::embed_backward(*options, step.len, back),
+                Op::Parameter | Op::Own { .. } => unreachable!("no step"),
+            }
+            at += read.len;
+            if let Some((slot, g, _)) = down {
+                gradients[slot] = g;
+            }
         }
+        gradients[own] = gradient;
     }
 }

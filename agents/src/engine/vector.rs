@@ -31,6 +31,8 @@ macro_rules! vectorised {
     };
 }
 
+pub(super) use vectorised;
+
 vectorised! {
     /// `(byte - low) / range`, with the same numbers for all bytes.
     fn scale_all(bytes: &[u8], into: &mut [f32], low: f32, range: f32) {
@@ -82,31 +84,63 @@ vectorised! {
     }
 }
 
+/// `x = f(x + b)` for every pair.
+#[inline(always)]
+#[allow(clippy::inline_always)] // to be compiled within both forms
+fn apply<'a>(activation: Activation, numbers: impl Iterator<Item = (&'a mut f32, &'a f32)>) {
+    match activation {
+        Activation::Tanh => numbers.for_each(|(x, b)| *x = tanh(*x + b)),
+        Activation::Relu => numbers.for_each(|(x, b)| *x = relu(*x + b)),
+        Activation::Elu => numbers.for_each(|(x, b)| *x = elu(*x + b)),
+        Activation::Silu => numbers.for_each(|(x, b)| *x = (*x + b) * sigmoid(*x + b)),
+        Activation::Gelu => numbers.for_each(|(x, b)| *x = (*x + b) * normal_cdf(*x + b)),
+        Activation::LeakyRelu => numbers.for_each(|(x, b)| *x = leaky_relu(*x + b)),
+        Activation::Identity => numbers.for_each(|(x, b)| *x += b),
+    }
+}
+
 vectorised! {
     /// `x = f(x + bias)` for every row of `x [B, bias]`.
-    pub fn activate(x: &mut [f32], bias: &[f32], activation: Activation) {
+    pub fn add_and_activate(x: &mut [f32], bias: &[f32], activation: Activation) {
         for x in x.chunks_exact_mut(bias.len()) {
-            let numbers = x.iter_mut().zip(bias);
-            match activation {
-                Activation::Tanh => numbers.for_each(|(x, b)| *x = tanh(*x + b)),
-                Activation::Relu => numbers.for_each(|(x, b)| *x = relu(*x + b)),
-                Activation::Elu => numbers.for_each(|(x, b)| *x = elu(*x + b)),
-            }
+            apply(activation, x.iter_mut().zip(bias));
         }
     }
 }
 
 vectorised! {
-    /// `gradient = gradient · f'`, with f' read off the results `y` of f.
-    pub fn activation_backward(gradient: &mut [f32], y: &[f32], activation: Activation) {
+    /// `x = f(x)`.
+    pub fn activate(x: &mut [f32], activation: Activation) {
+        apply(activation, x.iter_mut().zip(std::iter::repeat(&0.0)));
+    }
+}
+
+vectorised! {
+    /// `gradient = gradient · f'`, with f' read off the results `y` of f, or off `x` where y does not show it.
+    pub fn activation_backward(gradient: &mut [f32], x: &[f32], y: &[f32], activation: Activation) {
         let numbers = gradient.iter_mut().zip(y);
         match activation {
             Activation::Tanh => numbers.for_each(|(g, y)| *g *= 1.0 - y * y),
             Activation::Relu => numbers.for_each(|(g, &y)| *g = if y > 0.0 { *g } else { 0.0 }),
             Activation::Elu => numbers.for_each(|(g, &y)| *g = if y > 0.0 { *g } else { *g * (y + 1.0) }),
+            Activation::LeakyRelu => numbers.for_each(|(g, &y)| *g = if y > 0.0 { *g } else { *g * LEAK }),
+            Activation::Silu => gradient.iter_mut().zip(x).for_each(|(g, &x)| {
+                let s = sigmoid(x);
+                *g *= s * (1.0 + x * (1.0 - s));
+            }),
+            Activation::Gelu => gradient.iter_mut().zip(x).for_each(|(g, &x)| {
+                *g *= normal_cdf(x) + x * NORMAL_DENSITY * exp((-0.5 * x * x).clamp(-80.0, 0.0));
+            }),
+            Activation::Identity => {}
         }
     }
 }
+
+/// Slope of the leaky rectifier below 0.
+const LEAK: f32 = 0.01;
+
+/// 1/√2π.
+const NORMAL_DENSITY: f32 = 0.398_942_3;
 
 /// The numbers of one step of Adam.
 #[derive(Clone, Copy)]
@@ -138,7 +172,7 @@ vectorised! {
 /// Hyperbolic tangent within 5e-7 of itself: x·P(x²)/Q(x²), the minimax quotient that Eigen uses, too.
 #[inline(always)]
 #[allow(clippy::inline_always)] // a call would keep the loop from being vectorised
-fn tanh(x: f32) -> f32 {
+pub(super) fn tanh(x: f32) -> f32 {
     // Beyond, the result is ±1 in 32 bits.
     let x = x.clamp(-7.905_311, 7.905_311);
     let z = x * x;
@@ -173,6 +207,38 @@ fn exp(x: f32) -> f32 {
     p * f32::from_bits(n << 23)
 }
 
+/// 1/(1 + e⁻ˣ).
+#[inline(always)]
+#[allow(clippy::inline_always)] // a call would keep the loop from being vectorised
+pub(super) fn sigmoid(x: f32) -> f32 {
+    0.5 + 0.5 * tanh(0.5 * x)
+}
+
+/// Distribution function of the standard normal distribution, within 2e-7.
+///
+/// # Source
+/// Abramowitz and Stegun 1964, 7.1.26.
+#[inline(always)]
+#[allow(clippy::inline_always)] // a call would keep the loop from being vectorised
+fn normal_cdf(x: f32) -> f32 {
+    let z = x.abs() * std::f32::consts::FRAC_1_SQRT_2;
+    let t = 1.0 / (1.0 + 0.327_591_1 * z);
+    let p = 1.061_405_4 * t - 1.453_152;
+    let p = p * t + 1.421_413_8;
+    let p = p * t - 0.284_496_72;
+    let p = p * t + 0.254_829_6;
+    let upper = 0.5 * p * t * exp((-z * z).clamp(-80.0, 0.0));
+    // NaN stays NaN.
+    if x > 0.0 { 1.0 - upper } else { upper }
+}
+
+/// x where positive, x/100 elsewhere.
+#[inline(always)]
+#[allow(clippy::inline_always)] // a call would keep the loop from being vectorised
+fn leaky_relu(x: f32) -> f32 {
+    if x > 0.0 { x } else { x * LEAK }
+}
+
 /// x where positive, 0 elsewhere. NaN stays NaN, so that the loss is NaN; `max` would hide it.
 #[inline(always)]
 #[allow(clippy::inline_always)] // a call would keep the loop from being vectorised
@@ -191,6 +257,16 @@ fn elu(x: f32) -> f32 {
 mod tests {
     use super::*;
 
+    const ALL: [Activation; 7] = [
+        Activation::Tanh,
+        Activation::Relu,
+        Activation::Elu,
+        Activation::Silu,
+        Activation::Gelu,
+        Activation::LeakyRelu,
+        Activation::Identity,
+    ];
+
     #[test]
     fn tanh_agrees_with_the_standard_librarys() {
         for i in -200_000..=200_000 {
@@ -203,10 +279,10 @@ mod tests {
 
     #[test]
     fn no_activation_hides_a_number_that_is_none() {
-        for activation in [Activation::Tanh, Activation::Relu, Activation::Elu] {
+        for activation in ALL {
             // Enough for a whole vector and a rest.
             let mut x = [f32::NAN; 11];
-            activate(&mut x, &[0.0; 11], activation);
+            activate(&mut x, activation);
             assert!(x.iter().all(|x| x.is_nan()), "{activation:?}: {x:?}");
         }
     }

@@ -1,6 +1,6 @@
 //! Both engines against autograd of libtorch, and what must change no bit.
 
-use phalanx_envs::Dtype;
+use phalanx_envs::{Dtype, Elements};
 use tch::{Kind, Tensor};
 
 use super::*;
@@ -31,10 +31,7 @@ fn separate_and_shared_networks_have_the_parameters_that_arithmetic_says() {
 
 /// Pictures of 7 × 6 pixels of 2 channels, of which two convolutions make 2 × 1 of 3.
 fn pictures(shared: bool, channels_first: bool, activation: Activation) -> ActorCritic {
-    let convolutions = vec![
-        Convolution { filters: 4, kernel: 3, stride: 2 },
-        Convolution { filters: 3, kernel: 2, stride: 1 },
-    ];
+    let convolutions = vec![Convolution::new(4, 3, 2), Convolution::new(3, 2, 1)];
     let shape = if channels_first { [2, 7, 6] } else { [7, 6, 2] };
     let settings = NetworkSettings {
         convolutions,
@@ -46,8 +43,25 @@ fn pictures(shared: bool, channels_first: bool, activation: Activation) -> Actor
     with(&shape, settings)
 }
 
+/// What [`reference`] needs to know of networks: pictures, and whether their channels come first.
+#[derive(Clone, Copy)]
+struct Case {
+    channels_first: Option<bool>,
+    shared: bool,
+    activation: Activation,
+}
+
+impl Case {
+    fn network(self) -> ActorCritic {
+        match self.channels_first {
+            Some(first) => pictures(self.shared, first, self.activation),
+            None => network(self.shared, self.activation),
+        }
+    }
+}
+
 /// The same networks in libtorch's own operations, for its autograd: parameters, outputs `[B, 2]`, values `[B]`.
-fn reference(network: &ActorCritic, x: &Tensor) -> (Tensor, Tensor, Tensor) {
+fn reference(case: Case, network: &ActorCritic, x: &Tensor) -> (Tensor, Tensor, Tensor) {
     let flat = Tensor::from_slice(network.parameters()).set_requires_grad(true);
     let mut start = 0;
     let mut take = |shape: &[i64]| {
@@ -55,22 +69,24 @@ fn reference(network: &ActorCritic, x: &Tensor) -> (Tensor, Tensor, Tensor) {
         start += len;
         flat.narrow(0, start - len, len).view(shape)
     };
-    let active = |x: Tensor| match network.plan.activation {
+    let active = |x: Tensor| match case.activation {
         Activation::Tanh => x.tanh(),
         Activation::Relu => x.relu(),
         Activation::Elu => x.elu(),
+        Activation::Silu => x.silu(),
+        Activation::Gelu => x.gelu("none"),
+        Activation::LeakyRelu => x.leaky_relu(),
+        Activation::Identity => x,
     };
-    let Plan { trunk, actor, .. } = &network.plan;
-    let first = if trunk.is_empty() { &actor[0] } else { &trunk[0] };
     let channels_last = |x: Tensor| x.permute([0, 3, 1, 2]);
     let convolve = |x: Tensor, kernel: Tensor, bias: Tensor, stride| {
         active(x.conv2d(&kernel, Some(&bias), [stride; 2], [0; 2], [1; 2], 1))
     };
     let hidden = |take: &mut dyn FnMut(&[i64]) -> Tensor| {
-        let (x, width) = match &first.window {
+        let (x, width) = match case.channels_first {
             None => (x.shallow_clone(), 4),
-            Some(window) => {
-                let (x, kernel) = if window.channels_first {
+            Some(channels_first) => {
+                let (x, kernel) = if channels_first {
                     (x.view([-1, 2, 7, 6]), take(&[4, 2, 3, 3]))
                 } else {
                     (channels_last(x.view([-1, 7, 6, 2])), channels_last(take(&[4, 3, 3, 2])))
@@ -85,11 +101,17 @@ fn reference(network: &ActorCritic, x: &Tensor) -> (Tensor, Tensor, Tensor) {
         active(h.linear(&take(&[6, 8]), Some(&take(&[6]))))
     };
     let actor = hidden(&mut take);
-    let shared = (!trunk.is_empty()).then(|| actor.shallow_clone());
+    let common = case.shared.then(|| actor.shallow_clone());
     let outputs = actor.linear(&take(&[2, 6]), Some(&take(&[2])));
-    let critic = shared.unwrap_or_else(|| hidden(&mut take));
+    let critic = common.unwrap_or_else(|| hidden(&mut take));
     let value = critic.linear(&take(&[1, 6]), Some(&take(&[1])));
     (flat, outputs, value.squeeze_dim(-1))
+}
+
+fn load(network: &mut ActorCritic, x: Elements<'_>) {
+    let mut observations = Observations::default();
+    observations.add(0, x, None);
+    network.load(observations).expect("observations");
 }
 
 fn assert_close(ours: &[f32], expected: &Tensor, what: &str) {
@@ -119,10 +141,19 @@ fn loss(sums: &mut usize, pass: Pass<'_>) {
 fn both_engines_agree_with_autograd() {
     let numbers: Vec<f32> = (0..ROWS * 4).map(|i| (i as f32).sin()).collect();
     let x = Tensor::from_slice(&numbers).view([ROWS as i64, 4]);
-    for activation in [Activation::Tanh, Activation::Relu, Activation::Elu] {
+    for activation in [
+        Activation::Tanh,
+        Activation::Relu,
+        Activation::Elu,
+        Activation::Silu,
+        Activation::Gelu,
+        Activation::LeakyRelu,
+        Activation::Identity,
+    ] {
         for shared in [false, true] {
             let what = format!("{activation:?}, shared {shared}");
-            agrees_with_autograd(|| network(shared, activation), Elements::F32(&numbers), &x, &what);
+            let case = Case { channels_first: None, shared, activation };
+            agrees_with_autograd(case, Elements::F32(&numbers), &x, &what);
         }
     }
 }
@@ -143,14 +174,20 @@ fn bytes_are_scaled_by_their_bounds_in_both_engines() {
         (space([0.0, 1.0, 7.0, 0.0], [1.0, 5.0, 7.0, 255.0]), [1, 2, 7, 51], [1.0, 0.25, 0.0, 0.2]),
     ] {
         let (mut network, mut seen, mut wanted) = (within(&space, settings()), Vec::new(), Vec::new());
-        network.infer(Tower::Actor, Elements::F32(&fractions), &mut wanted).expect("an inference");
-        network.infer(Tower::Actor, Elements::U8(&bytes), &mut seen).expect("an inference");
+        network
+            .infer(Tower::Actor, Inputs::One(Elements::F32(&fractions)), &mut [], &mut wanted)
+            .expect("an inference");
+        network
+            .infer(Tower::Actor, Inputs::One(Elements::U8(&bytes)), &mut [], &mut seen)
+            .expect("an inference");
         assert_eq!(seen, wanted, "{space}");
         let mut tensors = Tensors::new(&network.plan, Device::Cpu).expect("a CPU");
         tensors.set_parameters(&network.parameters).expect("a CPU");
         let infer = |x: Elements<'_>| {
             let mut out = vec![0.0; 2];
-            tensors.infer(&network.plan, Tower::Actor, x, &mut out).expect("an inference");
+            tensors
+                .infer(&network.plan, Tower::Actor, Inputs::One(x), &mut [], &mut out)
+                .expect("an inference");
             out
         };
         assert_eq!(infer(Elements::U8(&bytes)), infer(Elements::F32(&fractions)), "{space}");
@@ -164,32 +201,32 @@ fn convolutions_agree_with_autograd() {
     for activation in [Activation::Tanh, Activation::Relu] {
         for (shared, channels_first) in [(false, false), (true, false), (true, true)] {
             let what = format!("pictures, {activation:?}, shared {shared}, first {channels_first}");
-            let make = || pictures(shared, channels_first, activation);
-            agrees_with_autograd(make, Elements::U8(&bytes), &x, &what);
+            let case = Case { channels_first: Some(channels_first), shared, activation };
+            agrees_with_autograd(case, Elements::U8(&bytes), &x, &what);
         }
     }
 }
 
-fn agrees_with_autograd(make: impl Fn() -> ActorCritic, seen: Elements<'_>, x: &Tensor, what: &str) {
+fn agrees_with_autograd(case: Case, seen: Elements<'_>, x: &Tensor, what: &str) {
     // Every row once, the other way round.
     let index: Vec<i64> = (0..ROWS as i64).rev().collect();
     for tensors in [false, true] {
         let what = format!("{what}, tensors {tensors}");
-        let mut network = make();
+        let mut network = case.network();
         if tensors {
             network.engine = Engine::Tensors(Tensors::new(&network.plan, Device::Cpu).expect("a CPU"));
             network.change(|_, _| Ok(())).expect("libtorch");
         }
-        let (flat, outputs, value) = reference(&network, x);
+        let (flat, outputs, value) = reference(case, &network, x);
         let total = (&outputs * 0.3).sin().sum(Kind::Float) + value.square().sum(Kind::Float);
         let expected = Tensor::run_backward(&[total], &[&flat], false, false).remove(0);
 
-        network.load(seen, None).expect("observations");
+        load(&mut network, seen);
         assert_close(&network.infer_loaded(Tower::Actor, None).expect("outputs"), &outputs, &what);
         assert_close(&network.infer_loaded(Tower::Critic, None).expect("values"), &value, &what);
         let some = network.infer_loaded(Tower::Critic, Some(&[3, 1])).expect("values");
         assert_close(&some, &value.index_select(0, &Tensor::from_slice(&[3i64, 1])), &what);
-        let sums = network.learn(&index, loss).expect("a gradient");
+        let sums = network.learn(Batch::Transitions(&index), loss).expect("a gradient");
         assert_eq!(sums.into_iter().sum::<usize>(), ROWS);
         let (layers, log_std) = network.gradient().split_at(network.plan.log_std.start);
         // Sums of 700 rows in two orders.
@@ -211,12 +248,12 @@ fn deviations_stop_at_their_bounds_and_come_back() {
             network.engine = Engine::Tensors(Tensors::new(&network.plan, Device::Cpu).expect("a CPU"));
             network.change(|_, _| Ok(())).expect("libtorch");
         }
-        network.load(Elements::F32(&[0.1, 0.2, 0.3, 0.4]), None).expect("observations");
+        load(&mut network, Elements::F32(&[0.1, 0.2, 0.3, 0.4]));
         let first = network.plan.log_std.start;
         let mut step = |sign: f32| {
             let slopes = [0.25 * sign, -0.5 * sign];
             network
-                .learn(&[0], |(): &mut (), pass| {
+                .learn(Batch::Transitions(&[0]), |(): &mut (), pass| {
                     pass.d_outputs.fill(0.0);
                     pass.d_value.fill(0.0);
                     pass.d_log_std.iter_mut().zip(slopes).for_each(|(d, slope)| *d += slope);
@@ -265,7 +302,7 @@ fn the_company_of_other_rows_changes_no_bit() {
             let mut infer = |rows: usize, at_once: usize| {
                 let (mut all, mut part) = (vec![], vec![]);
                 for x in numbers[..rows * width].chunks(at_once * width) {
-                    network.infer(tower, Elements::F32(x), &mut part).expect("outputs");
+                    network.infer(tower, Inputs::One(Elements::F32(x)), &mut [], &mut part).expect("outputs");
                     all.extend_from_slice(&part);
                 }
                 all
@@ -286,8 +323,8 @@ fn the_number_of_threads_changes_no_bit() {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
         pool.install(|| {
             let mut network = network(false, Activation::Tanh);
-            network.load(Elements::F32(&numbers), None).expect("observations");
-            network.learn(&index, loss).expect("a gradient");
+            load(&mut network, Elements::F32(&numbers));
+            network.learn(Batch::Transitions(&index), loss).expect("a gradient");
             network.gradient().to_vec()
         })
     };
