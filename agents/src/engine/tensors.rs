@@ -169,7 +169,9 @@ impl Tensors {
         download(&slopes[0], gradient)?;
         gradient[plan.log_std.clone()].copy_from_slice(&d_log_std);
         for node in plan.graph.nodes.iter().filter(|node| !node.trainable) {
-            gradient[node.parameters.clone()].fill(0.0);
+            for g in &mut gradient[node.parameters.clone()] {
+                *g = 0.0;
+            }
         }
         packing.take_back(index);
         self.packing = packing;
