@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::AgentError;
+use crate::layers::{Layers, MemorySettings, Names};
 
 /// Shape of the actor and the critic.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -21,8 +22,20 @@ pub struct NetworkSettings {
     pub hidden: Vec<usize>,
     /// Activation function of the hidden layers.
     pub activation: Activation,
+    /// Whether each hidden layer is normalised before its activation.
+    pub layer_norm: bool,
+    /// A recurrent layer on top of the hidden layers, as `{gru: 64}` or `{lstm: 64}`; null: none.
+    pub memory: Option<MemorySettings>,
     /// Whether actor and critic share their hidden layers.
     pub shared: bool,
+    /// Layers by name, in place of `convolutions`, `hidden`, `memory` and `shared`; docs/networks.md explains each.
+    pub layers: Layers,
+    /// What the policy's output layer reads: names of layers and parts of the observation; with `layers` alone.
+    pub actor: Option<Names>,
+    /// What the value's output layer reads, which may be parts of the observation that the actor does not read; with `layers` alone.
+    pub critic: Option<Names>,
+    /// Nodes whose parameters training leaves as they are: names of `phalanx config show`, or what they begin with before a dot.
+    pub freeze: Vec<String>,
     /// Gain of the orthogonal initialisation of the policy's output layer; a small one starts close to a uniform policy.
     #[schemars(range(min = 0.0))]
     pub output_gain: f64,
@@ -44,7 +57,13 @@ impl Default for NetworkSettings {
             channels: None,
             hidden: vec![64, 64],
             activation: Activation::Tanh,
+            layer_norm: false,
+            memory: None,
             shared: false,
+            layers: Layers::new(),
+            actor: None,
+            critic: None,
+            freeze: vec![],
             output_gain: 0.01,
             initial_std: 1.0,
             min_std: 1e-6,

@@ -1,0 +1,79 @@
+//! The parts of an observation as inputs of a graph.
+
+use phalanx_envs::{Dtype, Space};
+use phalanx_graph::{self as graph, Dim, Graph, Source};
+
+use crate::picture::Picture;
+use crate::{AgentError, Channels};
+
+/// Name of an observation that is one array, and what those of its parts begin with otherwise.
+pub const OBSERVATION: &str = "observation";
+
+/// One part that networks may read.
+pub struct Part<'a> {
+    /// `observation`, or `observation.PATH`.
+    pub name: String,
+    /// What it holds.
+    pub space: &'a Space,
+}
+
+/// The parts of `observations`, without masks.
+pub fn parts(observations: &Space) -> Vec<Part<'_>> {
+    let leaves = observations.leaves().into_iter().filter(|(path, _)| !is_mask(path));
+    let name =
+        |path: &str| if path.is_empty() { OBSERVATION.to_owned() } else { format!("{OBSERVATION}.{path}") };
+    leaves.map(|(path, space)| Part { name: name(&path), space }).collect()
+}
+
+/// Whether the field at `path` says which actions are legal.
+fn is_mask(path: &str) -> bool {
+    path.split('.').any(|key| key == "action_mask")
+}
+
+impl Part<'_> {
+    /// Options of each choice; nothing of numbers.
+    pub fn options(&self) -> Option<Vec<usize>> {
+        match self.space {
+            Space::Discrete { n } => Some(vec![*n]),
+            Space::MultiDiscrete { n } => Some(n.clone()),
+            _ => None,
+        }
+    }
+
+    /// Whether it has the axes of a picture.
+    pub fn may_be_picture(&self) -> bool {
+        matches!(self.space, Space::Box { shape, .. } if (2..=3).contains(&shape.len()))
+    }
+
+    /// Adds it as an input, with the dimensions of a picture where convolutions read it.
+    ///
+    /// # Errors
+    /// [`AgentError::Space`] when it is no picture.
+    pub fn add(
+        &self,
+        graph: &mut Graph,
+        is_picture: bool,
+        channels: Option<Channels>,
+    ) -> Result<Source, AgentError> {
+        let dtype = match self.space {
+            Space::Box { dtype: Dtype::U8, .. } | Space::MultiBinary { .. } => graph::Dtype::U8,
+            _ => graph::Dtype::F32,
+        };
+        let dims = match self.space {
+            Space::Box { shape, .. } if is_picture => picture(shape, channels)?,
+            _ => vec![Dim::new("numbers", self.space.len())],
+        };
+        Ok(graph.add_input(self.name.as_str(), dims, dtype)?)
+    }
+}
+
+/// The dimensions of a picture.
+fn picture(shape: &[usize], channels: Option<Channels>) -> Result<Vec<Dim>, AgentError> {
+    let Picture { size: [height, width, channels], channels: axis } = Picture::new(shape, channels)?;
+    let dims = [("height", height), ("width", width), ("channels", channels)];
+    let mut dims = dims.map(|(name, size)| Dim::new(name, size)).to_vec();
+    if axis == Channels::First {
+        dims.rotate_right(1);
+    }
+    Ok(dims)
+}

@@ -1,0 +1,72 @@
+//! The short form: convolutions over pictures, hidden layers over all numbers, and a recurrent layer on top.
+
+use phalanx_graph::{Dim, Graph, Recurrent, Source};
+
+use super::builder::{After, conv, dense};
+use super::fields::Part;
+use crate::{AgentError, MemorySettings, NetworkSettings};
+
+/// Adds the layers of the short form to a graph.
+pub struct Short<'a> {
+    graph: &'a mut Graph,
+    settings: &'a NetworkSettings,
+    parts: &'a [Part<'a>],
+}
+
+impl<'a> Short<'a> {
+    /// The layers of `settings` over these parts of an observation.
+    pub fn new(graph: &'a mut Graph, settings: &'a NetworkSettings, parts: &'a [Part<'a>]) -> Self {
+        Self { graph, settings, parts }
+    }
+
+    /// Layers with names that begin with `prefix`, on top of the observation.
+    ///
+    /// # Errors
+    /// Those of the graph; [`AgentError::Space`] when convolutions have no picture to read.
+    pub fn tower(&mut self, prefix: &str) -> Result<Source, AgentError> {
+        let after =
+            After { layer_norm: self.settings.layer_norm, activation: Some(self.settings.activation) };
+        let mut at = self.observation(prefix, After { layer_norm: false, ..after })?;
+        for (i, &width) in (1..).zip(&self.settings.hidden) {
+            at = dense(self.graph, &format!("{prefix}hidden{i}"), at, width, after)?;
+        }
+        let (kind, width) = match self.settings.memory {
+            None => return Ok(at),
+            Some(MemorySettings::Gru(width)) => (Recurrent::Gru, width),
+            Some(MemorySettings::Lstm(width)) => (Recurrent::Lstm, width),
+        };
+        Ok(self.graph.add_recurrent(format!("{prefix}memory"), at, kind, Dim::new("units", width))?)
+    }
+
+    /// All parts of the observation: pictures after their convolutions, choices as one-hot vectors.
+    fn observation(&mut self, prefix: &str, after: After) -> Result<Source, AgentError> {
+        let mut sources = Vec::new();
+        let several = self.parts.len() > 1;
+        for part in self.parts {
+            // Of several parts, those that have the axes of a picture are read by convolutions.
+            let is_picture = !self.settings.convolutions.is_empty() && (!several || part.may_be_picture());
+            let mut at = match self.graph.find(&part.name) {
+                Some(source) => source,
+                None => part.add(self.graph, is_picture, self.settings.channels)?,
+            };
+            if let Some(options) = part.options() {
+                let name = format!("{}.one_hot", part.name);
+                at = match self.graph.find(&name) {
+                    Some(source) => source,
+                    None => self.graph.add_one_hot(name, at, options)?,
+                };
+            }
+            if is_picture {
+                let path = part.name.split_once('.').map_or(String::new(), |(_, path)| format!("{path}."));
+                for (i, &convolution) in (1..).zip(&self.settings.convolutions) {
+                    at = conv(self.graph, &format!("{prefix}{path}conv{i}"), at, convolution, after)?;
+                }
+            }
+            sources.push(at);
+        }
+        match sources[..] {
+            [one] => Ok(one),
+            _ => Ok(self.graph.add_concat(format!("{prefix}numbers"), &sources)?),
+        }
+    }
+}
