@@ -49,6 +49,15 @@ impl Agent {
     ) -> Result<Self, AgentError> {
         let head = Head::new(action_space)?;
         let len = observation_space.len();
+        if observation_space.is_composite()
+            || matches!(observation_space, Space::Box { dtype: Dtype::F64, .. })
+        {
+            return Err(AgentError::Space {
+                space: format!("observations of {observation_space}"),
+                reason: "agents read one array of f32 or bytes, which the wrapper `flatten` makes of other observations"
+                    .into(),
+            });
+        }
         if normalize.observation && !matches!(observation_space, Space::Box { dtype: Dtype::F32, .. }) {
             return Err(AgentError::Space {
                 space: format!("observations of {observation_space}"),
@@ -219,12 +228,11 @@ impl Actor<'_> {
         let log_prob = &mut log_prob[rows.clone()];
         match &self.agent.head {
             Head::Categorical { options } => {
-                let actions = block.discrete_actions_mut(t, rows);
+                let actions = block.choices_mut(t, rows);
                 Head::choose(options, &self.outputs, noise, actions, log_prob);
             }
             Head::Gaussian { .. } => {
-                let (actions, log_std) =
-                    (block.continuous_actions_mut(t, rows), self.agent.network.log_std());
+                let (actions, log_std) = (block.numbers_mut(t, rows), self.agent.network.log_std());
                 Head::draw(log_std, &self.outputs, noise, actions, log_prob);
             }
         }

@@ -34,6 +34,7 @@ impl Observations {
                 }
             }
             Elements::U8(x) => bytes.extend_from_slice(x),
+            other => unreachable!("agents refuse {other:?}"),
         }
     }
 
@@ -74,15 +75,12 @@ impl<'a> Inputs<'a> {
         match self.elements(input) {
             Elements::F32(x) => Elements::F32(&x[range]),
             Elements::U8(x) => Elements::U8(&x[range]),
+            other => unreachable!("agents refuse {other:?}"),
         }
     }
 
     /// Rows in an input of `width` numbers a row.
     pub fn rows(self, input: usize, width: usize) -> usize {
-        let len = match self.elements(input) {
-            Elements::F32(x) => x.len(),
-            Elements::U8(x) => x.len(),
-        };
-        len / width
+        self.elements(input).len() / width
     }
 }

@@ -49,23 +49,26 @@ impl Rollout {
     /// Puts the rollout over `block` into a checkpoint, to be looked at.
     pub fn save(&self, block: &Block, checkpoint: &mut Checkpoint) {
         let layout = block.layout();
-        let observation = match self.observations(block) {
-            Elements::F32(x) => x.to_vec(),
-            Elements::U8(x) => x.iter().map(|&x| f32::from(x)).collect(),
-        };
-        let shape = vec![self.len + 1, self.rows, layout.observation_space.len()];
-        checkpoint.put_array("rollout.observation", Array::F32(shape, observation));
-        let shape = vec![self.len, self.rows, layout.action_space.len()];
-        let transitions = 0..self.len * self.rows;
-        let actions = if layout.is_discrete() {
-            Array::I64(shape, transitions.flat_map(|i| block.recorded_action(i).choices().to_vec()).collect())
-        } else {
-            Array::F32(
-                shape,
-                transitions.flat_map(|i| block.recorded_action(i).continuous().to_vec()).collect(),
-            )
-        };
-        checkpoint.put_array("rollout.action", actions);
+        for (i, field) in layout.fields().iter().enumerate() {
+            let rows = block.observation_field(i, 0..self.len + 1);
+            let numbers = (0..rows.rows()).map(|row| rows.row(row));
+            let numbers = numbers.flat_map(|row| (0..field.len).map(move |number| row.number(number)));
+            let dot = if field.path.is_empty() { "" } else { "." };
+            let name = format!("rollout.observation{dot}{}", field.path);
+            let shape = vec![self.len + 1, self.rows, field.len];
+            checkpoint.put_array(&name, Array::F32(shape, numbers.collect()));
+        }
+        let transitions = || 0..self.len * self.rows;
+        let shape = |width| vec![self.len, self.rows, width];
+        let (choices, numbers) = (layout.action_space.choices_len(), layout.action_space.numbers_len());
+        if choices > 0 {
+            let all = transitions().flat_map(|i| block.choices(i).to_vec()).collect();
+            checkpoint.put_array("rollout.choices", Array::I64(shape(choices), all));
+        }
+        if numbers > 0 {
+            let all = transitions().flat_map(|i| block.numbers(i).to_vec()).collect();
+            checkpoint.put_array("rollout.numbers", Array::F32(shape(numbers), all));
+        }
         checkpoint.put_array(
             "rollout.log_prob",
             Array::F32(vec![self.len, self.rows], self.log_prob[..self.len * self.rows].to_vec()),

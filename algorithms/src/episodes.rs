@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use phalanx_agents::{AgentError, Array, Checkpoint, Rollout};
-use phalanx_envs::{Action, BatchEnv, BatchError, Block, Replayed, RunningEpisode};
+use phalanx_envs::{BatchEnv, BatchError, Block, Replayed, RunningEpisode};
 use serde::{Deserialize, Serialize};
 
 /// Finished episodes that the reported means are taken over.
@@ -63,8 +63,8 @@ impl EpisodeLog {
         self.lengths[row] = 0;
         let running = &mut self.running[row];
         running.episode += 1;
-        running.discrete.clear();
-        running.continuous.clear();
+        running.choices.clear();
+        running.numbers.clear();
         running.observation = None;
     }
 
@@ -78,7 +78,9 @@ impl EpisodeLog {
                 if block.episode(t, row).is_over() {
                     self.finish(row);
                 } else if self.lengths[row] <= LONGEST_REPLAY {
-                    self.running[row].push(block.action(t, row));
+                    let index = t * self.running.len() + row;
+                    self.running[row].choices.extend(block.choices(index));
+                    self.running[row].numbers.extend(block.numbers(index));
                 }
             }
         }
@@ -133,7 +135,7 @@ impl EpisodeLog {
         for (running, &length) in self.running.iter().zip(&self.lengths) {
             let replayed = length <= LONGEST_REPLAY;
             let (choices, numbers) =
-                if replayed { (&running.discrete[..], &running.continuous[..]) } else { Default::default() };
+                if replayed { (&running.choices[..], &running.numbers[..]) } else { Default::default() };
             discrete.extend(choices);
             continuous.extend(numbers);
             lengths.push((running.episode, choices.len(), numbers.len()));
@@ -173,28 +175,9 @@ impl EpisodeLog {
                 return Err(bad("has fewer actions than it says".into()));
             };
             (discrete, continuous) = (more_d, more_c);
-            let (discrete, continuous) = (d.to_vec(), c.to_vec());
-            log.running.push(RunningEpisode { episode, discrete, continuous, observation });
+            let (choices, numbers) = (d.to_vec(), c.to_vec());
+            log.running.push(RunningEpisode { episode, choices, numbers, observation });
         }
         Ok(log)
-    }
-}
-
-/// Appends one action to a running episode.
-trait Push {
-    fn push(&mut self, action: Action<'_>);
-}
-
-impl Push for RunningEpisode {
-    fn push(&mut self, action: Action<'_>) {
-        match action {
-            Action::Discrete(a) => self.discrete.push(a as i64),
-            Action::MultiDiscrete(a) => self.discrete.extend(a),
-            Action::Box(a) => self.continuous.extend(a),
-            Action::Fields(a) => {
-                self.discrete.extend(a.choices);
-                self.continuous.extend(a.numbers);
-            }
-        }
     }
 }

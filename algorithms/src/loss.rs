@@ -4,7 +4,7 @@
 //! operations. The test below checks them against libtorch's autograd.
 
 use phalanx_agents::{Head, Pass, Terms};
-use phalanx_envs::Block;
+use phalanx_envs::{Action, Block};
 
 use crate::objective::Surrogate;
 use crate::{PpoSettings, UpdateMetrics};
@@ -28,10 +28,18 @@ pub struct LossInputs<'a> {
     pub old: Option<(Vec<f32>, Vec<f32>)>,
 }
 
+/// The action of transition `i` as it was written.
+fn taken(block: &Block, i: usize) -> Action<'_> {
+    match block.numbers(i) {
+        [] => Action::MultiDiscrete(block.choices(i)),
+        numbers => Action::Box(numbers),
+    }
+}
+
 impl LossInputs<'_> {
     /// Log probability and entropy of the present policy for transition `i`, and its divergence from the old one.
     pub fn evaluate(&self, head: &Head, outputs: &[f32], log_std: &[f32], i: usize) -> Terms {
-        head.evaluate(outputs, log_std, self.block.recorded_action(i), self.old_row(i, outputs.len()))
+        head.evaluate(outputs, log_std, taken(self.block, i), self.old_row(i, outputs.len()))
     }
 
     fn old_row(&self, i: usize, width: usize) -> Option<(&[f32], &[f32])> {
@@ -129,7 +137,7 @@ impl<'a> Loss<'a> {
         d_log_std: &mut [f32],
     ) {
         let (n, inputs) = (self.n, self.inputs);
-        let (action, old) = (inputs.block.recorded_action(i), inputs.old_row(i, row.len()));
+        let (action, old) = (taken(inputs.block, i), inputs.old_row(i, row.len()));
         let advantage = ((f64::from(inputs.advantage[i]) - self.centre) * self.scale) as f32;
         let weigh = |terms: Terms| {
             let log_ratio = terms.log_prob - inputs.log_prob[i];
@@ -202,12 +210,7 @@ mod tests {
                     let part = |of: &Tensor| of.narrow(1, start, n as i64).log_softmax(1, None::<Kind>);
                     let (p, q) = (part(outputs), part(&old));
                     start += n as i64;
-                    let choice: Vec<i64> = (0..N)
-                        .map(|i| match inputs.block.recorded_action(i) {
-                            phalanx_envs::Action::MultiDiscrete(a) => a[c],
-                            _ => unreachable!("choices"),
-                        })
-                        .collect();
+                    let choice: Vec<i64> = (0..N).map(|i| inputs.block.choices(i)[c]).collect();
                     let taken = p.gather(1, &Tensor::from_slice(&choice).unsqueeze(1), false).squeeze_dim(1);
                     let sum = |x: Tensor| x.sum_dim_intlist(1, false, None::<Kind>);
                     sums =
@@ -217,8 +220,7 @@ mod tests {
                 (log_prob, entropy, kl)
             }
             Head::Gaussian { .. } => {
-                let action: Vec<f32> =
-                    (0..N).flat_map(|i| inputs.block.recorded_action(i).continuous().to_vec()).collect();
+                let action: Vec<f32> = (0..N).flat_map(|i| inputs.block.numbers(i).to_vec()).collect();
                 let old_std = Tensor::from_slice(old_std);
                 let sum = |x: Tensor| x.sum_dim_intlist(1, false, None::<Kind>);
                 let z = (Tensor::from_slice(&action).view_as(outputs) - outputs) / log_std.exp();
@@ -268,9 +270,9 @@ mod tests {
             let layout = Layout::new(N, 1, Space::unbounded(1), space.clone()).expect("a box is observed");
             let mut block = Block::local(layout);
             if head.is_gaussian() {
-                block.continuous_actions_mut(0, 0..N).copy_from_slice(&numbers(N * 2, 3, 1.0));
+                block.numbers_mut(0, 0..N).copy_from_slice(&numbers(N * 2, 3, 1.0));
             } else {
-                let choices = block.discrete_actions_mut(0, 0..N).iter_mut().enumerate();
+                let choices = block.choices_mut(0, 0..N).iter_mut().enumerate();
                 choices.for_each(|(i, a)| *a = (i % 2) as i64);
             }
             let width = head.outputs();
@@ -282,7 +284,7 @@ mod tests {
             let log_prob: Vec<f32> = (0..N)
                 .map(|i| {
                     let row = &outputs[i * width..(i + 1) * width];
-                    head.evaluate(row, &log_std, block.recorded_action(i), None).log_prob
+                    head.evaluate(row, &log_std, taken(&block, i), None).log_prob
                 })
                 .zip(numbers(N, 80, 0.5))
                 .map(|(log_prob, shift)| log_prob + shift)

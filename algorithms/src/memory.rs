@@ -34,7 +34,7 @@ impl TrainingMemory {
     pub fn new(layout: &Layout, network: &NetworkSettings) -> Result<Self, AlgorithmError> {
         let parameters = describe(network, &layout.observation_space, &layout.action_space)?.parameters();
         let Layout { rows, steps, .. } = *layout;
-        let read = (layout.observation_space.len() * layout.dtype().size()) as u64;
+        let read = layout.observation_bytes() as u64;
         let transition = read.saturating_add(PER_TRANSITION);
         let transitions = (rows as u64).saturating_mul(steps as u64);
         Ok(Self {

@@ -312,11 +312,10 @@ fn norm(numbers: &[f32]) -> f64 {
 /// value is not used.
 fn check_observations(block: &Block, rollout: &Rollout, held: &[i64]) -> Result<(), AlgorithmError> {
     let check = |shown: Elements<'_>, what: &str, row: usize, t: usize| {
-        let Elements::F32(shown) = shown else { return Ok(()) };
-        let Some(i) = shown.iter().position(|x| !x.is_finite()) else { return Ok(()) };
+        let Some((element, value)) = shown.non_finite() else { return Ok(()) };
         Err(AlgorithmError::NotFinite {
-            what: format!("{what}[{i}]"),
-            value: f64::from(shown[i]),
+            what: format!("{what}{element}"),
+            value,
             place: format!("row {row}, time {t} of the rollout"),
         })
     };

@@ -58,9 +58,9 @@ fn action(agent: &mut Agent, space: &Space, observation: f32) -> f32 {
     let mut block = Block::local(Layout::new(1, 1, Space::unbounded(1), space.clone()).unwrap());
     block.observation_row_mut(0, 0).f32()[0] = observation;
     agent.actor().act(&mut block, 0, 0..1, Mode::Greedy, &mut [0.0]).unwrap();
-    match block.recorded_action(0) {
+    match block.action(0, 0) {
         Action::Box(numbers) => numbers[0],
-        choices => choices.choices()[0] as f32,
+        choice => choice.discrete() as f32,
     }
 }
 

@@ -6,7 +6,7 @@
  *     phalanx train config.yaml --set env.name=dylib:path/to/libmyenv.so
  *
  * makes as many environments as the batch has rows, and calls them through the table. Build with -shared -fPIC;
- * envs/examples/c/ has a whole environment in C and one in C++.
+ * envs/examples/c/ has a whole environment in C, one in C++, and one of several fields.
  *
  * Rules
  *   - The calls for one environment never overlap. Other environments of the library live in the same process and may be
@@ -28,24 +28,38 @@
 extern "C" {
 #endif
 
-/* Version of this interface. A library of another one is refused. */
-#define PHALANX_ABI 1
+/* Version of this interface. Libraries that were built with version 1 still run. */
+#define PHALANX_ABI 2
 
 /* Kinds of spaces. What an action of each kind points to: */
-#define PHALANX_DISCRETE 0       /* one int64_t in 0..sizes[0]-1; for actions only */
-#define PHALANX_MULTI_DISCRETE 1 /* count int64_t, the i-th in 0..sizes[i]-1; for actions only */
+#define PHALANX_DISCRETE 0       /* one int64_t in 0..sizes[0]-1 */
+#define PHALANX_MULTI_DISCRETE 1 /* count int64_t, the i-th in 0..sizes[i]-1 */
 #define PHALANX_BOX_F32 2        /* float, as many as the product of the sizes, row-major, within the bounds */
 #define PHALANX_BOX_U8 3         /* uint8_t, likewise, for pixels; for observations only */
+#define PHALANX_MULTI_BINARY 4   /* sizes[0] int64_t, each 0 or 1 */
+#define PHALANX_BOX_F64 5        /* double, likewise; for observations only */
+#define PHALANX_DICT 6           /* count parts with names: see below */
+#define PHALANX_TUPLE 7          /* count parts */
+
+/*
+ * Observations of several fields: those of the parts, one after the other, each at the next multiple of 8 bytes, as the members of a struct
+ * whose members are _Alignas(8). In an observation a choice is a float (its index) and a bit a uint8_t. A part of a Dict with the name
+ * "action_mask" is a mask: it has a number for each option of the action's choices, in their order, 0 where the option is illegal.
+ *
+ * Actions of several fields: first the int64_t of all choices and bits in the order of the parts, then the floats of all boxes.
+ */
 
 /* Where observations or actions come from. */
 typedef struct phalanx_space {
     int32_t kind;
-    uint32_t count;        /* how many sizes there are: 1 for PHALANX_DISCRETE, axes of a box (0 for a scalar) */
-    const uint32_t *sizes; /* numbers of choices, or lengths of axes */
+    uint32_t count;        /* how many sizes there are: 1 for PHALANX_DISCRETE, axes of a box (0 for a scalar); or parts */
+    const uint32_t *sizes; /* numbers of choices or bits, or lengths of axes */
     uint32_t bounds;       /* how many lower and upper bounds a box has: one for each element, or 1 for all, or 0 for
                               none, which is -infinity..infinity for floats and 0..255 for bytes */
     const float *low;
     const float *high;
+    const char *const *names;          /* of the parts of a PHALANX_DICT */
+    const struct phalanx_space *parts; /* of a PHALANX_DICT or PHALANX_TUPLE */
 } phalanx_space;
 
 /* How a step left its episode. */

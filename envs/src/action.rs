@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::Space;
+use crate::space::Key;
 
 /// One action, borrowed from the batch.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -43,25 +44,6 @@ impl<'a> Action<'a> {
         }
     }
 
-    /// Some of the numbers that a block stores for several rows.
-    #[inline]
-    pub(crate) fn part(self, range: std::ops::Range<usize>) -> Self {
-        match self {
-            Self::Discrete(_) | Self::Fields(_) => self,
-            Self::MultiDiscrete(choices) => Self::MultiDiscrete(&choices[range]),
-            Self::Box(numbers) => Self::Box(&numbers[range]),
-        }
-    }
-
-    /// The action that a block stores for one row, as one of `space`.
-    #[inline]
-    pub(crate) fn of_space(self, space: &Space) -> Self {
-        match (space, self) {
-            (Space::Discrete { .. }, Self::MultiDiscrete(choices)) => Self::Discrete(choices[0] as usize),
-            _ => self,
-        }
-    }
-
     /// The choice.
     ///
     /// # Panics
@@ -95,6 +77,19 @@ impl<'a> Action<'a> {
         }
     }
 
+    /// All choices and numbers, each kind in the order of the leaves: `[D]` and `[C]`. `choice` is where a single choice is put.
+    pub(crate) fn split(self, choice: &'a mut i64) -> (&'a [i64], &'a [f32]) {
+        match self {
+            Self::Discrete(a) => {
+                *choice = a as i64;
+                (std::slice::from_ref(choice), &[])
+            }
+            Self::MultiDiscrete(choices) => (choices, &[]),
+            Self::Box(numbers) => (&[], numbers),
+            Self::Fields(fields) => (fields.choices, fields.numbers),
+        }
+    }
+
     /// The action of the part at `path`, as in `action.field("arm.gear").discrete()`; the parts of a Tuple are `0`, `1`, ….
     ///
     /// # Panics
@@ -108,7 +103,7 @@ impl<'a> Action<'a> {
 
 impl<'a> ActionFields<'a> {
     fn part(self, path: &str) -> Option<Action<'a>> {
-        self.parts().find_map(|(key, part)| match (path.strip_prefix(key.as_ref())?, part) {
+        self.parts().find_map(|(key, part)| match (key.strip(path)?, part) {
             ("", part) => Some(part),
             (rest, Action::Fields(inner)) => inner.part(rest.strip_prefix('.')?),
             _ => None,
@@ -116,7 +111,7 @@ impl<'a> ActionFields<'a> {
     }
 
     /// The parts with their names or numbers.
-    fn parts(self) -> impl Iterator<Item = (std::borrow::Cow<'a, str>, Action<'a>)> {
+    fn parts(self) -> impl Iterator<Item = (Key<'a>, Action<'a>)> {
         let Self { space, mut choices, mut numbers } = self;
         space.parts().map(move |(key, part)| {
             let (own_choices, other_choices) = choices.split_at(part.choices_len());

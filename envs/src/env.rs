@@ -1,17 +1,15 @@
 //! One environment.
 
-use std::ops::Range;
-
 use serde_json::Value;
 
-use crate::{Action, Dtype, EnvError, Space};
+use crate::{Action, EnvError, Row, Space};
 
 /// An environment: something that shows observations and answers actions.
 ///
 /// Observations are written into the caller's row, so that stepping copies nothing; the batch hands out rows of
 /// the block that the learner reads.
 pub trait Env {
-    /// Where observations come from: always a [`Space::Box`].
+    /// Where observations come from.
     fn observation_space(&self) -> &Space;
 
     /// Where actions come from.
@@ -162,116 +160,6 @@ impl Episode {
             1 => Self::Terminated,
             3 => Self::LifeLost,
             _ => Self::Truncated,
-        }
-    }
-}
-
-/// Numbers of observations, to be read.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Elements<'a> {
-    /// Floats.
-    F32(&'a [f32]),
-    /// Bytes.
-    U8(&'a [u8]),
-}
-
-impl<'a> Elements<'a> {
-    /// The floats.
-    ///
-    /// # Panics
-    /// When these are bytes.
-    pub fn f32(self) -> &'a [f32] {
-        match self {
-            Self::F32(floats) => floats,
-            Self::U8(_) => panic!("the observation space has u8 elements, not f32"),
-        }
-    }
-
-    /// The bytes.
-    ///
-    /// # Panics
-    /// When these are floats.
-    pub fn u8(self) -> &'a [u8] {
-        match self {
-            Self::U8(bytes) => bytes,
-            Self::F32(_) => panic!("the observation space has f32 elements, not u8"),
-        }
-    }
-}
-
-impl<'a> From<Row<'a>> for Elements<'a> {
-    fn from(row: Row<'a>) -> Self {
-        match row {
-            Row::F32(row) => Self::F32(row),
-            Row::U8(row) => Self::U8(row),
-        }
-    }
-}
-
-/// One row of observations, to be written.
-#[derive(Debug)]
-pub enum Row<'a> {
-    /// Floats.
-    F32(&'a mut [f32]),
-    /// Bytes.
-    U8(&'a mut [u8]),
-}
-
-impl<'a> Row<'a> {
-    /// The numbers in these bytes.
-    #[inline]
-    pub(crate) fn of(dtype: Dtype, bytes: &'a mut [u8]) -> Self {
-        match dtype {
-            Dtype::F32 => Self::F32(bytemuck::cast_slice_mut(bytes)),
-            Dtype::U8 => Self::U8(bytes),
-        }
-    }
-
-    /// Some of the numbers.
-    #[inline]
-    pub(crate) fn part(&mut self, range: Range<usize>) -> Row<'_> {
-        match self {
-            Self::F32(row) => Row::F32(&mut row[range]),
-            Self::U8(row) => Row::U8(&mut row[range]),
-        }
-    }
-
-    /// Copies as many numbers of the same kind.
-    pub(crate) fn copy_from(self, from: Elements<'_>) {
-        match (self, from) {
-            (Self::F32(to), Elements::F32(from)) => to.copy_from_slice(from),
-            (Self::U8(to), Elements::U8(from)) => to.copy_from_slice(from),
-            (to, from) => panic!("{from:?} cannot be copied to {to:?}"),
-        }
-    }
-
-    /// The same row once more, for a callee that must not keep it.
-    pub fn again(&mut self) -> Row<'_> {
-        match self {
-            Self::F32(row) => Row::F32(row),
-            Self::U8(row) => Row::U8(row),
-        }
-    }
-
-    /// The floats of this row.
-    ///
-    /// # Panics
-    /// When the observation space has bytes.
-    pub fn f32(self) -> &'a mut [f32] {
-        match self {
-            Self::F32(row) => row,
-            Self::U8(_) => panic!("the observation space has u8 elements, not f32"),
-        }
-    }
-
-    /// The bytes of this row.
-    ///
-    /// # Panics
-    /// When the observation space has floats.
-    pub fn u8(self) -> &'a mut [u8] {
-        match self {
-            Self::U8(row) => row,
-            Self::F32(_) => panic!("the observation space has f32 elements, not u8"),
         }
     }
 }

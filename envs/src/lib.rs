@@ -11,6 +11,7 @@ pub mod contract;
 pub mod draw;
 mod env;
 mod error;
+mod field;
 #[cfg(feature = "gym-rs")]
 pub mod gym_rs;
 #[cfg(feature = "mujoco")]
@@ -20,6 +21,7 @@ mod os;
 mod probe;
 pub mod providers;
 mod registry;
+mod row;
 mod seed;
 mod space;
 mod spec;
@@ -33,11 +35,13 @@ pub use batch::{
     RunningEpisode, StepView, Watch,
 };
 pub(crate) use env::Coming;
-pub use env::{Elements, Env, Episode, Frame, Row, Step};
+pub use env::{Env, Episode, Frame, Step};
 pub use error::EnvError;
+pub use field::{Field, FieldRows, Role};
 pub use os::{TooLittleMemory, check_memory};
 pub use probe::Probe;
 pub use registry::{Entry, EnvInfo, Provider, Registry, RegistryError};
+pub use row::{Elements, Row};
 pub use seed::{Generator, episode_seed, generator};
 pub use space::{Dtype, Space, SpaceError};
 pub use spec::{EnvSpec, Params};

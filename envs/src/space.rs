@@ -5,7 +5,7 @@ mod element;
 #[cfg(test)]
 mod tests;
 
-use std::borrow::Cow;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
@@ -35,6 +35,8 @@ impl SpaceError {
 pub enum Dtype {
     /// 32-bit float.
     F32,
+    /// 64-bit float.
+    F64,
     /// Byte, for pixels.
     U8,
 }
@@ -44,6 +46,7 @@ impl Dtype {
     pub const fn size(self) -> usize {
         match self {
             Self::F32 => 4,
+            Self::F64 => 8,
             Self::U8 => 1,
         }
     }
@@ -141,6 +144,12 @@ impl Space {
         self.len() - self.choices_len()
     }
 
+    /// Options of its choices in all: `n` of a Discrete, those of every component of a `MultiDiscrete`, two for each bit of a `MultiBinary`. An
+    /// action mask has a number for each of them.
+    pub fn options_len(&self) -> usize {
+        self.components().iter().sum()
+    }
+
     /// Whether this is a Dict or Tuple.
     #[inline]
     pub fn is_composite(&self) -> bool {
@@ -162,20 +171,20 @@ impl Space {
             leaves.push((path.to_owned(), self));
         }
         for (key, part) in self.parts() {
-            let path = if path.is_empty() { key.into_owned() } else { format!("{path}.{key}") };
+            let path = if path.is_empty() { key.to_string() } else { format!("{path}.{key}") };
             part.add_leaves(&path, leaves);
         }
     }
 
     /// The parts of a Dict or Tuple with their names or numbers; nothing of any other space.
-    pub(crate) fn parts(&self) -> impl Iterator<Item = (Cow<'_, str>, &Space)> {
+    pub(crate) fn parts(&self) -> impl Iterator<Item = (Key<'_>, &Space)> {
         let (named, numbered): (&[_], &[_]) = match self {
             Self::Dict(parts) => (parts, &[]),
             Self::Tuple(parts) => (&[], parts),
             _ => (&[], &[]),
         };
-        let named = named.iter().map(|(key, part)| (Cow::Borrowed(key.as_str()), part));
-        named.chain(numbered.iter().enumerate().map(|(i, part)| (Cow::Owned(i.to_string()), part)))
+        let named = named.iter().map(|(key, part)| (Key::Name(key), part));
+        named.chain(numbered.iter().enumerate().map(|(i, part)| (Key::Number(i), part)))
     }
 
     /// Whether elements of this space hold no number at all.
@@ -202,8 +211,37 @@ impl Space {
     }
 }
 
-impl std::fmt::Display for Space {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+/// Name or number of a part of a Dict or Tuple.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Key<'a> {
+    Name(&'a str),
+    Number(usize),
+}
+
+impl Key<'_> {
+    /// What is left of `path` when it begins with this part: nothing, or a dot and more.
+    pub fn strip<'p>(&self, path: &'p str) -> Option<&'p str> {
+        match self {
+            Self::Name(name) => path.strip_prefix(name),
+            Self::Number(number) => {
+                let (first, rest) = path.split_at(path.find('.').unwrap_or(path.len()));
+                (first.parse() == Ok(*number)).then_some(rest)
+            }
+        }
+    }
+}
+
+impl fmt::Display for Key<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name(name) => f.write_str(name),
+            Self::Number(number) => write!(f, "{number}"),
+        }
+    }
+}
+
+impl fmt::Display for Space {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Discrete { n } => write!(f, "Discrete({n})"),
             Self::MultiDiscrete { n } => write!(f, "MultiDiscrete({n:?})"),

@@ -9,6 +9,8 @@ mod atari;
 mod episodes;
 #[path = "gymnasium/errors.rs"]
 mod errors;
+#[path = "gymnasium/fields.rs"]
+mod fields;
 #[path = "gymnasium/interpreter.rs"]
 mod interpreter;
 #[path = "gymnasium/pictures.rs"]

@@ -101,7 +101,7 @@ fn options(folder: &TempDir, episodes: u32, format: Format) -> VisualizeOptions 
 /// Always beyond the bound, which the batch clips to 1.
 #[allow(clippy::unnecessary_wraps)] // a policy may fail
 fn push(block: &mut Block) -> Result<(), Infallible> {
-    block.continuous_actions_mut(0, 0..1)[0] = 3.0;
+    block.numbers_mut(0, 0..1)[0] = 3.0;
     Ok(())
 }
 

@@ -63,6 +63,7 @@ impl Tensors {
         let tensor = match x {
             Elements::F32(x) => Tensor::f_from_slice(x),
             Elements::U8(x) => Tensor::f_from_slice(x),
+            other => unreachable!("agents refuse {other:?}"),
         };
         Ok(tensor?.f_view([-1, width as i64])?.f_to_device(self.parameters.device())?)
     }

@@ -148,6 +148,7 @@ fn convert(plan: &Plan, input: usize, x: Elements<'_>, into: &mut [f32]) {
     match x {
         Elements::F32(x) => into[..x.len()].copy_from_slice(x),
         Elements::U8(x) => fractions(x, &mut into[..x.len()], &plan.bytes[input]),
+        other => unreachable!("agents refuse {other:?}"),
     }
 }
 

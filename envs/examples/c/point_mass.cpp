@@ -21,8 +21,8 @@ constexpr uint32_t two = 2, four = 4;
 constexpr float observation_high[] = {1, 1, top_speed, top_speed};
 constexpr float observation_low[] = {-1, -1, -top_speed, -top_speed};
 constexpr float push = 1, pull = -1;
-constexpr phalanx_space observations{PHALANX_BOX_F32, 1, &four, 4, observation_low, observation_high};
-constexpr phalanx_space actions{PHALANX_BOX_F32, 1, &two, 1, &pull, &push};
+constexpr phalanx_space observations{PHALANX_BOX_F32, 1, &four, 4, observation_low, observation_high, nullptr, nullptr};
+constexpr phalanx_space actions{PHALANX_BOX_F32, 1, &two, 1, &pull, &push, nullptr, nullptr};
 
 class PointMass {
 public:

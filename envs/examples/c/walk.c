@@ -46,7 +46,7 @@ static int32_t create(const char *params, void **env)
     self->high[0] = length;
     self->one = 1;
     self->choices = 2;
-    self->observation_space = (phalanx_space){PHALANX_BOX_F32, 1, &self->one, 1, self->low, self->high};
+    self->observation_space = (phalanx_space){PHALANX_BOX_F32, 1, &self->one, 1, self->low, self->high, NULL, NULL};
     self->action_space = (phalanx_space){.kind = PHALANX_DISCRETE, .count = 1, .sizes = &self->choices};
     *env = self;
     return 0;

@@ -6,16 +6,19 @@
 
 use std::ops::Range;
 
+use bytemuck::{cast_slice, cast_slice_mut};
+
 use super::layout::Layout;
 use super::memory::{Bytes, Memory, heap};
 use super::step_view::StepView;
-use crate::{Action, Dtype, Elements, Episode, Generator, Row};
+use crate::{Action, Elements, Episode, FieldRows, Generator, Row};
 
 /// The memory of a batch of environments. See the module's page for who writes what.
 ///
 /// # Shapes
-/// N rows, T steps, O numbers an observation, A numbers an action: `observation [T+1, N, O]`,
-/// `final_observation [T, N, O]`, `action [T, N, A]`, `reward [T, N]`, `episode [T, N]`, `active [N]`.
+/// N rows, T steps, O numbers an observation; D choices and C numbers an action, either of which may be 0: `observation [T+1, N, O]`,
+/// `final_observation [T, N, O]`, `choices [T, N, D]`, `numbers [T, N, C]`, `reward [T, N]`, `episode [T, N]`, `active [N]`. An observation
+/// of several fields is one row of bytes, in which [`Layout::fields`] lie one after the other.
 /// # Panics
 /// Every method, when times or rows lie outside the block.
 pub struct Block {
@@ -55,38 +58,72 @@ impl Block {
         self.bytes.get_mut::<u8>(all).fill(1);
     }
 
-    /// Observations `[times, N, O]`.
+    /// Observations of one field, `[times, N, O]`.
+    ///
+    /// # Panics
+    /// When the observation space is a Dict or Tuple, too: see [`Self::observation_field`].
     pub fn observations(&self, times: Range<usize>) -> Elements<'_> {
         self.elements(self.layout.observation.times(times))
     }
 
-    /// Observations of time `t`, `[rows, O]`.
+    /// Observations of one field of time `t`, `[rows, O]`.
+    ///
+    /// # Panics
+    /// As [`Self::observations`].
     pub fn observation_rows(&self, t: usize, rows: Range<usize>) -> Elements<'_> {
         self.elements(self.layout.observation.rows(t, rows))
     }
 
     /// The observation of `row` at time `t`, `[O]`.
     pub fn observation_row(&self, t: usize, row: usize) -> Elements<'_> {
-        self.elements(self.layout.observation.row(t, row))
+        self.layout.fields.elements(self.bytes.get(self.layout.observation.row(t, row)))
     }
 
     /// The final observation of the episode that ended at time `t`; holds nothing of use where none did.
     pub fn final_observation_row(&self, t: usize, row: usize) -> Elements<'_> {
-        self.elements(self.layout.final_observation.row(t, row))
+        self.layout.fields.elements(self.bytes.get(self.layout.final_observation.row(t, row)))
+    }
+
+    /// Field number `field` of the observations of some times, a row for each of `[times, N]`.
+    ///
+    /// # Panics
+    /// When there is no such field, too.
+    pub fn observation_field(&self, field: usize, times: Range<usize>) -> FieldRows<'_> {
+        self.field_rows(field, self.layout.observation.times(times))
+    }
+
+    /// Field number `field` of the observations of `rows` at time `t`.
+    ///
+    /// # Panics
+    /// When there is no such field, too.
+    pub fn observation_field_rows(&self, field: usize, t: usize, rows: Range<usize>) -> FieldRows<'_> {
+        self.field_rows(field, self.layout.observation.rows(t, rows))
+    }
+
+    /// As [`Self::observation_field`], of the final observations.
+    ///
+    /// # Panics
+    /// When there is no such field, too.
+    pub fn final_observation_field(&self, field: usize, times: Range<usize>) -> FieldRows<'_> {
+        self.field_rows(field, self.layout.final_observation.times(times))
+    }
+
+    fn field_rows(&self, field: usize, bytes: Range<usize>) -> FieldRows<'_> {
+        let layout = &self.layout;
+        FieldRows::new(&layout.fields()[field], self.bytes.get(bytes), layout.observation_bytes())
     }
 
     #[inline]
     fn elements(&self, bytes: Range<usize>) -> Elements<'_> {
-        match self.layout.dtype() {
-            Dtype::F32 => Elements::F32(self.bytes.get(bytes)),
-            Dtype::U8 => Elements::U8(self.bytes.get(bytes)),
-        }
+        let space = &self.layout.observation_space;
+        assert!(!space.is_composite(), "observations of {space} are read field by field");
+        self.layout.fields.elements(self.bytes.get(bytes))
     }
 
     /// The observation of `row` at time `t`, to be written.
     pub fn observation_row_mut(&mut self, t: usize, row: usize) -> Row<'_> {
         let bytes = self.layout.observation.row(t, row);
-        Row::of(self.layout.dtype(), self.bytes.get_mut(bytes))
+        self.layout.fields.row(self.bytes.get_mut(bytes))
     }
 
     /// Rewards `[times, N]`.
@@ -121,66 +158,71 @@ impl Block {
         let parts = bytes.get_disjoint_mut([
             layout.observation.rows(t + 1, rows.clone()),
             layout.final_observation.rows(t, rows.clone()),
-            layout.action.rows(t, rows.clone()),
+            layout.choices.rows(t, rows.clone()),
+            layout.numbers.rows(t, rows.clone()),
             layout.reward.rows(t, rows.clone()),
             layout.episode.rows(t, rows.clone()),
             layout.active.rows(0, rows.clone()),
         ]);
-        let [observation, final_observation, action, reward, episode, active] = parts;
+        let [observation, final_observation, choices, numbers, reward, episode, active] = parts;
         StepView {
             space: &layout.action_space,
             first: rows.start,
-            observation_len: layout.observation.item_bytes() / layout.dtype().size(),
-            action_len: layout.action.item_bytes() / layout.action_size(),
+            observation_len: layout.observation_len(),
+            choices_len: layout.choices.item_bytes() / size_of::<i64>(),
+            numbers_len: layout.numbers.item_bytes() / size_of::<f32>(),
             active,
-            action: layout.stored_action(action),
-            observation: Row::of(layout.dtype(), observation),
-            final_observation: Row::of(layout.dtype(), final_observation),
-            reward: bytemuck::cast_slice_mut(reward),
+            choices: cast_slice(choices),
+            numbers: cast_slice(numbers),
+            observation: layout.fields.row(observation),
+            final_observation: layout.fields.row(final_observation),
+            reward: cast_slice_mut(reward),
             episode,
         }
     }
 
     /// The action of `row` at time `t`.
     pub fn action(&self, t: usize, row: usize) -> Action<'_> {
-        let bytes = self.bytes.get(self.layout.action.row(t, row));
-        self.layout.stored_action(bytes).of_space(&self.layout.action_space)
+        let index = t * self.layout.rows + row;
+        Action::of(&self.layout.action_space, self.choices(index), self.numbers(index))
     }
 
-    /// The action of the transition at index t·N + row as the numbers it was written with: choices as
-    /// [`Action::MultiDiscrete`], even a single one.
+    /// The choices of the transition at index t·N + row, `[D]`: those of all leaves of the action space that are not boxes, in their order.
     #[inline]
-    pub fn recorded_action(&self, index: usize) -> Action<'_> {
-        self.layout.stored_action(self.bytes.get(self.layout.action.items(index..index + 1)))
+    pub fn choices(&self, index: usize) -> &[i64] {
+        self.bytes.get(self.layout.choices.items(index..index + 1))
     }
 
-    /// Actions of `rows` at time `t` as choices `[rows, A]`, to be written.
-    ///
-    /// # Panics
-    /// When actions are continuous, too.
-    pub fn discrete_actions_mut(&mut self, t: usize, rows: Range<usize>) -> &mut [i64] {
-        assert!(self.layout.is_discrete(), "actions are continuous");
-        self.bytes.get_mut(self.layout.action.rows(t, rows))
+    /// The numbers of the transition at index t·N + row, `[C]`, as they were written: those of all boxes of the action space, in their order.
+    #[inline]
+    pub fn numbers(&self, index: usize) -> &[f32] {
+        self.bytes.get(self.layout.numbers.items(index..index + 1))
     }
 
-    /// Actions of `rows` at time `t` as numbers `[rows, A]`, to be written.
-    ///
-    /// # Panics
-    /// When actions are discrete, too.
-    pub fn continuous_actions_mut(&mut self, t: usize, rows: Range<usize>) -> &mut [f32] {
-        assert!(!self.layout.is_discrete(), "actions are discrete");
-        self.bytes.get_mut(self.layout.action.rows(t, rows))
+    /// Choices of the actions of `rows` at time `t`, `[rows, D]`, to be written.
+    pub fn choices_mut(&mut self, t: usize, rows: Range<usize>) -> &mut [i64] {
+        self.actions_mut(t, rows).0
     }
 
-    /// Draws the action of `row` at time `t`, as [`Space::sample`](crate::Space::sample) does.
+    /// Numbers of the actions of `rows` at time `t`, `[rows, C]`, to be written.
+    pub fn numbers_mut(&mut self, t: usize, rows: Range<usize>) -> &mut [f32] {
+        self.actions_mut(t, rows).1
+    }
+
+    /// Choices and numbers of the actions of `rows` at time `t`, `[rows, D]` and `[rows, C]`, to be written.
+    pub fn actions_mut(&mut self, t: usize, rows: Range<usize>) -> (&mut [i64], &mut [f32]) {
+        let parts = [self.layout.choices.rows(t, rows.clone()), self.layout.numbers.rows(t, rows)];
+        let [choices, numbers] = self.bytes.get_disjoint_mut(parts);
+        (cast_slice_mut(choices), cast_slice_mut(numbers))
+    }
+
+    /// Draws the action of `row` at time `t`, as [`Space::sample`](crate::Space::sample) does, of the options that are legal there.
     pub fn sample_action(&mut self, t: usize, row: usize, generator: &mut Generator) {
         let Self { layout, bytes } = self;
-        let (space, action) = (&layout.action_space, layout.action.row(t, row));
-        if layout.is_discrete() {
-            space.sample(generator, bytes.get_mut(action), &mut []);
-        } else {
-            space.sample(generator, &mut [], bytes.get_mut(action));
-        }
+        let parts = [layout.observation.row(t, row), layout.choices.row(t, row), layout.numbers.row(t, row)];
+        let [observation, choices, numbers] = bytes.get_disjoint_mut(parts);
+        let (choices, numbers) = (cast_slice_mut(choices), cast_slice_mut(numbers));
+        layout.action_space.sample_legal(generator, layout.fields.elements(observation), choices, numbers);
     }
 
     /// Writes what the step of time `t` brought `row`.

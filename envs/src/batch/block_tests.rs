@@ -30,7 +30,7 @@ fn every_part_of_a_block_has_its_own_place() {
         block.observation_row_mut(t, row).f32().copy_from_slice(&values(t, row));
     }
     for t in 0..2 {
-        for (i, action) in block.discrete_actions_mut(t, 0..3).iter_mut().enumerate() {
+        for (i, action) in block.choices_mut(t, 0..3).iter_mut().enumerate() {
             *action = (1000 * (t + 1) + i) as i64;
         }
         for row in 0..3 {
@@ -50,7 +50,8 @@ fn every_part_of_a_block_has_its_own_place() {
         assert_eq!(block.final_observation_row(t, row).f32(), values(t + 1, row));
         let first = (1000 * (t + 1) + 2 * row) as i64;
         assert_eq!(block.action(t, row), Action::MultiDiscrete(&[first, first + 1]));
-        assert_eq!(block.recorded_action(t * 3 + row), block.action(t, row));
+        assert_eq!(block.choices(t * 3 + row), [first, first + 1]);
+        assert!(block.numbers(t * 3 + row).is_empty());
         assert_eq!(block.reward(t, row), (t * 3 + row) as f32 + 0.5);
         assert_eq!(block.episode(t, row), Episode::from_byte((t + row) as u8 % 4));
         assert_eq!(block.active(row), row != 1);
@@ -69,7 +70,7 @@ fn a_step_reads_and_writes_its_own_rows_and_time() {
         [(pixels(), Elements::U8(&[7; 3])), (Space::unbounded(3), Elements::F32(&[7.0; 3]))]
     {
         let mut block = block(4, 2, observations, numbers());
-        block.continuous_actions_mut(1, 2..4).copy_from_slice(&[0.1, 0.2, 0.3, 0.4]);
+        block.numbers_mut(1, 2..4).copy_from_slice(&[0.1, 0.2, 0.3, 0.4]);
         block.set_active(3, false);
         let mut view = block.step_view(1, 1..4);
         assert_eq!([1, 2, 3].map(|row| view.active(row)), [true, true, false]);
@@ -78,6 +79,7 @@ fn a_step_reads_and_writes_its_own_rows_and_time() {
         match view.observation(2) {
             Row::F32(row) => row.fill(7.0),
             Row::U8(row) => row.fill(7),
+            row => panic!("{row:?}"),
         }
         view.set_outcome(2, 1.5, Episode::Truncated);
         view.keep_final_observation(2);
@@ -92,8 +94,8 @@ fn a_step_reads_and_writes_its_own_rows_and_time() {
         assert!((0..8).filter(|&i| i != 6).all(|i| of_one(i / 4, i % 4) == untouched));
     }
     let mut choice = block(2, 1, Space::unbounded(1), Space::Discrete { n: 9 });
-    choice.discrete_actions_mut(0, 0..2).copy_from_slice(&[4, -1]);
-    assert_eq!(choice.recorded_action(0), Action::MultiDiscrete(&[4]));
+    choice.choices_mut(0, 0..2).copy_from_slice(&[4, -1]);
+    assert_eq!(choice.choices(0), [4]);
     let view = choice.step_view(0, 0..2);
     assert_eq!(view.action(0), Action::Discrete(4));
     assert!(!view.action_space().contains(view.action(1)), "a negative choice is outside of every space");
@@ -122,8 +124,11 @@ fn sampled_actions_are_in_the_space() {
             block.sample_action(t, row, &mut generator);
         }
         assert!((0..6).all(|i| space.contains(block.action(i / 3, i % 3))), "{space}");
-        let first = block.recorded_action(0);
-        assert!((1..6).any(|i| block.recorded_action(i) != first), "{space}: each has one of its own");
+        let first = (block.choices(0), block.numbers(0));
+        assert!(
+            (1..6).any(|i| (block.choices(i), block.numbers(i)) != first),
+            "{space}: each has one of its own"
+        );
     }
 }
 
@@ -139,7 +144,6 @@ fn a_layout_that_cannot_be_is_refused() {
         assert!(error.to_string().contains("16.0 EiB of memory"), "{error}");
     }
     let choice = Space::Discrete { n: 2 };
-    assert!(Layout::new(1, 1, choice.clone(), choice.clone()).unwrap_err().to_string().contains("use a Box"));
     assert!(
         Layout::new(1, 1, Space::boxed(&[1.0], &[0.0]), choice).unwrap_err().to_string().contains("1..0")
     );
@@ -162,8 +166,9 @@ fn what_lies_outside_the_block_is_refused() {
     refused(|block| _ = block.observations(0..5));
     #[allow(clippy::reversed_empty_ranges)] // the fault
     refused(|block| _ = block.observation_rows(0, 2..1));
-    refused(|block| _ = block.recorded_action(6));
-    refused(|block| _ = block.continuous_actions_mut(0, 1..3));
+    refused(|block| _ = block.choices(6));
+    refused(|block| _ = block.numbers(6));
+    refused(|block| _ = block.numbers_mut(0, 1..3));
     refused(|block| _ = block.step_view(3, 0..2));
     refused(|block| block.keep_final_observation(1, 3, 0));
     refused(|block| block.carry_over(4));

@@ -2,10 +2,10 @@
 
 use std::ops::Range;
 
-use bytemuck::cast_slice;
 use serde::{Deserialize, Serialize};
 
-use crate::{Action, BatchError, Dtype, Space, SpaceError, check_memory};
+use crate::field::Fields;
+use crate::{BatchError, Field, Role, Space, SpaceError, check_memory};
 
 /// Alignment of every part of a block: a cache line.
 pub(super) const LINE: usize = 64;
@@ -78,10 +78,12 @@ pub struct Layout {
     pub action_space: Space,
     pub(super) observation: Part,
     pub(super) final_observation: Part,
-    pub(super) action: Part,
+    pub(super) choices: Part,
+    pub(super) numbers: Part,
     pub(super) reward: Part,
     pub(super) episode: Part,
     pub(super) active: Part,
+    pub(super) fields: Fields,
     bytes: usize,
 }
 
@@ -89,7 +91,7 @@ impl Layout {
     /// Places the parts of a block for `rows` × `steps` transitions.
     ///
     /// # Errors
-    /// [`BatchError::Space`] when the observation space is no box, or a space cannot be used; [`BatchError::Size`] when there
+    /// [`BatchError::Space`] when a space cannot be used, or the masks do not fit the actions; [`BatchError::Size`] when there
     /// is no row or step; [`BatchError::Memory`] when the block does not fit into this machine's memory.
     pub fn new(
         rows: usize,
@@ -97,16 +99,10 @@ impl Layout {
         observation_space: Space,
         action_space: Space,
     ) -> Result<Self, BatchError> {
-        let Space::Box { dtype, .. } = &observation_space else {
-            let reason = "observations are arrays of numbers: use a Box, with one element per choice";
-            return Err(SpaceError::new("a batch", &observation_space, reason).into());
-        };
         observation_space.check()?;
         action_space.check()?;
-        if action_space.is_composite() {
-            return Err(SpaceError::new("a batch", &action_space, "actions have one field").into());
-        }
-        let action_size = action_size(&action_space);
+        let fields = Fields::of(&observation_space);
+        check_masks(&fields.all, &observation_space, &action_space)?;
         let mut end = Some(0_usize);
         // A part of `times` × rows × `item_bytes` bytes; `end` is nothing once a number has run over.
         let mut place = |times: usize, item_bytes: usize| {
@@ -115,9 +111,10 @@ impl Layout {
             end = size.and_then(|n| n.checked_next_multiple_of(LINE)).and_then(|n| n.checked_add(end?));
             Part { start, times, rows, item_bytes }
         };
-        let observation = place(steps.saturating_add(1), observation_space.len() * dtype.size());
-        let final_observation = place(steps, observation_space.len() * dtype.size());
-        let action = place(steps, action_space.len() * action_size);
+        let observation = place(steps.saturating_add(1), fields.bytes);
+        let final_observation = place(steps, fields.bytes);
+        let choices = place(steps, action_space.choices_len() * size_of::<i64>());
+        let numbers = place(steps, action_space.numbers_len() * size_of::<f32>());
         let reward = place(steps, 4);
         let episode = place(steps, 1);
         let active = place(1, 1);
@@ -133,10 +130,12 @@ impl Layout {
             action_space,
             observation,
             final_observation,
-            action,
+            choices,
+            numbers,
             reward,
             episode,
             active,
+            fields,
             bytes,
         })
     }
@@ -146,39 +145,39 @@ impl Layout {
         self.bytes
     }
 
-    /// Element type of observations.
-    pub fn dtype(&self) -> Dtype {
-        match &self.observation_space {
-            Space::Box { dtype, .. } => *dtype,
-            _ => Dtype::F32,
-        }
+    /// The fields of an observation: one for each leaf of its space, in their order.
+    pub fn fields(&self) -> &[Field] {
+        &self.fields.all
     }
 
-    /// Bytes of a number of an action.
-    pub(super) fn action_size(&self) -> usize {
-        action_size(&self.action_space)
+    /// Whether observations have an action mask.
+    pub fn has_mask(&self) -> bool {
+        self.fields().iter().any(|field| field.role == Role::Mask)
     }
 
-    /// Actions in the bytes that they are stored in: choices as [`Action::MultiDiscrete`], even single ones.
+    /// Bytes of an observation.
+    pub fn observation_bytes(&self) -> usize {
+        self.observation.item_bytes()
+    }
+
+    /// What a row of a [`StepView`](crate::StepView) has of observations: numbers of one field, bytes of several.
     #[inline]
-    pub(super) fn stored_action<'a>(&self, bytes: &'a [u8]) -> Action<'a> {
-        if self.is_discrete() {
-            Action::MultiDiscrete(cast_slice(bytes))
-        } else {
-            Action::Box(cast_slice(bytes))
-        }
-    }
-
-    /// Whether actions are i64 choices; f32 numbers otherwise.
-    pub fn is_discrete(&self) -> bool {
-        is_discrete(&self.action_space)
+    pub(super) fn observation_len(&self) -> usize {
+        if self.observation_space.is_composite() { self.observation_bytes() } else { self.fields.all[0].len }
     }
 }
 
-fn is_discrete(space: &Space) -> bool {
-    !matches!(space, Space::Box { .. })
-}
-
-fn action_size(space: &Space) -> usize {
-    if is_discrete(space) { size_of::<i64>() } else { size_of::<f32>() }
+/// Fails when there are masks whose numbers are not those of the action's options.
+fn check_masks(fields: &[Field], observation: &Space, action: &Space) -> Result<(), SpaceError> {
+    let masks: Vec<_> = fields.iter().filter(|field| field.role == Role::Mask).collect();
+    let (len, options) = (masks.iter().map(|field| field.len).sum::<usize>(), action.options_len());
+    if masks.is_empty() || len == options {
+        return Ok(());
+    }
+    let paths: Vec<_> = masks.iter().map(|field| field.path.as_str()).collect();
+    let reason = format!(
+        "the mask `{}` has {len} numbers, and the action space {action} has {options} options to choose from",
+        paths.join("`, `")
+    );
+    Err(SpaceError::new("a batch", observation, reason))
 }

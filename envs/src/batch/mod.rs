@@ -9,6 +9,8 @@ mod block;
 #[cfg(test)]
 mod block_tests;
 mod error;
+#[cfg(test)]
+mod field_tests;
 mod infos;
 mod layout;
 mod local;

@@ -12,10 +12,10 @@ use crate::{BatchError, Block, Elements, Rows, Watch};
 pub struct RunningEpisode {
     /// Episode of the row, counted from 0.
     pub episode: u64,
-    /// Choices taken since its reset, `[steps, A]`; empty when actions are continuous.
-    pub discrete: Vec<i64>,
-    /// Numbers given since its reset, `[steps, A]`; empty when actions are discrete.
-    pub continuous: Vec<f32>,
+    /// Choices taken since its reset, `[steps, D]`.
+    pub choices: Vec<i64>,
+    /// Numbers given since its reset, `[steps, C]`.
+    pub numbers: Vec<f32>,
     /// [`Elements::checksum`] of the observation after these actions, which a replay must reach; `None` is not compared.
     pub observation: Option<u64>,
 }
@@ -30,14 +30,21 @@ pub enum Replayed {
 }
 
 impl Elements<'_> {
-    /// A checksum of the bits of all elements, the same on every machine.
+    /// A checksum of the bits of all elements, 64-bit floats rounded to 32, the same on every machine.
     pub fn checksum(self) -> u64 {
         // FNV-1a over 32-bit words.
+        self.mix_into(0xcbf2_9ce4_8422_2325)
+    }
+
+    fn mix_into(self, sum: u64) -> u64 {
         let mix = |sum: u64, word: u32| (sum ^ u64::from(word)).wrapping_mul(0x0100_0000_01b3);
-        let start = 0xcbf2_9ce4_8422_2325;
         match self {
-            Self::F32(x) => x.iter().fold(start, |sum, x| mix(sum, x.to_bits())),
-            Self::U8(x) => x.iter().fold(start, |sum, &x| mix(sum, x.into())),
+            Self::F32(x) => x.iter().fold(sum, |sum, x| mix(sum, x.to_bits())),
+            Self::F64(x) => x.iter().fold(sum, |sum, &x| mix(sum, (x as f32).to_bits())),
+            Self::U8(x) => x.iter().fold(sum, |sum, &x| mix(sum, x.into())),
+            Self::Fields { fields, .. } => {
+                (0..fields.len()).fold(sum, |sum, field| self.field_at(field).mix_into(sum))
+            }
         }
     }
 }
@@ -76,19 +83,17 @@ impl<W: Watch> Rows<W> {
         steps: usize,
         deadline: Instant,
     ) -> Result<(), String> {
-        let width = block.layout().action_space.len();
+        let space = &block.layout().action_space;
+        let (choices, numbers) = (space.choices_len(), space.numbers_len());
         for step in 0..steps {
             if Instant::now() >= deadline {
                 return Err(format!(
                     "its replay reached step {step} of {steps} within `resume.replay_deadline`"
                 ));
             }
-            let part = step * width..(step + 1) * width;
-            if block.layout().is_discrete() {
-                block.discrete_actions_mut(0, row..row + 1).copy_from_slice(&running.discrete[part]);
-            } else {
-                block.continuous_actions_mut(0, row..row + 1).copy_from_slice(&running.continuous[part]);
-            }
+            let of_step = |len: usize| step * len..(step + 1) * len;
+            block.choices_mut(0, row..row + 1).copy_from_slice(&running.choices[of_step(choices)]);
+            block.numbers_mut(0, row..row + 1).copy_from_slice(&running.numbers[of_step(numbers)]);
             let mut view = block.step_view(0, row..row + 1);
             let ended = self.step_row(&mut view, row).map_err(|e| format!("its replay failed: {e}"))?;
             if ended.is_over() {
@@ -126,23 +131,20 @@ pub(crate) fn shortest_first(
     running: &[RunningEpisode],
 ) -> VecDeque<usize> {
     let mut rows: Vec<usize> = rows.collect();
-    rows.sort_by_key(|&row| running[row].discrete.len() + running[row].continuous.len());
+    rows.sort_by_key(|&row| running[row].choices.len() + running[row].numbers.len());
     rows.into()
 }
 
 /// Steps whose actions are recorded.
 fn recorded_steps(block: &Block, row: usize, running: &RunningEpisode) -> Result<usize, BatchError> {
-    let (width, space) = (block.layout().action_space.len(), &block.layout().action_space);
-    let (recorded, other) = if block.layout().is_discrete() {
-        (running.discrete.len(), running.continuous.len())
-    } else {
-        (running.continuous.len(), running.discrete.len())
-    };
-    if other > 0 || !recorded.is_multiple_of(width) {
+    let space = &block.layout().action_space;
+    let parts = [(running.choices.len(), space.choices_len()), (running.numbers.len(), space.numbers_len())];
+    let steps = parts.iter().find(|(_, width)| *width > 0).map_or(0, |(recorded, width)| recorded / width);
+    if parts.iter().any(|(recorded, width)| *recorded != steps * width) {
         return Err(BatchError::Replay(format!(
             "row {row}: the recorded actions of episode {} are not of the action space {space}",
             running.episode
         )));
     }
-    Ok(recorded / width)
+    Ok(steps)
 }

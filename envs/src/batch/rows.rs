@@ -18,7 +18,7 @@ struct Slot {
     episode: u64,
     step: u64,
     seed: u64,
-    /// The action within its bounds, when they are finite.
+    /// The numbers of the action within their bounds, `[C]`.
     clipped: Vec<f32>,
 }
 
@@ -58,10 +58,7 @@ impl<W: Watch> Rows<W> {
             .map(|(i, &episode)| {
                 watch.begin(Place { row: first + i, phase: Phase::New, episode, step: 0 });
                 let env = registry.build(spec)?;
-                let clipped = match env.action_space() {
-                    Space::Box { low, .. } => vec![0.0; low.len()],
-                    _ => Vec::new(),
-                };
+                let clipped = vec![0.0; env.action_space().numbers_len()];
                 Ok(Slot { env, episode, step: 0, seed: 0, clipped })
             })
             .collect::<Result<Vec<_>, RegistryError>>()?;

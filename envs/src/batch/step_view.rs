@@ -9,13 +9,17 @@ pub struct StepView<'a> {
     pub(super) space: &'a Space,
     /// Number of the first row.
     pub(super) first: usize,
-    /// Numbers in an observation and in an action.
+    /// Numbers in an observation, bytes in one of several fields.
     pub(super) observation_len: usize,
-    pub(super) action_len: usize,
+    /// Choices and numbers in an action.
+    pub(super) choices_len: usize,
+    pub(super) numbers_len: usize,
     /// Whether the rows are stepped, `[rows]`.
     pub(super) active: &'a [u8],
-    /// Actions as they are stored, `[rows, A]`.
-    pub(super) action: Action<'a>,
+    /// Choices of the actions, `[rows, D]`.
+    pub(super) choices: &'a [i64],
+    /// Numbers of the actions, `[rows, C]`.
+    pub(super) numbers: &'a [f32],
     /// Observations after the step, `[rows, O]`.
     pub(super) observation: Row<'a>,
     /// `[rows, O]`.
@@ -42,7 +46,9 @@ impl<'a> StepView<'a> {
     /// The action that `row` takes.
     #[inline]
     pub fn action(&self, row: usize) -> Action<'a> {
-        self.action.part(self.numbers(row, self.action_len)).of_space(self.space)
+        let choices = &self.choices[self.place(row, self.choices_len)];
+        let numbers = &self.numbers[self.place(row, self.numbers_len)];
+        Action::of(self.space, choices, numbers)
     }
 
     /// How the step has left the episode of `row`.
@@ -54,7 +60,7 @@ impl<'a> StepView<'a> {
     /// Where the observation after the step goes.
     #[inline]
     pub fn observation(&mut self, row: usize) -> Row<'_> {
-        let numbers = self.numbers(row, self.observation_len);
+        let numbers = self.place(row, self.observation_len);
         self.observation.part(numbers)
     }
 
@@ -67,13 +73,13 @@ impl<'a> StepView<'a> {
 
     /// Copies the observation after the step to the final observations.
     pub fn keep_final_observation(&mut self, row: usize) {
-        let numbers = self.numbers(row, self.observation_len);
+        let numbers = self.place(row, self.observation_len);
         self.final_observation.part(numbers.clone()).copy_from(self.observation.part(numbers).into());
     }
 
     /// Where the numbers of `row` are, of which each row has `len`.
     #[inline]
-    fn numbers(&self, row: usize, len: usize) -> Range<usize> {
+    fn place(&self, row: usize, len: usize) -> Range<usize> {
         let first = (row - self.first) * len;
         first..first + len
     }

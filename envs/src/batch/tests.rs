@@ -136,7 +136,7 @@ fn an_error_or_panic_names_where_it_happened() {
     for (action, message) in [(5, "a wheel came off"), (6, "panicked: a gear broke")] {
         let mut batch = LocalBatch::new(&informers(), &EnvSpec::named("informer"), 3, 1, 9).unwrap();
         batch.reset(None).unwrap();
-        batch.block_mut().discrete_actions_mut(0, 1..2)[0] = action;
+        batch.block_mut().choices_mut(0, 1..2)[0] = action;
         let error = batch.step(0).unwrap_err().to_string();
         let seed = episode_seed(9, 1, 0);
         assert_eq!(
@@ -149,7 +149,7 @@ fn an_error_or_panic_names_where_it_happened() {
     let mut batch = LocalBatch::new(&informers(), &EnvSpec::named("informer"), 3, 1, 9).unwrap();
     batch.reset(None).unwrap();
     for wrong in [7, -1] {
-        batch.block_mut().discrete_actions_mut(0, 2..3)[0] = wrong;
+        batch.block_mut().choices_mut(0, 2..3)[0] = wrong;
         let error = batch.step(0).unwrap_err().to_string();
         assert!(
             error.contains("row 2: action") && error.contains("outside the action space Discrete(7)"),
@@ -204,14 +204,14 @@ fn actions_are_put_within_their_bounds() {
     let mut clipped =
         LocalBatch::new(&Registry::standard(), &EnvSpec::named("Pendulum-v1"), 2, 1, 0).unwrap();
     clipped.reset(None).unwrap();
-    clipped.block_mut().continuous_actions_mut(0, 0..2).copy_from_slice(&[9.0, f32::NAN]);
+    clipped.block_mut().numbers_mut(0, 0..2).copy_from_slice(&[9.0, f32::NAN]);
     let error = clipped.step(0).unwrap_err().to_string();
     assert!(error.contains("row 1: action [NaN] lies outside"), "{error}");
     // Row 0 was stepped, with a torque of 2: what is given stays as it was.
     assert_eq!(clipped.block().action(0, 0), Action::Box(&[9.0]));
     let mut bound = LocalBatch::new(&Registry::standard(), &EnvSpec::named("Pendulum-v1"), 2, 1, 0).unwrap();
     bound.reset(None).unwrap();
-    bound.block_mut().continuous_actions_mut(0, 0..2).copy_from_slice(&[2.0, 0.0]);
+    bound.block_mut().numbers_mut(0, 0..2).copy_from_slice(&[2.0, 0.0]);
     bound.step(0).unwrap();
     assert_eq!(shown(clipped.block(), 1, 0), shown(bound.block(), 1, 0));
 }

@@ -7,6 +7,7 @@
 mod action_scale;
 mod apart;
 mod error;
+mod observation;
 mod record;
 mod report;
 #[cfg(test)]
@@ -197,19 +198,23 @@ impl Check {
                 wrong.push(format!("the {what} space {space} is invalid: {reason}"));
             }
         }
-        match observation {
-            Space::Box { dtype: Dtype::U8, low, high, .. } => {
-                if low.iter().chain(high).any(|x| !(0.0..=255.0).contains(x)) {
-                    let message =
-                        "the observation space has bytes with bounds outside 0..255, which no byte reaches";
-                    self.report.add(Severity::Warning, message);
-                }
-            }
-            Space::Box { .. } => {}
-            _ => wrong.push(format!("the observation space is {observation}; it must be a Box")),
+        if let (true, Err(e)) = (wrong.is_empty(), &trial.block) {
+            wrong.push(e.to_string());
         }
-        if matches!(action, Space::Box { dtype: Dtype::U8, .. }) {
-            wrong.push("the action space has u8 elements; actions are f32 numbers".to_owned());
+        for (_, leaf) in observation.leaves() {
+            if let Space::Box { dtype: Dtype::U8, low, high, .. } = leaf
+                && low.iter().chain(high).any(|x| !(0.0..=255.0).contains(x))
+            {
+                let message =
+                    "the observation space has bytes with bounds outside 0..255, which no byte reaches";
+                self.report.add(Severity::Warning, message);
+                break;
+            }
+        }
+        for (_, leaf) in action.leaves() {
+            if let Space::Box { dtype: Dtype::U8 | Dtype::F64, .. } = leaf {
+                wrong.push(format!("the action space has {leaf}; actions are f32 numbers"));
+            }
         }
         let fine = wrong.is_empty();
         for message in wrong {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::trial::Position;
-use crate::Episode;
+use crate::{Dtype, Episode, Field};
 
 /// Relative differences up to this size are rounding that has grown for a while.
 const ROUNDING: f64 = 1e-4;
@@ -16,8 +16,8 @@ pub(super) struct Record {
     pub rewards: Vec<Option<(u32, Episode)>>,
     /// What bytes were filled with before each was written.
     pub filling: u8,
-    /// Whether observations are bytes.
-    pub bytes: bool,
+    /// What the numbers of an observation belong to.
+    pub fields: Vec<Field>,
     /// First observations of the episodes.
     pub starts: Vec<Vec<u32>>,
     /// Episodes that ended.
@@ -77,6 +77,17 @@ impl Record {
         self.rewards.truncate(most);
     }
 
+    /// The name of a number of an observation, and whether it is a byte.
+    fn element(&self, mut element: usize) -> (String, bool) {
+        for field in &self.fields {
+            if element < field.len {
+                return (field.element(element), field.dtype == Dtype::U8);
+            }
+            element -= field.len;
+        }
+        unreachable!("an observation has the numbers of its fields")
+    }
+
     /// Where two records of the same actions differ, if they do, as far as both go.
     pub fn difference(&self, other: &Self) -> Option<Difference> {
         let mut found: Option<Difference> = None;
@@ -100,8 +111,9 @@ impl Record {
             }
             for (element, (&a, &b)) in self.shown[i].iter().zip(&other.shown[i]).enumerate() {
                 if a != b {
-                    let kept = self.bytes && [a, b] == [self.filling, other.filling].map(u32::from);
-                    differs(format!("observation[{element}]"), size(a, b, self.bytes), kept);
+                    let (name, bytes) = self.element(element);
+                    let kept = bytes && [a, b] == [self.filling, other.filling].map(u32::from);
+                    differs(name, size(a, b, bytes), kept);
                 }
             }
         }

@@ -5,13 +5,14 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
+use super::observation::{Excess, closed_mask, fault, fill};
 use super::record::Record;
 use super::report::Severity::{self, Error, Note, Warning};
 use crate::batch::panic_message;
-use crate::{Action, Dtype, Env, EnvError, Episode, Frame, Generator, Row, Space, generator};
+use crate::{
+    BatchError, Block, Elements, Env, EnvError, Episode, Field, Frame, Generator, Layout, generator,
+};
 
-/// Bits that no computation brings about: not a number, with a payload.
-const UNWRITTEN: u32 = 0x7FC0_DEAD;
 /// What bytes are filled with before one record and the next.
 const FILLINGS: [u8; 2] = [0x5A, 0xA5];
 
@@ -29,13 +30,10 @@ pub(super) struct Trial<'a> {
     /// The first finding of each kind.
     pub findings: Vec<(&'static str, Severity, String)>,
     excess: Option<Excess>,
-    floats: Vec<f32>,
-    bytes: Vec<u8>,
+    /// One row and step, whose times 0 and 1 are used in turn; or why there can be none.
+    pub block: Result<Block, BatchError>,
     filling: u8,
     generator: Generator,
-    action_space: Space,
-    choices: Vec<i64>,
-    numbers: Vec<f32>,
     place: Position,
     /// Called before every use.
     progress: &'a dyn Fn(String),
@@ -55,12 +53,6 @@ impl std::fmt::Display for Position {
     }
 }
 
-/// The observation farthest outside its bounds.
-struct Excess {
-    by: f64,
-    message: String,
-}
-
 /// Runs environment code and turns its panic into an error.
 pub(super) fn guard<T, E: From<EnvError>>(work: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
@@ -77,17 +69,10 @@ pub(super) fn is_past(until: Option<Instant>) -> bool {
 
 impl<'a> Trial<'a> {
     pub fn new(env: Box<dyn Env>, progress: &'a dyn Fn(String)) -> Self {
-        let (observation, action) = (env.observation_space(), env.action_space());
-        // An impossible space is reported before any of these is used.
-        let len = if observation.check().is_ok() { observation.len() } else { 0 };
-        let actions = action.check().is_ok();
-        let (choices, numbers) = if actions { (action.choices_len(), action.numbers_len()) } else { (0, 0) };
-        let (floats, bytes) = match observation {
-            Space::Box { dtype: Dtype::U8, .. } => (Vec::new(), vec![0; len]),
-            _ => (vec![0.0; len], Vec::new()),
-        };
+        // What is impossible is reported before any of these is used.
+        let (observation, action) = (env.observation_space().clone(), env.action_space().clone());
+        let block = Layout::new(1, 1, observation, action).map(Block::local);
         Self {
-            action_space: action.clone(),
             env,
             steps: 0,
             episodes: 0,
@@ -95,12 +80,9 @@ impl<'a> Trial<'a> {
             drawn: false,
             findings: Vec::new(),
             excess: None,
-            floats,
-            bytes,
+            block,
             filling: FILLINGS[0],
             generator: generator(0),
-            choices: vec![0; choices],
-            numbers: vec![0.0; numbers],
             place: Position::default(),
             progress,
         }
@@ -120,7 +102,7 @@ impl<'a> Trial<'a> {
             shown: Vec::new(),
             rewards: Vec::new(),
             filling: self.filling,
-            bytes: !self.bytes.is_empty(),
+            fields: self.fields().to_vec(),
             starts: Vec::new(),
             ends: 0,
         };
@@ -177,21 +159,28 @@ impl<'a> Trial<'a> {
         self.reset(Some(1))?;
         self.steps += 1;
         self.begin("a step with an action at the edge of the action space");
-        let action = Action::of(&self.action_space, choices, numbers);
-        let (floats, bytes) = (&mut self.floats, &mut self.bytes);
-        let row = if bytes.is_empty() { Row::F32(floats) } else { Row::U8(bytes) };
-        let env = &mut self.env;
-        let failure = guard(|| env.step(action, row)).err()?;
+        let Ok(block) = &mut self.block else { return None };
+        let illegal =
+            |(option, first): (&i64, usize)| !block.observation_row(1, 0).is_legal(first + *option as usize);
+        let components = block.layout().action_space.components();
+        let firsts = components.iter().scan(0, |next, n| Some(std::mem::replace(next, *next + n)));
+        if choices.iter().zip(firsts).any(illegal) {
+            return None;
+        }
+        block.choices_mut(0, 0..1).copy_from_slice(choices);
+        block.numbers_mut(0, 0..1).copy_from_slice(numbers);
+        let mut view = block.step_view(0, 0..1);
+        let (env, action) = (&mut self.env, view.action(0));
+        let failure = guard(|| env.step(action, view.observation(0))).err()?;
         Some(format!("action {action} lies in the action space, but: {failure}"))
     }
 
     fn reset(&mut self, seed: Option<u64>) -> Option<()> {
         self.begin("reset");
-        self.fill();
         self.episodes += 1;
-        let Self { env, floats, bytes, .. } = self;
-        let row = if bytes.is_empty() { Row::F32(floats) } else { Row::U8(bytes) };
-        match guard(|| env.reset(seed, row)) {
+        let Self { env, block: Ok(block), filling, .. } = self else { return None };
+        fill(block, *filling);
+        match guard(|| env.reset(seed, block.observation_row_mut(1, 0))) {
             Ok(()) => self.check_observation(Episode::Running),
             Err(e) => {
                 self.find("reset", Error, &format!("reset failed: {e}"));
@@ -203,13 +192,15 @@ impl<'a> Trial<'a> {
 
     fn step(&mut self) -> Option<(f32, Episode)> {
         self.begin("step");
-        self.fill();
         self.steps += 1;
-        let Self { env, floats, bytes, generator, action_space, choices, numbers, .. } = self;
-        action_space.sample(generator, choices, numbers);
-        let action = Action::of(action_space, choices, numbers);
-        let row = if bytes.is_empty() { Row::F32(floats) } else { Row::U8(bytes) };
-        match guard(|| env.step(action, row)) {
+        let Self { env, block: Ok(block), generator, filling, .. } = self else { return None };
+        block.carry_over(1);
+        block.sample_action(0, 0, generator);
+        fill(block, *filling);
+        let mut view = block.step_view(0, 0..1);
+        let action = view.action(0);
+        let (outcome, action) = (guard(|| env.step(action, view.observation(0))), action.to_string());
+        match outcome {
             Ok(step) => {
                 if !step.reward.is_finite() {
                     self.find(
@@ -242,46 +233,33 @@ impl<'a> Trial<'a> {
         }
     }
 
-    fn fill(&mut self) {
-        self.floats.fill(f32::from_bits(UNWRITTEN));
-        self.bytes.fill(self.filling);
+    /// Fields of the observation; none when there can be no block.
+    fn fields(&self) -> &[Field] {
+        self.block.as_ref().map_or(&[], |block| block.layout().fields())
     }
 
+    /// The observation as bits: of floats those of f32, of bytes their value.
     fn bits(&self) -> Vec<u32> {
-        let bytes = self.bytes.iter().map(|&b| u32::from(b));
-        self.floats.iter().map(|x| x.to_bits()).chain(bytes).collect()
+        let Ok(block) = &self.block else { return vec![] };
+        let fields = (0..self.fields().len()).map(|field| block.observation_field(field, 1..2).row(0));
+        let bits = |x: Elements<'_>| match x {
+            Elements::U8(x) => x.iter().map(|&x| x.into()).collect::<Vec<_>>(),
+            floats => (0..floats.len()).map(|i| floats.number(i).to_bits()).collect(),
+        };
+        fields.flat_map(bits).collect()
     }
 
     fn check_observation(&mut self, episode: Episode) {
-        let Space::Box { low, high, .. } = self.env.observation_space() else { return };
-        let numbers = self.floats.iter().copied().chain(self.bytes.iter().map(|&b| f32::from(b)));
-        let mut wrong = None;
-        for (i, ((x, &low), &high)) in numbers.zip(low).zip(high).enumerate() {
-            if x.to_bits() == UNWRITTEN {
-                wrong = Some(("unwritten", Error, format!("observation[{i}] was not written")));
-            } else if !x.is_finite() && episode == Episode::Terminated {
-                let message = format!(
-                    "observation[{i}] is {x} after the last step of a terminated episode: nothing is learned from it, so training \
-                     goes on; clear it in the environment if it is not meant"
-                );
-                wrong = Some(("last", Warning, message));
-            } else if !x.is_finite() {
-                wrong = Some(("finite", Error, format!("observation[{i}] is {x}: not a finite number")));
-            } else if x < low || x > high {
-                let by = f64::from(low - x).max(f64::from(x - high));
-                if self.excess.as_ref().is_none_or(|known| by > known.by) {
-                    let place = self.place;
-                    let message = format!(
-                        "observation[{i}] is {x} at {place}, outside its bounds {low}..{high} by {by:.1e}"
-                    );
-                    self.excess = Some(Excess { by, message });
-                }
-                continue;
-            } else {
-                continue;
-            }
-            break;
+        let Ok(block) = &self.block else { return };
+        let (mut wrong, mut excess) = (None, self.excess.take());
+        for (i, field) in block.layout().fields().iter().enumerate() {
+            let shown = block.observation_field(i, 1..2).row(0);
+            wrong = wrong.or_else(|| fault(field, shown, episode, self.place, &mut excess));
         }
+        if wrong.is_none() && !episode.is_over() {
+            wrong = closed_mask(block);
+        }
+        self.excess = excess;
         if let Some((kind, severity, message)) = wrong {
             self.find(kind, severity, &message);
         }

@@ -3,7 +3,7 @@
 use rand::RngExt;
 
 use super::Space;
-use crate::{Action, Generator};
+use crate::{Action, Elements, Generator};
 
 impl Space {
     /// Whether `action` is an element of this space.
@@ -44,6 +44,29 @@ impl Space {
         }
     }
 
+    /// Puts the numbers of all boxes, `[C]`, within their bounds.
+    #[inline]
+    pub(crate) fn clip(&self, numbers: &[f32], clipped: &mut [f32]) {
+        match self {
+            Self::Box { low, high, .. } => {
+                for (((c, a), l), h) in clipped.iter_mut().zip(numbers).zip(low).zip(high) {
+                    *c = a.clamp(*l, *h);
+                }
+            }
+            Self::Dict(_) | Self::Tuple(_) => self.clip_parts(numbers, clipped),
+            _ => {}
+        }
+    }
+
+    fn clip_parts(&self, mut numbers: &[f32], mut clipped: &mut [f32]) {
+        for (_, part) in self.parts() {
+            let (given, other_numbers) = numbers.split_at(part.numbers_len());
+            let (own, other_clipped) = clipped.split_at_mut(part.numbers_len());
+            part.clip(given, own);
+            (numbers, clipped) = (other_numbers, other_clipped);
+        }
+    }
+
     /// Draws an action uniformly; a Gaussian stands in where an element has no bound.
     ///
     /// Writes [`Self::choices_len`] choices and [`Self::numbers_len`] numbers, each kind in the order of the leaves.
@@ -74,6 +97,51 @@ impl Space {
                     (choices, numbers) = (other_choices, other_numbers);
                 }
             }
+        }
+    }
+
+    /// As [`Self::sample`], but of the options that are legal by the mask in `observation`, if it has one.
+    pub(crate) fn sample_legal(
+        &self,
+        generator: &mut Generator,
+        observation: Elements<'_>,
+        choices: &mut [i64],
+        numbers: &mut [f32],
+    ) {
+        self.sample(generator, choices, numbers);
+        if !observation.has_mask() {
+            return;
+        }
+        let mut first = 0;
+        for (choice, options) in choices.iter_mut().zip(self.components()) {
+            let legal = || (0..options).filter(|option| observation.is_legal(first + option));
+            let count = legal().count();
+            if count > 0 {
+                *choice = legal().nth(generator.random_range(0..count)).unwrap_or_default() as i64;
+            }
+            first += options;
+        }
+    }
+
+    /// Options of every choice of an action, `[D]`: two for a bit.
+    pub fn components(&self) -> Vec<usize> {
+        match self {
+            Self::Discrete { n } => vec![*n],
+            Self::MultiDiscrete { n } => n.clone(),
+            Self::MultiBinary { n } => vec![2; *n],
+            Self::Box { .. } => vec![],
+            Self::Dict(_) | Self::Tuple(_) => self.parts().flat_map(|(_, part)| part.components()).collect(),
+        }
+    }
+
+    /// The least and the largest value of number `i` of a leaf; those of choices are indices.
+    pub(crate) fn bounds(&self, i: usize) -> (f32, f32) {
+        match self {
+            Self::Box { low, high, .. } => (low[i], high[i]),
+            Self::Discrete { n } => (0.0, (n - 1) as f32),
+            Self::MultiDiscrete { n } => (0.0, (n[i] - 1) as f32),
+            Self::MultiBinary { .. } => (0.0, 1.0),
+            Self::Dict(_) | Self::Tuple(_) => unreachable!("not a leaf"),
         }
     }
 }

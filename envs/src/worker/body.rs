@@ -324,6 +324,9 @@ fn time(rows: &mut Rows, block: &mut Block, length: Duration) -> Result<f64, Bat
             block.sample_action(0, row, &mut generator);
         }
         rows.step(block, 0)?;
+        if block.layout().has_mask() {
+            block.carry_over_rows(1, rows.range());
+        }
         steps += rows.range().len();
     }
     let seconds = start.elapsed().as_secs_f64();

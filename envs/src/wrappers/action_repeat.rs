@@ -25,7 +25,8 @@ impl ActionRepeat {
             let message = "times must be at least 1".to_owned();
             return Err(EnvError::Params { name: "action_repeat".to_owned(), message });
         }
-        let before = max_pool.then(|| Frames::new(inner.observation_space(), 1));
+        let before =
+            max_pool.then(|| Frames::new(inner.observation_space(), 1, "action_repeat")).transpose()?;
         Ok(Self { inner, times, before })
     }
 }

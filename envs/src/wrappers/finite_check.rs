@@ -1,7 +1,7 @@
 //! Stops at the first number that is none, before it spoils a normaliser or a network.
 
 use super::Wrapper;
-use crate::{Action, Env, EnvError, Row, Step};
+use crate::{Action, Elements, Env, EnvError, Row, Step};
 
 /// Fails when a reward or an element of an observation is infinite or not a number, and names it.
 pub struct FiniteCheck {
@@ -15,11 +15,12 @@ impl FiniteCheck {
     }
 }
 
-fn check(row: &Row<'_>) -> Result<(), EnvError> {
-    let Row::F32(row) = row else { return Ok(()) };
-    match row.iter().position(|x| !x.is_finite()) {
+fn check(shown: Elements<'_>) -> Result<(), EnvError> {
+    match shown.non_finite() {
         None => Ok(()),
-        Some(i) => Err(EnvError::failed(format!("observation[{i}] is {}: not a finite number", row[i]))),
+        Some((element, x)) => {
+            Err(EnvError::failed(format!("observation{element} is {x}: not a finite number")))
+        }
     }
 }
 
@@ -34,7 +35,7 @@ impl Wrapper for FiniteCheck {
 
     fn on_reset(&mut self, seed: Option<u64>, mut observation: Row<'_>) -> Result<(), EnvError> {
         self.inner.reset(seed, observation.again())?;
-        check(&observation)
+        check(observation.into())
     }
 
     fn on_step(&mut self, action: Action<'_>, mut observation: Row<'_>) -> Result<Step, EnvError> {
@@ -42,7 +43,7 @@ impl Wrapper for FiniteCheck {
         if !step.reward.is_finite() {
             return Err(EnvError::failed(format!("the reward is {}: not a finite number", step.reward)));
         }
-        check(&observation)?;
+        check(observation.into())?;
         Ok(step)
     }
 }

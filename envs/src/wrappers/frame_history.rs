@@ -45,7 +45,7 @@ impl FrameHistory {
         };
         let observation_space =
             Space::Box { shape, low: low.repeat(past.len()), high: high.repeat(past.len()), dtype: *dtype };
-        let frames = Frames::new(space, oldest + 1);
+        let frames = Frames::new(space, oldest + 1, "frame_history")?;
         Ok(Self { past: past.to_vec(), observation_space, frames, now: 0, inner })
     }
 

@@ -1,6 +1,6 @@
 //! Observations that a wrapper keeps.
 
-use crate::{Dtype, Row, Space};
+use crate::{Dtype, Row, Space, SpaceError};
 
 /// Observations of either element type, one after the other.
 pub struct Frames {
@@ -15,14 +15,18 @@ enum Numbers {
 }
 
 impl Frames {
-    /// `count` observations of a box.
-    pub fn new(space: &Space, count: usize) -> Self {
+    /// `count` observations of a box of f32 or bytes, which `wrapper` requires.
+    pub fn new(space: &Space, count: usize, wrapper: &str) -> Result<Self, SpaceError> {
         let len = space.len();
         let numbers = match space {
+            Space::Box { dtype: Dtype::F32, .. } => Numbers::F32(vec![0.0; count * len]),
             Space::Box { dtype: Dtype::U8, .. } => Numbers::U8(vec![0; count * len]),
-            _ => Numbers::F32(vec![0.0; count * len]),
+            _ => {
+                let reason = "a box of f32 or bytes is needed, which the wrapper `flatten` makes of others";
+                return Err(SpaceError::new(wrapper, space, reason));
+            }
         };
-        Self { numbers, count, len }
+        Ok(Self { numbers, count, len })
     }
 
     /// One of them, to be written.

@@ -11,15 +11,18 @@ mod clip_reward;
 mod episodic_life;
 mod finite_check;
 mod fire_start;
+mod flatten;
 mod frame_delta;
 mod frame_history;
 mod frames;
 mod grayscale;
+mod inside;
 mod limit_duration;
 mod pictures;
 mod random_start;
 mod range_normalize;
 mod resize;
+mod select;
 mod spec;
 #[cfg(test)]
 mod tests;
@@ -31,6 +34,7 @@ pub use clip_reward::ClipReward;
 pub use episodic_life::EpisodicLife;
 pub use finite_check::FiniteCheck;
 pub use fire_start::FireStart;
+pub use flatten::Flatten;
 pub use frame_delta::FrameDelta;
 pub use frame_history::FrameHistory;
 pub use grayscale::Grayscale;
@@ -38,6 +42,7 @@ pub use limit_duration::LimitDuration;
 pub use random_start::RandomStart;
 pub use range_normalize::RangeNormalize;
 pub use resize::Resize;
+pub use select::{Select, Selection};
 pub use spec::WrapperSpec;
 
 use serde_json::Value;
@@ -184,8 +189,9 @@ fn float_bounds<'a>(space: &'a Space, wrapper: &str) -> Result<(&'a [f32], &'a [
     space.check()?;
     let reason = match space {
         Space::Box { low, high, dtype: Dtype::F32, .. } => return Ok((low, high)),
-        Space::Box { .. } => "its elements are bytes, and f32 are needed",
-        _ => "it is a choice, and a box of f32 is needed",
+        Space::Box { dtype: Dtype::U8, .. } => "its elements are bytes, and f32 are needed",
+        Space::Discrete { .. } | Space::MultiDiscrete { .. } => "it is a choice, and a box of f32 is needed",
+        _ => "a box of f32 is needed, which the wrapper `flatten` makes of others",
     };
     Err(SpaceError::new(wrapper, space, reason))
 }

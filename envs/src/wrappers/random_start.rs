@@ -42,7 +42,8 @@ impl RandomStart {
     /// Takes `steps` random actions; `false` when the episode ended meanwhile.
     fn wander(&mut self, steps: u32, mut observation: Row<'_>) -> Result<bool, EnvError> {
         for _ in 0..steps {
-            self.action_space.sample(&mut self.generator, &mut self.choices, &mut self.numbers);
+            let seen = observation.again().into();
+            self.action_space.sample_legal(&mut self.generator, seen, &mut self.choices, &mut self.numbers);
             let action = Action::of(&self.action_space, &self.choices, &self.numbers);
             if self.inner.step(action, observation.again())?.episode.is_over() {
                 return Ok(false);

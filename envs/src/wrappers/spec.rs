@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     ActionRepeat, AtariSettings, Boxed, ClipAction, ClipReward, EpisodicLife, FiniteCheck, FireStart,
-    FrameDelta, FrameHistory, Grayscale, LimitDuration, RandomStart, RangeNormalize, Resize,
+    Flatten, FrameDelta, FrameHistory, Grayscale, LimitDuration, RandomStart, RangeNormalize, Resize, Select,
+    Selection,
 };
 use crate::{Env, EnvError};
 
@@ -75,6 +76,10 @@ pub enum WrapperSpec {
         /// Largest reward and largest penalty, in reward units.
         limit: f32,
     },
+    /// Observes some numbers of a box, `[0, 2]`, or some fields of a Dict or Tuple by path.
+    Select(Selection),
+    /// Observes several fields as one array of numbers, choices as a 1 among zeros; takes an action of several fields as one array.
+    Flatten,
     /// The usual preprocessing of Atari games, made of other wrappers; needs `params: {frameskip: 1}`.
     Atari(AtariSettings),
 }
@@ -101,6 +106,8 @@ impl WrapperSpec {
             Self::EpisodicLife => Box::new(EpisodicLife::new(env)),
             Self::FireStart { action } => Box::new(FireStart::new(env, *action)?),
             Self::ClipReward { limit } => Box::new(ClipReward::new(env, *limit)?),
+            Self::Select(selection) => Box::new(Select::new(env, selection)?),
+            Self::Flatten => Box::new(Flatten::new(env)),
             Self::Atari(settings) => settings.wrap(env)?,
         })
     }
@@ -122,6 +129,8 @@ impl WrapperSpec {
             Self::EpisodicLife,
             Self::FireStart { action: 1 },
             Self::ClipReward { limit: 0.5 },
+            Self::Select(Selection::Numbers(vec![0])),
+            Self::Flatten,
             Self::Atari(AtariSettings { size: 5, stack: 2, ..AtariSettings::default() }),
         ]
     }

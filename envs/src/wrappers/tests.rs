@@ -1,6 +1,7 @@
 //! Every wrapper around environments whose numbers can be followed by hand.
 #![allow(clippy::unwrap_used)]
 
+mod fields;
 mod games;
 mod numbers;
 mod pictures;

@@ -127,7 +127,7 @@ fn respawning(at_most: usize) -> WorkerOptions {
 /// Actions that depend on time and row alone.
 fn act(block: &mut Block, t: usize, salt: usize) {
     let rows = block.layout().rows;
-    for (row, action) in block.continuous_actions_mut(t, 0..rows).iter_mut().enumerate() {
+    for (row, action) in block.numbers_mut(t, 0..rows).iter_mut().enumerate() {
         *action = ((row * 31 + t * 17 + salt * 7) % 21) as f32 / 10.0 - 1.0;
     }
 }

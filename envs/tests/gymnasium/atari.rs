@@ -66,7 +66,7 @@ fn rows_of_breakout_are_those_that_play_alone() {
     batch.reset(None).unwrap();
     let actions: Vec<i64> = (0..rows * steps).map(|i| (i * i / 5 % 4) as i64).collect();
     for (t, actions) in actions.chunks_exact(rows).enumerate() {
-        batch.block_mut().discrete_actions_mut(t, 0..rows).copy_from_slice(actions);
+        batch.block_mut().choices_mut(t, 0..rows).copy_from_slice(actions);
         batch.step(t).unwrap();
     }
     let mut lost = 0;

@@ -59,7 +59,7 @@ fn an_end_of_the_task_counts_more_than_a_time_limit() {
     let mut ends = [0; 3];
     for t in 0..100 {
         // Row 0 stays where it is, row 1 walks away.
-        batch.block_mut().discrete_actions_mut(t, 0..2).copy_from_slice(&[1, 2]);
+        batch.block_mut().choices_mut(t, 0..2).copy_from_slice(&[1, 2]);
         batch.step(t).unwrap();
         for row in 0..2 {
             let episode = batch.block().episode(t, row);

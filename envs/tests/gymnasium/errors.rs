@@ -67,10 +67,10 @@ fn a_failing_row_is_named_and_the_others_are_stepped() {
     let mut batch = LocalBatch::new(&Registry::standard(), &spec, 2, 2, 7).unwrap();
     batch.reset(None).unwrap();
     batch.block_mut().set_active(0, false);
-    batch.block_mut().discrete_actions_mut(0, 0..2).fill(2);
+    batch.block_mut().choices_mut(0, 0..2).fill(2);
     batch.step(0).unwrap();
     batch.block_mut().set_active(0, true);
-    batch.block_mut().discrete_actions_mut(1, 0..2).fill(2);
+    batch.block_mut().choices_mut(1, 0..2).fill(2);
     let error = batch.step(1).unwrap_err().to_string();
     assert!(error.starts_with("row 1: step failed at step 1 of episode 0"), "{error}");
     assert!(error.ends_with("ValueError: the wheel came off"), "{error}");

@@ -65,11 +65,11 @@ fn an_interpreter_that_ends_is_named_with_its_row() {
             LocalBatch::new(&Registry::standard(), &spec("tests.python.fixtures:Walk-v0", &params), 3, 4, 7)
                 .unwrap();
         batch.reset(None).unwrap();
-        batch.block_mut().discrete_actions_mut(0, 0..3).fill(2);
+        batch.block_mut().choices_mut(0, 0..3).fill(2);
         batch.step(0).unwrap();
         // Row 0 rests, so that row 1 is the first to take its second step.
         batch.block_mut().set_active(0, false);
-        batch.block_mut().discrete_actions_mut(1, 0..3).fill(2);
+        batch.block_mut().choices_mut(1, 0..3).fill(2);
         let error = batch.step(1).unwrap_err().to_string();
         assert!(error.starts_with("row 1: step failed at step 1 of episode 0"), "{error}");
         assert!(error.contains("last action 2: the Python interpreter") && error.contains(how), "{error}");

@@ -16,7 +16,7 @@ fn observations_of_every_space_are_flattened_as_gymnasium_does() {
         ("discrete", vec![4]),
         ("multi_discrete", vec![6]),
         ("grid", vec![14]),
-        ("multi_binary", vec![2, 2]),
+        ("multi_binary", vec![4]),
         ("dict", vec![11]),
         ("boxes", vec![3]),
         ("mixed", vec![4]),

@@ -1,6 +1,6 @@
 //! Shared libraries.
 
-use phalanx_envs::Registry;
+use phalanx_envs::{BatchEnv, LocalBatch, Registry};
 use serde_json::{Value, json};
 
 use crate::programs::run;
@@ -55,14 +55,41 @@ fn a_relative_path_begins_at_the_current_directory() {
 }
 
 #[test]
+fn the_example_of_several_fields_keeps_the_contract() {
+    let name = provider(&build::example("envs/examples/c/gearbox.c"));
+    assert_keeps_the_contract(&spec(&name, &json!({})));
+    let mut batch = LocalBatch::new(&Registry::standard(), &spec(&name, &json!({})), 1, 1, 1).unwrap();
+    assert_eq!(
+        batch.observation_space().to_string(),
+        "Dict(lamps: MultiBinary(3), speed: Box([1], 0..3, F64), action_mask: MultiBinary(3))"
+    );
+    batch.reset(None).unwrap();
+    let (choices, numbers) = batch.block_mut().actions_mut(0, 0..1);
+    (choices[0], numbers[0]) = (1, 0.75);
+    batch.step(0).unwrap();
+    // From 0 the speed goes half the way to gear · throttle, 0.5 · 1 · 0.75 = 0.375; the lamp of the gear is lit.
+    let row = batch.block().observation_row(1, 0);
+    assert_eq!((row.field("lamps").u8(), row.field("speed").f64()), (&[0, 1, 0][..], &[0.375][..]));
+    assert_eq!((row.field("action_mask").u8(), batch.block().reward(0, 0)), (&[1, 1, 1][..], 0.375));
+}
+
+/// Spaces had no parts in version 1.
+#[test]
+fn a_library_of_version_1_still_runs() {
+    let name = faulty("-DABI=1 '-DSPACE=offsetof(phalanx_space, names)'");
+    let env = Registry::standard().build(&spec(&name, &json!({}))).unwrap();
+    assert_eq!(env.action_space().to_string(), "Discrete(3)");
+}
+
+#[test]
 fn what_is_no_library_of_ours_is_refused() {
     for (name, reason) in [
         ("dylib:no/such.so".to_owned(), "no/such.so: No such file"),
         ("dylib:libc.so.6".to_owned(), "libc.so.6: No such file"),
         (provider(&build::root().join("Cargo.toml")), "invalid ELF header"),
         (faulty("-DENTRY=other"), "undefined symbol: phalanx_env"),
-        (faulty("-DABI=2"), "its version and sizes are 2, "),
-        (faulty("-DSIZE=8"), "its version and sizes are 1, 8 and "),
+        (faulty("-DABI=3"), "its version and sizes are 3, "),
+        (faulty("-DSIZE=8"), "its version and sizes are 2, 8 and "),
         (faulty("-DSTEP=NULL -Wno-unused-function"), "its function `step` is NULL"),
     ] {
         let message = refusal(&name, &json!({}));
@@ -75,8 +102,8 @@ fn nonsense_of_a_library_is_refused() {
     for (fault, reason) in [
         ("create", "`create` returned 7: the key is missing"),
         ("null space", "the observation space is invalid: it is NULL"),
-        ("choice", "the observation space is invalid: it is Discrete(2); it must be a Box"),
-        ("unknown", "its kind is 9; 0 to 3 are known"),
+        ("choice", "the observation space is invalid: Discrete(0): there must be something to choose"),
+        ("unknown", "its kind is 9; 0 to 7 are known"),
         ("too big", "a box of shape [70000, 70000] has more than 268435456 elements"),
         ("no low", "`low` is NULL"),
         ("three", "there are 3 and 3"),

@@ -128,10 +128,10 @@ fn what_cannot_be_started_is_refused() {
 #[test]
 fn nonsense_of_a_simulator_is_refused() {
     for (fault, reason) in [
-        ("version", "the simulator uses version 2 of the protocol, Phalanx version 1; it was killed"),
+        ("version", "the simulator uses version 3 of the protocol, Phalanx versions 1 to 2; it was killed"),
         ("kind", "the observation space is invalid: its kind is 9"),
         ("size", "the observation space is invalid: a box of shape [2147483648, 2147483648] has more than"),
-        ("choice", "the observation space is invalid: it is Discrete(2); it must be a Box"),
+        ("choice", "the observation space is invalid: Discrete(0): there must be something to choose"),
         ("nothing", "the action space is invalid: MultiDiscrete([])"),
         ("short spaces", "an answer of the simulator ends too early"),
         ("long spaces", "the simulator's spaces are followed by 1 bytes too many"),

@@ -13,6 +13,9 @@
 #ifndef SIZE
 #define SIZE sizeof(phalanx_env_functions)
 #endif
+#ifndef SPACE
+#define SPACE sizeof(phalanx_space)
+#endif
 #ifndef STEP
 #define STEP step
 #endif
@@ -49,15 +52,15 @@ static void destroy(void *env)
 
 static const phalanx_space *observation_space(void *env)
 {
-    static const uint32_t sizes[] = {2, 3}, vast[] = {70000, 70000};
+    static const uint32_t sizes[] = {2, 3}, vast[] = {70000, 70000}, nothing[] = {0};
     static const float zero[] = {0, 0, 0}, nan[] = {NAN};
-    static const phalanx_space fine = {PHALANX_BOX_F32, 0, NULL, 0, NULL, NULL};
-    static const phalanx_space choice = {PHALANX_DISCRETE, 1, sizes, 0, NULL, NULL};
-    static const phalanx_space unknown = {9, 1, sizes, 0, NULL, NULL};
-    static const phalanx_space too_big = {PHALANX_BOX_U8, 2, vast, 0, NULL, NULL};
-    static const phalanx_space no_low = {PHALANX_BOX_F32, 2, sizes, 1, NULL, zero};
-    static const phalanx_space three = {PHALANX_BOX_F32, 2, sizes, 3, zero, zero};
-    static const phalanx_space not_a_bound = {PHALANX_BOX_F32, 2, sizes, 1, nan, zero};
+    static const phalanx_space fine = {PHALANX_BOX_F32, 0, NULL, 0, NULL, NULL, NULL, NULL};
+    static const phalanx_space choice = {PHALANX_DISCRETE, 1, nothing, 0, NULL, NULL, NULL, NULL};
+    static const phalanx_space unknown = {9, 1, sizes, 0, NULL, NULL, NULL, NULL};
+    static const phalanx_space too_big = {PHALANX_BOX_U8, 2, vast, 0, NULL, NULL, NULL, NULL};
+    static const phalanx_space no_low = {PHALANX_BOX_F32, 2, sizes, 1, NULL, zero, NULL, NULL};
+    static const phalanx_space three = {PHALANX_BOX_F32, 2, sizes, 3, zero, zero, NULL, NULL};
+    static const phalanx_space not_a_bound = {PHALANX_BOX_F32, 2, sizes, 1, nan, zero, NULL, NULL};
     const faulty *self = env;
     return has(self, "null space")    ? NULL
            : has(self, "choice")      ? &choice
@@ -72,9 +75,9 @@ static const phalanx_space *observation_space(void *env)
 static const phalanx_space *action_space(void *env)
 {
     static const uint32_t sizes[] = {3, 0};
-    static const phalanx_space fine = {PHALANX_DISCRETE, 1, sizes, 0, NULL, NULL};
-    static const phalanx_space nothing = {PHALANX_MULTI_DISCRETE, 2, sizes, 0, NULL, NULL};
-    static const phalanx_space bytes = {PHALANX_BOX_U8, 1, sizes, 0, NULL, NULL};
+    static const phalanx_space fine = {PHALANX_DISCRETE, 1, sizes, 0, NULL, NULL, NULL, NULL};
+    static const phalanx_space nothing = {PHALANX_MULTI_DISCRETE, 2, sizes, 0, NULL, NULL, NULL, NULL};
+    static const phalanx_space bytes = {PHALANX_BOX_U8, 1, sizes, 0, NULL, NULL, NULL, NULL};
     return has(env, "nothing to choose") ? &nothing : has(env, "bytes") ? &bytes : &fine;
 }
 
@@ -129,7 +132,7 @@ static int32_t call(void *env, const char *name, const char *arguments, const ch
 const phalanx_env_functions *ENTRY(void)
 {
     static const phalanx_env_functions functions = {
-        ABI, SIZE, sizeof(phalanx_space), create, destroy, observation_space, action_space, reset, STEP, error, NULL, call,
+        ABI, SIZE, SPACE, create, destroy, observation_space, action_space, reset, STEP, error, NULL, call,
     };
     return &functions;
 }

@@ -31,8 +31,8 @@ def create():
     if fault == "no start":
         sys.exit("no licence")
     if fault == "version":
-        return struct.pack("<I", 2)
-    observation = {"kind": space(9, []), "size": space(2, [1 << 31, 1 << 31]), "choice": space(0, [2])}
+        return struct.pack("<I", 3)
+    observation = {"kind": space(9, []), "size": space(2, [1 << 31, 1 << 31]), "choice": space(0, [0])}
     action = {"nothing": space(1, [])}
     body = struct.pack("<IB", 1, 3 if fault in ("call", "leave") else 1) + observation.get(fault, space(2, [])) + action.get(fault, space(0, [2]))
     return body[:-1] if fault == "short spaces" else body + b"!" if fault == "long spaces" else body

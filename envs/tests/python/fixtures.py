@@ -79,6 +79,37 @@ class Kinds(gymnasium.Env):
         return [repr(self.action), self.action_space.contains(self.action)]
 
 
+class Masked(gymnasium.Env):
+    """Of three options that with the number of the step is illegal; an episode has four steps. `source` is where the mask is."""
+
+    def __init__(self, source="method", options=3):
+        self.source, self.action_space = source, Discrete(options)
+        self.observation_space = Box(0.0, 4.0, (1,), np.float32)
+        if source == "observation":
+            self.observation_space = spaces.Dict({"action_mask": MultiBinary(3), "x": self.observation_space})
+        if source == "method":
+            self.action_masks = self.mask
+
+    def mask(self):
+        return np.arange(3) != self.t % 3
+
+    def observe(self):
+        x = np.array([self.t], np.float32)
+        observation = {"action_mask": self.mask().astype(np.int8), "x": x} if self.source == "observation" else x
+        return observation, {"action_mask": self.mask()} if self.source == "info" else {}
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.t = 0
+        return self.observe()
+
+    def step(self, action):
+        assert self.mask()[action], "an illegal option"
+        self.t += 1
+        observation, info = self.observe()
+        return observation, 1.0, self.t == 4, False, info
+
+
 class Pixels(gymnasium.Env):
     """A random picture of bytes, which it also draws."""
 
@@ -335,7 +366,7 @@ def walk():
 gymnasium.register("PixelsOfFunction-v0", pixels)
 gymnasium.register("WalkOfFunction-v0", walk)
 gymnasium.register("WindowOfRegistration-v0", Painter, kwargs={"render_mode": "human"})
-for environment in (Hashed, Kinds, OldPainter, Painter, Pixels, Promise, Single, Slow, Tiring, Unaware, Walk, Window, WindowOfParent):
+for environment in (Hashed, Kinds, Masked, OldPainter, Painter, Pixels, Promise, Single, Slow, Tiring, Unaware, Walk, Window, WindowOfParent):
     gymnasium.register(f"{environment.__name__}-v0", environment)
 for number, modes in enumerate([None, "rgb_array", ("human", "rgb_array"), {"rgb_array"}, 3, [None, 4], np.array(["rgb_array", "ansi"])]):
     painter = type(f"Modes{number}", (Painter,), {"metadata": {"render_modes": modes, "render_fps": 12}})

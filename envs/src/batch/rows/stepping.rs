@@ -4,8 +4,8 @@ use serde_json::Value;
 
 use super::{Rows, Slot};
 use crate::{
-    Action, BatchError, Block, Env, EnvError, Episode, Infos, Phase, Row, Space, Step, StepView, Watch,
-    episode_seed,
+    Action, ActionFields, BatchError, Block, Env, EnvError, Episode, Infos, Phase, Row, Space, Step,
+    StepView, Watch, episode_seed,
 };
 
 /// How far a step of some rows is.
@@ -41,15 +41,17 @@ impl Slot {
         action: Action<'a>,
         space: &Space,
     ) -> Result<(&'a mut dyn Env, Action<'a>), BatchError> {
-        let given = match (action, space) {
-            // P4: the environment sees a number within its bounds.
-            (Action::Box(numbers), Space::Box { low, high, .. }) => {
-                for (((c, a), l), h) in self.clipped.iter_mut().zip(numbers).zip(low).zip(high) {
-                    *c = a.clamp(*l, *h);
-                }
+        // P4: the environment sees numbers within their bounds.
+        let given = match action {
+            Action::Box(numbers) => {
+                space.clip(numbers, &mut self.clipped);
                 Action::Box(&self.clipped)
             }
-            _ => action,
+            Action::Fields(fields) => {
+                space.clip(fields.numbers, &mut self.clipped);
+                Action::Fields(ActionFields { numbers: &self.clipped, ..fields })
+            }
+            Action::Discrete(_) | Action::MultiDiscrete(_) => action,
         };
         if space.contains(given) { Ok((&mut *self.env, given)) } else { Err(no_action(row, action, space)) }
     }

@@ -71,7 +71,7 @@ fn remote_rows_are_not_waited_for_before_they_are_ready() {
     let watch = |_: crate::Place| {};
     let mut rows = Rows::new(&registry, &EnvSpec::named("far:x"), 0, 0, &[1, 1], watch).unwrap();
     batch.block_mut().activate_all();
-    batch.block_mut().continuous_actions_mut(0, 0..2).copy_from_slice(&[0.5, 1.0]);
+    batch.block_mut().numbers_mut(0, 0..2).copy_from_slice(&[0.5, 1.0]);
     let calls = || CALLS.with(|calls| std::mem::take(&mut *calls.borrow_mut()).join(", "));
     calls();
     READY.set(false);
@@ -100,7 +100,7 @@ fn remote_rows_are_prepared_before_the_first_is_waited_for() {
     let mut batch = LocalBatch::new(&registry, &spec, 3, 1, 0).unwrap();
     batch.reset(None).unwrap();
     batch.block_mut().set_active(1, false);
-    batch.block_mut().continuous_actions_mut(0, 0..3).copy_from_slice(&[0.5, 0.0, 7.0]);
+    batch.block_mut().numbers_mut(0, 0..3).copy_from_slice(&[0.5, 0.0, 7.0]);
     CALLS.with(|calls| calls.borrow_mut().clear());
     batch.step(0).unwrap();
     let [first, last] = [0, 2].map(|row| episode_seed(0, row, 1));

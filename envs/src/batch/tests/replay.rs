@@ -5,22 +5,19 @@ use std::time::Duration;
 use super::{informers, shown};
 use crate::batch::shortest_first;
 use crate::{
-    Action, BatchEnv, Elements, EnvSpec, LocalBatch, Registry, Replayed, RunningEpisode, WrapperSpec,
-    episode_seed, generator,
+    BatchEnv, Elements, EnvSpec, LocalBatch, Registry, Replayed, RunningEpisode, WrapperSpec, episode_seed,
+    generator,
 };
 
 #[test]
 fn a_replayed_episode_continues_as_it_would_have() {
     let (rows, steps) = (4, 150);
     for name in Registry::standard().names() {
-        let spec = EnvSpec {
-            wrappers: vec![
-                WrapperSpec::RandomStart { max_steps: 5 },
-                WrapperSpec::FrameHistory { past: vec![0, 2], flatten: true },
-            ],
-            time_limit: Some(60),
-            ..EnvSpec::named(name)
-        };
+        let mut wrappers = vec![WrapperSpec::RandomStart { max_steps: 5 }];
+        if !Registry::standard().info(name).unwrap().observation_space.is_composite() {
+            wrappers.push(WrapperSpec::FrameHistory { past: vec![0, 2], flatten: true });
+        }
+        let spec = EnvSpec { wrappers, time_limit: Some(60), ..EnvSpec::named(name) };
         let make = || LocalBatch::new(&Registry::standard(), &spec, rows, steps, 3).unwrap();
         let (mut batch, mut generator) = (make(), generator(1));
         batch.reset(None).unwrap();
@@ -31,10 +28,8 @@ fn a_replayed_episode_continues_as_it_would_have() {
             (0..rows).for_each(|row| batch.block_mut().sample_action(t, row, &mut generator));
             batch.step(t).unwrap();
             for (row, running) in running.iter_mut().enumerate().filter(|_| t < cut) {
-                match batch.block().recorded_action(t * rows + row) {
-                    Action::Box(numbers) => running.continuous.extend(numbers),
-                    choices => running.discrete.extend(choices.choices()),
-                }
+                running.choices.extend(batch.block().choices(t * rows + row));
+                running.numbers.extend(batch.block().numbers(t * rows + row));
                 if batch.block().episode(t, row).is_over() {
                     *running = RunningEpisode { episode: running.episode + 1, ..RunningEpisode::default() };
                 }
@@ -45,12 +40,15 @@ fn a_replayed_episode_continues_as_it_would_have() {
         again.replay(&running, Duration::from_mins(1), &mut |_| ()).unwrap();
         for t in cut..steps {
             for row in 0..rows {
-                assert_eq!(shown(again.block(), t - cut, row), shown(batch.block(), t, row), "{name}, {t}");
+                assert_eq!(
+                    again.block().observation_row(t - cut, row),
+                    batch.block().observation_row(t, row),
+                    "{name}, {t}"
+                );
                 let (again, t, one) = (again.block_mut(), t - cut, row..row + 1);
-                match batch.block().recorded_action((cut + t) * rows + row) {
-                    Action::Box(numbers) => again.continuous_actions_mut(t, one).copy_from_slice(numbers),
-                    choices => again.discrete_actions_mut(t, one).copy_from_slice(choices.choices()),
-                }
+                let index = (cut + t) * rows + row;
+                again.choices_mut(t, one.clone()).copy_from_slice(batch.block().choices(index));
+                again.numbers_mut(t, one).copy_from_slice(batch.block().numbers(index));
             }
             again.step(t - cut).unwrap();
         }
@@ -58,8 +56,8 @@ fn a_replayed_episode_continues_as_it_would_have() {
 }
 
 /// A running episode of choices, at an observation with this checksum.
-fn chosen(discrete: &[i64], observation: Option<u64>) -> RunningEpisode {
-    RunningEpisode { discrete: discrete.to_vec(), observation, ..RunningEpisode::default() }
+fn chosen(choices: &[i64], observation: Option<u64>) -> RunningEpisode {
+    RunningEpisode { choices: choices.to_vec(), observation, ..RunningEpisode::default() }
 }
 
 #[test]
@@ -93,14 +91,14 @@ fn a_replay_that_ends_elsewhere_begins_the_next_episode() {
 #[test]
 fn the_longest_episodes_are_replayed_last() {
     let running =
-        [3, 0, 7, 1].map(|steps| RunningEpisode { discrete: vec![0; steps], ..RunningEpisode::default() });
+        [3, 0, 7, 1].map(|steps| RunningEpisode { choices: vec![0; steps], ..RunningEpisode::default() });
     assert_eq!(shortest_first([0, 2, 3].into_iter(), &running), [3, 0, 2]);
 }
 
 #[test]
 fn a_replay_of_other_actions_or_rows_is_an_error() {
     let mut batch = LocalBatch::new(&informers(), &EnvSpec::named("informer"), 1, 1, 0).unwrap();
-    let numbers = RunningEpisode { continuous: vec![0.5], ..RunningEpisode::default() };
+    let numbers = RunningEpisode { numbers: vec![0.5], ..RunningEpisode::default() };
     assert!(
         batch.replay(&[numbers], Duration::ZERO, &mut |_| ()).is_err(),
         "numbers for an environment that takes choices"

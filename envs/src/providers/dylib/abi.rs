@@ -4,15 +4,18 @@
 use std::ffi::{CStr, c_char, c_void};
 use std::slice;
 
-use super::super::space::Described;
+use super::super::space::{DEEPEST, Described};
 use crate::EnvError;
 
-/// `PHALANX_ABI`.
-const ABI: u32 = 1;
+/// `PHALANX_ABI`; the version before has spaces without parts.
+const ABI: u32 = 2;
+const ABI_WITHOUT_PARTS: u32 = 1;
 /// More sizes or bounds than a space has whose elements can be held.
 const MOST: u32 = 1 << 28;
+/// Parts of a Dict or Tuple.
+const MOST_PARTS: u32 = 1 << 12;
 
-/// `phalanx_space`.
+/// `phalanx_space` of version 1, with which that of version 2 begins.
 #[repr(C)]
 pub struct Space {
     kind: i32,
@@ -21,6 +24,14 @@ pub struct Space {
     bounds: u32,
     low: *const f32,
     high: *const f32,
+}
+
+/// `phalanx_space` of version 2.
+#[repr(C)]
+struct SpaceWithParts {
+    space: Space,
+    names: *const *const c_char,
+    parts: *const SpaceWithParts,
 }
 
 /// The beginning of `phalanx_env_functions`, the same in every version.
@@ -34,8 +45,13 @@ struct Sizes {
 
 impl Sizes {
     /// Those of the header that this file mirrors.
-    const OURS: Self =
-        Self { abi: ABI, size: size_of::<Functions>() as u32, space_size: size_of::<Space>() as u32 };
+    const OURS: Self = Self {
+        abi: ABI,
+        size: size_of::<Functions>() as u32,
+        space_size: size_of::<SpaceWithParts>() as u32,
+    };
+    const WITHOUT_PARTS: Self =
+        Self { abi: ABI_WITHOUT_PARTS, space_size: size_of::<Space>() as u32, ..Self::OURS };
 }
 
 type SpaceOf = unsafe extern "C" fn(*mut c_void) -> *const Space;
@@ -76,7 +92,7 @@ pub fn functions(table: *const Unchecked) -> Result<Functions, EnvError> {
     }
     // SAFETY: a table of any version begins with these numbers.
     let sizes = unsafe { *table.cast::<Sizes>() };
-    if sizes != Sizes::OURS {
+    if ![Sizes::OURS, Sizes::WITHOUT_PARTS].contains(&sizes) {
         return Err(EnvError::failed(format!(
             "it was built with another phalanx_env.h: its version and sizes are {}, {} and {}; here they are {}, {} \
              and {}",
@@ -97,13 +113,46 @@ pub fn functions(table: *const Unchecked) -> Result<Functions, EnvError> {
     Ok(unsafe { *table.cast::<Functions>() })
 }
 
-/// A space, copied out of the library; or what is wrong with it.
-pub fn described(space: *const Space) -> Result<Described, String> {
+impl Functions {
+    /// A space, copied out of the library; or what is wrong with it.
+    pub fn described(&self, space: *const Space) -> Result<Described, String> {
+        if self.sizes == Sizes::OURS { described_with_parts(space.cast(), 0) } else { described(space) }
+    }
+}
+
+/// A space of version 2 that lies in `depth` others.
+fn described_with_parts(space: *const SpaceWithParts, depth: usize) -> Result<Described, String> {
+    // SAFETY: the library returns null or a space that stays until the next call, and so do its parts.
+    let SpaceWithParts { space, names, parts } = unsafe { space.as_ref() }.ok_or("it is NULL")?;
+    let Some(named) = Described::has_parts(space.kind.into()) else { return described(space) };
+    if depth == DEEPEST || space.count > MOST_PARTS {
+        return Err(format!("it has more than {MOST_PARTS} parts, or lies in more than {DEEPEST} others"));
+    }
+    if space.count > 0 && (parts.is_null() || named && names.is_null()) {
+        return Err("`parts` or `names` is NULL".to_owned());
+    }
+    let part = |i: usize| {
+        let name = if named {
+            // SAFETY: the pointer is not null, and the library declares that so many names are behind it.
+            text(unsafe { *names.add(i) }).ok_or("a name is NULL")?
+        } else {
+            String::new()
+        };
+        // SAFETY: as above, of parts.
+        Ok((name, described_with_parts(unsafe { parts.add(i) }, depth + 1)?))
+    };
+    let parts = (0..space.count as usize).map(part).collect::<Result<_, String>>()?;
+    Ok(Described { kind: space.kind.into(), parts, ..Described::default() })
+}
+
+/// A space of version 1.
+fn described(space: *const Space) -> Result<Described, String> {
     // SAFETY: the library returns null or a space that stays until the next call.
     let space = unsafe { space.as_ref() }.ok_or("it is NULL")?;
     let sizes = copied("sizes", space.sizes, space.count)?;
     let low = copied("low", space.low, space.bounds)?;
-    Ok(Described { kind: space.kind.into(), sizes, low, high: copied("high", space.high, space.bounds)? })
+    let high = copied("high", space.high, space.bounds)?;
+    Ok(Described { kind: space.kind.into(), sizes, low, high, parts: vec![] })
 }
 
 /// `len` numbers of the library's.

@@ -12,8 +12,9 @@ use std::ptr;
 use libloading::Library;
 
 use super::super::space::{Described, none};
-use super::abi::{Functions, Unchecked, described, failure, functions, text};
-use crate::{Action, Dtype, EnvError, Frame, Row, Space};
+use super::abi::{Functions, Unchecked, failure, functions, text};
+use crate::field::Fields;
+use crate::{Action, EnvError, Frame, Row, Space};
 
 /// `PHALANX_NO_METHOD`.
 const NO_METHOD: i32 = -1;
@@ -52,12 +53,12 @@ impl Handle {
     /// Observation space, action space.
     fn spaces(&self) -> Result<(Space, Space), EnvError> {
         // SAFETY: `env` was made by `create` of the same library.
-        let observation = described(unsafe { (self.functions.observation_space)(self.env) });
+        let observation = self.functions.described(unsafe { (self.functions.observation_space)(self.env) });
         let observation = observation
             .and_then(Described::observation)
             .map_err(|e| EnvError::Failed(none("observation", &e)))?;
         // SAFETY: as above.
-        let action = described(unsafe { (self.functions.action_space)(self.env) });
+        let action = self.functions.described(unsafe { (self.functions.action_space)(self.env) });
         Ok((
             observation,
             action.and_then(Described::action).map_err(|e| EnvError::Failed(none("action", &e)))?,
@@ -85,6 +86,9 @@ pub struct Instance {
     handle: Handle,
     observation_space: Space,
     action_space: Space,
+    observation_bytes: usize,
+    /// An action of several fields: the choices, then the numbers.
+    action: Vec<u64>,
 }
 
 impl Instance {
@@ -92,7 +96,9 @@ impl Instance {
     pub fn create(path: &Path, params: &CStr) -> Result<Self, EnvError> {
         let handle = Handle::create(path, params)?;
         let (observation_space, action_space) = handle.spaces()?;
-        Ok(Self { handle, observation_space, action_space })
+        let observation_bytes = Fields::of(&observation_space).bytes;
+        let action = vec![0; action_space.choices_len() + action_space.numbers_len().div_ceil(2)];
+        Ok(Self { handle, observation_space, action_space, observation_bytes, action })
     }
 
     /// Where its observations come from.
@@ -123,8 +129,20 @@ impl Instance {
                 choice = a as i64;
                 ptr::from_ref(&choice).cast()
             }
-            (Action::MultiDiscrete(a), Space::MultiDiscrete { n }) if a.len() == n.len() => a.as_ptr().cast(),
+            (Action::MultiDiscrete(a), Space::MultiDiscrete { .. } | Space::MultiBinary { .. })
+                if a.len() == self.action_space.len() =>
+            {
+                a.as_ptr().cast()
+            }
             (Action::Box(a), Space::Box { low, .. }) if a.len() == low.len() => a.as_ptr().cast(),
+            (Action::Fields(a), space)
+                if [a.choices.len(), a.numbers.len()] == [space.choices_len(), space.numbers_len()] =>
+            {
+                let (choices, numbers) = self.action.split_at_mut(space.choices_len());
+                bytemuck::cast_slice_mut(choices).copy_from_slice(a.choices);
+                bytemuck::cast_slice_mut(numbers)[..a.numbers.len()].copy_from_slice(a.numbers);
+                self.action.as_ptr().cast()
+            }
             _ => panic!("{action} is no action of {}", self.action_space),
         };
         let (mut reward, mut episode) = (f32::NAN, -1);
@@ -181,15 +199,16 @@ impl Instance {
 
     /// Where the library may write an observation.
     fn place(&self, row: Row<'_>) -> *mut c_void {
-        match (row, &self.observation_space) {
-            (Row::F32(row), Space::Box { low, dtype: Dtype::F32, .. }) if row.len() == low.len() => {
-                row.as_mut_ptr().cast()
-            }
-            (Row::U8(row), Space::Box { low, dtype: Dtype::U8, .. }) if row.len() == low.len() => {
-                row.as_mut_ptr().cast()
-            }
-            (row, space) => panic!("{row:?} is no row of {space}"),
-        }
+        let (place, bytes) = match row {
+            Row::F32(row) => (row.as_mut_ptr().cast(), size_of_val(row)),
+            Row::F64(row) => (row.as_mut_ptr().cast(), size_of_val(row)),
+            Row::U8(row) | Row::Fields { bytes: row, .. } => (row.as_mut_ptr().cast::<c_void>(), row.len()),
+        };
+        assert_eq!(bytes, self.observation_bytes, "bytes of an observation of {}", self.observation_space);
+        let aligned =
+            !self.observation_space.is_composite() || place.addr().is_multiple_of(align_of::<u64>());
+        assert!(aligned, "an observation of several fields is aligned to 8 bytes");
+        place
     }
 }
 

@@ -5,11 +5,14 @@
 
 use serde_json::{Value, json};
 
-use super::super::space::{Described, none};
+use super::super::space::{DEEPEST, Described, none};
+use crate::field::Fields;
 use crate::{Action, Frame, Row, Space};
 
-/// Version of the protocol, sent by both sides.
-pub const VERSION: u32 = 1;
+/// The oldest version of the protocol, which is asked for: a simulator answers with this or a later one that it uses.
+const OLDEST: u32 = 1;
+/// The latest version: spaces of several fields, `MultiBinary`, boxes of f64, and observations that are choices.
+const LATEST: u32 = 2;
 /// Bytes before a body: a length of four, which counts what comes after it, and a kind.
 pub const HEADER: usize = 5;
 /// Bytes of a step's answer before the observation: reward, status.
@@ -40,7 +43,7 @@ fn message(out: &mut Vec<u8>, kind: Kind, body: impl FnOnce(&mut Vec<u8>)) {
 /// Asks for an environment with JSON parameters.
 pub fn create(out: &mut Vec<u8>, params: &str) {
     message(out, Kind::Create, |out| {
-        out.extend(VERSION.to_le_bytes());
+        out.extend(OLDEST.to_le_bytes());
         out.extend(params.as_bytes());
     });
 }
@@ -56,16 +59,8 @@ pub fn reset(out: &mut Vec<u8>, seed: Option<u64>) {
 /// Asks for a step.
 pub fn step(out: &mut Vec<u8>, action: Action<'_>) {
     message(out, Kind::Step, |out| {
-        let choice;
-        let (choices, numbers): (&[i64], &[f32]) = match action {
-            Action::Discrete(one) => {
-                choice = [one as i64];
-                (&choice, &[])
-            }
-            Action::MultiDiscrete(choices) => (choices, &[]),
-            Action::Box(numbers) => (&[], numbers),
-            Action::Fields(fields) => (fields.choices, fields.numbers),
-        };
+        let mut choice = 0;
+        let (choices, numbers) = action.split(&mut choice);
         out.extend(choices.iter().flat_map(|a| a.to_le_bytes()));
         out.extend(numbers.iter().flat_map(|a| a.to_le_bytes()));
     });
@@ -83,7 +78,8 @@ pub fn plain(out: &mut Vec<u8>, kind: Kind) {
     message(out, kind, |_| {});
 }
 
-/// Copies an observation into its row, which has as many bytes.
+/// Copies an observation into its row: of several fields one after the other, without gaps. There are as many bytes as
+/// [`Hello::observation_bytes`].
 pub fn read_observation(bytes: &[u8], row: Row<'_>) {
     match row {
         Row::F32(row) => {
@@ -91,7 +87,20 @@ pub fn read_observation(bytes: &[u8], row: Row<'_>) {
                 *number = f32::from_le_bytes(*bytes);
             }
         }
+        Row::F64(row) => {
+            for (number, bytes) in row.iter_mut().zip(bytes.as_chunks().0) {
+                *number = f64::from_le_bytes(*bytes);
+            }
+        }
         Row::U8(row) => row.copy_from_slice(bytes),
+        Row::Fields { bytes: row, fields } => {
+            let mut rest = bytes;
+            for field in fields {
+                let (own, others) = rest.split_at(field.bytes().len());
+                read_observation(own, Row::of(field.dtype, &mut row[field.bytes()]));
+                rest = others;
+            }
+        }
     }
 }
 
@@ -109,10 +118,7 @@ pub struct Hello {
 impl Hello {
     /// Bytes of an observation.
     pub fn observation_bytes(&self) -> usize {
-        match &self.observation_space {
-            Space::Box { low, dtype, .. } => low.len() * dtype.size(),
-            _ => unreachable!("observations come from a box"),
-        }
+        Fields::of(&self.observation_space).all.iter().map(|field| field.bytes().len()).sum()
     }
 }
 
@@ -123,15 +129,15 @@ impl Hello {
 pub fn read_hello(body: &[u8]) -> Result<Hello, String> {
     let mut reader = Reader(body);
     let version = reader.u32()?;
-    if version != VERSION {
+    if !(OLDEST..=LATEST).contains(&version) {
         return Err(format!(
-            "the simulator uses version {version} of the protocol, Phalanx version {VERSION}"
+            "the simulator uses version {version} of the protocol, Phalanx versions {OLDEST} to {LATEST}"
         ));
     }
     let [can] = reader.take()?;
     let (draws, answers_calls) = (can & 1 != 0, can & 2 != 0);
-    let observation_space = reader.space()?.observation().map_err(|e| none("observation", &e))?;
-    let action_space = reader.space()?.action().map_err(|e| none("action", &e))?;
+    let observation_space = reader.space(0)?.observation().map_err(|e| none("observation", &e))?;
+    let action_space = reader.space(0)?.action().map_err(|e| none("action", &e))?;
     match reader.0.len() {
         0 => Ok(Hello { draws, answers_calls, observation_space, action_space }),
         extra => Err(format!("the simulator's spaces are followed by {extra} bytes too many")),
@@ -178,13 +184,29 @@ impl Reader<'_> {
         (0..count).map(|_| self.take().map(&word)).collect()
     }
 
-    fn space(&mut self) -> Result<Described, String> {
+    fn text(&mut self) -> Result<String, String> {
+        let len = self.u32()? as usize;
+        let text = self.0.split_off(..len).ok_or("an answer of the simulator ends too early")?;
+        String::from_utf8(text.to_vec()).map_err(|e| format!("the name of a part of a space: {e}"))
+    }
+
+    /// A space that lies in `depth` others.
+    fn space(&mut self, depth: usize) -> Result<Described, String> {
         let [kind] = self.take()?;
         let count = self.u32()?;
+        if let Some(named) = Described::has_parts(kind.into()) {
+            if depth == DEEPEST {
+                return Err(format!("a space of the simulator lies in more than {DEEPEST} others"));
+            }
+            let mut part = || Ok((if named { self.text()? } else { String::new() }, self.space(depth + 1)?));
+            let parts = (0..count).map(|_| part()).collect::<Result<_, String>>()?;
+            return Ok(Described { kind: kind.into(), parts, ..Described::default() });
+        }
         let sizes = self.words(count, u32::from_le_bytes)?;
         let bounds = self.u32()?;
         let low = self.words(bounds, f32::from_le_bytes)?;
-        Ok(Described { kind: kind.into(), sizes, low, high: self.words(bounds, f32::from_le_bytes)? })
+        let high = self.words(bounds, f32::from_le_bytes)?;
+        Ok(Described { kind: kind.into(), sizes, low, high, parts: vec![] })
     }
 }
 
@@ -239,9 +261,41 @@ mod tests {
         assert_eq!((reward, status, observation), (-0.1, 0, [-1.5]));
     }
 
+    /// Version 2: a Dict of a box and two bits is observed, without gaps, and a Tuple of a choice and a number is taken.
+    #[test]
+    fn spaces_of_several_fields_are_read_and_their_elements_packed() {
+        let number = [&[2][..], &0_u32.to_le_bytes(), &0_u32.to_le_bytes()].concat();
+        let sized = |kind: u8, n: u32| {
+            [&[kind][..], &1_u32.to_le_bytes(), &n.to_le_bytes(), &0_u32.to_le_bytes()].concat()
+        };
+        let name = |text: &str| [&(text.len() as u32).to_le_bytes(), text.as_bytes()].concat();
+        let two = 2_u32.to_le_bytes();
+        let observed = [&[6][..], &two, &name("bits"), &sized(4, 2), &name("x"), &number].concat();
+        let taken = [&[7][..], &two, &number, &sized(0, 3)].concat();
+        let hello = read_hello(&[&two[..], &[0], &observed, &taken].concat()).unwrap();
+        assert_eq!(
+            hello.observation_space.to_string(),
+            "Dict(bits: MultiBinary(2), x: Box([], -inf..inf, F32))"
+        );
+        assert_eq!(hello.action_space.to_string(), "Tuple(Box([], -inf..inf, F32), Discrete(3))");
+        assert_eq!(hello.observation_bytes(), 2 + 4);
+        let fields = Fields::of(&hello.observation_space);
+        let mut row = vec![0; fields.bytes];
+        read_observation(&[1, 0, 0, 0, 0, 0x3f], fields.row(&mut row));
+        assert_eq!(row, [1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x3f, 0, 0, 0, 0]);
+        let mut out = Vec::new();
+        step(&mut out, Action::of(&hello.action_space, &[2], &[0.5]));
+        // Choices come before numbers.
+        assert_eq!(out[HEADER..], [2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x3f]);
+        let deep = [[7, 1, 0, 0, 0]; 20].concat();
+        assert!(
+            read_hello(&[&two[..], &[0], &deep].concat()).unwrap_err().contains("in more than 16 others")
+        );
+    }
+
     proptest! {
         #[test]
-        fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..64), kind in 0..5_u8) {
+        fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..64), kind in 0..8_u8) {
             let _ = read_step(&bytes);
             let _ = read_picture(&bytes);
             // Past version and flag, so that the spaces are reached.

@@ -6,25 +6,18 @@ A part of the program that `host.rs` starts: its files follow one another.
 import math
 
 
-def action_width(space):
-    """Numbers in an action."""
-    return sum(math.prod(leaf.shape) if choices(leaf) is None else len(choices(leaf)) for leaf in leaves(space))
+def action_widths(space):
+    """Choices and numbers in an action."""
+    counts = [choices(leaf) for leaf in leaves(space)]
+    numbers = sum(math.prod(leaf.shape) for leaf, count in zip(leaves(space), counts) if count is None)
+    return sum(len(count) for count in counts if count is not None), numbers
 
 
 def action_summary(space):
     """The action space as ours."""
-    if action_width(space) == 0:
+    if sum(action_widths(space)) == 0:
         raise ValueError(f"{space} of the actions is empty")
-    counts = [choices(leaf) for leaf in leaves(space)]
-    if isinstance(space, spaces.Discrete):
-        return {"discrete": counts[0][0]}
-    if all(count is None for count in counts):
-        low, high = (np.concatenate(bounds) for bounds in zip(*(inner_bounds(leaf) for leaf in leaves(space))))
-        shape = space.shape if isinstance(space, spaces.Box) else low.shape
-        return {"box": box_summary(shape, low, high, "F32")}
-    if any(count is None for count in counts):
-        raise ValueError(f"{space} asks for choices and numbers at once: wrap it into one that asks for either")
-    return {"multi_discrete": sum(counts, [])}
+    return summary(space, lambda box: (*inner_bounds(box), "F32"))
 
 
 def inner_bounds(box):
@@ -35,14 +28,16 @@ def inner_bounds(box):
     return low, high
 
 
-def action_reader(space, view):
-    """A function that makes an action of the numbers in `view`; it shares no memory with them."""
+def action_reader(space, chosen, numbers):
+    """A function that makes an action of the next parts of both views; it shares no memory with them."""
     if isinstance(space, spaces.Dict):
-        parts = [(key, action_reader(part, slice)) for key, part, slice in cut(space, view, action_width)]
+        parts = [(key, action_reader(part, chosen, numbers)) for key, part in space.spaces.items()]
         return lambda: {key: read() for key, read in parts}
     if isinstance(space, spaces.Tuple):
-        parts = [action_reader(part, slice) for _, part, slice in cut(space, view, action_width)]
+        parts = [action_reader(part, chosen, numbers) for part in space.spaces]
         return lambda: tuple(read() for read in parts)
+    counts = choices(space)
+    view = numbers.take(math.prod(space.shape)) if counts is None else chosen.take(len(counts))
     if isinstance(space, spaces.Discrete):
         # A number of numpy's, as the space's own samples are: Gymnasium checks it faster than one of Python's.
         start = space.start

@@ -34,7 +34,7 @@ class Host:
         if drawn and self.headless:
             settings = " ".join(f"{name}={value}" for name, value in self.headless.items())
             notes.print(f"there is no display: drawing with {settings}; set these variables to choose otherwise")
-        ours = params.pop("keys", None), params.pop("drop", ()), params.pop("reward_weights", None)
+        ours = params.pop("keys", None), params.pop("drop", ()), params.pop("reward_weights", None), params.pop("masks", False)
         env = make(name, params, drawn)
         row = Row(env, self.memory, *ours)
         self.made += 1

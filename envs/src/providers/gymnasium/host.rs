@@ -34,6 +34,7 @@ const PROGRAM: &str = concat!(
     include_str!("spaces.py"),
     include_str!("actions.py"),
     include_str!("observations.py"),
+    include_str!("masks.py"),
     include_str!("environments.py"),
     include_str!("pictures.py"),
     include_str!("rows.py"),

@@ -53,8 +53,8 @@ impl<T> Answer<T> {
 #[derive(Deserialize)]
 pub struct Made {
     pub row: u32,
-    pub observation: BoxSummary,
-    pub action: ActionSummary,
+    pub observation: SpaceSummary,
+    pub action: SpaceSummary,
     /// Where its memory begins in the shared file, and how long it is.
     pub offset: u64,
     pub length: usize,
@@ -80,12 +80,16 @@ enum Bound {
     Each(Vec<Option<f32>>),
 }
 
+/// A space.
 #[derive(Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum ActionSummary {
+pub enum SpaceSummary {
     Discrete(usize),
     MultiDiscrete(Vec<usize>),
+    MultiBinary(usize),
     Box(BoxSummary),
+    Dict(Vec<(String, SpaceSummary)>),
+    Tuple(Vec<SpaceSummary>),
 }
 
 impl Bound {
@@ -109,12 +113,17 @@ impl From<BoxSummary> for Space {
     }
 }
 
-impl From<ActionSummary> for Space {
-    fn from(summary: ActionSummary) -> Self {
+impl From<SpaceSummary> for Space {
+    fn from(summary: SpaceSummary) -> Self {
         match summary {
-            ActionSummary::Discrete(n) => Self::Discrete { n },
-            ActionSummary::MultiDiscrete(n) => Self::MultiDiscrete { n },
-            ActionSummary::Box(summary) => summary.into(),
+            SpaceSummary::Discrete(n) => Self::Discrete { n },
+            SpaceSummary::MultiDiscrete(n) => Self::MultiDiscrete { n },
+            SpaceSummary::MultiBinary(n) => Self::MultiBinary { n },
+            SpaceSummary::Box(summary) => summary.into(),
+            SpaceSummary::Dict(parts) => {
+                Self::Dict(parts.into_iter().map(|(key, part)| (key, part.into())).collect())
+            }
+            SpaceSummary::Tuple(parts) => Self::Tuple(parts.into_iter().map(Self::from).collect()),
         }
     }
 }

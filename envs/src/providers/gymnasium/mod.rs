@@ -13,25 +13,30 @@
 //! - `reward_weights`: one number for each element of a vector reward, whose weighted sum is the reward.
 //! - `seed_resets`: whether every episode has a seed of its own, which is the default. `false` begins episodes without one, for
 //!   environments that draw nothing: their episodes are determined by the actions alone.
+//! - `flatten`: whether observations and actions of several fields are shown as one array ([`Flatten`](crate::wrappers::Flatten)), which is
+//!   the default as networks read one. With `false` they are fields, and masks are found.
 //!
 //! Each process that has rows of this kind starts one interpreter, which hosts them all: `host.rs` is our side of it,
 //! the Python files are what it runs, one after another. Every row has a piece of memory that both sides see, so a step is four bytes
 //! in a pipe each way for all rows of a slice together; the next slice's may wait in the pipe, so that the interpreter need not:
 //!
 //! ```text
-//! 0 seed u32 │ 4 reward f32 │ 8 command u8 │ 9 episode u8 │ 10 informs u8 │ 11 bell u8 │ 12 lives u32 │ 16 action [A] of 8 bytes each │ … observation [O] f32 or u8
+//! 0 seed u32 │ 4 reward f32 │ 8 command u8 │ 9 episode u8 │ 10 informs u8 │ 11 bell u8 │ 12 lives u32 │ 16 choices [D] i64 │ numbers [C] f32 │ … observation
 //! ```
 //!
 //! # Spaces
 //! | Gymnasium | observation | action |
 //! |---|---|---|
-//! | `Box` | a box of the same shape: u8 stays u8, all else is f32 | a box of f32, rounded when the dtype is an integer's |
-//! | `Discrete`, `MultiDiscrete` | one-hot, the components one after another | choices from 0; `start` is added |
-//! | `MultiBinary` | a box of zeros and ones | components of two choices |
-//! | `Dict`, `Tuple` | the parts as f32 one after another, in the order of `gymnasium.spaces.flatten`; a `Box` that is the only part as it is | its parts are all choices, or all boxes |
+//! | `Box` | a box of the same shape: u8 and float64 stay, all else is f32 | a box of f32, rounded when the dtype is an integer's |
+//! | `Discrete`, `MultiDiscrete` | the same, choices from 0; `start` is subtracted | choices from 0; `start` is added |
+//! | `MultiBinary` | bits | bits |
+//! | `Dict`, `Tuple` | the same of its parts, in the order of `gymnasium.spaces.flatten`; a part that is the only one as it is | the same of its parts |
+//!
+//! A part `action_mask` of a Dict is a mask ([`Role::Mask`](crate::Role)). Where the environment has a method `action_masks()`, or its info an
+//! `action_mask`, an observation is a Dict of `observation` and `action_mask`.
 //!
 //! An observation of another dtype than its space's is taken where its values fit; one that does not (a fraction or 300 for `uint8`) is an
-//! error, as is a key that the space has and the observation lacks, or the other way round. At most 2²⁰ choices become one-hot.
+//! error, as is a key that the space has and the observation lacks, or the other way round. At most 2²⁰ choices are possible.
 //!
 //! # Seeds
 //! Many environments hand their seed to libraries that take a signed number of 32 bits. So a seed below 2³¹ is given as it is, and a
@@ -55,12 +60,13 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use self::host::Host;
 use self::message::{Made, Request};
 use self::notes::Notes;
 use crate::os::Mapping;
+use crate::wrappers::Flatten;
 use crate::{Action, Coming, Env, EnvError, Episode, Frame, Params, Provider, Registry, Row, Space, Step};
 
 /// Places in the memory of a row.
@@ -112,9 +118,8 @@ impl GymnasiumEnv {
     /// # Errors
     /// [`EnvError::Failed`] with Python's exception in the first line and its traceback beneath, or with what is wrong with the interpreter; [`EnvError::Params`] when
     /// `python` is not a path, or `seed_resets` neither true nor false.
-    fn new(name: &str, params: &Params, drawn: bool, notes: &Notes) -> Result<Self, EnvError> {
-        let mut params = params.0.clone();
-        let seed_resets = seed_resets(params.remove("seed_resets"))?;
+    fn new(name: &str, mut params: Map<String, Value>, drawn: bool, notes: &Notes) -> Result<Self, EnvError> {
+        let seed_resets = truth("seed_resets", params.remove("seed_resets"))?;
         let host = Host::shared(&interpreter(params.remove("python"))?, notes)?;
         let made: Made = host.borrow_mut().request(&Request::Make { name, params: &params, drawn })?;
         let memory = host.borrow().map(made.offset, made.length)?;
@@ -151,7 +156,8 @@ impl GymnasiumEnv {
         }
         match observation {
             Row::F32(row) => self.memory.read(self.observation_at, row),
-            Row::U8(row) => self.memory.read(self.observation_at, row),
+            Row::F64(row) => self.memory.read(self.observation_at, row),
+            Row::U8(row) | Row::Fields { bytes: row, .. } => self.memory.read(self.observation_at, row),
         }
         Ok(())
     }
@@ -169,12 +175,13 @@ fn interpreter(python: Option<Value>) -> Result<PathBuf, EnvError> {
     }
 }
 
-fn seed_resets(value: Option<Value>) -> Result<bool, EnvError> {
+/// The parameter `name`, which is true unless it is set.
+fn truth(name: &str, value: Option<Value>) -> Result<bool, EnvError> {
     match value {
         None => Ok(true),
         Some(Value::Bool(value)) => Ok(value),
         Some(other) => {
-            let message = format!("`seed_resets` is {other}, and should be true or false");
+            let message = format!("`{name}` is {other}, and should be true or false");
             Err(EnvError::Params { name: String::new(), message })
         }
     }
@@ -215,15 +222,10 @@ impl Env for GymnasiumEnv {
     }
 
     fn prepare(&mut self, action: Action<'_>) -> Result<(), EnvError> {
-        match action {
-            Action::Discrete(choice) => self.memory.write(ACTION, &[choice as i64]),
-            Action::MultiDiscrete(choices) => self.memory.write(ACTION, choices),
-            Action::Box(numbers) => self.memory.write(ACTION, numbers),
-            Action::Fields(fields) => {
-                self.memory.write(ACTION, fields.choices);
-                self.memory.write(ACTION + size_of_val(fields.choices), fields.numbers);
-            }
-        }
+        let mut choice = 0;
+        let (choices, numbers) = action.split(&mut choice);
+        self.memory.write(ACTION, choices);
+        self.memory.write(ACTION + size_of_val(choices), numbers);
         self.schedule(Coming::Step, Command::Step);
         Ok(())
     }
@@ -282,6 +284,22 @@ impl Drop for GymnasiumEnv {
     }
 }
 
+/// `env` with observations and actions of one field.
+fn flat(env: Box<GymnasiumEnv>) -> Result<Box<dyn Env>, EnvError> {
+    if !Flatten::changes(&*env) {
+        return Ok(env);
+    }
+    let flat = Flatten::new(env);
+    let action = flat.action_space();
+    if action.is_composite() {
+        let message = format!(
+            "{action} asks for choices and numbers at once: wrap it into one that asks for either, or set `flatten: false`"
+        );
+        return Err(EnvError::Failed(message));
+    }
+    Ok(Box::new(flat))
+}
+
 /// Adds the provider.
 pub(crate) fn register(registry: Registry) -> Registry {
     // Made before any process is forked from this one, so that all of them have it.
@@ -289,7 +307,11 @@ pub(crate) fn register(registry: Registry) -> Registry {
     let open = |drawn: bool| {
         let notes = Arc::clone(&notes);
         move |name: &str, params: &Params| -> Result<Box<dyn Env>, EnvError> {
-            Ok(Box::new(GymnasiumEnv::new(name, params, drawn, &notes)?))
+            let mut params = params.0.clone();
+            let flatten = truth("flatten", params.remove("flatten"))?;
+            params.insert("masks".to_owned(), Value::Bool(!flatten));
+            let env = Box::new(GymnasiumEnv::new(name, params, drawn, &notes)?);
+            if flatten { flat(env) } else { Ok(env) }
         }
     };
     let provider =
@@ -329,8 +351,9 @@ mod tests {
 
     #[test]
     fn resets_are_seeded_unless_told_otherwise() {
-        assert!(seed_resets(None).is_ok_and(|seeded| seeded));
-        assert!(seed_resets(Some(false.into())).is_ok_and(|seeded| !seeded));
-        assert!(seed_resets(Some(3.into())).is_err_and(|e| e.to_string().contains("`seed_resets` is 3")));
+        assert!(truth("seed_resets", None).is_ok_and(|seeded| seeded));
+        assert!(truth("seed_resets", Some(false.into())).is_ok_and(|seeded| !seeded));
+        let error = truth("seed_resets", Some(3.into())).map_err(|e| e.to_string());
+        assert!(error.is_err_and(|e| e.contains("`seed_resets` is 3")));
     }
 }

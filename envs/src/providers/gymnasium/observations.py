@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 
 # Spaces whose elements are no arrays of a fixed size.
 UNSUPPORTED = {"Text", "Graph", "Sequence", "OneOf"}
-# Numbers that the choices of a part may become.
-ONE_HOT_MOST = 1 << 20
+# Choices that a part may have: each becomes a number of its own.
+MOST_CHOICES = 1 << 20
 
 
 def selected(space, keys, drop):
@@ -56,54 +56,58 @@ def is_empty(space):
     return not space.spaces if isinstance(space, (spaces.Dict, spaces.Tuple)) else 0 in (space.shape or ())
 
 
-def observation_width(leaf):
-    """Numbers in an observation; choices are one-hot."""
-    if isinstance(leaf, (spaces.Discrete, spaces.MultiDiscrete)):
-        return sum(choices(leaf))
-    return math.prod(leaf.shape)
-
-
 def observation_summary(space):
-    """The observation space as one box; that of a single box stays as it is."""
-    low, high = [], []
+    """The observation space as ours; of a single part it is that of the part."""
     for leaf in leaves(space):
-        if choices(leaf) is None:
-            low.append(leaf.low.ravel().astype(np.float32))
-            high.append(leaf.high.ravel().astype(np.float32))
-        else:
-            width = observation_width(leaf)
-            if width > ONE_HOT_MOST:
-                raise ValueError(
-                    f"{leaf} among the observations has {width} choices, each of which would be a number of its own, and at most "
-                    f"{ONE_HOT_MOST} are supported: return its choice as numbers of a Box, or leave it out with `keys` or `drop`"
-                )
-            low.append(np.zeros(width, np.float32))
-            high.append(np.ones(width, np.float32))
-    sole = leaf if len(low) == 1 else None
-    low, high = np.concatenate(low), np.concatenate(high)
-    shape = sole.shape if isinstance(sole, (spaces.Box, spaces.MultiBinary)) else low.shape
-    pixels = isinstance(sole, spaces.Box) and sole.dtype == np.uint8
-    return box_summary(shape, low, high, "U8" if pixels else "F32")
+        count = sum(choices(leaf) or ())
+        if count > MOST_CHOICES and not isinstance(leaf, spaces.MultiBinary):
+            raise ValueError(
+                f"{leaf} among the observations has {count} choices, each of which would be a number of its own, and at most "
+                f"{MOST_CHOICES} are supported: return its choice as numbers of a Box, or leave it out with `keys` or `drop`"
+            )
+    parts = leaves(space)
+    return summary(parts[0] if len(parts) == 1 else space, observation_box)
 
 
-def observation_writer(space, whole, view, path="observation"):
-    """A function that writes an observation into `view`. `whole` is the space before parts of it were left out."""
+def observation_box(box):
+    """Bounds and dtype of a box among the observations."""
+    dtype = {"uint8": "U8", "float64": "F64"}.get(box.dtype.name, "F32")
+    return box.low.ravel().astype(np.float32), box.high.ravel().astype(np.float32), dtype
+
+
+def field_dtype(leaf):
+    """What the numbers of a part are stored as: choices as their index in f32, bits as bytes."""
+    if isinstance(leaf, spaces.MultiBinary):
+        return np.dtype(np.uint8)
+    return leaf.dtype if isinstance(leaf, spaces.Box) and leaf.dtype in (np.uint8, np.float64) else np.dtype(np.float32)
+
+
+def fields(parts):
+    """Dtype, numbers and first byte of each part in a row, and the bytes of all: each begins at a multiple of eight."""
+    placed, end = [], 0
+    for leaf in parts:
+        dtype, count = field_dtype(leaf), len(choices(leaf) or ()) or math.prod(leaf.shape)
+        placed.append((dtype, count, end))
+        end = -(-(end + dtype.itemsize * count) // 8) * 8
+    return placed, end
+
+
+def observation_writer(space, whole, views, path="observation"):
+    """A function that writes an observation into the next of `views`, one for each part. `whole` is the space before parts of it were left out."""
     if isinstance(space, (spaces.Dict, spaces.Tuple)):
-        return parts_writer(space, whole, view, path)
+        return parts_writer(space, whole, views, path)
     if isinstance(space, (spaces.Discrete, spaces.MultiDiscrete)):
-        return one_hot_writer(space, view, path)
-    return array_writer(view.reshape(space.shape), space.dtype, path)
+        return choice_writer(space, next(views), path)
+    return array_writer(next(views).reshape(space.shape), space.dtype, path)
 
 
-def parts_writer(space, whole, view, path):
+def parts_writer(space, whole, views, path):
     """A function that writes the parts of a Dict or Tuple, one after another."""
     kind, usual = (Mapping, dict) if isinstance(whole, spaces.Dict) else (Sequence, tuple)
     known = list(whole.spaces) if kind is Mapping else range(len(whole.spaces))
     count = len(known)
-    parts = [
-        (key, observation_writer(part, whole[key], slice, f"{path}[{key!r}]"))
-        for key, part, slice in cut(space, view, observation_width)
-    ]
+    items = space.spaces.items() if isinstance(space, spaces.Dict) else enumerate(space.spaces)
+    parts = [(key, observation_writer(part, whole[key], views, f"{path}[{key!r}]")) for key, part in items]
 
     def check(observation):
         if not isinstance(observation, (kind, np.ndarray)):
@@ -131,23 +135,21 @@ def parts_writer(space, whole, view, path):
     return write
 
 
-def one_hot_writer(space, view, path):
-    """A function that writes each choice as a 1 among zeros."""
+def choice_writer(space, view, path):
+    """A function that writes each choice as its index from 0."""
     counts = choices(space)
-    firsts = [sum(counts[:i]) for i in range(len(counts))]
     starts = np.ravel(space.start).tolist()
 
     def write(observation):
-        view.fill(0)
         chosen = np.ravel(observation).tolist()
         if len(chosen) != len(counts):
             raise ValueError(f"{path} is {shown(observation)}, which lies outside {space}")
-        for number, start, count, first in zip(chosen, starts, counts, firsts):
+        for i, (number, start, count) in enumerate(zip(chosen, starts, counts)):
             if type(number) is float and number.is_integer():
                 number = int(number)
             if not isinstance(number, int) or not 0 <= number - start < count:
                 raise ValueError(f"{path} is {shown(observation)}, which lies outside {space}")
-            view[first + number - start] = 1
+            view[i] = number - start
 
     return write
 

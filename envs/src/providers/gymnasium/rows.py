@@ -37,28 +37,35 @@ class Memory:
 class Row:
     """An environment and its memory."""
 
-    def __init__(self, env, memory, keys, drop, reward_weights):
+    def __init__(self, env, memory, keys, drop, reward_weights, masked):
         self.env, self.info = env, {}
         self.step, self.reset = env.step, env.reset
         if reward_weights is not None:
             self.step = weighted(env.step, reward_weights)
         observed = selected(env.observation_space, keys, drop)
-        self.action, self.observation = action_summary(env.action_space), observation_summary(observed)
-        width = action_width(env.action_space)
-        self.observation_at = -(-(ACTION + 8 * width) // 64) * 64
-        numbers = math.prod(self.observation["shape"])
-        dtype = np.uint8 if self.observation["dtype"] == "U8" else np.float32
-        self.offset, self.length = memory.take(self.observation_at + numbers * np.dtype(dtype).itemsize)
+        self.mask_of = mask_source(env) if masked else None
+        shown = observed if self.mask_of is None else with_mask(observed, options(env.action_space))
+        self.action, self.observation = action_summary(env.action_space), observation_summary(shown)
+        chosen, numbers = action_widths(env.action_space)
+        numbers_at = ACTION + 8 * chosen
+        self.observation_at = -(-(numbers_at + 4 * numbers) // 64) * 64
+        placed, width = fields(leaves(shown))
+        self.offset, self.length = memory.take(self.observation_at + width)
         region = mmap.mmap(memory.file, self.length, offset=self.offset)
         self.head = memoryview(region)[:ACTION]
         self.head[:] = bytes(ACTION)
         self.seed, self.reward = self.head[SEED : SEED + 4].cast("I"), self.head[REWARD : REWARD + 4].cast("f")
         self.lives = self.head[LIVES : LIVES + 4].cast("I")
         self.lives[0] = UNCOUNTED
-        action_dtype = np.float32 if "box" in self.action else np.int64
-        self.read_action = action_reader(env.action_space, np.frombuffer(region, action_dtype, width, ACTION))
-        view = np.frombuffer(region, dtype, numbers, self.observation_at)
-        self.write_observation = observation_writer(observed, env.observation_space, view)
+
+        def view(dtype, count, at):
+            return np.frombuffer(region, np.uint8)[at : at + np.dtype(dtype).itemsize * count].view(dtype)
+
+        of_choices, of_numbers = Views(view(np.int64, chosen, ACTION)), Views(view(np.float32, numbers, numbers_at))
+        self.read_action = action_reader(env.action_space, of_choices, of_numbers)
+        views = [view(dtype, count, self.observation_at + first) for dtype, count, first in placed]
+        self.mask = views.pop() if self.mask_of else None
+        self.write_observation = observation_writer(observed, env.observation_space, iter(views))
 
     def obey(self):
         """Does what the memory says, if anything, and notes that it did."""
@@ -77,6 +84,8 @@ class Row:
         else:
             return
         self.write_observation(observation)
+        if self.mask_of:
+            write_mask(self.mask_of(self.info), self.mask)
         if self.info:
             head[INFORMS] = 1
             try:

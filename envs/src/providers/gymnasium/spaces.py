@@ -30,14 +30,29 @@ def choices(space):
     raise ValueError(f"{space} holds neither choices nor arrays of numbers, and nothing else is supported")
 
 
-def cut(space, view, width):
-    """The parts of a Dict or Tuple, each with its key, its space and its slice of `view`."""
-    keyed = space.spaces.items() if isinstance(space, spaces.Dict) else enumerate(space.spaces)
-    start = 0
-    for key, part in keyed:
-        end = start + sum(width(leaf) for leaf in leaves(part))
-        yield key, part, view[start:end]
-        start = end
+class Views:
+    """Hands out one array in parts, one after the other."""
+
+    def __init__(self, array):
+        self.array, self.taken = array, 0
+
+    def take(self, count):
+        self.taken += count
+        return self.array[self.taken - count : self.taken]
+
+
+def summary(space, box):
+    """The space for JSON; `box` gives the bounds and the dtype of a box."""
+    if isinstance(space, spaces.Dict):
+        return {"dict": [[str(key), summary(part, box)] for key, part in space.spaces.items()]}
+    if isinstance(space, spaces.Tuple):
+        return {"tuple": [summary(part, box) for part in space.spaces]}
+    if isinstance(space, spaces.MultiBinary):
+        return {"multi_binary": math.prod(space.shape)}
+    counts = choices(space)
+    if counts is None:
+        return {"box": box_summary(space.shape, *box(space))}
+    return {"discrete": counts[0]} if isinstance(space, spaces.Discrete) else {"multi_discrete": counts}
 
 
 def box_summary(shape, low, high, dtype):

@@ -81,7 +81,7 @@ pub fn same_bits(zygote: &Zygote, registry: &Registry) {
 
 /// Rows whose replay ends elsewhere, under a shorter time limit here, are the same in any number of workers, and so is what follows.
 pub fn replay_elsewhere(zygote: &Zygote, registry: &Registry) {
-    let running = vec![RunningEpisode { continuous: vec![0.01; 6], ..RunningEpisode::default() }; ROWS];
+    let running = vec![RunningEpisode { numbers: vec![0.01; 6], ..RunningEpisode::default() }; ROWS];
     let mut batches = [0, 2, 8].map(|workers| {
         let limit = json!({ "limit": 4, "edge": 1.2 });
         let mut batch = make(zygote, registry, &limit, workers);
@@ -115,7 +115,7 @@ pub fn replay(zygote: &Zygote, registry: &Registry) {
             act(first.block_mut(), t, 0);
             first.step(t).unwrap();
             for (row, running) in running.iter_mut().enumerate() {
-                running.continuous.push(first.block().action(t, row).continuous()[0]);
+                running.numbers.push(first.block().action(t, row).continuous()[0]);
                 if first.block().episode(t, row).is_over() {
                     *running = RunningEpisode { episode: running.episode + 1, ..RunningEpisode::default() };
                 }
@@ -140,7 +140,7 @@ pub fn replay(zygote: &Zygote, registry: &Registry) {
 /// restored, under a policy that replaces no workers.
 pub fn replay_lost(zygote: &Zygote, fault: &str) {
     const ROWS: usize = 4;
-    let running = vec![RunningEpisode { continuous: vec![0.5; 6], ..RunningEpisode::default() }; ROWS];
+    let running = vec![RunningEpisode { numbers: vec![0.5; 6], ..RunningEpisode::default() }; ROWS];
     let mut options = within(30.0);
     if fault == "hang" {
         options.command_deadline = 0.2;

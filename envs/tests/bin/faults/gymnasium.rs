@@ -44,7 +44,7 @@ pub fn same_bits(zygote: &Zygote, registry: &Registry) {
         let mut batch = make(zygote, registry, &walk(json!({})), 5, workers, &within(60.0));
         batch.reset(None).unwrap();
         for t in 0..128 {
-            let actions = batch.block_mut().discrete_actions_mut(t, 0..5);
+            let actions = batch.block_mut().choices_mut(t, 0..5);
             actions.iter_mut().enumerate().for_each(|(row, a)| *a = ((row * 31 + t * 17) % 3) as i64);
             batch.step(t).unwrap();
         }
@@ -97,7 +97,7 @@ pub fn respawn(zygote: &Zygote, registry: &Registry, fault: &str) {
     batch.reset(None).unwrap();
     let pythons = [0, 2].map(|row| process(&mut *batch, row));
     for t in 0..8 {
-        batch.block_mut().discrete_actions_mut(t, 0..4).fill(1);
+        batch.block_mut().choices_mut(t, 0..4).fill(1);
         batch.step(t).unwrap();
     }
     assert_eq!(batch.losses().len(), 1, "{:?}", batch.losses());

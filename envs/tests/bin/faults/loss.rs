@@ -38,7 +38,7 @@ pub fn of_a_provider(zygote: &Zygote, name: &str, params: &str, deadline: f64) {
     let mut batch = WorkerBatch::new(zygote, &spec, 4, 10, 7, 2, &within(deadline)).unwrap();
     let mut outcome = batch.reset(None);
     for t in 0..10 {
-        batch.block_mut().discrete_actions_mut(t, 0..4).fill(0);
+        batch.block_mut().choices_mut(t, 0..4).fill(0);
         outcome = outcome.and_then(|()| batch.step(t));
     }
     println!("error: {}", outcome.unwrap_err());

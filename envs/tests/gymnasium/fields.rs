@@ -1,0 +1,109 @@
+//! Observations and actions of several fields, and masks.
+
+use phalanx_envs::{Action, BatchEnv, LocalBatch, Registry, Role, Space};
+use serde_json::{Value, json};
+
+use super::{make, spec};
+
+/// A batch of one row of the fixture `name`, whose fields are shown.
+fn batch(name: &str, params: &Value) -> LocalBatch {
+    let mut params = params.clone();
+    params["flatten"] = json!(false);
+    params["disable_env_checker"] = json!(true);
+    let spec = spec(&format!("tests.python.fixtures:{name}"), &params);
+    LocalBatch::new(&Registry::standard(), &spec, 1, 1, 1).unwrap()
+}
+
+fn paths(batch: &LocalBatch) -> Vec<(&str, &Space)> {
+    batch.block().layout().fields().iter().map(|field| (field.path.as_str(), &field.space)).collect()
+}
+
+#[test]
+fn parts_of_an_observation_are_fields_of_their_own_type() {
+    let value = json!({ "a": 1, "b": [0.5, 0.25], "c": [[1, 0], [0, 1]] });
+    let mut whole = batch("Kinds-v0", &json!({ "observation": "dict", "value": value }));
+    let expected = [
+        ("a", &Space::Discrete { n: 3 }),
+        ("b", &Space::boxed(&[-1.0; 2], &[1.0; 2])),
+        ("c.0", &Space::MultiBinary { n: 2 }),
+        ("c.1", &Space::MultiDiscrete { n: vec![2, 2] }),
+    ];
+    assert_eq!(paths(&whole), expected);
+    whole.reset(None).unwrap();
+    let row = whole.block().observation_row(0, 0);
+    assert_eq!((row.field("a").f32(), row.field("b").f32()), (&[1.0][..], &[0.5, 0.25][..]));
+    assert_eq!((row.field("c.0").u8(), row.field("c.1").f32()), (&[1, 0][..], &[0.0, 1.0][..]));
+    // A number of 64 bits stays one, a choice is counted from 0.
+    let mut numbers =
+        batch("Kinds-v0", &json!({ "observation": "box", "value": [[0.1, 0, 0], [0, 0, 0.2]] }));
+    numbers.reset(None).unwrap();
+    assert_eq!(numbers.block().observation_row(0, 0).f64(), [0.1, 0.0, 0.0, 0.0, 0.0, 0.2]);
+    let mut choice = batch("Kinds-v0", &json!({ "observation": "discrete", "value": -1 }));
+    choice.reset(None).unwrap();
+    assert_eq!(choice.block().observation_row(0, 0).f32(), [0.0]);
+}
+
+#[test]
+fn actions_of_several_fields_arrive_as_gymnasium_has_them() {
+    for (name, choices, numbers, expected) in [
+        ("mixed", &[1][..], &[0.5, -0.5][..], "(array([ 0.5, -0.5], dtype=float32), np.int64(1))"),
+        (
+            "choices",
+            &[1, 0, 1, 2, 2],
+            &[],
+            "{'more': (array([1, 0], dtype=int8), array([1, 2])), 'turn': np.int64(7)}",
+        ),
+        ("multi_binary", &[1, 0, 0, 1], &[], "array([[1, 0],\n       [0, 1]], dtype=int8)"),
+    ] {
+        let mut batch = batch("Kinds-v0", &json!({ "action": name }));
+        batch.reset(None).unwrap();
+        batch.block_mut().choices_mut(0, 0..1).copy_from_slice(choices);
+        batch.block_mut().numbers_mut(0, 0..1).copy_from_slice(numbers);
+        batch.step(0).unwrap();
+        assert_eq!(batch.call(0, "taken", &Value::Null).unwrap(), json!([expected, true]), "{name}");
+    }
+    let params = json!({ "action": "mixed", "flatten": false });
+    let env = make("tests.python.fixtures:Kinds-v0", &params).unwrap();
+    let Space::Tuple(parts) = env.action_space() else { panic!("a tuple") };
+    assert_eq!(parts[1], Space::Discrete { n: 2 });
+}
+
+#[test]
+fn masks_are_found_in_a_method_an_info_and_an_observation() {
+    for source in ["method", "info", "observation"] {
+        let mut batch = batch("Masked-v0", &json!({ "source": source }));
+        let last = paths(&batch).len() - 1;
+        let fields = batch.block().layout().fields();
+        let mask = fields.iter().find(|field| field.role == Role::Mask).unwrap();
+        assert_eq!((mask.path.as_str(), mask.len, last), ("action_mask", 3, 1), "{source}");
+        batch.reset(None).unwrap();
+        let mut random = phalanx_envs::generator(1);
+        for step in 0..20 {
+            // Of three options the one that is as old as the episode is illegal.
+            let row = batch.block().observation_row(0, 0);
+            let legal: Vec<_> = (0..3).map(|option| row.is_legal(option)).collect();
+            let expected: Vec<_> = (0..3).map(|option| option != step % 4 % 3).collect();
+            assert_eq!(legal, expected, "{source}, step {step}");
+            batch.block_mut().sample_action(0, 0, &mut random);
+            let Action::Discrete(choice) = batch.block().action(0, 0) else { panic!("a choice") };
+            assert!(legal[choice]);
+            batch.step(0).unwrap();
+            batch.block_mut().carry_over(1);
+        }
+    }
+    let error = LocalBatch::new(
+        &Registry::standard(),
+        &spec(
+            "tests.python.fixtures:Masked-v0",
+            &json!({ "source": "observation", "options": 4, "flatten": false }),
+        ),
+        1,
+        1,
+        1,
+    );
+    let error = error.err().unwrap().to_string();
+    assert!(
+        error.contains("the mask `action_mask` has 3 numbers, and the action space Discrete(4)"),
+        "{error}"
+    );
+}
