@@ -11,7 +11,8 @@ use crate::normalizer::FrozenNormalizer;
 use crate::observations::{Inputs, Observations};
 use crate::picture::Picture;
 use crate::{
-    ActorCritic, AgentError, Checkpoint, Head, NetworkSettings, NormalizeSettings, Normalizer, Rollout, Tower,
+    Actions, ActorCritic, AgentError, Checkpoint, Distribution, Head, NetworkSettings, NormalizeSettings,
+    Normalizer, Rollout, Tower,
 };
 
 /// How an action is taken from its distribution.
@@ -47,7 +48,7 @@ impl Agent {
         generator: &mut Generator,
         device: Device,
     ) -> Result<Self, AgentError> {
-        let head = Head::new(action_space)?;
+        let head = Head::new(action_space, network)?;
         let len = observation_space.len();
         if observation_space.is_composite()
             || matches!(observation_space, Space::Box { dtype: Dtype::F64, .. })
@@ -188,6 +189,7 @@ fn signature(
         ("network.hidden", json!(network.hidden)),
         ("network.activation", json!(network.activation)),
         ("network.shared", json!(network.shared)),
+        ("network.std", json!(network.std)),
         ("normalize.observation", json!(normalize.observation)),
     ]
     .map(|(what, value)| (what.to_owned(), value))
@@ -226,20 +228,20 @@ impl Actor<'_> {
         self.infer(block.observation_rows(t, rows.clone()))?;
         let noise = mode.noise();
         let log_prob = &mut log_prob[rows.clone()];
-        match &self.agent.head {
-            Head::Categorical { options } => {
-                let actions = block.choices_mut(t, rows);
-                Head::choose(options, &self.outputs, noise, actions, log_prob);
-            }
-            Head::Gaussian { .. } => {
-                let (actions, log_std) = (block.numbers_mut(t, rows), self.agent.network.log_std());
-                Head::draw(log_std, &self.outputs, noise, actions, log_prob);
-            }
-        }
+        let head = &self.agent.head;
+        let distribution =
+            Distribution { outputs: &self.outputs, log_std: self.agent.network.log_std(), mask: None };
+        let (choices, numbers) = block.actions_mut(t, rows);
+        head.act(distribution, noise, Actions { choices, numbers, log_prob });
         Ok(())
     }
 
-    /// Appends the noise of actions in `rows` rows, `[rows, A]`.
+    /// Random numbers that the action of a row takes.
+    pub fn noise(&self) -> usize {
+        self.agent.head.noise()
+    }
+
+    /// Appends the noise of actions in `rows` rows, `[rows, D + C]`.
     pub fn add_noise(&self, rows: usize, generator: &mut Generator, noise: &mut Vec<f32>) {
         self.agent.head.add_noise(rows, generator, noise);
     }

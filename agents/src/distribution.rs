@@ -3,33 +3,30 @@
 //! A row has a few numbers, so that tensor operations would cost many times the arithmetic; and the noise comes from
 //! a generator that can be saved.
 
+mod bernoulli;
+mod categorical;
+mod gaussian;
+mod part;
+mod row;
 mod softmax;
 
-use std::ops::Range;
+use phalanx_envs::{Generator, Space};
 
-use phalanx_envs::{Action, Generator, Space};
-use rand::RngExt;
-use rand_distr::StandardNormal;
+use self::gaussian::Gaussian;
+pub use self::part::Part;
+use self::part::{Kind, PartWeights};
+pub use self::row::{Actions, Distribution, Gradient, Taken};
+use self::row::{Spans, Widths};
+use crate::{AgentError, Deviation, NetworkSettings};
 
-use self::softmax::Softmax;
-use crate::AgentError;
-
-/// ln 2π.
-const LN_TAU: f32 = 1.837_877_1;
-
-/// Which distribution an action space calls for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Head {
-    /// One or several independent choices; each has as many outputs as it has options.
-    Categorical {
-        /// Options of every choice.
-        options: Vec<usize>,
-    },
-    /// A normal distribution for each number, its standard deviation independent of the observation.
-    Gaussian {
-        /// Numbers in an action.
-        len: usize,
-    },
+/// The distribution that an action space calls for: a product of independent parts, one for each field of an action.
+///
+/// A row of it has P outputs of the network, D choices, C numbers and K options over all choices (two for a bit); where deviations are
+/// parameters, all rows share S log standard deviations.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Head {
+    parts: Vec<Part>,
+    widths: Widths,
 }
 
 /// Log probability, entropy and divergence of one row's distribution, for one action.
@@ -41,241 +38,174 @@ pub struct Terms {
     pub entropy: f32,
     /// Divergence KL(old ‖ this) from an older distribution, in nats; 0 without one.
     pub kl: f32,
+    /// Σ weight·entropy over the parts, with the weights that [`Head::differentiate`] is given.
+    pub weighted_entropy: f32,
+}
+
+/// What the terms of a row are multiplied by in a loss.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Weights {
+    /// The log probability.
+    pub log_prob: f32,
+    /// The divergence.
+    pub kl: f32,
 }
 
 impl Head {
     /// The distribution for actions of `space`.
     ///
     /// # Errors
-    /// [`AgentError::Space`] for spaces that no distribution covers.
-    pub fn new(space: &Space) -> Result<Self, AgentError> {
-        let refuse =
-            |reason: &str| AgentError::Space { space: format!("actions of {space}"), reason: reason.into() };
-        match space {
-            Space::Discrete { n: 0 } => Err(refuse("there is nothing to choose from")),
-            Space::MultiDiscrete { n } if n.is_empty() || n.contains(&0) => {
-                Err(refuse("there is nothing to choose from"))
-            }
-            Space::Discrete { n } => Ok(Self::Categorical { options: vec![*n] }),
-            Space::MultiDiscrete { n } => Ok(Self::Categorical { options: n.clone() }),
-            Space::Box { .. } if space.is_empty() => Err(refuse("an action holds no number")),
-            Space::Box { dtype: phalanx_envs::Dtype::F32, .. } => Ok(Self::Gaussian { len: space.len() }),
-            _ => Err(refuse("only Discrete, MultiDiscrete and f32 boxes are supported")),
-        }
+    /// [`AgentError::Space`] for spaces that no distribution covers; [`AgentError::Settings`] where those of deviations contradict
+    /// each other.
+    pub fn new(space: &Space, settings: &NetworkSettings) -> Result<Self, AgentError> {
+        let bounds = settings.log_std_bounds()?;
+        let output_bounds = (settings.std == Deviation::Output).then_some(bounds);
+        let part = |(path, leaf): (String, &Space)| match Kind::new(leaf, output_bounds.clone()) {
+            Ok(kind) => Ok((path, kind)),
+            Err(reason) => Err(AgentError::Space { space: actions(&path, leaf), reason: reason.into() }),
+        };
+        Ok(Self::product(space.leaves().into_iter().map(part).collect::<Result<Vec<_>, _>>()?))
     }
 
-    /// Outputs of the network for one observation.
+    /// The product of independent parts, each with the path of its field.
+    fn product(kinds: impl IntoIterator<Item = (String, Kind)>) -> Self {
+        let mut head = Self { parts: Vec::new(), widths: Widths::default() };
+        for (path, kind) in kinds {
+            let after = head.widths.plus(kind.widths());
+            head.parts.push(Part { path, kind, spans: Spans::between(head.widths, after) });
+            head.widths = after;
+        }
+        head
+    }
+
+    /// The parts, in the order of the action space's fields.
+    pub fn parts(&self) -> &[Part] {
+        &self.parts
+    }
+
+    /// Outputs P of the network for one observation.
     pub fn outputs(&self) -> usize {
-        match self {
-            Self::Categorical { options } => options.iter().sum(),
-            Self::Gaussian { len } => *len,
+        self.widths.outputs
+    }
+
+    /// Choices D in an action.
+    pub fn choices(&self) -> usize {
+        self.widths.choices
+    }
+
+    /// Numbers C in an action.
+    pub fn numbers(&self) -> usize {
+        self.widths.numbers
+    }
+
+    /// Log standard deviations S that are parameters.
+    pub fn log_std(&self) -> usize {
+        self.widths.log_std
+    }
+
+    /// The part, if any, without a legal option in the mask `[K]` of a row.
+    pub fn without_option(&self, mask: &[u8]) -> Option<&Part> {
+        self.parts.iter().find(|part| part.kind.lacks_option(&mask[part.spans.options.clone()]))
+    }
+
+    /// What outputs are at the start on average, `[P]`: the log deviations among them are those of `initial_std`.
+    pub fn initial_outputs(&self, initial_std: f64) -> Vec<f32> {
+        let mut outputs = vec![0.0; self.outputs()];
+        for Part { kind, spans, .. } in &self.parts {
+            if let Kind::Gaussian(Gaussian { len, output_bounds: Some(_), .. }) = kind {
+                outputs[spans.outputs.start + len..spans.outputs.end].fill(initial_std.ln() as f32);
+            }
         }
+        outputs
     }
 
-    /// Whether actions are continuous.
-    pub fn is_gaussian(&self) -> bool {
-        matches!(self, Self::Gaussian { .. })
+    /// Random numbers that one action takes: D + C.
+    pub fn noise(&self) -> usize {
+        self.widths.choices + self.widths.numbers
     }
 
-    /// Appends the noise of `rows` actions, `[rows, A]`: numbers of `[0, 1)` for choices, standard normal ones otherwise.
+    /// Appends the noise of `rows` actions, `[rows, D + C]`: numbers of `[0, 1)` for choices, standard normal ones for numbers.
     pub fn add_noise(&self, rows: usize, generator: &mut Generator, noise: &mut Vec<f32>) {
-        match self {
-            Self::Categorical { options } => {
-                noise.extend((0..rows * options.len()).map(|_| generator.random::<f32>()));
-            }
-            Self::Gaussian { len } => {
-                noise.extend((0..rows * len).map(|_| generator.sample::<f32, _>(StandardNormal)));
+        noise.reserve(rows * self.noise());
+        for _ in 0..rows {
+            for part in &self.parts {
+                part.kind.add_noise(generator, noise);
             }
         }
     }
 
-    /// Draws choices and their log probabilities; takes the most probable ones without noise.
-    ///
-    /// # Shapes
-    /// `outputs [N, Σ options]`, `noise` and `actions [N, choices]`, `log_prob [N]`.
-    pub fn choose(
-        options: &[usize],
-        outputs: &[f32],
-        noise: Option<&[f32]>,
-        actions: &mut [i64],
-        log_prob: &mut [f32],
-    ) {
-        let mut noise = noise.map(<[f32]>::iter);
-        let width: usize = options.iter().sum();
-        let rows = outputs.chunks_exact(width).zip(actions.chunks_exact_mut(options.len()));
-        for ((logits, actions), log_prob) in rows.zip(log_prob) {
-            let mut start = 0;
+    /// Draws the actions of B rows and writes their log probabilities; takes the most probable ones without noise `[B, D + C]`.
+    pub fn act(&self, distribution: Distribution<'_>, noise: Option<&[f32]>, actions: Actions<'_>) {
+        let Actions { choices, numbers, log_prob } = actions;
+        let Widths { choices: d, numbers: c, .. } = self.widths;
+        for (row, log_prob) in log_prob.iter_mut().enumerate() {
+            let distribution = distribution.row(row, self.widths);
+            let noise = noise.map(|noise| &noise[row * (d + c)..][..d + c]);
+            let (choices, numbers) = (&mut choices[row * d..][..d], &mut numbers[row * c..][..c]);
             *log_prob = 0.0;
-            for (action, &n) in actions.iter_mut().zip(options) {
-                let logits = &logits[start..start + n];
-                start += n;
-                let uniform = noise.as_mut().and_then(Iterator::next).copied();
-                let (choice, log) = Softmax::new(logits).choose(logits, uniform);
-                *action = choice as i64;
-                *log_prob += log;
+            for Part { kind, spans, .. } in &self.parts {
+                let noise = noise.map(|noise| &noise[spans.noise()]);
+                let (choices, numbers) =
+                    (&mut choices[spans.choices.clone()], &mut numbers[spans.numbers.clone()]);
+                *log_prob += kind.act(distribution.part(spans), noise, choices, numbers);
             }
         }
     }
 
-    /// Draws numbers around the means `outputs` and their log density; takes the means without noise.
-    ///
-    /// # Shapes
-    /// `outputs`, `noise` and `actions [N, A]`, `log_std [A]`, `log_prob [N]`.
-    pub fn draw(
-        log_std: &[f32],
-        outputs: &[f32],
-        noise: Option<&[f32]>,
-        actions: &mut [f32],
-        log_prob: &mut [f32],
-    ) {
-        let mut noise = noise.map(<[f32]>::iter);
-        let len = log_std.len();
-        let scale: f32 = log_std.iter().sum::<f32>() + 0.5 * LN_TAU * len as f32;
-        let rows = outputs.chunks_exact(len).zip(actions.chunks_exact_mut(len));
-        for ((means, actions), log_prob) in rows.zip(log_prob) {
-            let mut square = 0.0;
-            for ((action, mean), log_std) in actions.iter_mut().zip(means).zip(log_std) {
-                // P7: a deviation that the observation does not change.
-                let noise = noise.as_mut().and_then(Iterator::next).copied().unwrap_or(0.0);
-                *action = mean + log_std.exp() * noise;
-                square += noise * noise;
-            }
-            *log_prob = -0.5 * square - scale;
-        }
-    }
-
-    /// Evaluates one row's distribution.
-    ///
-    /// # Shapes
-    /// `outputs` [`Self::outputs`], `log_std [A]` (empty for choices), `action [A]`; `old` has outputs and deviations.
+    /// Evaluates one row's distribution for the action that was taken; `old` is an older one of the same row.
     pub fn evaluate(
         &self,
-        outputs: &[f32],
-        log_std: &[f32],
-        action: Action<'_>,
-        old: Option<(&[f32], &[f32])>,
+        distribution: Distribution<'_>,
+        taken: Taken<'_>,
+        old: Option<Distribution<'_>>,
     ) -> Terms {
         let mut terms = Terms::default();
-        match self {
-            Self::Categorical { options } => {
-                for (part, choice) in parts(options).zip(choices(action)) {
-                    let logits = &outputs[part.clone()];
-                    let softmax = Softmax::new(logits);
-                    terms.log_prob += softmax.log_prob(logits[*choice as usize]);
-                    terms.entropy +=
-                        softmax.entropy(logits, logits.iter().map(|&l| softmax.log_prob(l).exp()));
-                    if let Some((old, _)) = old {
-                        terms.kl += softmax.divergence(logits, &old[part]);
-                    }
-                }
-            }
-            Self::Gaussian { .. } => {
-                for (i, (mean, a)) in outputs.iter().zip(numbers(action)).enumerate() {
-                    let z = (a - mean) * (-log_std[i]).exp();
-                    terms.log_prob -= 0.5 * z * z + log_std[i] + 0.5 * LN_TAU;
-                    terms.entropy += log_std[i] + 0.5 * (LN_TAU + 1.0);
-                    if let Some((old, old_log_std)) = old {
-                        let ratio = (2.0 * (old_log_std[i] - log_std[i])).exp();
-                        let distance = (old[i] - mean) * (-log_std[i]).exp();
-                        terms.kl += log_std[i] - old_log_std[i] + 0.5 * (ratio + distance * distance - 1.0);
-                    }
-                }
-            }
+        for Part { kind, spans, .. } in &self.parts {
+            let old = old.map(|old| old.part(spans));
+            kind.evaluate(distribution.part(spans), taken.part(spans), old, &mut terms);
         }
         terms
     }
 
-    /// Evaluates one row's distribution and finds the gradient of `w.log_prob·log_prob + w.entropy·entropy + w.kl·KL(old ‖ this)`
-    /// with the weights w that `weigh` makes of what was found (KL is not): written to `d_outputs`, added to `d_log_std`.
-    ///
-    /// # Shapes
-    /// As [`Self::evaluate`]; `d_outputs` like `outputs`, `d_log_std` like `log_std`.
-    #[allow(clippy::too_many_arguments)] // one row of everything, in the innermost loop of the update
+    /// Evaluates one row's distribution and finds the gradient of `w.log_prob·log_prob + Σ entropy[i]·entropy of part i + w.kl·KL(old ‖
+    /// this)` with the weights w that `weigh` makes of what was found (KL is not).
     pub fn differentiate(
         &self,
-        outputs: &[f32],
-        log_std: &[f32],
-        action: Action<'_>,
-        old: Option<(&[f32], &[f32])>,
-        weigh: impl FnOnce(Terms) -> Terms,
-        d_outputs: &mut [f32],
-        d_log_std: &mut [f32],
+        distribution: Distribution<'_>,
+        taken: Taken<'_>,
+        old: Option<Distribution<'_>>,
+        entropy: &[f32],
+        weigh: impl FnOnce(Terms) -> Weights,
+        mut gradient: Gradient<'_>,
     ) {
-        match self {
-            Self::Categorical { options } => {
-                let mut terms = Terms::default();
-                for (part, choice) in parts(options).zip(choices(action)) {
-                    let logits = &outputs[part.clone()];
-                    // Probabilities wait where the gradient will be.
-                    let softmax = Softmax::with_probabilities(logits, &mut d_outputs[part.clone()]);
-                    terms.log_prob += softmax.log_prob(logits[*choice as usize]);
-                    terms.entropy += softmax.entropy(logits, d_outputs[part].iter().copied());
-                }
-                let weights = weigh(terms);
-                for (part, choice) in parts(options).zip(choices(action)) {
-                    let (logits, d) = (&outputs[part.clone()], &mut d_outputs[part.clone()]);
-                    let old = old.filter(|_| weights.kl != 0.0).map(|(old, _)| &old[part]);
-                    choice_gradient(logits, *choice as usize, old, weights, d);
-                }
-            }
-            Self::Gaussian { .. } => {
-                let weights = weigh(self.evaluate(outputs, log_std, action, None));
-                for (i, (mean, a)) in outputs.iter().zip(numbers(action)).enumerate() {
-                    let inverse = (-log_std[i]).exp();
-                    let z = (a - mean) * inverse;
-                    d_outputs[i] = weights.log_prob * z * inverse;
-                    d_log_std[i] += weights.log_prob * (z * z - 1.0) + weights.entropy;
-                    if let Some((old, old_log_std)) = old {
-                        let ratio = (2.0 * (old_log_std[i] - log_std[i])).exp();
-                        let distance = (mean - old[i]) * inverse;
-                        d_outputs[i] += weights.kl * distance * inverse;
-                        d_log_std[i] += weights.kl * (1.0 - ratio - distance * distance);
-                    }
-                }
-            }
+        let mut terms = Terms::default();
+        for (Part { kind, spans, .. }, weight) in self.parts.iter().zip(entropy) {
+            let before = terms.entropy;
+            let scratch = &mut gradient.outputs[spans.outputs.clone()];
+            kind.prepare(distribution.part(spans), taken.part(spans), scratch, &mut terms);
+            terms.weighted_entropy += weight * (terms.entropy - before);
         }
+        let weights = weigh(terms);
+        for (Part { kind, spans, .. }, &entropy) in self.parts.iter().zip(entropy) {
+            let old = old.map(|old| old.part(spans));
+            let gradient = gradient.part(spans);
+            let weights = PartWeights { log_prob: weights.log_prob, entropy, kl: weights.kl };
+            kind.add_gradient(distribution.part(spans), taken.part(spans), old, weights, gradient);
+        }
+    }
+
+    /// Standard deviations of the numbers of one row.
+    pub fn deviations<'a>(&'a self, distribution: Distribution<'a>) -> impl Iterator<Item = f32> + 'a {
+        self.parts.iter().flat_map(move |Part { kind, spans, .. }| kind.deviations(distribution.part(spans)))
     }
 }
 
-/// Turns the probabilities `d` of one choice into the gradient over its logits.
-fn choice_gradient(logits: &[f32], choice: usize, old: Option<&[f32]>, weights: Terms, d: &mut [f32]) {
-    let spread = (weights.entropy != 0.0).then(|| {
-        let softmax = Softmax::new(logits);
-        (softmax, softmax.entropy(logits, d.iter().copied()))
-    });
-    let old = old.map(|old| (old, Softmax::new(old)));
-    for (j, d) in d.iter_mut().enumerate() {
-        let p = *d;
-        let taken = if j == choice { 1.0 } else { 0.0 };
-        *d = weights.log_prob * (taken - p);
-        if let Some((softmax, entropy)) = spread {
-            *d -= weights.entropy * p * (softmax.log_prob(logits[j]) + entropy);
-        }
-        if let Some((old, q)) = &old {
-            *d += weights.kl * (p - q.log_prob(old[j]).exp());
-        }
-    }
-}
-
-/// Where each choice's logits lie among a row's outputs.
-fn parts(options: &[usize]) -> impl Iterator<Item = Range<usize>> {
-    options.iter().scan(0, |end, n| {
-        *end += n;
-        Some(*end - n..*end)
-    })
-}
-
-fn choices(action: Action<'_>) -> &[i64] {
-    match action {
-        Action::MultiDiscrete(choices) => choices,
-        _ => unreachable!("a categorical head is given choices"),
-    }
-}
-
-fn numbers(action: Action<'_>) -> &[f32] {
-    match action {
-        Action::Box(numbers) => numbers,
-        _ => unreachable!("a Gaussian head is given numbers"),
+/// The actions, or the field of them, that come from `space`, in words.
+fn actions(path: &str, space: &Space) -> String {
+    if path.is_empty() {
+        format!("actions of {space}")
+    } else {
+        format!("actions, whose field {path} is {space}")
     }
 }
 

@@ -16,6 +16,16 @@ pub enum AgentError {
         /// Why not.
         reason: String,
     },
+    /// A mask without a legal option.
+    #[error("row {row}, step {step}: the mask of {} leaves no legal option", if .field.is_empty() { "the action" } else { .field.as_str() })]
+    Mask {
+        /// Its row.
+        row: usize,
+        /// Its step of the rollout.
+        step: usize,
+        /// Path of the action's field; empty where an action is a single field.
+        field: String,
+    },
     /// A network that cannot be described.
     #[error(transparent)]
     Graph(#[from] phalanx_graph::GraphError),

@@ -17,7 +17,7 @@ use crate::engine::{Batch, Cpu, Pass, Tensors};
 use crate::observations::{Inputs, Observations};
 use crate::orthogonal::orthogonal;
 use crate::plan::{Plan, Tower};
-use crate::{AgentError, NetworkSettings};
+use crate::{AgentError, Head, NetworkSettings};
 
 /// An actor that maps observations to the parameters of an action distribution, and a critic that maps them to a value.
 pub struct ActorCritic {
@@ -55,7 +55,9 @@ impl ActorCritic {
         // These and their gradient.
         let bytes = (parameters as u64).saturating_mul(2 * size_of::<f32>() as u64);
         check_memory(bytes).map_err(|cause| AgentError::Memory { parameters, cause })?;
-        let parameters = initial(&graph, settings, generator);
+        let mut parameters = initial(&graph, settings, generator);
+        let outputs = Head::new(actions, settings)?.initial_outputs(settings.initial_std);
+        set_biases(&graph, ACTION, &outputs, &mut parameters);
         let plan = Plan::new(graph, vec![ByteScale::new(observations)]);
         let engine = match device {
             Device::Cpu => Engine::Cpu(Cpu::default()),
@@ -248,6 +250,14 @@ fn initial(graph: &Graph, settings: &NetworkSettings, generator: &mut Generator)
         }
     }
     parameters
+}
+
+/// Sets the biases of the layer that computes the output `name`.
+fn set_biases(graph: &Graph, name: &str, biases: &[f32], parameters: &mut [f32]) {
+    if let Some(Source::Node(i)) = graph.output(name) {
+        let end = graph.nodes[i].parameters.end;
+        parameters[end - biases.len()..end].copy_from_slice(biases);
+    }
 }
 
 #[cfg(test)]

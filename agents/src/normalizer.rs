@@ -158,6 +158,53 @@ impl RewardNormalizer {
     }
 }
 
+/// Centres and scales value targets by their running mean and standard deviation, so that the critic and its loss do not depend on
+/// the unit of rewards.
+///
+/// The critic's output is in standard deviations from the mean. Without statistics, all values are 0.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ValueNormalizer {
+    moments: Moments,
+}
+
+impl Default for ValueNormalizer {
+    /// A normaliser without statistics.
+    fn default() -> Self {
+        Self { moments: Moments::new(1) }
+    }
+}
+
+impl ValueNormalizer {
+    /// Updates the statistics with value targets in reward units.
+    pub fn update(&mut self, targets: impl Iterator<Item = f32>) {
+        let targets: Vec<f32> = targets.collect();
+        self.moments.update(targets.chunks(1));
+    }
+
+    /// From reward units to those of the critic; targets that do not vary are 0.
+    pub fn normalize(&self, values: &mut [f32]) {
+        // P33: the unit of rewards cancels, as nothing is added to the deviation.
+        let (mean, std) = self.mean_and_std();
+        let scale = if std > 0.0 { 1.0 / std } else { 0.0 };
+        for value in values {
+            *value = ((f64::from(*value) - mean) * scale) as f32;
+        }
+    }
+
+    /// From the critic's units to those of rewards.
+    pub fn denormalize(&self, values: &mut [f32]) {
+        let (mean, std) = self.mean_and_std();
+        for value in values {
+            *value = (mean + std * f64::from(*value)) as f32;
+        }
+    }
+
+    fn mean_and_std(&self) -> (f64, f64) {
+        let moments = &self.moments;
+        (moments.mean[0], if moments.count > 0.0 { (moments.squares[0] / moments.count).sqrt() } else { 0.0 })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -202,6 +249,21 @@ mod tests {
             normalizer.apply(&mut reward);
             assert!((f64::from(reward[0]) - 2.0 / (38.0f64 / 9.0).sqrt()).abs() < 1e-6);
         }
+    }
+
+    #[test]
+    fn values_are_in_deviations_of_their_targets() {
+        let mut normalizer = ValueNormalizer::default();
+        let mut values = [0.3, -0.1];
+        normalizer.denormalize(&mut values);
+        assert_eq!(values, [0.0, 0.0]);
+        // Mean 5, standard deviation 2.
+        normalizer.update([3.0, 7.0].into_iter());
+        let mut values = [9.0, 1.0];
+        normalizer.normalize(&mut values);
+        assert_eq!(values, [2.0, -2.0]);
+        normalizer.denormalize(&mut values);
+        assert_eq!(values, [9.0, 1.0]);
     }
 
     proptest! {

@@ -39,6 +39,8 @@ pub struct NetworkSettings {
     /// Gain of the orthogonal initialisation of the policy's output layer; a small one starts close to a uniform policy.
     #[schemars(range(min = 0.0))]
     pub output_gain: f64,
+    /// Whether the standard deviations of a Gaussian policy are parameters or outputs of the network.
+    pub std: Deviation,
     /// Initial standard deviation of a Gaussian policy, in units of the action.
     #[schemars(extend("exclusiveMinimum" = 0.0))]
     pub initial_std: f64,
@@ -65,6 +67,7 @@ impl Default for NetworkSettings {
             critic: None,
             freeze: vec![],
             output_gain: 0.01,
+            std: Deviation::Parameter,
             initial_std: 1.0,
             min_std: 1e-6,
             max_std: 1e6,
@@ -88,6 +91,16 @@ impl NetworkSettings {
     }
 }
 
+/// What the standard deviations of a Gaussian policy are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Deviation {
+    /// Parameters, the same for every observation.
+    Parameter,
+    /// Outputs of the network, so that they depend on the observation.
+    Output,
+}
+
 /// The axis of a picture's channels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -106,6 +119,9 @@ pub struct NormalizeSettings {
     pub observation: bool,
     /// Scale rewards by the running standard deviation of discounted returns.
     pub reward: bool,
+    /// Centre and scale value targets by their running mean and standard deviation, so that the critic's output and the value loss do not
+    /// depend on the unit of rewards.
+    pub value: bool,
     /// Bound of a normalised observation, in standard deviations.
     #[schemars(extend("exclusiveMinimum" = 0.0))]
     pub observation_clip: f64,
@@ -116,6 +132,6 @@ pub struct NormalizeSettings {
 
 impl Default for NormalizeSettings {
     fn default() -> Self {
-        Self { observation: false, reward: false, observation_clip: 10.0, reward_clip: 10.0 }
+        Self { observation: false, reward: false, value: false, observation_clip: 10.0, reward_clip: 10.0 }
     }
 }

@@ -16,7 +16,7 @@ pub struct Collector {
     settings: RolloutSettings,
     log: EpisodeLog,
     started: bool,
-    /// Noise of the rollout's actions, `[T, N, A]`, for the times that have begun.
+    /// Noise of the rollout's actions, `[T, N, D + C]`, for the times that have begun.
     noise: Vec<f32>,
 }
 
@@ -146,7 +146,7 @@ impl Collector {
         generator: &mut Generator,
     ) -> Result<(), AlgorithmError> {
         let Self { rollout, batch, noise, .. } = self;
-        let (len, width) = (batch.action_space().len(), batch.action_space().len() * rollout.rows());
+        let (len, width) = (actor.noise(), actor.noise() * rollout.rows());
         // All rows' noise of a time is drawn when the first of them reaches it: the order of acting changes no number.
         while noise.len() < (t + 1) * width {
             actor.add_noise(rollout.rows(), generator, noise);

@@ -13,7 +13,7 @@ pub struct DeviationWatch {
     /// Deviation from which on nearly all actions are noise, in units of the action.
     limit: f64,
     initial_std: f64,
-    /// At the start.
+    /// The largest of the fields' at the start.
     entropy_coefficient: f64,
     warned: bool,
 }
@@ -23,17 +23,19 @@ impl DeviationWatch {
     ///
     /// It warns from ten times `initial_std` on, or ten times half the widest finite range of the box if that is more.
     pub fn new(actions: &Space, network: &NetworkSettings, ppo: &PpoSettings) -> Self {
-        let half = match actions {
-            Space::Box { low, high, .. } => {
-                low.iter().zip(high).map(|(low, high)| 0.5 * (f64::from(*high) - f64::from(*low))).collect()
-            }
-            _ => Vec::new(),
-        };
-        let widest = half.into_iter().filter(|half| half.is_finite()).fold(network.initial_std, f64::max);
+        let half = |(low, high): (&f32, &f32)| 0.5 * (f64::from(*high) - f64::from(*low));
+        let leaves = actions.leaves();
+        let bounds = leaves.iter().filter_map(|(_, leaf)| match leaf {
+            Space::Box { low, high, .. } => Some(low.iter().zip(high)),
+            _ => None,
+        });
+        let widest =
+            bounds.flatten().map(half).filter(|half| half.is_finite()).fold(network.initial_std, f64::max);
+        let entropy_coefficients = leaves.iter().map(|(path, _)| ppo.entropy_coefficient.at(path, 0.0));
         Self {
             limit: TOO_MANY * widest,
             initial_std: network.initial_std,
-            entropy_coefficient: ppo.entropy_coefficient.at(0.0),
+            entropy_coefficient: entropy_coefficients.fold(0.0, f64::max),
             warned: false,
         }
     }
@@ -59,11 +61,11 @@ impl DeviationWatch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Schedule;
+    use crate::{EntropyCoefficient, Schedule};
 
     fn watch(bound: f32, initial_std: f64, entropy_coefficient: f64) -> DeviationWatch {
         let network = NetworkSettings { initial_std, ..NetworkSettings::default() };
-        let entropy_coefficient = Schedule::Constant(entropy_coefficient);
+        let entropy_coefficient = EntropyCoefficient::Same(Schedule::Constant(entropy_coefficient));
         let ppo = PpoSettings { entropy_coefficient, ..PpoSettings::default() };
         DeviationWatch::new(&Space::boxed(&[-1.0, -bound], &[1.0, bound]), &network, &ppo)
     }

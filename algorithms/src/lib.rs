@@ -32,7 +32,8 @@ pub use record::Record;
 pub use returns::{Transitions, advantages};
 pub use schedule::{CosineSchedule, PiecewiseSchedule, Point, Range, Schedule};
 pub use settings::{
-    CheckpointSettings, ClipSettings, EpisodesRollout, EvaluationSettings, KlPenaltySettings, Objective,
-    PpoSettings, ResumeSettings, RolloutSettings, StepsRollout,
+    CheckpointSettings, ClipSettings, EntropyCoefficient, EpisodesRollout, EvaluationSettings,
+    FieldCoefficients, KlPenaltySettings, Objective, PpoSettings, ResumeSettings, RolloutSettings,
+    StepsRollout,
 };
 pub use trainer::{MakeBatch, Outcome, TrainSettings, Trainer, checkpoint_step, evaluation_seed};

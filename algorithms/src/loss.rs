@@ -3,8 +3,8 @@
 //! Closed forms in plain Rust: a row is a handful of numbers, and one pass over them replaces some sixty tensor
 //! operations. The test below checks them against libtorch's autograd.
 
-use phalanx_agents::{Head, Pass, Terms};
-use phalanx_envs::{Action, Block};
+use phalanx_agents::{Distribution, Gradient, Head, Part, Pass, Taken, Terms, Weights};
+use phalanx_envs::Block;
 
 use crate::objective::Surrogate;
 use crate::{PpoSettings, UpdateMetrics};
@@ -19,7 +19,7 @@ pub struct LossInputs<'a> {
     pub log_prob: &'a [f32],
     /// Advantage of each action.
     pub advantage: &'a [f32],
-    /// Target of each value.
+    /// Target of each value, in units of the critic's output, as all values here.
     pub returns: &'a [f32],
     /// Each value before the update.
     pub value: &'a [f32],
@@ -28,40 +28,44 @@ pub struct LossInputs<'a> {
     pub old: Option<(Vec<f32>, Vec<f32>)>,
 }
 
-/// The action of transition `i` as it was written.
-fn taken(block: &Block, i: usize) -> Action<'_> {
-    match block.numbers(i) {
-        [] => Action::MultiDiscrete(block.choices(i)),
-        numbers => Action::Box(numbers),
-    }
-}
-
 impl LossInputs<'_> {
     /// Log probability and entropy of the present policy for transition `i`, and its divergence from the old one.
     pub fn evaluate(&self, head: &Head, outputs: &[f32], log_std: &[f32], i: usize) -> Terms {
-        head.evaluate(outputs, log_std, taken(self.block, i), self.old_row(i, outputs.len()))
+        let distribution = Distribution { outputs, log_std, mask: None };
+        head.evaluate(distribution, self.taken(i), self.old(i, outputs.len()))
     }
 
-    fn old_row(&self, i: usize, width: usize) -> Option<(&[f32], &[f32])> {
-        self.old.as_ref().map(|(outputs, log_std)| (&outputs[i * width..(i + 1) * width], log_std.as_slice()))
+    /// The action of transition `i`.
+    fn taken(&self, i: usize) -> Taken<'_> {
+        Taken { choices: self.block.choices(i), numbers: self.block.numbers(i) }
+    }
+
+    /// The distribution before the update, of `width` outputs.
+    fn old(&self, i: usize, width: usize) -> Option<Distribution<'_>> {
+        self.old.as_ref().map(|(outputs, log_std)| Distribution {
+            outputs: &outputs[i * width..(i + 1) * width],
+            log_std,
+            mask: None,
+        })
     }
 }
 
 /// Weights of the parts of the loss.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Coefficients {
     /// Of the value loss.
     pub value: f64,
-    /// Of the entropy bonus.
-    pub entropy: f64,
+    /// Of the entropy of each part of the policy.
+    pub entropy: Vec<f64>,
 }
 
 impl Coefficients {
-    /// Those after a share `progress` of the training.
-    pub fn new(settings: &PpoSettings, progress: f64) -> Self {
+    /// Those for the policy `head` after a share `progress` of the training.
+    pub fn new(settings: &PpoSettings, head: &Head, progress: f64) -> Self {
+        let entropy = |part: &Part| settings.entropy_coefficient.at(part.path(), progress);
         Self {
             value: settings.value_coefficient.at(progress),
-            entropy: settings.entropy_coefficient.at(progress),
+            entropy: head.parts().iter().map(entropy).collect(),
         }
     }
 }
@@ -81,6 +85,8 @@ pub struct Loss<'a> {
     n: f32,
     /// Penalty on the mean divergence, and its slope over it.
     penalty: (f64, f32),
+    /// Weights of the entropies of the policy's parts in the loss of one transition.
+    entropy: Vec<f32>,
 }
 
 impl<'a> Loss<'a> {
@@ -104,8 +110,9 @@ impl<'a> Loss<'a> {
             let squares: f64 = advantages().map(|a| (a - centre).powi(2)).sum();
             scale = 1.0 / ((squares / (n - 1.0)).sqrt() + 1e-8);
         }
-        let penalty = surrogate.penalty(kl);
-        Self { head, settings, surrogate, inputs, log_std, centre, scale, n: n as f32, penalty }
+        let (penalty, n) = (surrogate.penalty(kl), n as f32);
+        let entropy = inputs.coefficients.entropy.iter().map(|&weight| -weight as f32 / n).collect();
+        Self { head, settings, surrogate, inputs, log_std, centre, scale, n, penalty, entropy }
     }
 
     /// Adds the terms of the transitions in `pass` to the parts of the loss, and writes its gradient.
@@ -124,8 +131,7 @@ impl<'a> Loss<'a> {
     /// The whole loss, from its parts over all transitions, in which the penalty is counted now.
     pub fn total(&self, parts: &mut UpdateMetrics) -> f64 {
         parts.policy_loss += self.penalty.0;
-        parts.policy_loss + self.inputs.coefficients.value * parts.value_loss
-            - self.inputs.coefficients.entropy * parts.entropy
+        parts.policy_loss + self.inputs.coefficients.value * parts.value_loss + parts.entropy_loss
     }
 
     fn policy(
@@ -137,24 +143,23 @@ impl<'a> Loss<'a> {
         d_log_std: &mut [f32],
     ) {
         let (n, inputs) = (self.n, self.inputs);
-        let (action, old) = (taken(inputs.block, i), inputs.old_row(i, row.len()));
+        let distribution = Distribution { outputs: row, log_std: self.log_std, mask: None };
         let advantage = ((f64::from(inputs.advantage[i]) - self.centre) * self.scale) as f32;
         let weigh = |terms: Terms| {
             let log_ratio = terms.log_prob - inputs.log_prob[i];
             let ratio = log_ratio.exp();
             let (loss, slope) = self.surrogate.of(ratio, advantage);
             parts.policy_loss += f64::from(loss / n);
-            // P22: the entropy bonus is its mean.
             parts.entropy += f64::from(terms.entropy / n);
+            // P22: the entropy bonus is its mean, weighted for each field of the action.
+            parts.entropy_loss += f64::from(terms.weighted_entropy);
             parts.approx_kl += f64::from((ratio - 1.0 - log_ratio) / n);
             parts.clip_fraction += f64::from(f32::from(u8::from(self.surrogate.clips(ratio))) / n);
-            Terms {
-                log_prob: slope * ratio / n,
-                entropy: -self.inputs.coefficients.entropy as f32 / n,
-                kl: self.penalty.1 / n,
-            }
+            Weights { log_prob: slope * ratio / n, kl: self.penalty.1 / n }
         };
-        self.head.differentiate(row, self.log_std, action, old, weigh, d_row, d_log_std);
+        let gradient = Gradient { outputs: d_row, log_std: d_log_std };
+        let (taken, old) = (inputs.taken(i), inputs.old(i, row.len()));
+        self.head.differentiate(distribution, taken, old, &self.entropy, weigh, gradient);
     }
 
     /// Adds a transition's part of the value loss; returns its slope over the value.
@@ -178,12 +183,13 @@ impl<'a> Loss<'a> {
 
 #[cfg(test)]
 mod tests {
+    use phalanx_agents::NetworkSettings;
     use phalanx_envs::{Layout, Space};
     use tch::{Kind, Tensor};
 
     use super::*;
     use crate::objective::Penalty;
-    use crate::{KlPenaltySettings, PpoSettings, Schedule};
+    use crate::{EntropyCoefficient, KlPenaltySettings, PpoSettings, Schedule};
 
     const N: usize = 7;
 
@@ -194,7 +200,7 @@ mod tests {
 
     /// The loss in libtorch's operations, as the papers write it.
     fn reference(
-        head: &Head,
+        options: &[usize],
         settings: &PpoSettings,
         surrogate: Surrogate<'_>,
         inputs: &LossInputs<'_>,
@@ -203,34 +209,28 @@ mod tests {
         let [outputs, value, log_std] = given;
         let (old, old_std) = inputs.old.as_ref().expect("an old policy");
         let old = Tensor::from_slice(old).view_as(outputs);
-        let (log_prob, entropy, kl) = match head {
-            Head::Categorical { options } => {
-                let (mut start, mut sums) = (0, [0.0, 0.0, 0.0].map(|x| Tensor::from(x as f32)));
-                for (c, &n) in options.iter().enumerate() {
-                    let part = |of: &Tensor| of.narrow(1, start, n as i64).log_softmax(1, None::<Kind>);
-                    let (p, q) = (part(outputs), part(&old));
-                    start += n as i64;
-                    let choice: Vec<i64> = (0..N).map(|i| inputs.block.choices(i)[c]).collect();
-                    let taken = p.gather(1, &Tensor::from_slice(&choice).unsqueeze(1), false).squeeze_dim(1);
-                    let sum = |x: Tensor| x.sum_dim_intlist(1, false, None::<Kind>);
-                    sums =
-                        [&sums[0] + taken, &sums[1] - sum(p.exp() * &p), &sums[2] + sum(q.exp() * (&q - &p))];
-                }
-                let [log_prob, entropy, kl] = sums;
-                (log_prob, entropy, kl)
+        let sum = |x: Tensor| x.sum_dim_intlist(1, false, None::<Kind>);
+        let (log_prob, entropy, kl) = if options.is_empty() {
+            let numbers: Vec<f32> = (0..N).flat_map(|i| inputs.taken(i).numbers.to_vec()).collect();
+            let old_std = Tensor::from_slice(old_std);
+            let z = (Tensor::from_slice(&numbers).view_as(outputs) - outputs) / log_std.exp();
+            let half_log_tau = 0.5 * std::f64::consts::TAU.ln();
+            let log_prob = sum(z.square() * -0.5 - log_std - half_log_tau);
+            let entropy = (log_std + half_log_tau + 0.5).sum(None::<Kind>);
+            let ratio = (old_std.exp().square() + (&old - outputs).square()) / (log_std.exp().square() * 2.0);
+            (log_prob, entropy, sum(ratio + log_std - old_std - 0.5))
+        } else {
+            let (mut start, mut sums) = (0, [0.0, 0.0, 0.0].map(|x| Tensor::from(x as f32)));
+            for (c, &n) in options.iter().enumerate() {
+                let part = |of: &Tensor| of.narrow(1, start, n as i64).log_softmax(1, None::<Kind>);
+                let (p, q) = (part(outputs), part(&old));
+                start += n as i64;
+                let choice: Vec<i64> = (0..N).map(|i| inputs.taken(i).choices[c]).collect();
+                let taken = p.gather(1, &Tensor::from_slice(&choice).unsqueeze(1), false).squeeze_dim(1);
+                sums = [&sums[0] + taken, &sums[1] - sum(p.exp() * &p), &sums[2] + sum(q.exp() * (&q - &p))];
             }
-            Head::Gaussian { .. } => {
-                let action: Vec<f32> = (0..N).flat_map(|i| inputs.block.numbers(i).to_vec()).collect();
-                let old_std = Tensor::from_slice(old_std);
-                let sum = |x: Tensor| x.sum_dim_intlist(1, false, None::<Kind>);
-                let z = (Tensor::from_slice(&action).view_as(outputs) - outputs) / log_std.exp();
-                let half_log_tau = 0.5 * std::f64::consts::TAU.ln();
-                let log_prob = sum(z.square() * -0.5 - log_std - half_log_tau);
-                let entropy = (log_std + half_log_tau + 0.5).sum(None::<Kind>);
-                let ratio =
-                    (old_std.exp().square() + (&old - outputs).square()) / (log_std.exp().square() * 2.0);
-                (log_prob, entropy, sum(ratio + log_std - old_std - 0.5))
-            }
+            let [log_prob, entropy, kl] = sums;
+            (log_prob, entropy, kl)
         };
         let ratio = (log_prob - Tensor::from_slice(inputs.log_prob)).exp();
         let advantage = Tensor::from_slice(inputs.advantage);
@@ -253,52 +253,53 @@ mod tests {
         let near = &old_value + (value - &old_value).clamp(-range, range);
         let error = (value - &returns).square().max_other(&(near - &returns).square());
         policy + error.mean(None::<Kind>) * 0.5 * inputs.coefficients.value
-            - entropy.mean(None::<Kind>) * inputs.coefficients.entropy
+            - entropy.mean(None::<Kind>) * inputs.coefficients.entropy[0]
     }
 
     #[test]
     fn loss_and_gradient_agree_with_autograd() {
         let settings = PpoSettings {
-            entropy_coefficient: Schedule::Constant(0.03),
+            entropy_coefficient: EntropyCoefficient::Same(Schedule::Constant(0.03)),
             value_clip: Some(0.3),
             ..PpoSettings::default()
         };
         let penalty = KlPenaltySettings { initial_penalty: 2.0, ..KlPenaltySettings::default() };
         let penalty = Penalty::new(&penalty);
-        for space in [Space::Discrete { n: 3 }, Space::MultiDiscrete { n: vec![3, 2] }, Space::unbounded(2)] {
-            let head = Head::new(&space).expect("a supported space");
+        for (space, options) in [
+            (Space::Discrete { n: 3 }, &[3][..]),
+            (Space::MultiDiscrete { n: vec![3, 2] }, &[3, 2]),
+            (Space::unbounded(2), &[]),
+        ] {
+            let head = Head::new(&space, &NetworkSettings::default()).expect("a supported space");
             let layout = Layout::new(N, 1, Space::unbounded(1), space.clone()).expect("a box is observed");
             let mut block = Block::local(layout);
-            if head.is_gaussian() {
+            if options.is_empty() {
                 block.numbers_mut(0, 0..N).copy_from_slice(&numbers(N * 2, 3, 1.0));
             } else {
                 let choices = block.choices_mut(0, 0..N).iter_mut().enumerate();
                 choices.for_each(|(i, a)| *a = (i % 2) as i64);
             }
             let width = head.outputs();
-            let log_std = if head.is_gaussian() { vec![0.2, -0.3] } else { Vec::new() };
+            let log_std = if options.is_empty() { vec![0.2, -0.3] } else { Vec::new() };
             let (outputs, value) = (numbers(N * width, 0, 1.0), numbers(N, 40, 1.0));
             let (advantage, returns, old_value) =
                 (numbers(N, 50, 2.0), numbers(N, 60, 2.0), numbers(N, 70, 1.0));
-            // Old probabilities on both sides of the new ones, so that some ratios are clipped.
-            let log_prob: Vec<f32> = (0..N)
-                .map(|i| {
-                    let row = &outputs[i * width..(i + 1) * width];
-                    head.evaluate(row, &log_std, taken(&block, i), None).log_prob
-                })
-                .zip(numbers(N, 80, 0.5))
-                .map(|(log_prob, shift)| log_prob + shift)
-                .collect();
             let old = (numbers(N * width, 90, 0.8), log_std.iter().map(|s| s + 0.1).collect());
             let inputs = LossInputs {
-                coefficients: Coefficients::new(&settings, 0.0),
+                coefficients: Coefficients::new(&settings, &head, 0.0),
                 block: &block,
-                log_prob: &log_prob,
+                log_prob: &[],
                 advantage: &advantage,
                 returns: &returns,
                 value: &old_value,
                 old: Some(old),
             };
+            let terms = |i: usize| inputs.evaluate(&head, &outputs[i * width..(i + 1) * width], &log_std, i);
+            // Old probabilities on both sides of the new ones, so that some ratios are clipped.
+            let shifts = numbers(N, 80, 0.5).into_iter().enumerate();
+            let log_prob: Vec<f32> = shifts.map(|(i, shift)| terms(i).log_prob + shift).collect();
+            let kl = (0..N).map(|i| f64::from(terms(i).kl)).sum::<f64>() / N as f64;
+            let inputs = LossInputs { log_prob: &log_prob, ..inputs };
             for surrogate in [Surrogate::Clip { range: 0.2 }, Surrogate::Penalized(&penalty)] {
                 let leaf =
                     |x: &[f32], shape: &[i64]| Tensor::from_slice(x).view(shape).set_requires_grad(true);
@@ -308,14 +309,9 @@ mod tests {
                     leaf(&log_std, &[log_std.len() as i64]),
                 ];
                 let [o, v, s] = &leaves;
-                let expected = reference(&head, &settings, surrogate, &inputs, [o, v, s]);
+                let expected = reference(options, &settings, surrogate, &inputs, [o, v, s]);
                 expected.backward();
                 let index: Vec<i64> = (0..N as i64).collect();
-                let kl = |i: usize| {
-                    let row = &outputs[i * width..(i + 1) * width];
-                    f64::from(inputs.evaluate(&head, row, &log_std, i).kl)
-                };
-                let kl = (0..N).map(kl).sum::<f64>() / N as f64;
                 let loss = Loss::new(&head, &settings, surrogate, &inputs, &log_std, &index, kl);
                 let (mut d_outputs, mut d_value) = (vec![0.0; N * width], vec![0.0; N]);
                 let mut d_log_std = vec![0.0; log_std.len()];

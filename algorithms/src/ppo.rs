@@ -5,7 +5,8 @@
 use std::time::Instant;
 
 use phalanx_agents::{
-    Adam, AdamSettings, Agent, Batch, Checkpoint, NormalizeSettings, RewardNormalizer, Rollout, Tower, stream,
+    Adam, AdamSettings, Agent, Batch, Checkpoint, Distribution, NormalizeSettings, RewardNormalizer, Rollout,
+    Tower, ValueNormalizer, stream,
 };
 use phalanx_envs::{Block, Elements, Episode, Generator};
 use rand::seq::SliceRandom;
@@ -21,6 +22,7 @@ pub struct BatchPpo {
     adam: Adam,
     minibatch: Generator,
     reward: Option<RewardNormalizer>,
+    value: Option<ValueNormalizer>,
     penalty: Option<Penalty>,
 }
 
@@ -33,6 +35,8 @@ pub struct UpdateMetrics {
     pub value_loss: f64,
     /// Entropy of the policy, in nats.
     pub entropy: f64,
+    /// What entropies add to the loss: minus their sum over the fields of an action, each times its coefficient.
+    pub entropy_loss: f64,
     /// Estimate of KL(old ‖ new), in nats: mean of ratio − 1 − ln ratio.
     pub approx_kl: f64,
     /// Share of transitions whose ratio left the clip range.
@@ -49,6 +53,8 @@ pub struct UpdateMetrics {
     pub gradient_steps: u64,
     /// Seconds for values, advantages and returns, before the first gradient step.
     pub seconds_advantage: f64,
+    /// Mean and largest standard deviation of the policy's numbers after this update, where it has some.
+    pub action_std: Option<(f64, f64)>,
 }
 
 impl BatchPpo {
@@ -72,6 +78,7 @@ impl BatchPpo {
             adam: Adam::new(agent.network().parameters().len(), adam),
             minibatch: stream(seed, "minibatch"),
             reward,
+            value: normalize.value.then(ValueNormalizer::default),
             penalty,
         }
     }
@@ -94,18 +101,24 @@ impl BatchPpo {
         agent.load(block, rollout)?;
         // 2. Values of all observations in one pass.
         // P11
-        let value = agent.network_mut().infer_loaded(Tower::Critic, None)?;
+        let output = agent.network_mut().infer_loaded(Tower::Critic, None)?;
+        let value = self.in_reward_units(output.clone());
         // 3. Values after each step; truncation takes that of the final observation.
         let episode = episodes(block, rollout);
-        let next_value = next_values(agent, block, rollout, &episode, &value)?;
+        let next_value = self.next_values(agent, block, rollout, &episode, &value)?;
         // 4. Rewards on their scale.
         let reward = self.rewards(block, rollout, &episode)?;
         // 5. Advantages and returns.
         let value = &value[..reward.len()];
         let transitions = Transitions { reward: &reward, value, next_value: &next_value, episode: &episode };
         let lambda = self.settings.gae_lambda.unwrap_or(1.0);
-        let (advantage, returns) = advantages(&transitions, rollout.rows(), self.settings.discount, lambda)?;
+        let (advantage, mut returns) =
+            advantages(&transitions, rollout.rows(), self.settings.discount, lambda)?;
         let explained_variance = explained_variance(&held, &returns, value);
+        if let Some(normalizer) = &mut self.value {
+            normalizer.update(held.iter().map(|&i| returns[i as usize]));
+            normalizer.normalize(&mut returns);
+        }
         // 6. What the loss reads, with the old policy's outputs if the objective needs them.
         let old = match &self.penalty {
             Some(_) => Some(agent.network_mut().infer_loaded(Tower::Actor, None)?),
@@ -113,17 +126,18 @@ impl BatchPpo {
         };
         let inputs = LossInputs {
             block,
-            coefficients: Coefficients::new(&self.settings, progress),
+            coefficients: Coefficients::new(&self.settings, agent.head(), progress),
             log_prob: &rollout.log_prob,
             advantage: &advantage,
             returns: &returns,
-            value,
+            value: &output,
             old: old.map(|outputs| (outputs, agent.network().log_std().to_vec())),
         };
         let seconds_advantage = started.elapsed().as_secs_f64();
         // 7. Epochs over minibatches.
-        let mut metrics = self.epochs(agent, &inputs, held, progress)?;
-        metrics = UpdateMetrics { explained_variance, seconds_advantage, ..metrics };
+        let metrics = self.epochs(agent, &inputs, held, progress)?;
+        let action_std = deviations(agent, &rollout.transitions())?;
+        let metrics = UpdateMetrics { explained_variance, seconds_advantage, action_std, ..metrics };
         // 8. Statistics for the next rollout.
         // P28
         let observations = block.observations(0..rollout.len);
@@ -132,6 +146,14 @@ impl BatchPpo {
             normalizer.update(rollout.transitions().iter().map(|&i| &x[i as usize * len..][..len]));
         }
         Ok(metrics)
+    }
+
+    /// Values that the critic output, in reward units.
+    fn in_reward_units(&self, mut output: Vec<f32>) -> Vec<f32> {
+        if let Some(normalizer) = &self.value {
+            normalizer.denormalize(&mut output);
+        }
+        output
     }
 
     /// Rewards `[T, N]`, scaled by statistics that include them.
@@ -161,6 +183,34 @@ impl BatchPpo {
             normalizer.apply(&mut reward);
         }
         Ok(reward)
+    }
+
+    /// Values after each step, `[T, N]`, from those of all observations, `[T+1, N]`.
+    fn next_values(
+        &self,
+        agent: &mut Agent,
+        block: &Block,
+        rollout: &Rollout,
+        episode: &[Option<Episode>],
+        value: &[f32],
+    ) -> Result<Vec<f32>, AlgorithmError> {
+        let mut next_value = value[rollout.rows()..].to_vec();
+        let mut truncated = Vec::new();
+        for (i, episode) in episode.iter().enumerate() {
+            match episode {
+                // P12
+                Some(Episode::Terminated | Episode::LifeLost) => next_value[i] = 0.0,
+                Some(Episode::Truncated) => truncated.push(i as i64),
+                _ => {}
+            }
+        }
+        if !truncated.is_empty() {
+            let last = self.in_reward_units(agent.final_values(block, &truncated)?);
+            for (i, value) in truncated.iter().zip(last) {
+                next_value[*i as usize] = value;
+            }
+        }
+        Ok(next_value)
     }
 
     fn epochs(
@@ -241,6 +291,7 @@ impl BatchPpo {
         checkpoint.put_state("adam.steps", &self.adam.steps);
         checkpoint.put_state("minibatch", &self.minibatch);
         checkpoint.put_state("reward", &self.reward);
+        checkpoint.put_state("value", &self.value);
         checkpoint.put_state("penalty", &self.penalty.as_ref().map(Penalty::weight));
     }
 
@@ -258,6 +309,11 @@ impl BatchPpo {
         if let (Some(normalizer), Some(restored)) = (&mut self.reward, reward) {
             normalizer.take_statistics(restored);
         }
+        // Checkpoints of the first versions do not have it.
+        let value: Option<ValueNormalizer> = checkpoint.state("value").unwrap_or_default();
+        if let (Some(normalizer), Some(restored)) = (&mut self.value, value) {
+            *normalizer = restored;
+        }
         let weight: Option<f64> = checkpoint.state("penalty")?;
         if let (Some(penalty), Some(weight)) = (&mut self.penalty, weight) {
             penalty.set_weight(weight);
@@ -272,6 +328,7 @@ impl UpdateMetrics {
             policy_loss: self.policy_loss + other.policy_loss,
             value_loss: self.value_loss + other.value_loss,
             entropy: self.entropy + other.entropy,
+            entropy_loss: self.entropy_loss + other.entropy_loss,
             approx_kl: self.approx_kl + other.approx_kl,
             clip_fraction: self.clip_fraction + other.clip_fraction,
             gradient_norm: self.gradient_norm + other.gradient_norm,
@@ -287,6 +344,7 @@ impl UpdateMetrics {
             policy_loss: self.policy_loss / n,
             value_loss: self.value_loss / n,
             entropy: self.entropy / n,
+            entropy_loss: self.entropy_loss / n,
             approx_kl: self.approx_kl / n,
             clip_fraction: self.clip_fraction / n,
             gradient_norm: self.gradient_norm / n,
@@ -349,38 +407,31 @@ fn mean_kl(agent: &mut Agent, inputs: &LossInputs<'_>, index: &[i64]) -> Result<
     Ok(rows.map(kl).sum::<f64>() / index.len() as f64)
 }
 
+/// Mean and largest standard deviation of the present policy's numbers, over the transitions `index` where they depend on observations;
+/// nothing without numbers.
+fn deviations(agent: &mut Agent, index: &[i64]) -> Result<Option<(f64, f64)>, AlgorithmError> {
+    let (width, numbers) = (agent.head().outputs(), agent.head().numbers());
+    if numbers == 0 {
+        return Ok(None);
+    }
+    let outputs = if agent.head().log_std() == numbers {
+        vec![0.0; width]
+    } else {
+        agent.network_mut().infer_loaded(Tower::Actor, Some(index))?
+    };
+    let (head, log_std) = (agent.head(), agent.network().log_std());
+    let rows = outputs.chunks_exact(width);
+    let std =
+        || rows.clone().flat_map(|outputs| head.deviations(Distribution { outputs, log_std, mask: None }));
+    let sum: f64 = std().map(f64::from).sum();
+    Ok(Some((sum / std().count() as f64, std().map(f64::from).fold(0.0, f64::max))))
+}
+
 /// How each step left its episode, `[T, N]`; `None` where the row was inactive.
 fn episodes(block: &Block, rollout: &Rollout) -> Vec<Option<Episode>> {
     let rows = rollout.rows();
     let held = rollout.active[..rollout.len * rows].iter().enumerate();
     held.map(|(i, active)| active.then(|| block.episode(i / rows, i % rows))).collect()
-}
-
-/// Values after each step, `[T, N]`, from those of all observations, `[T+1, N]`.
-fn next_values(
-    agent: &mut Agent,
-    block: &Block,
-    rollout: &Rollout,
-    episode: &[Option<Episode>],
-    value: &[f32],
-) -> Result<Vec<f32>, AlgorithmError> {
-    let mut next_value = value[rollout.rows()..].to_vec();
-    let mut truncated = Vec::new();
-    for (i, episode) in episode.iter().enumerate() {
-        match episode {
-            // P12
-            Some(Episode::Terminated | Episode::LifeLost) => next_value[i] = 0.0,
-            Some(Episode::Truncated) => truncated.push(i as i64),
-            _ => {}
-        }
-    }
-    if !truncated.is_empty() {
-        let last = agent.final_values(block, &truncated)?;
-        for (i, value) in truncated.iter().zip(last) {
-            next_value[*i as usize] = value;
-        }
-    }
-    Ok(next_value)
 }
 
 /// 1 − Var(returns − value) / Var(returns) over the transitions `held`; NaN when the returns do not vary.

@@ -1,10 +1,13 @@
 //! Settings of the algorithm and of the training loop, as in a configuration.
 
+use std::collections::BTreeMap;
+
+use phalanx_agents::{Head, Part};
 use phalanx_envs::EnvSpec;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::Schedule;
+use crate::{AlgorithmError, Schedule};
 
 /// Settings of `BatchPPO`. Each one is explained, with its source, in docs/ppo.md.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -31,11 +34,12 @@ pub struct PpoSettings {
     pub objective: Objective,
     /// Weight of the value loss.
     pub value_coefficient: Schedule,
-    /// Bound of a value's change in one update, in reward units; null does not clip.
+    /// Bound of a value's change in one update, in reward units, with `normalize.value` in standard deviations of value targets; null does not
+    /// clip.
     #[schemars(extend("exclusiveMinimum" = 0.0))]
     pub value_clip: Option<f64>,
-    /// Weight of the entropy bonus.
-    pub entropy_coefficient: Schedule,
+    /// Weight of the entropy bonus: one for all fields of an action, or `{fields: {PATH: …}}` with one for each.
+    pub entropy_coefficient: EntropyCoefficient,
     /// Largest norm of the gradient, which is scaled down to it; null does not clip.
     #[schemars(extend("exclusiveMinimum" = 0.0))]
     pub max_gradient_norm: Option<f64>,
@@ -58,7 +62,7 @@ impl Default for PpoSettings {
             objective: Objective::default(),
             value_coefficient: Schedule::Constant(0.5),
             value_clip: None,
-            entropy_coefficient: Schedule::Constant(0.0),
+            entropy_coefficient: EntropyCoefficient::Same(Schedule::Constant(0.0)),
             max_gradient_norm: Some(0.5),
             target_kl: None,
             normalize_advantage: true,
@@ -68,16 +72,68 @@ impl Default for PpoSettings {
 
 impl PpoSettings {
     /// All schedules, each with its path in a configuration.
-    pub fn schedules(&self) -> Vec<(&'static str, &Schedule)> {
+    pub fn schedules(&self) -> Vec<(String, &Schedule)> {
+        const PPO: &str = "algorithm.ppo";
         let mut schedules = vec![
-            ("algorithm.ppo.learning_rate", &self.learning_rate),
-            ("algorithm.ppo.value_coefficient", &self.value_coefficient),
-            ("algorithm.ppo.entropy_coefficient", &self.entropy_coefficient),
+            (format!("{PPO}.learning_rate"), &self.learning_rate),
+            (format!("{PPO}.value_coefficient"), &self.value_coefficient),
         ];
         if let Objective::Clip(clip) = &self.objective {
-            schedules.push(("algorithm.ppo.objective.clip.range", &clip.range));
+            schedules.push((format!("{PPO}.objective.clip.range"), &clip.range));
+        }
+        match &self.entropy_coefficient {
+            EntropyCoefficient::Same(schedule) => {
+                schedules.push((format!("{PPO}.entropy_coefficient"), schedule));
+            }
+            EntropyCoefficient::Fields(FieldCoefficients { fields }) => {
+                let key = |path| format!("{PPO}.entropy_coefficient.fields.{path}");
+                schedules.extend(fields.iter().map(|(path, schedule)| (key(path), schedule)));
+            }
         }
         schedules
+    }
+}
+
+/// Weight of the entropy bonus.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum EntropyCoefficient {
+    /// The same for all fields of an action.
+    Same(Schedule),
+    /// One for each field.
+    Fields(FieldCoefficients),
+}
+
+/// Weights of the entropies of an action's fields.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FieldCoefficients {
+    /// Weights by the paths of fields; that of a field that is not named is 0.
+    pub fields: BTreeMap<String, Schedule>,
+}
+
+impl EntropyCoefficient {
+    /// The weight of the field at `path` after a share `progress` of the training, in [0, 1].
+    pub fn at(&self, path: &str, progress: f64) -> f64 {
+        match self {
+            Self::Same(schedule) => schedule.at(progress),
+            Self::Fields(FieldCoefficients { fields }) => fields.get(path).map_or(0.0, |s| s.at(progress)),
+        }
+    }
+
+    /// Whether every field that is named is one of the policy's.
+    ///
+    /// # Errors
+    /// [`AlgorithmError::Settings`] with the first that is not.
+    pub fn check(&self, head: &Head) -> Result<(), AlgorithmError> {
+        let Self::Fields(FieldCoefficients { fields }) = self else { return Ok(()) };
+        let known: Vec<&str> = head.parts().iter().map(Part::path).collect();
+        match fields.keys().find(|path| !known.contains(&path.as_str())) {
+            None => Ok(()),
+            Some(path) => Err(AlgorithmError::Settings(format!(
+                "algorithm.ppo.entropy_coefficient.fields has {path:?}, and the fields of an action are {known:?}"
+            ))),
+        }
     }
 }
 

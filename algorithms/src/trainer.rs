@@ -100,6 +100,7 @@ impl Trainer {
             &mut stream(seed, "initialisation"),
             settings.device,
         )?;
+        settings.ppo.entropy_coefficient.check(agent.head())?;
         let evaluation = match settings.evaluation.episodes {
             0 => None,
             episodes => {
@@ -313,11 +314,9 @@ impl Trainer {
         ] {
             record.push(name, value);
         }
-        let log_std = self.agent.network().log_std();
-        if !log_std.is_empty() {
-            let std = || log_std.iter().map(|log_std| f64::from(log_std.exp()));
-            record.push("action_std_mean", std().sum::<f64>() / log_std.len() as f64);
-            record.push("action_std_max", std().fold(0.0, f64::max));
+        if let Some((mean, largest)) = metrics.action_std {
+            record.push("action_std_mean", mean);
+            record.push("action_std_max", largest);
         }
         record
     }

@@ -24,7 +24,12 @@ fn settings(rollout: RolloutSettings, objective: Objective) -> TrainSettings {
         device: Device::Cpu,
         rollout,
         network: NetworkSettings { hidden: vec![8], ..NetworkSettings::default() },
-        normalize: NormalizeSettings { observation: true, reward: true, ..NormalizeSettings::default() },
+        normalize: NormalizeSettings {
+            observation: true,
+            reward: true,
+            value: true,
+            ..NormalizeSettings::default()
+        },
         ppo: PpoSettings { minibatch: Some(48), objective, ..PpoSettings::default() },
         evaluation: EvaluationSettings { every: 300, episodes: 3, env: None },
         checkpoint_every: 0,

@@ -120,7 +120,7 @@ fn not_made(path: &'static str, spec: &EnvSpec, error: &RegistryError) -> Confli
     conflict
 }
 
-fn conflict(paths: &[&'static str], message: String) -> Conflict {
+fn conflict(paths: &[&str], message: String) -> Conflict {
     let paths = paths.iter().map(|path| path.split('.').map(str::to_owned).collect()).collect();
     Conflict { paths, at_key: false, message }
 }
@@ -207,9 +207,8 @@ fn deviation(config: &Config) -> Option<Conflict> {
 fn schedules(config: &Config) -> Option<Conflict> {
     let AlgorithmSettings::Ppo(ppo) = &config.algorithm;
     let (path, _) = ppo.schedules().into_iter().find(|(_, schedule)| !schedule.is_ordered())?;
-    let path: &'static str = path;
     let message = "the points of a piecewise schedule must be in the order of `at`".to_owned();
-    Some(conflict(&[path], message))
+    Some(conflict(&[&path], message))
 }
 
 fn trunk(config: &Config) -> Option<Conflict> {

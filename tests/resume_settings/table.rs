@@ -56,7 +56,7 @@ const PIXELS: [&str; 3] = [
     "network.convolutions=[{filters: 2, kernel: 2, stride: 1}]",
 ];
 
-pub const BASES: [Base; 14] = [
+pub const BASES: [Base; 15] = [
     Base {
         name: "plain",
         has_workers: false,
@@ -78,10 +78,12 @@ pub const BASES: [Base; 14] = [
             ("network.output_gain=0.5", Refused("`network.output_gain` decides how a run starts")),
             ("network.initial_std=0.5", Refused("`network.initial_std` decides how a run starts")),
             ("network.max_std=1", Parameters),
+            ("network.std=output", Refused("network.std parameter, not output")),
             ("normalize.observation=false", Refused("normalize.observation true, not false")),
             ("normalize.observation_clip=0.5", Parameters),
             ("normalize.reward=false", Parameters),
             ("normalize.reward_clip=0.1", Parameters),
+            ("normalize.value=true", Parameters),
             ("algorithm.ppo.discount=0.5", Parameters),
             ("algorithm.ppo.gae_lambda=0.5", Parameters),
             ("algorithm.ppo.epochs=1", Metric("gradient_steps")),
@@ -162,6 +164,13 @@ pub const BASES: [Base; 14] = [
             ("algorithm.ppo.objective.clip.range.piecewise.0.at=0.9", Metric("clip_fraction")),
             ("algorithm.ppo.objective.clip.range.piecewise.1.value=1", Metric("clip_fraction")),
         ],
+    },
+    Base {
+        name: "fields",
+        has_workers: false,
+        // An action that is one field has the empty path.
+        sets: &["algorithm.ppo.entropy_coefficient={fields: {\"\": 0.02}}"],
+        rows: &[("algorithm.ppo.entropy_coefficient.fields={\"\": 1}", Parameters)],
     },
     Base {
         name: "penalty",

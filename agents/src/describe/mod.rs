@@ -30,10 +30,11 @@ pub fn describe(
     observations: &Space,
     actions: &Space,
 ) -> Result<Graph, AgentError> {
-    let head = Head::new(actions)?;
+    let head = Head::new(actions, settings)?;
     let parts = fields::parts(observations);
     let mut graph = Graph::default();
-    let means = Dim::new(if head.is_gaussian() { "means" } else { "logits" }, head.outputs());
+    let unit = if let [part] = head.parts() { part.unit() } else { "outputs" };
+    let means = Dim::new(unit, head.outputs());
     let value = Dim::new("value", 1);
     // P8: separate, or with a common trunk.
     let (action, value) = if settings.layers.is_empty() {
@@ -60,8 +61,8 @@ pub fn describe(
     };
     graph.add_output(ACTION, action);
     graph.add_output(VALUE, value);
-    if head.is_gaussian() {
-        let log_std = graph.add_parameter(LOG_STD, vec![Dim::new("numbers", head.outputs())])?;
+    if head.log_std() > 0 {
+        let log_std = graph.add_parameter(LOG_STD, vec![Dim::new("numbers", head.log_std())])?;
         graph.add_output(LOG_STD, log_std);
     }
     freeze(&mut graph.nodes, &settings.freeze)?;

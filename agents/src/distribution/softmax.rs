@@ -1,8 +1,26 @@
 //! The probabilities of one choice's options, from their logits.
 
-/// The normaliser of one choice's logits.
+/// The logits of one choice's options.
 #[derive(Clone, Copy)]
-pub struct Softmax {
+pub struct Logits<'a> {
+    /// One for each option.
+    pub values: &'a [f32],
+    /// Other than 0 where an option is legal; without it all are. Others count in no sum: their probability is exactly 0.
+    pub mask: Option<&'a [u8]>,
+}
+
+impl Logits<'_> {
+    /// The legal options.
+    pub fn legal(self) -> impl DoubleEndedIterator<Item = usize> {
+        // P34: others count in no sum and no maximum.
+        (0..self.values.len()).filter(move |&option| self.mask.is_none_or(|mask| mask[option] != 0))
+    }
+}
+
+/// The distribution of one choice over its legal options.
+#[derive(Clone, Copy)]
+pub struct Softmax<'a> {
+    logits: Logits<'a>,
     /// The largest logit, which is subtracted from all of them before they are exponentiated.
     most: f32,
     /// Σ eˡ⁻ᵐᵒˢᵗ.
@@ -11,73 +29,72 @@ pub struct Softmax {
     log_sum: f32,
 }
 
-impl Softmax {
+impl<'a> Softmax<'a> {
     /// Of these logits.
-    pub fn new(logits: &[f32]) -> Self {
-        Self::with(logits, |_| ())
+    pub fn new(logits: Logits<'a>) -> Self {
+        Self::with(logits, |_, _| ())
     }
 
-    /// Of these logits, whose probabilities are written to `p`.
-    pub fn with_probabilities(logits: &[f32], p: &mut [f32]) -> Self {
-        let mut unscaled = p.iter_mut();
-        let softmax = Self::with(logits, |weight| {
-            if let Some(p) = unscaled.next() {
-                *p = weight;
-            }
-        });
+    /// Of these logits; the probabilities of all options are written to `p`.
+    pub fn with_probabilities(logits: Logits<'a>, p: &mut [f32]) -> Self {
+        if logits.mask.is_some() {
+            p.fill(0.0);
+        }
+        let softmax = Self::with(logits, |option, weight| p[option] = weight);
         for p in p {
             *p /= softmax.sum;
         }
         softmax
     }
 
-    /// Of these logits; `each` is called with eˡ⁻ᵐᵒˢᵗ, one after the other.
+    /// Of these logits; `each` is called with every legal option and eˡ⁻ᵐᵒˢᵗ.
     #[inline]
-    fn with(logits: &[f32], mut each: impl FnMut(f32)) -> Self {
-        let most = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    fn with(logits: Logits<'a>, mut each: impl FnMut(usize, f32)) -> Self {
+        let most = logits.legal().map(|option| logits.values[option]).fold(f32::NEG_INFINITY, f32::max);
         let mut sum = 0.0;
-        for logit in logits {
-            let weight = (logit - most).exp();
-            each(weight);
+        for option in logits.legal() {
+            let weight = (logits.values[option] - most).exp();
+            each(option, weight);
             sum += weight;
         }
-        Self { most, sum, log_sum: sum.ln() }
+        Self { logits, most, sum, log_sum: sum.ln() }
     }
 
-    /// Log probability of an option with this logit, in nats.
-    pub fn log_prob(self, logit: f32) -> f32 {
-        logit - (self.most + self.log_sum)
+    /// Log probability of a legal option, in nats.
+    pub fn log_prob(self, option: usize) -> f32 {
+        self.logits.values[option] - (self.most + self.log_sum)
     }
 
     /// The option that `uniform`, a number of `[0, 1)`, draws, or the most probable one without it; and its log probability.
-    pub fn choose(self, logits: &[f32], uniform: Option<f32>) -> (usize, f32) {
+    pub fn choose(self, uniform: Option<f32>) -> (usize, f32) {
         // P6: inverse of the cumulated softmax.
-        let choice = match uniform {
-            Some(uniform) => self.inverse_cdf(logits, uniform),
-            None => logits.iter().position(|&l| l == self.most).unwrap_or(0),
+        let option = match uniform {
+            Some(uniform) => self.inverse_cdf(uniform),
+            None => self.logits.legal().find(|&option| self.logits.values[option] == self.most),
         };
-        (choice, logits[choice] - self.most - self.log_sum)
+        // Rounding, and logits that are not finite, leave none.
+        let option = option.or_else(|| self.logits.legal().next_back()).unwrap_or(0);
+        (option, self.logits.values[option] - self.most - self.log_sum)
     }
 
-    /// The first option whose cumulated probability exceeds `uniform`.
-    fn inverse_cdf(self, logits: &[f32], uniform: f32) -> usize {
+    /// The first legal option whose cumulated probability exceeds `uniform`.
+    fn inverse_cdf(self, uniform: f32) -> Option<usize> {
         let (threshold, mut cumulated) = (self.sum * uniform, 0.0);
-        let exceeds = |logit: &f32| {
-            cumulated += (logit - self.most).exp();
+        self.logits.legal().find(|&option| {
+            cumulated += (self.logits.values[option] - self.most).exp();
             threshold < cumulated
-        };
-        logits.iter().position(exceeds).unwrap_or(logits.len() - 1)
+        })
     }
 
-    /// −Σ p·ln p of the probabilities `p`, in nats.
-    pub fn entropy(self, logits: &[f32], p: impl Iterator<Item = f32>) -> f32 {
-        logits.iter().zip(p).map(|(&l, p)| -p * self.log_prob(l)).sum()
+    /// −Σ p·ln p, in nats, of the probabilities `p` of the legal options.
+    pub fn entropy(self, p: impl Fn(usize) -> f32) -> f32 {
+        self.logits.legal().map(|option| -p(option) * self.log_prob(option)).sum()
     }
 
-    /// KL(old ‖ this), in nats.
-    pub fn divergence(self, logits: &[f32], old: &[f32]) -> f32 {
-        let q = Self::new(old);
-        let term = |(&l, &o): (&f32, &f32)| q.log_prob(o).exp() * (q.log_prob(o) - self.log_prob(l));
-        logits.iter().zip(old).map(term).sum()
+    /// KL(old ‖ this), in nats, from the softmax of other logits under the same mask.
+    pub fn divergence(self, old: &[f32]) -> f32 {
+        let q = Softmax::new(Logits { values: old, ..self.logits });
+        let term = |option| q.log_prob(option).exp() * (q.log_prob(option) - self.log_prob(option));
+        self.logits.legal().map(term).sum()
     }
 }
