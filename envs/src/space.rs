@@ -147,7 +147,9 @@ impl Space {
     /// Options of its choices in all: `n` of a Discrete, those of every component of a `MultiDiscrete`, two for each bit of a `MultiBinary`. An
     /// action mask has a number for each of them.
     pub fn options_len(&self) -> usize {
-        self.components().iter().sum()
+        let mut sum = 0;
+        self.for_each_component(&mut |options| sum += options);
+        sum
     }
 
     /// Whether this is a Dict or Tuple.

@@ -52,15 +52,19 @@ fn stepping_allocates_nothing() {
         let info = registry.info(name).unwrap();
         let bounded = info.observation_space.is_bounded();
         let mut wrappers = vec![
-            WrapperSpec::ActionRepeat { times: 2, max_pool: true },
             WrapperSpec::LimitDuration { steps: 30 },
-            WrapperSpec::RangeNormalize { observation: Some(bounded), action: None },
-            WrapperSpec::FrameDelta,
-            WrapperSpec::FrameHistory { past: vec![0, 3], flatten: true },
             WrapperSpec::FiniteCheck,
             WrapperSpec::RandomStart { max_steps: 4 },
             WrapperSpec::ClipReward { limit: 1.0 },
         ];
+        if !info.observation_space.is_composite() {
+            wrappers.extend([
+                WrapperSpec::ActionRepeat { times: 2, max_pool: true },
+                WrapperSpec::RangeNormalize { observation: Some(bounded), action: None },
+                WrapperSpec::FrameDelta,
+                WrapperSpec::FrameHistory { past: vec![0, 3], flatten: true },
+            ]);
+        }
         if matches!(info.action_space, Space::Box { .. }) {
             wrappers.push(WrapperSpec::ClipAction);
         }

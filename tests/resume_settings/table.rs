@@ -56,7 +56,7 @@ const PIXELS: [&str; 3] = [
     "network.convolutions=[{filters: 2, kernel: 2, stride: 1}]",
 ];
 
-pub const BASES: [Base; 15] = [
+pub const BASES: [Base; 16] = [
     Base {
         name: "plain",
         has_workers: false,
@@ -244,6 +244,15 @@ pub const BASES: [Base; 15] = [
         has_workers: false,
         sets: &["env={name: hollow, wrappers: [range_normalize]}", "normalize.observation=false"],
         rows: &[("env.wrappers.0=finite_check", Error("observation[0] is NaN: not a finite number"))],
+    },
+    Base {
+        name: "fields",
+        has_workers: false,
+        sets: &[
+            "env={name: PictureAndNumbers-v0, time_limit: 10, wrappers: [{select: [numbers]}]}",
+            "normalize.observation=false",
+        ],
+        rows: &[("env.wrappers.0.select.0=picture", OTHER_SPACE), ("env.wrappers.0=flatten", OTHER_SPACE)],
     },
     Base {
         name: "game",

@@ -112,25 +112,35 @@ impl Space {
         if !observation.has_mask() {
             return;
         }
-        let mut first = 0;
-        for (choice, options) in choices.iter_mut().zip(self.components()) {
+        let (mut first, mut choices) = (0, choices.iter_mut());
+        self.for_each_component(&mut |options| {
+            let Some(choice) = choices.next() else { return };
             let legal = || (0..options).filter(|option| observation.is_legal(first + option));
             let count = legal().count();
             if count > 0 {
                 *choice = legal().nth(generator.random_range(0..count)).unwrap_or_default() as i64;
             }
             first += options;
-        }
+        });
     }
 
     /// Options of every choice of an action, `[D]`: two for a bit.
     pub fn components(&self) -> Vec<usize> {
+        let mut components = Vec::new();
+        self.for_each_component(&mut |options| components.push(options));
+        components
+    }
+
+    /// Calls `each` with the options of every choice, in order.
+    pub(crate) fn for_each_component(&self, each: &mut dyn FnMut(usize)) {
         match self {
-            Self::Discrete { n } => vec![*n],
-            Self::MultiDiscrete { n } => n.clone(),
-            Self::MultiBinary { n } => vec![2; *n],
-            Self::Box { .. } => vec![],
-            Self::Dict(_) | Self::Tuple(_) => self.parts().flat_map(|(_, part)| part.components()).collect(),
+            Self::Discrete { n } => each(*n),
+            Self::MultiDiscrete { n } => n.iter().for_each(|&n| each(n)),
+            Self::MultiBinary { n } => (0..*n).for_each(|_| each(2)),
+            Self::Box { .. } => {}
+            Self::Dict(_) | Self::Tuple(_) => {
+                self.parts().for_each(|(_, part)| part.for_each_component(each))
+            }
         }
     }
 

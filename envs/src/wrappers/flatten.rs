@@ -85,11 +85,11 @@ fn show(inside: &Inside, shown: &mut [f32]) {
         let numbers = inside.field(i);
         if let Space::Discrete { .. } | Space::MultiDiscrete { .. } = field.space {
             own.fill(0.0);
-            let mut first = 0;
-            for (choice, options) in field.space.components().into_iter().enumerate() {
+            let (mut first, mut choice) = (0, 0);
+            field.space.for_each_component(&mut |options| {
                 own[first + numbers.number(choice) as usize] = 1.0;
-                first += options;
-            }
+                (first, choice) = (first + options, choice + 1);
+            });
         } else {
             own.iter_mut().enumerate().for_each(|(i, x)| *x = numbers.number(i));
         }

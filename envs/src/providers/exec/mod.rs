@@ -105,7 +105,7 @@ impl Remote {
     /// The answer to what was sent last.
     fn receive(&mut self, coming: Coming) -> Result<&[u8], Fault> {
         self.pending = None;
-        let observation = self.hello.observation_bytes();
+        let observation = self.hello.observation_bytes;
         let (kind, bytes, deadline) = match coming {
             Coming::Step => (Kind::Step, OUTCOME + observation, self.settings.step_deadline),
             Coming::Reset(_) => (Kind::Reset, observation, self.settings.start_deadline),
@@ -175,7 +175,7 @@ fn start(origin: &Origin, params: &str, deadline: Duration) -> Result<(Simulator
     let mut simulator = origin.open(deadline)?;
     match handshake(&mut simulator, params, deadline) {
         Ok(hello) => {
-            simulator.reserve(OUTCOME + hello.observation_bytes());
+            simulator.reserve(OUTCOME + hello.observation_bytes);
             Ok((simulator, hello))
         }
         Err(fault) => Err(simulator.fail(fault)),

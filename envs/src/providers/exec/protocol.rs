@@ -113,13 +113,8 @@ pub struct Hello {
     pub answers_calls: bool,
     pub observation_space: Space,
     pub action_space: Space,
-}
-
-impl Hello {
     /// Bytes of an observation.
-    pub fn observation_bytes(&self) -> usize {
-        Fields::of(&self.observation_space).all.iter().map(|field| field.bytes().len()).sum()
-    }
+    pub observation_bytes: usize,
 }
 
 /// Reads the answer to [`create`].
@@ -139,7 +134,11 @@ pub fn read_hello(body: &[u8]) -> Result<Hello, String> {
     let observation_space = reader.space(0)?.observation().map_err(|e| none("observation", &e))?;
     let action_space = reader.space(0)?.action().map_err(|e| none("action", &e))?;
     match reader.0.len() {
-        0 => Ok(Hello { draws, answers_calls, observation_space, action_space }),
+        0 => {
+            let fields = Fields::of(&observation_space).all;
+            let observation_bytes = fields.iter().map(|field| field.bytes().len()).sum();
+            Ok(Hello { draws, answers_calls, observation_space, action_space, observation_bytes })
+        }
         extra => Err(format!("the simulator's spaces are followed by {extra} bytes too many")),
     }
 }
@@ -251,6 +250,7 @@ mod tests {
             answers_calls: false,
             observation_space: Space::boxed(&[-5.0], &[5.0]),
             action_space: Space::Discrete { n: 2 },
+            observation_bytes: 4,
         };
         assert_eq!(read_hello(&hello[HEADER..]), Ok(expected));
         let mut observation = [0.0];
@@ -278,7 +278,7 @@ mod tests {
             "Dict(bits: MultiBinary(2), x: Box([], -inf..inf, F32))"
         );
         assert_eq!(hello.action_space.to_string(), "Tuple(Box([], -inf..inf, F32), Discrete(3))");
-        assert_eq!(hello.observation_bytes(), 2 + 4);
+        assert_eq!(hello.observation_bytes, 2 + 4);
         let fields = Fields::of(&hello.observation_space);
         let mut row = vec![0; fields.bytes];
         read_observation(&[1, 0, 0, 0, 0, 0x3f], fields.row(&mut row));
