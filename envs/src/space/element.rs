@@ -139,7 +139,7 @@ impl Space {
             Self::MultiBinary { n } => (0..*n).for_each(|_| each(2)),
             Self::Box { .. } => {}
             Self::Dict(_) | Self::Tuple(_) => {
-                self.parts().for_each(|(_, part)| part.for_each_component(each))
+                self.parts().for_each(|(_, part)| part.for_each_component(each));
             }
         }
     }
