@@ -4,7 +4,7 @@ use std::thread::available_parallelism;
 
 use phalanx_agents::{Agent, AgentError, Checkpoint, Device, stream};
 use phalanx_algorithms::{AlgorithmError, TrainSettings, Trainer};
-use phalanx_envs::{BatchError, Chosen, EnvSpec, Registry, Space, Zygote};
+use phalanx_envs::{BatchError, Chosen, EnvSpec, Layout, Registry, Zygote};
 
 use crate::config::{AlgorithmSettings, Config, DeviceSetting};
 
@@ -84,21 +84,29 @@ pub fn trainer(
     })
 }
 
-/// The agent of a checkpoint.
+/// The agent of a checkpoint, for a batch of this layout.
 ///
 /// # Errors
 /// [`AgentError`] when it was made for other spaces or another network.
 pub fn agent(
     config: &Config,
-    observation: &Space,
-    action: &Space,
+    layout: &Layout,
     device: Device,
     checkpoint: &Checkpoint,
 ) -> Result<Agent, AgentError> {
     // The checkpoint replaces what the generator draws.
     let mut generator = stream(config.seed, "initialisation");
-    let mut agent =
-        Agent::new(observation, action, &config.network, &config.normalize, &mut generator, device)?;
+    let Layout { observation_space, action_space, action_scale, .. } = layout;
+    let Config { network, normalize, .. } = config;
+    let mut agent = Agent::new(
+        observation_space,
+        action_space,
+        network,
+        normalize,
+        action_scale,
+        &mut generator,
+        device,
+    )?;
     agent.restore(checkpoint)?;
     Ok(agent)
 }

@@ -14,7 +14,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use phalanx_envs::{
-    BatchEnv, BatchError, Block, EnvError, EnvSpec, Episode, Frame, LocalBatch, Registry, Space, episode_seed,
+    ActionScaling, BatchEnv, BatchError, Block, EnvError, EnvSpec, Episode, Frame, LocalBatch, Registry,
+    episode_seed,
 };
 use serde::Serialize;
 
@@ -88,11 +89,16 @@ pub struct Player {
 }
 
 impl Player {
-    /// Makes the environment; `seed` decides its episodes.
+    /// Makes the environment, whose actions are scaled so; `seed` decides its episodes.
     ///
     /// # Errors
     /// [`BatchError::Registry`] when the environment cannot be made, [`BatchError::Space`] when a batch cannot have its spaces.
-    pub fn new(registry: &Registry, spec: &EnvSpec, seed: u64) -> Result<Self, BatchError> {
+    pub fn new(
+        registry: &Registry,
+        spec: &EnvSpec,
+        scaling: ActionScaling,
+        seed: u64,
+    ) -> Result<Self, BatchError> {
         let queue = Arc::new(Mutex::new(FrameQueue::default()));
         let (known, wanted, shared) = (registry.clone(), spec.clone(), Arc::clone(&queue));
         let recorded = Registry::new().with(&spec.name, move |_| {
@@ -100,22 +106,13 @@ impl Player {
             Ok(Box::new(Recorded { inner, queue: Arc::clone(&shared) }))
         });
         let batch = LocalBatch::new(&recorded, &EnvSpec::named(&spec.name), 1, 1, seed)?;
+        let batch = batch.with_action_scaling(scaling)?;
         Ok(Self { batch, queue, env: spec.name.clone(), seed })
     }
 
     /// Where actions are read from and observations appear: one row, one step.
     pub fn block(&self) -> &Block {
         self.batch.block()
-    }
-
-    /// Where observations come from.
-    pub fn observation_space(&self) -> &Space {
-        self.batch.observation_space()
-    }
-
-    /// Where actions come from.
-    pub fn action_space(&self) -> &Space {
-        self.batch.action_space()
     }
 
     /// Plays whole episodes, writes a video of each and `summary.json`, and calls `played` after each.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use phalanx_envs::{Block, Dtype, Elements, Generator, Space};
+use phalanx_envs::{ActionScale, ActionScaling, Block, Dtype, Elements, Generator, Role, Space};
 use serde_json::json;
 use tch::Device;
 
@@ -35,7 +35,7 @@ pub struct Agent {
 type Signature = BTreeMap<String, serde_json::Value>;
 
 impl Agent {
-    /// An untrained agent for these spaces.
+    /// An untrained agent for these spaces, whose actions are scaled by `scale` before an environment sees them.
     ///
     /// # Errors
     /// [`AgentError::Space`] when no distribution covers the actions or pixels are to be normalised;
@@ -45,10 +45,11 @@ impl Agent {
         action_space: &Space,
         network: &NetworkSettings,
         normalize: &NormalizeSettings,
+        scale: &ActionScale,
         generator: &mut Generator,
         device: Device,
     ) -> Result<Self, AgentError> {
-        let head = Head::new(action_space, network)?;
+        let head = Head::new(action_space, network)?.scaled(scale);
         let len = observation_space.len();
         if observation_space.is_composite()
             || matches!(observation_space, Space::Box { dtype: Dtype::F64, .. })
@@ -67,7 +68,8 @@ impl Agent {
             });
         }
         let normalizer = normalize.observation.then(|| Normalizer::new(len, normalize.observation_clip));
-        let signature = signature(observation_space, action_space, network, normalize);
+        let mut signature = signature(observation_space, action_space, network, normalize);
+        signature.insert(SCALING.to_owned(), json!(effective(scale)));
         let network = ActorCritic::new(network, observation_space, action_space, generator, device)?;
         Ok(Self { network, head, normalizer, signature })
     }
@@ -101,7 +103,13 @@ impl Agent {
     pub fn actor(&mut self) -> Actor<'_> {
         // P5: frozen for the lifetime of this actor.
         let normalizer = self.normalizer.as_ref().map(Normalizer::freeze);
-        Actor { agent: self, normalizer, input: Observations::default(), outputs: Vec::new() }
+        Actor {
+            agent: self,
+            normalizer,
+            input: Observations::default(),
+            outputs: Vec::new(),
+            mask: Vec::new(),
+        }
     }
 
     /// Loads the observations of a rollout into the networks, normalised as they were when acting.
@@ -144,8 +152,11 @@ impl Agent {
     /// [`AgentError::Signature`] when it was made for other spaces or another network.
     pub fn restore(&mut self, checkpoint: &Checkpoint) -> Result<(), AgentError> {
         // Checkpoints of the first versions do not have it.
-        let trained: Signature = checkpoint.state("form").unwrap_or_default();
-        for (what, given) in &self.signature {
+        let mut trained: Signature = checkpoint.state("form").unwrap_or_default();
+        trained.entry(SCALING.to_owned()).or_insert_with(|| json!(ActionScaling::Clip));
+        // What the spaces are comes first.
+        let scaling = self.signature.get_key_value(SCALING);
+        for (what, given) in self.signature.iter().filter(|(what, _)| *what != SCALING).chain(scaling) {
             match trained.get(what) {
                 Some(trained) if trained != given => {
                     let (what, [trained, given]) = (what.clone(), [trained, given].map(plain));
@@ -161,6 +172,14 @@ impl Agent {
         }
         Ok(())
     }
+}
+
+/// The setting that scales actions, by its path.
+const SCALING: &str = "action_scaling";
+
+/// The scaling, or the one that does the same without a setting.
+fn effective(scale: &ActionScale) -> ActionScaling {
+    if scale.only_clips() { ActionScaling::Clip } else { scale.scaling() }
 }
 
 fn signature(
@@ -196,6 +215,23 @@ fn signature(
     .into()
 }
 
+/// Appends the action masks of `rows` at time `t`, `[rows, K]`, to `masks`: 1 for each legal option, 0 for others. Returns false, and appends
+/// nothing, where observations have none.
+pub fn add_masks(block: &Block, t: usize, rows: Range<usize>, masks: &mut Vec<u8>) -> bool {
+    let fields = block.layout().fields().iter().enumerate();
+    let fields = || fields.clone().filter(|(_, field)| field.role == Role::Mask);
+    if fields().next().is_none() {
+        return false;
+    }
+    for row in rows {
+        for (i, field) in fields() {
+            let mask = block.observation_row(t, row).field_at(i);
+            masks.extend((0..field.len).map(|option| u8::from(mask.number(option) != 0.0)));
+        }
+    }
+    true
+}
+
 /// The value without quotation marks.
 fn plain(value: &serde_json::Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
@@ -207,6 +243,7 @@ pub struct Actor<'a> {
     normalizer: Option<FrozenNormalizer>,
     input: Observations,
     outputs: Vec<f32>,
+    mask: Vec<u8>,
 }
 
 impl Actor<'_> {
@@ -214,7 +251,7 @@ impl Actor<'_> {
     /// probabilities into `log_prob [N]`.
     ///
     /// # Errors
-    /// [`AgentError::Torch`].
+    /// [`AgentError::Mask`] when a mask leaves a row no legal option; [`AgentError::Torch`].
     /// # Panics
     /// When time or rows lie outside the block.
     pub fn act(
@@ -229,8 +266,17 @@ impl Actor<'_> {
         let noise = mode.noise();
         let log_prob = &mut log_prob[rows.clone()];
         let head = &self.agent.head;
-        let distribution =
-            Distribution { outputs: &self.outputs, log_std: self.agent.network.log_std(), mask: None };
+        self.mask.clear();
+        let is_masked = add_masks(block, t, rows.clone(), &mut self.mask);
+        if is_masked {
+            for (row, mask) in rows.clone().zip(self.mask.chunks_exact(head.options())) {
+                if let Some(part) = head.without_option(mask) {
+                    return Err(AgentError::Mask { row, step: t, field: part.path().to_owned() });
+                }
+            }
+        }
+        let (log_std, mask) = (self.agent.network.log_std(), is_masked.then_some(&self.mask[..]));
+        let distribution = Distribution { outputs: &self.outputs, log_std, mask };
         let (choices, numbers) = block.actions_mut(t, rows);
         head.act(distribution, noise, Actions { choices, numbers, log_prob });
         Ok(())
@@ -248,7 +294,7 @@ impl Actor<'_> {
 
     /// Parameters of the action distribution for observations `[B, O]`; filled are `[B, P]` numbers.
     fn infer(&mut self, observations: Elements<'_>) -> Result<(), AgentError> {
-        let Self { agent, normalizer, input, outputs } = self;
+        let Self { agent, normalizer, input, outputs, .. } = self;
         let Some(normalizer) = normalizer else {
             return agent.network.infer(Tower::Actor, Inputs::One(observations), &mut [], outputs);
         };
@@ -280,8 +326,9 @@ mod tests {
         let network = NetworkSettings { convolutions, channels, ..NetworkSettings::default() };
         let normalize = NormalizeSettings::default();
         let generator = &mut stream(1, "initialisation");
-        Agent::new(&space, &Space::Discrete { n: 2 }, &network, &normalize, generator, Device::Cpu)
-            .expect("an agent")
+        let actions = Space::Discrete { n: 2 };
+        let scale = ActionScale::new(&actions, ActionScaling::Clip).expect("a scale");
+        Agent::new(&space, &actions, &network, &normalize, &scale, generator, Device::Cpu).expect("an agent")
     }
 
     /// Parameters of one arrangement mean nothing in the other, of which there are as many for `[4, 4, 4]`.

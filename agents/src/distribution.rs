@@ -10,7 +10,7 @@ mod part;
 mod row;
 mod softmax;
 
-use phalanx_envs::{Generator, Space};
+use phalanx_envs::{ActionScale, ActionScaling, Generator, Space};
 
 use self::gaussian::Gaussian;
 pub use self::part::Part;
@@ -67,6 +67,21 @@ impl Head {
         Ok(Self::product(space.leaves().into_iter().map(part).collect::<Result<Vec<_>, _>>()?))
     }
 
+    /// The same, with the numbers that are scaled by `scale` after tanh, if they are, distributed so.
+    #[must_use]
+    pub fn scaled(mut self, scale: &ActionScale) -> Self {
+        let is_squashed = scale.scaling() == ActionScaling::Squash;
+        let factors: Vec<f32> = scale.factors().collect();
+        for Part { kind, spans, .. } in &mut self.parts {
+            if let Kind::Gaussian(gaussian) = kind {
+                // An element with one value has no density; it is the same for all policies.
+                let own = factors[spans.numbers.clone()].iter().filter(|&&factor| factor > 0.0);
+                gaussian.log_scale = is_squashed.then(|| own.map(|factor| factor.ln()).sum());
+            }
+        }
+        self
+    }
+
     /// The product of independent parts, each with the path of its field.
     fn product(kinds: impl IntoIterator<Item = (String, Kind)>) -> Self {
         let mut head = Self { parts: Vec::new(), widths: Widths::default() };
@@ -96,6 +111,11 @@ impl Head {
     /// Numbers C in an action.
     pub fn numbers(&self) -> usize {
         self.widths.numbers
+    }
+
+    /// Options K over all choices.
+    pub fn options(&self) -> usize {
+        self.widths.options
     }
 
     /// Log standard deviations S that are parameters.
@@ -152,7 +172,8 @@ impl Head {
         }
     }
 
-    /// Evaluates one row's distribution for the action that was taken; `old` is an older one of the same row.
+    /// Evaluates one row's distribution for the action that was taken; `old` is an older one of the same row, under the same mask, which is
+    /// read from `distribution`.
     pub fn evaluate(
         &self,
         distribution: Distribution<'_>,

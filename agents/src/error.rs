@@ -21,7 +21,7 @@ pub enum AgentError {
     Mask {
         /// Its row.
         row: usize,
-        /// Its step of the rollout.
+        /// Its step of the rollout, or of the episode in an evaluation.
         step: usize,
         /// Path of the action's field; empty where an action is a single field.
         field: String,

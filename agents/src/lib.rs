@@ -23,7 +23,7 @@ mod rollout;
 mod settings;
 
 pub use adam::{Adam, AdamSettings};
-pub use agent::{Actor, Agent, Mode};
+pub use agent::{Actor, Agent, Mode, add_masks};
 pub use checkpoint::{Array, Checkpoint};
 pub use describe::describe;
 pub use distribution::{Actions, Distribution, Gradient, Head, Part, Taken, Terms, Weights};

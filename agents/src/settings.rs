@@ -41,13 +41,13 @@ pub struct NetworkSettings {
     pub output_gain: f64,
     /// Whether the standard deviations of a Gaussian policy are parameters or outputs of the network.
     pub std: Deviation,
-    /// Initial standard deviation of a Gaussian policy, in units of the action.
+    /// Initial standard deviation of a Gaussian policy, in units of the action before `action_scaling`.
     #[schemars(extend("exclusiveMinimum" = 0.0))]
     pub initial_std: f64,
-    /// Least standard deviation of a Gaussian policy, in units of the action: training does not make it smaller.
+    /// Least standard deviation of a Gaussian policy, in units of the action before `action_scaling`: training does not make it smaller.
     #[schemars(extend("exclusiveMinimum" = 0.0))]
     pub min_std: f64,
-    /// Largest standard deviation of a Gaussian policy, in units of the action: training does not make it larger.
+    /// Largest standard deviation of a Gaussian policy, in units of the action before `action_scaling`: training does not make it larger.
     #[schemars(extend("exclusiveMinimum" = 0.0))]
     pub max_std: f64,
 }

@@ -1,7 +1,7 @@
 //! Every distribution against PyTorch's numbers. `golden/record.py` made them; the file has its version.
 
 use phalanx_agents::{Actions, Distribution, Gradient, Head, NetworkSettings, Taken, Weights};
-use phalanx_envs::Space;
+use phalanx_envs::{ActionScale, ActionScaling, Space};
 use serde::Deserialize;
 
 /// Sums of up to a dozen f32 terms against 64 bits.
@@ -16,7 +16,8 @@ struct Golden {
 #[derive(Deserialize)]
 struct Case {
     space: Space,
-    settings: NetworkSettings,
+    action_scaling: ActionScaling,
+    network: NetworkSettings,
     rows: Vec<Row>,
 }
 
@@ -44,10 +45,11 @@ fn distributions_agree_with_pytorch() {
     let golden: Golden =
         serde_json::from_str(include_str!("golden/distributions.json")).expect("a recording");
     assert!(golden.torch.starts_with("2.11"), "{}", golden.torch);
-    for Case { space, settings, rows } in golden.cases {
-        let head = Head::new(&space, &settings).expect("a space that has a distribution");
+    for Case { space, action_scaling, network, rows } in golden.cases {
+        let scale = ActionScale::new(&space, action_scaling).expect("finite bounds");
+        let head = Head::new(&space, &network).expect("a space that has a distribution").scaled(&scale);
         for (i, row) in rows.iter().enumerate() {
-            compare(&head, row, &format!("row {i} of {space}, {settings:?}"));
+            compare(&head, row, &format!("row {i} of {space}, {action_scaling:?}, {network:?}"));
         }
     }
 }

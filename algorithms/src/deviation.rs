@@ -1,7 +1,7 @@
 //! Notices a Gaussian policy whose standard deviation runs away.
 
 use phalanx_agents::NetworkSettings;
-use phalanx_envs::Space;
+use phalanx_envs::{ActionScaling, Space};
 
 use crate::{PpoSettings, Record};
 
@@ -21,9 +21,18 @@ pub struct DeviationWatch {
 impl DeviationWatch {
     /// A watch over a training on `actions`.
     ///
-    /// It warns from ten times `initial_std` on, or ten times half the widest finite range of the box if that is more.
-    pub fn new(actions: &Space, network: &NetworkSettings, ppo: &PpoSettings) -> Self {
-        let half = |(low, high): (&f32, &f32)| 0.5 * (f64::from(*high) - f64::from(*low));
+    /// It warns from ten times `initial_std` on, or ten times half the widest finite range of the box if that is more; where numbers are scaled
+    /// to their range, half of it is 1.
+    pub fn new(
+        actions: &Space,
+        scaling: ActionScaling,
+        network: &NetworkSettings,
+        ppo: &PpoSettings,
+    ) -> Self {
+        let half = |(low, high): (&f32, &f32)| match 0.5 * (f64::from(*high) - f64::from(*low)) {
+            half if half.is_finite() && scaling != ActionScaling::Clip => 1.0,
+            half => half,
+        };
         let leaves = actions.leaves();
         let bounds = leaves.iter().filter_map(|(_, leaf)| match leaf {
             Space::Box { low, high, .. } => Some(low.iter().zip(high)),
@@ -64,10 +73,19 @@ mod tests {
     use crate::{EntropyCoefficient, Schedule};
 
     fn watch(bound: f32, initial_std: f64, entropy_coefficient: f64) -> DeviationWatch {
+        scaled_watch(bound, ActionScaling::Clip, initial_std, entropy_coefficient)
+    }
+
+    fn scaled_watch(
+        bound: f32,
+        scaling: ActionScaling,
+        initial_std: f64,
+        entropy_coefficient: f64,
+    ) -> DeviationWatch {
         let network = NetworkSettings { initial_std, ..NetworkSettings::default() };
         let entropy_coefficient = EntropyCoefficient::Same(Schedule::Constant(entropy_coefficient));
         let ppo = PpoSettings { entropy_coefficient, ..PpoSettings::default() };
-        DeviationWatch::new(&Space::boxed(&[-1.0, -bound], &[1.0, bound]), &network, &ppo)
+        DeviationWatch::new(&Space::boxed(&[-1.0, -bound], &[1.0, bound]), scaling, &network, &ppo)
     }
 
     fn record(std: f64) -> Record {
@@ -92,6 +110,7 @@ mod tests {
     fn wide_boxes_and_wide_starts_are_given_more_room() {
         assert_eq!(watch(4.0, 1.0, 0.5).warning(&record(39.0)), None);
         assert!(watch(4.0, 1.0, 0.5).warning(&record(41.0)).is_some());
+        assert!(scaled_watch(4.0, ActionScaling::Rescale, 1.0, 0.5).warning(&record(11.0)).is_some());
         assert_eq!(watch(f32::INFINITY, 5.0, 0.5).warning(&record(49.0)), None);
         assert!(watch(1.0, 0.1, 0.0).warning(&record(11.0)).expect("a warning").contains("learning_rate is"));
         assert_eq!(watch(1.0, 1.0, 0.5).warning(&Record::new(1)), None);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use phalanx_agents::{Agent, Mode};
+use phalanx_agents::{Agent, AgentError, Mode};
 use phalanx_envs::{BatchEnv, Generator, Infos, RunningEpisode};
 
 use crate::AlgorithmError;
@@ -88,7 +88,12 @@ pub fn evaluate(
             actor.add_noise(rows, generator, &mut noise);
             Mode::Sample(&noise)
         });
-        actor.act(batch.block_mut(), 0, 0..rows, mode, &mut log_prob)?;
+        actor.act(batch.block_mut(), 0, 0..rows, mode, &mut log_prob).map_err(|error| match error {
+            AgentError::Mask { row, field, .. } => {
+                AgentError::Mask { row, step: lengths[row] as usize, field }
+            }
+            error => error,
+        })?;
         batch.step(0)?;
         let block = batch.block_mut();
         let mut cut = Vec::new();

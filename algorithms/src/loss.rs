@@ -15,6 +15,8 @@ pub struct LossInputs<'a> {
     pub block: &'a Block,
     /// Weights of the parts of the loss, in this update.
     pub coefficients: Coefficients,
+    /// Which options of each action were legal, `[M, K]`, where there are masks.
+    pub mask: Option<Vec<u8>>,
     /// Log probability of each action when it was taken.
     pub log_prob: &'a [f32],
     /// Advantage of each action.
@@ -31,8 +33,20 @@ pub struct LossInputs<'a> {
 impl LossInputs<'_> {
     /// Log probability and entropy of the present policy for transition `i`, and its divergence from the old one.
     pub fn evaluate(&self, head: &Head, outputs: &[f32], log_std: &[f32], i: usize) -> Terms {
-        let distribution = Distribution { outputs, log_std, mask: None };
-        head.evaluate(distribution, self.taken(i), self.old(i, outputs.len()))
+        head.evaluate(self.distribution(head, outputs, log_std, i), self.taken(i), self.old(i, outputs.len()))
+    }
+
+    /// The policy's distribution for transition `i`.
+    fn distribution<'b>(
+        &'b self,
+        head: &Head,
+        outputs: &'b [f32],
+        log_std: &'b [f32],
+        i: usize,
+    ) -> Distribution<'b> {
+        let options = head.options();
+        let mask = self.mask.as_ref().map(|mask| &mask[i * options..(i + 1) * options]);
+        Distribution { outputs, log_std, mask }
     }
 
     /// The action of transition `i`.
@@ -40,7 +54,7 @@ impl LossInputs<'_> {
         Taken { choices: self.block.choices(i), numbers: self.block.numbers(i) }
     }
 
-    /// The distribution before the update, of `width` outputs.
+    /// The distribution before the update, of `width` outputs. The present one's mask is that of both.
     fn old(&self, i: usize, width: usize) -> Option<Distribution<'_>> {
         self.old.as_ref().map(|(outputs, log_std)| Distribution {
             outputs: &outputs[i * width..(i + 1) * width],
@@ -143,7 +157,7 @@ impl<'a> Loss<'a> {
         d_log_std: &mut [f32],
     ) {
         let (n, inputs) = (self.n, self.inputs);
-        let distribution = Distribution { outputs: row, log_std: self.log_std, mask: None };
+        let distribution = inputs.distribution(self.head, row, self.log_std, i);
         let advantage = ((f64::from(inputs.advantage[i]) - self.centre) * self.scale) as f32;
         let weigh = |terms: Terms| {
             let log_ratio = terms.log_prob - inputs.log_prob[i];
@@ -288,6 +302,7 @@ mod tests {
             let inputs = LossInputs {
                 coefficients: Coefficients::new(&settings, &head, 0.0),
                 block: &block,
+                mask: None,
                 log_prob: &[],
                 advantage: &advantage,
                 returns: &returns,

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use phalanx_agents::{
     Adam, AdamSettings, Agent, Batch, Checkpoint, Distribution, NormalizeSettings, RewardNormalizer, Rollout,
-    Tower, ValueNormalizer, stream,
+    Tower, ValueNormalizer, add_masks, stream,
 };
 use phalanx_envs::{Block, Elements, Episode, Generator};
 use rand::seq::SliceRandom;
@@ -126,6 +126,7 @@ impl BatchPpo {
         };
         let inputs = LossInputs {
             block,
+            mask: masks(block, rollout.len),
             coefficients: Coefficients::new(&self.settings, agent.head(), progress),
             log_prob: &rollout.log_prob,
             advantage: &advantage,
@@ -425,6 +426,12 @@ fn deviations(agent: &mut Agent, index: &[i64]) -> Result<Option<(f64, f64)>, Al
         || rows.clone().flat_map(|outputs| head.deviations(Distribution { outputs, log_std, mask: None }));
     let sum: f64 = std().map(f64::from).sum();
     Ok(Some((sum / std().count() as f64, std().map(f64::from).fold(0.0, f64::max))))
+}
+
+/// Masks of the actions of the first `steps` steps, `[T·N, K]`, where there are some.
+fn masks(block: &Block, steps: usize) -> Option<Vec<u8>> {
+    let (mut masks, rows) = (Vec::new(), block.layout().rows);
+    (0..steps).all(|t| add_masks(block, t, 0..rows, &mut masks)).then_some(masks)
 }
 
 /// How each step left its episode, `[T, N]`; `None` where the row was inactive.

@@ -97,6 +97,7 @@ impl Trainer {
             batch.action_space(),
             &settings.network,
             &settings.normalize,
+            &batch.block().layout().action_scale,
             &mut stream(seed, "initialisation"),
             settings.device,
         )?;

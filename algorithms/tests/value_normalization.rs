@@ -16,8 +16,9 @@ fn train(unit: f32, value: bool) -> Vec<UpdateMetrics> {
     let network = NetworkSettings { hidden: vec![8], ..NetworkSettings::default() };
     let normalize = NormalizeSettings { value, ..NormalizeSettings::default() };
     let generator = &mut stream(1, "initialisation");
+    let scale = &block.layout().action_scale;
     let mut agent =
-        Agent::new(&observations, &actions, &network, &normalize, generator, Device::Cpu).unwrap();
+        Agent::new(&observations, &actions, &network, &normalize, scale, generator, Device::Cpu).unwrap();
     let ppo = PpoSettings { minibatch: Some(16), value_clip: Some(0.1), ..PpoSettings::default() };
     let mut ppo = BatchPpo::new(&ppo, &normalize, &agent, ROWS, 1);
     let mut rollout = Rollout::new(&block);

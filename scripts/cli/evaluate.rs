@@ -69,8 +69,7 @@ pub(super) fn run(
     let env = config.evaluation_env();
     let shape = (rows, steps, setup::trial_seed(seed));
     let mut batch = setup::batch(&config, env, registry, Some(zygote), shape)?.batch;
-    let spaces = (batch.observation_space(), batch.action_space());
-    let mut agent = setup::agent(&config, spaces.0, spaces.1, device, &found.checkpoint)?;
+    let mut agent = setup::agent(&config, batch.block().layout(), device, &found.checkpoint)?;
     let mut generator = stream(seed, "evaluation");
     let generator = stochastic.then_some(&mut generator);
     let bar = bar(episodes);

@@ -148,9 +148,9 @@ fn train(
         say(&note)?;
     }
     let AlgorithmSettings::Ppo(ppo) = &config.algorithm;
-    let mut deviation = DeviationWatch::new(trainer.batch_mut().action_space(), &config.network, ppo);
-    let warning = action_scale_warning(trainer.batch_mut().action_space(), config.network.initial_std);
-    if let Some(warning) = warning {
+    let (actions, scaling) = (trainer.batch_mut().action_space(), config.action_scaling);
+    let mut deviation = DeviationWatch::new(actions, scaling, &config.network, ppo);
+    if let Some(warning) = action_scale_warning(actions, scaling, config.network.initial_std) {
         say(&format!("warning: {warning}"))?;
     }
     if let Some(before) = before {

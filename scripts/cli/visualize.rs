@@ -87,9 +87,9 @@ pub(super) fn run(arguments: &Arguments, registry: &Registry, out: &mut impl Wri
     let Played { seed, stochastic, .. } = arguments.played;
     let (run, config, found) = arguments.played.open(registry)?;
     let device = setup::device(&config)?;
-    let mut player = Player::new(registry, config.evaluation_env(), setup::trial_seed(seed))?;
-    let mut agent =
-        setup::agent(&config, player.observation_space(), player.action_space(), device, &found.checkpoint)?;
+    let (env, seed_of_trial) = (config.evaluation_env(), setup::trial_seed(seed));
+    let mut player = Player::new(registry, env, config.action_scaling, seed_of_trial)?;
+    let mut agent = setup::agent(&config, player.block().layout(), device, &found.checkpoint)?;
     let options = VisualizeOptions {
         out: arguments.out.clone().unwrap_or_else(|| run.path().join("videos")),
         format: arguments.format,

@@ -7,7 +7,7 @@ use phalanx_agents::{NetworkSettings, NormalizeSettings};
 use phalanx_algorithms::{
     CheckpointSettings, EvaluationSettings, PpoSettings, ResumeSettings, RolloutSettings,
 };
-use phalanx_envs::{EnvSpec, WorkerOptions, Workers};
+use phalanx_envs::{ActionScaling, EnvSpec, WorkerOptions, Workers};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -45,6 +45,10 @@ pub struct Config {
     #[serde(default)]
     #[schemars(range(min = 1, max = 1024))]
     pub threads: Option<usize>,
+    /// How the numbers that a policy takes become those of a bounded action: clipped to its bounds, rescaled from -1..1 to its range, or
+    /// squashed to it by tanh.
+    #[serde(default = "defaults::action_scaling")]
+    pub action_scaling: ActionScaling,
     /// The length of a rollout: a number of steps of every row, or whole episodes.
     #[serde(default)]
     pub rollout: RolloutSettings,
@@ -79,11 +83,18 @@ impl Config {
 
     /// How the environments are spread over workers, and what happens when one is lost.
     pub fn worker_options(&self) -> WorkerOptions {
-        WorkerOptions { workers: self.workers, pipelined: self.pipelined, ..self.faults.clone() }
+        let Self { workers, pipelined, action_scaling, .. } = *self;
+        WorkerOptions { workers, pipelined, action_scaling, ..self.faults.clone() }
     }
 }
 
 mod defaults {
+    use phalanx_envs::ActionScaling;
+
+    pub fn action_scaling() -> ActionScaling {
+        ActionScaling::Rescale
+    }
+
     pub fn rows() -> usize {
         8
     }

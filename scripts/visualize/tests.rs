@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::fs::File;
 
+use phalanx_envs::Space;
 use phalanx_envs::{Action, Env, Row, Step};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -84,7 +85,7 @@ fn player(trouble: &str) -> Player {
             action_space: Space::boxed(&[-1.0], &[1.0]),
         }))
     });
-    Player::new(&registry, &EnvSpec::named("countdown"), 7).unwrap()
+    Player::new(&registry, &EnvSpec::named("countdown"), ActionScaling::Clip, 7).unwrap()
 }
 
 fn options(folder: &TempDir, episodes: u32, format: Format) -> VisualizeOptions {
@@ -252,7 +253,8 @@ fn native_environments_play_from_start_to_end() {
     for (name, fps) in [("CartPole-v1", 50.0), ("Pendulum-v1", 30.0)] {
         let folder = TempDir::new().unwrap();
         let options = options(&folder, 1, Format::ALL[0]);
-        let mut player = Player::new(&Registry::standard(), &EnvSpec::named(name), 1).unwrap();
+        let mut player =
+            Player::new(&Registry::standard(), &EnvSpec::named(name), ActionScaling::Clip, 1).unwrap();
         let mut observations = Vec::new();
         let act = |block: &mut Block| {
             observations.push(block.observation_row(0, 0).f32().to_vec());

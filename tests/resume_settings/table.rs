@@ -71,6 +71,7 @@ pub const BASES: [Base; 16] = [
             ("seed=1", Refused("`seed` decides how a run starts")),
             ("device=cuda:9", Refused("no device cuda:9")),
             ("threads=17", Threads),
+            ("action_scaling=clip", Refused("action_scaling rescale, not clip")),
             ("rollout.steps=8", Metric("step")),
             ("network.hidden.0=9", Refused("network.hidden [8], not [9]")),
             ("network.activation=relu", Refused("network.activation tanh, not relu")),

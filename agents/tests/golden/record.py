@@ -2,7 +2,7 @@
 
 Usage: record.py > distributions.json
 
-Everything is computed in 64 bits from inputs that f32 holds exactly. A case has a space, settings of the network, and rows: outputs and log
+Everything is computed in 64 bits from inputs that f32 holds exactly. A case has an action space, settings, and rows: outputs and log
 deviations of the network, those of an older policy, a mask, and an action. Gradients are those over the outputs, then over the log deviations.
 """
 import json
@@ -195,8 +195,10 @@ CASES = [
     (multi_binary(4), {}),
     (UNIT, {}),
     (WIDE, {"std": "output", **BOUNDS}),
+    (WIDE, {"action_scaling": "squash"}),
+    (WIDE, {"action_scaling": "squash", "std": "output", **BOUNDS}),
     (PRODUCT, {}),
-    (PRODUCT, {"std": "output", **BOUNDS}),
+    (PRODUCT, {"action_scaling": "squash", "std": "output", **BOUNDS}),
 ]
 
 
@@ -207,7 +209,9 @@ def main():
         maskings = [False, True] if any(not isinstance(part, Numbers) for part in parts) else [False]
         # The last scale is one of policies that have made up their mind.
         rows = [record_row(parts, scale, masked) for masked in maskings for scale in (1.0, 1.0, 4.0)]
-        cases.append({"space": space, "settings": settings, "rows": rows})
+        scaling = settings.get("action_scaling", "clip")
+        settings = {key: value for key, value in settings.items() if key != "action_scaling"}
+        cases.append({"space": space, "action_scaling": scaling, "network": settings, "rows": rows})
     file = {"torch": torch.__version__, "cases": cases}
     json.dump(file, sys.stdout, indent=None, separators=(",", ":"))
     print()

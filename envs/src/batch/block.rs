@@ -11,7 +11,7 @@ use bytemuck::{cast_slice, cast_slice_mut};
 use super::layout::Layout;
 use super::memory::{Bytes, Memory, heap};
 use super::step_view::StepView;
-use crate::{Action, Elements, Episode, FieldRows, Generator, Row};
+use crate::{Action, ActionScaling, BatchError, Elements, Episode, FieldRows, Generator, Row};
 
 /// The memory of a batch of environments. See the module's page for who writes what.
 ///
@@ -50,6 +50,12 @@ impl Block {
     /// Shape and places.
     pub fn layout(&self) -> &Layout {
         &self.layout
+    }
+
+    /// Sets the scaling of the numbers of actions.
+    pub(super) fn set_action_scaling(&mut self, scaling: ActionScaling) -> Result<(), BatchError> {
+        self.layout = self.layout.clone().with_action_scaling(scaling)?;
+        Ok(())
     }
 
     /// Marks every row as active.
@@ -167,6 +173,7 @@ impl Block {
         let [observation, final_observation, choices, numbers, reward, episode, active] = parts;
         StepView {
             space: &layout.action_space,
+            scale: &layout.action_scale,
             first: rows.start,
             observation_len: layout.observation_len(),
             choices_len: layout.choices.item_bytes() / size_of::<i64>(),

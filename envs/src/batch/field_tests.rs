@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
-use crate::{Action, Dtype, Elements, Episode, Role, Space, generator};
+use crate::{Action, ActionScale, ActionScaling, Dtype, Elements, Episode, Role, Space, generator};
 
 fn named(key: &str, space: Space) -> (String, Space) {
     (key.to_owned(), space)
@@ -133,11 +133,14 @@ fn an_action_has_choices_and_numbers() {
 /// Numbers beyond the bounds of a box among several fields are clipped to them, as those of a box alone.
 #[test]
 fn numbers_of_a_field_are_clipped_to_its_bounds() {
+    let clip = |space: &Space, numbers: &[f32], clipped: &mut [f32]| {
+        ActionScale::new(space, ActionScaling::Clip).expect("a scale").apply(numbers, clipped);
+    };
     let mut clipped = [0.0; 2];
-    action().clip(&[-3.0, 12.0], &mut clipped);
+    clip(&action(), &[-3.0, 12.0], &mut clipped);
     assert_eq!(clipped, [0.0, 9.0]);
     let nested = Space::Tuple(vec![Space::boxed(&[0.0], &[1.0]), Space::Discrete { n: 2 }, action()]);
     let mut clipped = [0.0; 3];
-    nested.clip(&[5.0, -1.0, 3.0], &mut clipped);
+    clip(&nested, &[5.0, -1.0, 3.0], &mut clipped);
     assert_eq!(clipped, [1.0, 0.0, 3.0]);
 }

@@ -5,7 +5,7 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 
 use crate::field::Fields;
-use crate::{BatchError, Field, Role, Space, SpaceError, check_memory};
+use crate::{ActionScale, ActionScaling, BatchError, Field, Role, Space, SpaceError, check_memory};
 
 /// Alignment of every part of a block: a cache line.
 pub(super) const LINE: usize = 64;
@@ -76,6 +76,8 @@ pub struct Layout {
     pub observation_space: Space,
     /// Space of actions.
     pub action_space: Space,
+    /// What becomes of the numbers of actions before an environment sees them.
+    pub action_scale: ActionScale,
     pub(super) observation: Part,
     pub(super) final_observation: Part,
     pub(super) choices: Part,
@@ -127,6 +129,7 @@ impl Layout {
             rows,
             steps,
             observation_space,
+            action_scale: ActionScale::new(&action_space, ActionScaling::Clip)?,
             action_space,
             observation,
             final_observation,
@@ -138,6 +141,15 @@ impl Layout {
             fields,
             bytes,
         })
+    }
+
+    /// The same layout, with another scaling of the numbers of actions than [`ActionScaling::Clip`].
+    ///
+    /// # Errors
+    /// [`BatchError::Space`] when the action space cannot be scaled so.
+    pub fn with_action_scaling(mut self, scaling: ActionScaling) -> Result<Self, BatchError> {
+        self.action_scale = ActionScale::new(&self.action_space, scaling)?;
+        Ok(self)
     }
 
     /// Bytes of a block of this layout.

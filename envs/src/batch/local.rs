@@ -10,8 +10,8 @@ use serde_json::Value;
 
 use super::{check_rows, check_running, shortest_first};
 use crate::{
-    BatchEnv, BatchError, Block, EnvError, EnvSpec, Frame, Infos, Layout, Phase, Place, Registry, Replayed,
-    Rows, RunningEpisode, Space, Watch,
+    ActionScaling, BatchEnv, BatchError, Block, EnvError, EnvSpec, Frame, Infos, Layout, Phase, Place,
+    Registry, Replayed, Rows, RunningEpisode, Space, Watch,
 };
 
 /// N environments stepped in turn by the caller's thread.
@@ -64,6 +64,15 @@ impl LocalBatch {
         let (observation_space, action_space) = Rows::common_spaces(std::slice::from_ref(&slice))?;
         let layout = Layout::new(rows, steps, observation_space, action_space)?;
         Ok(Self { block: Block::local(layout), rows: slice, group: 0..rows, begun: false, place })
+    }
+
+    /// The same batch, with another scaling of the numbers of actions than [`ActionScaling::Clip`].
+    ///
+    /// # Errors
+    /// [`BatchError::Space`] when the action space cannot be scaled so.
+    pub fn with_action_scaling(mut self, scaling: ActionScaling) -> Result<Self, BatchError> {
+        self.block.set_action_scaling(scaling)?;
+        Ok(self)
     }
 
     /// Runs environment code, with the actions of time `t`, and turns its panic into an error.

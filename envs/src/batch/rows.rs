@@ -18,8 +18,8 @@ struct Slot {
     episode: u64,
     step: u64,
     seed: u64,
-    /// The numbers of the action within their bounds, `[C]`.
-    clipped: Vec<f32>,
+    /// The numbers of the action as the environment is given them, `[C]`.
+    scaled: Vec<f32>,
 }
 
 /// Rows `first..first + len` of a batch, stepped in the order of their numbers.
@@ -58,8 +58,8 @@ impl<W: Watch> Rows<W> {
             .map(|(i, &episode)| {
                 watch.begin(Place { row: first + i, phase: Phase::New, episode, step: 0 });
                 let env = registry.build(spec)?;
-                let clipped = vec![0.0; env.action_space().numbers_len()];
-                Ok(Slot { env, episode, step: 0, seed: 0, clipped })
+                let scaled = vec![0.0; env.action_space().numbers_len()];
+                Ok(Slot { env, episode, step: 0, seed: 0, scaled })
             })
             .collect::<Result<Vec<_>, RegistryError>>()?;
         let remote = slots.iter().any(|slot: &Slot| slot.env.is_remote());

@@ -2,11 +2,12 @@
 
 use std::ops::Range;
 
-use crate::{Action, Episode, Row, Space};
+use crate::{Action, ActionScale, Episode, Row, Space};
 
 /// Rows of a block at the step of one time. Rows have the numbers that they have in the batch.
 pub struct StepView<'a> {
     pub(super) space: &'a Space,
+    pub(super) scale: &'a ActionScale,
     /// Number of the first row.
     pub(super) first: usize,
     /// Numbers in an observation, bytes in one of several fields.
@@ -35,6 +36,12 @@ impl<'a> StepView<'a> {
     #[inline]
     pub fn action_space(&self) -> &'a Space {
         self.space
+    }
+
+    /// What becomes of the numbers of actions.
+    #[inline]
+    pub fn action_scale(&self) -> &'a ActionScale {
+        self.scale
     }
 
     /// Whether `row` is stepped.

@@ -24,7 +24,7 @@ pub use self::report::{Finding, Report, Severity};
 use self::record::Record;
 use self::trial::{Trial, is_past};
 use crate::worker::EXIT_TIMEOUT;
-use crate::{Dtype, EnvError, EnvSpec, Registry, RegistryError, Space, SpaceError};
+use crate::{ActionScaling, Dtype, EnvError, EnvSpec, Registry, RegistryError, Space, SpaceError};
 
 /// Steps of one record, over as many episodes as fit.
 const STEPS: u64 = 1_000;
@@ -220,7 +220,7 @@ impl Check {
         for message in wrong {
             self.report.add(Severity::Error, message);
         }
-        if let Some(message) = action_scale_warning(action, 1.0).filter(|_| fine) {
+        if let Some(message) = action_scale_warning(action, ActionScaling::Rescale, 1.0).filter(|_| fine) {
             self.report.add(Severity::Warning, message);
         }
         fine

@@ -44,29 +44,6 @@ impl Space {
         }
     }
 
-    /// Puts the numbers of all boxes, `[C]`, within their bounds.
-    #[inline]
-    pub(crate) fn clip(&self, numbers: &[f32], clipped: &mut [f32]) {
-        match self {
-            Self::Box { low, high, .. } => {
-                for (((c, a), l), h) in clipped.iter_mut().zip(numbers).zip(low).zip(high) {
-                    *c = a.clamp(*l, *h);
-                }
-            }
-            Self::Dict(_) | Self::Tuple(_) => self.clip_parts(numbers, clipped),
-            _ => {}
-        }
-    }
-
-    fn clip_parts(&self, mut numbers: &[f32], mut clipped: &mut [f32]) {
-        for (_, part) in self.parts() {
-            let (given, other_numbers) = numbers.split_at(part.numbers_len());
-            let (own, other_clipped) = clipped.split_at_mut(part.numbers_len());
-            part.clip(given, own);
-            (numbers, clipped) = (other_numbers, other_clipped);
-        }
-    }
-
     /// Draws an action uniformly; a Gaussian stands in where an element has no bound.
     ///
     /// Writes [`Self::choices_len`] choices and [`Self::numbers_len`] numbers, each kind in the order of the leaves.

@@ -20,7 +20,8 @@ use super::{OnWorkerLoss, WorkerOptions, Zygote};
 use crate::batch::check_rows;
 use crate::os;
 use crate::{
-    BatchEnv, BatchError, Block, EnvSpec, Frame, Infos, Layout, Replayed, RunningEpisode, Space, SpaceError,
+    ActionScaling, BatchEnv, BatchError, Block, EnvSpec, Frame, Infos, Layout, Replayed, RunningEpisode,
+    Space, SpaceError,
 };
 
 /// Looks at a word before sleeping, about 50 µs, where there are cores to spare: waking a sleeper costs as much.
@@ -95,7 +96,7 @@ impl WorkerBatch {
             last_check: Instant::now(),
             clock: Duration::ZERO,
         };
-        let (block, memory) = match Self::assemble(&mut pool, rows, steps) {
+        let (block, memory) = match Self::assemble(&mut pool, rows, steps, options.action_scaling) {
             Ok(shared) => shared,
             Err(e) => {
                 // The first error is the one to report.
@@ -113,6 +114,7 @@ impl WorkerBatch {
         pool: &mut WorkerPool,
         rows: usize,
         steps: usize,
+        scaling: ActionScaling,
     ) -> Result<(Block, IpcSharedMemory), BatchError> {
         let workers = 0..pool.members.len();
         for worker in workers.clone() {
@@ -124,7 +126,8 @@ impl WorkerBatch {
             same_spaces(&pool.members[worker], spaces.get_or_insert_with(|| found.clone()), &found)?;
         }
         let (observation_space, action_space) = spaces.expect("there is at least one worker");
-        let layout = Layout::new(rows, steps, observation_space, action_space)?;
+        let layout =
+            Layout::new(rows, steps, observation_space, action_space)?.with_action_scaling(scaling)?;
         let region = Region::new(layout.bytes());
         let memory = region.share();
         let attach =

@@ -69,7 +69,10 @@ pub fn batch(
                 WorkerOptions { pipelined: Some(options.pipelined.unwrap_or(true)), ..options.clone() };
             Box::new(WorkerBatch::new(zygote, spec, rows, steps, run_seed, workers, &options)?)
         }
-        _ => Box::new(LocalBatch::new(registry, spec, rows, steps, run_seed)?),
+        _ => {
+            let batch = LocalBatch::new(registry, spec, rows, steps, run_seed)?;
+            Box::new(batch.with_action_scaling(options.action_scaling)?)
+        }
     };
     Ok(Chosen { batch, workers, why })
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::BatchError;
+use crate::{ActionScaling, BatchError};
 
 /// Processes that step the environments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
@@ -88,6 +88,9 @@ pub struct WorkerOptions {
     /// are the same bits. Configurations have this setting beside these options, too.
     #[serde(skip)]
     pub pipelined: Option<bool>,
+    /// What becomes of the numbers of actions; configurations have this setting beside these options, too.
+    #[serde(skip)]
+    pub action_scaling: ActionScaling,
     /// What to do when a worker is lost.
     pub on_worker_loss: OnWorkerLoss,
     /// Seconds that a worker may take to step its rows once.
@@ -106,6 +109,7 @@ impl Default for WorkerOptions {
         Self {
             workers: Workers::default(),
             pipelined: None,
+            action_scaling: ActionScaling::Clip,
             on_worker_loss: OnWorkerLoss::default(),
             step_deadline: 60.0,
             command_deadline: 60.0,

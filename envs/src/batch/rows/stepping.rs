@@ -4,8 +4,8 @@ use serde_json::Value;
 
 use super::{Rows, Slot};
 use crate::{
-    Action, ActionFields, BatchError, Block, Env, EnvError, Episode, Infos, Phase, Row, Space, Step,
-    StepView, Watch, episode_seed,
+    Action, ActionFields, ActionScale, BatchError, Block, Env, EnvError, Episode, Infos, Phase, Row, Space,
+    Step, StepView, Watch, episode_seed,
 };
 
 /// How far a step of some rows is.
@@ -39,17 +39,17 @@ impl Slot {
         &'a mut self,
         row: usize,
         action: Action<'a>,
-        space: &Space,
+        (space, scale): (&Space, &ActionScale),
     ) -> Result<(&'a mut dyn Env, Action<'a>), BatchError> {
-        // P4: the environment sees numbers within their bounds.
+        // P4: the environment sees scaled numbers within their bounds.
         let given = match action {
             Action::Box(numbers) => {
-                space.clip(numbers, &mut self.clipped);
-                Action::Box(&self.clipped)
+                scale.apply(numbers, &mut self.scaled);
+                Action::Box(&self.scaled)
             }
             Action::Fields(fields) => {
-                space.clip(fields.numbers, &mut self.clipped);
-                Action::Fields(ActionFields { numbers: &self.clipped, ..fields })
+                scale.apply(fields.numbers, &mut self.scaled);
+                Action::Fields(ActionFields { numbers: &self.scaled, ..fields })
             }
             Action::Discrete(_) | Action::MultiDiscrete(_) => action,
         };
@@ -202,7 +202,7 @@ impl<W: Watch> Rows<W> {
     fn prepare_row(&mut self, view: &StepView<'_>, row: usize) -> Result<(), BatchError> {
         self.watch(row, Phase::Step);
         let action = view.action(row);
-        let (env, given) = self.slot(row).given(row, action, view.action_space())?;
+        let (env, given) = self.slot(row).given(row, action, (view.action_space(), view.action_scale()))?;
         env.prepare(given).map_err(|e| self.at_row(row, Phase::Step, &action.to_string(), e))
     }
 
@@ -216,7 +216,7 @@ impl<W: Watch> Rows<W> {
     ) -> Result<Episode, BatchError> {
         self.watch(row, Phase::Step);
         let action = view.action(row);
-        let (env, given) = self.slot(row).given(row, action, view.action_space())?;
+        let (env, given) = self.slot(row).given(row, action, (view.action_space(), view.action_scale()))?;
         match env.step(given, view.observation(row)) {
             Ok(Step { reward, episode }) => {
                 self.slot(row).step += 1;
