@@ -3,16 +3,16 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use phalanx_envs::{ActionScale, ActionScaling, Block, Dtype, Elements, Generator, Role, Space};
+use phalanx_envs::{ActionScale, ActionScaling, Block, Generator, Role, Space};
 use serde_json::json;
 use tch::Device;
 
-use crate::normalizer::FrozenNormalizer;
 use crate::observations::{Inputs, Observations};
 use crate::picture::Picture;
+use crate::reader::{Reader, Statistics};
 use crate::{
-    Actions, ActorCritic, AgentError, Checkpoint, Distribution, Head, NetworkSettings, NormalizeSettings,
-    Normalizer, Rollout, Tower,
+    Actions, ActorCritic, AgentError, Checkpoint, Distribution, Head, Memory, NetworkSettings,
+    NormalizeSettings, Normalizer, Rollout, Tower,
 };
 
 /// How an action is taken from its distribution.
@@ -27,6 +27,7 @@ pub enum Mode<'a> {
 pub struct Agent {
     network: ActorCritic,
     head: Head,
+    reader: Reader,
     normalizer: Option<Normalizer>,
     signature: Signature,
 }
@@ -50,28 +51,20 @@ impl Agent {
         device: Device,
     ) -> Result<Self, AgentError> {
         let head = Head::new(action_space, network)?.scaled(scale);
-        let len = observation_space.len();
-        if observation_space.is_composite()
-            || matches!(observation_space, Space::Box { dtype: Dtype::F64, .. })
-        {
-            return Err(AgentError::Space {
-                space: format!("observations of {observation_space}"),
-                reason: "agents read one array of f32 or bytes, which the wrapper `flatten` makes of other observations"
-                    .into(),
-            });
-        }
-        if normalize.observation && !matches!(observation_space, Space::Box { dtype: Dtype::F32, .. }) {
-            return Err(AgentError::Space {
-                space: format!("observations of {observation_space}"),
-                reason: "normalize.observation is for f32 observations; bytes are scaled by their bounds"
-                    .into(),
-            });
-        }
-        let normalizer = normalize.observation.then(|| Normalizer::new(len, normalize.observation_clip));
         let mut signature = signature(observation_space, action_space, network, normalize);
         signature.insert(SCALING.to_owned(), json!(effective(scale)));
         let network = ActorCritic::new(network, observation_space, action_space, generator, device)?;
-        Ok(Self { network, head, normalizer, signature })
+        let reader = Reader::new(network.graph(), observation_space, normalize.observation);
+        if normalize.observation && reader.normalized() == 0 {
+            return Err(AgentError::Space {
+                space: format!("observations of {observation_space}"),
+                reason: "normalize.observation is for boxes of floats; bytes are scaled by their bounds"
+                    .into(),
+            });
+        }
+        let clip = normalize.observation_clip;
+        let normalizer = normalize.observation.then(|| Normalizer::new(reader.normalized(), clip));
+        Ok(Self { network, head, reader, normalizer, signature })
     }
 
     /// The networks, to be trained.
@@ -94,22 +87,19 @@ impl Agent {
         &self.head
     }
 
-    /// The statistics of observations, when they are normalised.
-    pub fn normalizer_mut(&mut self) -> Option<&mut Normalizer> {
-        self.normalizer.as_mut()
+    /// Updates the statistics of observations with those of the transitions `index`, where they are normalised.
+    pub fn update_statistics(&mut self, block: &Block, index: &[i64]) {
+        if let Some(normalizer) = &mut self.normalizer {
+            self.reader.update(normalizer, block, index);
+        }
     }
 
     /// This agent with its statistics frozen, ready to act.
     pub fn actor(&mut self) -> Actor<'_> {
         // P5: frozen for the lifetime of this actor.
-        let normalizer = self.normalizer.as_ref().map(Normalizer::freeze);
-        Actor {
-            agent: self,
-            normalizer,
-            input: Observations::default(),
-            outputs: Vec::new(),
-            mask: Vec::new(),
-        }
+        let statistics = self.reader.freeze(self.normalizer.as_ref());
+        let (input, outputs, mask) = (Observations::default(), Vec::new(), Vec::new());
+        Actor { agent: self, statistics, input, outputs, mask }
     }
 
     /// Loads the observations of a rollout into the networks, normalised as they were when acting.
@@ -117,25 +107,39 @@ impl Agent {
     /// # Errors
     /// [`AgentError::Torch`].
     pub fn load(&mut self, block: &Block, rollout: &Rollout) -> Result<(), AgentError> {
-        let normalizer = self.normalizer.as_ref().map(Normalizer::freeze);
+        let statistics = self.reader.freeze(self.normalizer.as_ref());
         let mut observations = self.network.unload();
         observations.clear();
-        observations.add(0, rollout.observations(block), normalizer.as_ref());
+        self.reader.read(
+            |field| block.observation_field(field, 0..rollout.len + 1),
+            &statistics,
+            &mut observations,
+        );
         self.network.load(observations)
     }
 
-    /// Values of the final observations of the steps `index` (as t·N + row), in reward units.
+    /// Hidden states of `rows` rows at the start of their episodes.
+    pub fn memory(&self, rows: usize) -> Memory {
+        Memory::new(rows, self.network.graph().state())
+    }
+
+    /// Values of the final observations of the steps `index` (as t·N + row), in reward units, from the hidden states `[B, S]` after
+    /// these steps.
     ///
     /// # Errors
     /// [`AgentError::Torch`].
-    pub fn final_values(&mut self, block: &Block, index: &[i64]) -> Result<Vec<f32>, AgentError> {
+    pub fn final_values(
+        &mut self,
+        block: &Block,
+        index: &[i64],
+        states: &mut [f32],
+    ) -> Result<Vec<f32>, AgentError> {
         let (mut input, mut values, rows) = (Observations::default(), Vec::new(), block.layout().rows);
-        let normalizer = self.normalizer.as_ref().map(Normalizer::freeze);
+        let statistics = self.reader.freeze(self.normalizer.as_ref());
         for &i in index {
-            let shown = block.final_observation_row(i as usize / rows, i as usize % rows);
-            input.add(0, shown, normalizer.as_ref());
+            self.reader.read_final(block, (i as usize / rows, i as usize % rows), &statistics, &mut input);
         }
-        self.network.infer(Tower::Critic, Inputs::All(&input), &mut [], &mut values)?;
+        self.network.infer(Tower::Critic, Inputs::All(&input), 0..index.len(), states, &mut values)?;
         Ok(values)
     }
 
@@ -240,7 +244,7 @@ fn plain(value: &serde_json::Value) -> String {
 /// An [`Agent`] whose statistics are frozen, as they are for the length of a rollout.
 pub struct Actor<'a> {
     agent: &'a mut Agent,
-    normalizer: Option<FrozenNormalizer>,
+    statistics: Statistics,
     input: Observations,
     outputs: Vec<f32>,
     mask: Vec<u8>,
@@ -248,7 +252,7 @@ pub struct Actor<'a> {
 
 impl Actor<'_> {
     /// Takes the actions of time `t` for the observations of `rows` there and writes them into the block, their log
-    /// probabilities into `log_prob [N]`.
+    /// probabilities into `log_prob [N]`. The hidden states of these rows in `memory` are replaced by those after it.
     ///
     /// # Errors
     /// [`AgentError::Mask`] when a mask leaves a row no legal option; [`AgentError::Torch`].
@@ -260,9 +264,10 @@ impl Actor<'_> {
         t: usize,
         rows: Range<usize>,
         mode: Mode<'_>,
+        memory: &mut Memory,
         log_prob: &mut [f32],
     ) -> Result<(), AgentError> {
-        self.infer(block.observation_rows(t, rows.clone()))?;
+        self.infer(block, t, rows.clone(), memory.rows_mut(rows.clone()))?;
         let noise = mode.noise();
         let log_prob = &mut log_prob[rows.clone()];
         let head = &self.agent.head;
@@ -292,15 +297,23 @@ impl Actor<'_> {
         self.agent.head.add_noise(rows, generator, noise);
     }
 
-    /// Parameters of the action distribution for observations `[B, O]`; filled are `[B, P]` numbers.
-    fn infer(&mut self, observations: Elements<'_>) -> Result<(), AgentError> {
-        let Self { agent, normalizer, input, outputs, .. } = self;
-        let Some(normalizer) = normalizer else {
-            return agent.network.infer(Tower::Actor, Inputs::One(observations), &mut [], outputs);
-        };
+    /// Parameters of the action distribution for the observations of `rows` at time `t`; filled are `[B, P]` numbers.
+    fn infer(
+        &mut self,
+        block: &Block,
+        t: usize,
+        rows: Range<usize>,
+        states: &mut [f32],
+    ) -> Result<(), AgentError> {
+        let Self { agent, statistics, input, outputs, .. } = self;
+        let Agent { network, reader, .. } = &mut **agent;
+        let count = 0..rows.len();
+        if let Some(observations) = reader.direct(block, t, rows.clone()) {
+            return network.infer(Tower::Actor, Inputs::One(observations), count, states, outputs);
+        }
         input.clear();
-        input.add(0, observations, Some(normalizer));
-        agent.network.infer(Tower::Actor, Inputs::All(input), &mut [], outputs)
+        reader.read(|field| block.observation_field_rows(field, t, rows.clone()), statistics, input);
+        network.infer(Tower::Actor, Inputs::All(input), count, states, outputs)
     }
 }
 
@@ -315,6 +328,8 @@ impl<'a> Mode<'a> {
 
 #[cfg(test)]
 mod tests {
+    use phalanx_envs::Dtype;
+
     use super::*;
     use crate::{AgentError, Channels, Convolution, stream};
 

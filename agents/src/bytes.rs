@@ -24,6 +24,9 @@ pub enum ByteScale {
 impl ByteScale {
     /// The scale of a space's bytes; of no use to other spaces.
     pub fn new(space: &Space) -> Self {
+        if let Space::MultiBinary { .. } = space {
+            return Self::All { low: 0.0, range: 1.0 };
+        }
         let Space::Box { low, high, dtype: Dtype::U8, .. } = space else {
             return Self::All { low: 0.0, range: 255.0 };
         };

@@ -12,6 +12,7 @@ mod distribution;
 mod engine;
 mod error;
 mod layers;
+mod memory;
 mod network;
 mod normalizer;
 mod observations;
@@ -19,6 +20,7 @@ mod orthogonal;
 mod picture;
 mod plan;
 mod random;
+mod reader;
 mod rollout;
 mod settings;
 
@@ -30,6 +32,7 @@ pub use distribution::{Actions, Distribution, Gradient, Head, Part, Taken, Terms
 pub use engine::{Batch, Pass, Sequence, Sequences, product_speed};
 pub use error::AgentError;
 pub use layers::{LayerSettings, Layers, MemorySettings, Names, PoolSettings, Preset, Widths};
+pub use memory::Memory;
 pub use network::ActorCritic;
 pub use normalizer::{Normalizer, RewardNormalizer, ValueNormalizer};
 pub use observations::{Inputs, Observations};

@@ -3,7 +3,7 @@
 //! All parameters lie in one buffer and all gradients in another, so that the optimiser, the norm of the gradient and
 //! checkpoints each are one pass, whatever the number of layers.
 
-use std::ops::RangeInclusive;
+use std::ops::{Range, RangeInclusive};
 
 use phalanx_envs::{Generator, Space, check_memory};
 use phalanx_graph::{Graph, Node, Op, Source, len};
@@ -12,7 +12,7 @@ use rand_distr::StandardNormal;
 use tch::Device;
 
 use crate::bytes::ByteScale;
-use crate::describe::{ACTION, describe};
+use crate::describe::{ACTION, describe, input_name};
 use crate::engine::{Batch, Cpu, Pass, Tensors};
 use crate::observations::{Inputs, Observations};
 use crate::orthogonal::orthogonal;
@@ -58,7 +58,11 @@ impl ActorCritic {
         let mut parameters = initial(&graph, settings, generator);
         let outputs = Head::new(actions, settings)?.initial_outputs(settings.initial_std);
         set_biases(&graph, ACTION, &outputs, &mut parameters);
-        let plan = Plan::new(graph, vec![ByteScale::new(observations)]);
+        let leaves = observations.leaves();
+        let space =
+            |name: &str| leaves.iter().find(|(path, _)| input_name(path) == name).map(|(_, space)| *space);
+        let scales = graph.inputs.iter().filter_map(|input| space(&input.name)).map(ByteScale::new).collect();
+        let plan = Plan::new(graph, scales);
         let engine = match device {
             Device::Cpu => Engine::Cpu(Cpu::default()),
             device => Engine::Tensors(Tensors::new(&plan, device)?),
@@ -128,25 +132,25 @@ impl ActorCritic {
     /// Parameters of the action distribution, or values in reward units.
     ///
     /// # Shapes
-    /// `x` of B rows; `out [B, …]` is made as long as it must be; hidden states `[B, S]` are replaced by those after it.
+    /// B rows of `x`; `out [B, …]` is made as long as it must be; hidden states `[B, S]` are replaced by those after it.
     /// # Errors
     /// [`AgentError::Torch`].
     pub fn infer(
         &mut self,
         tower: Tower,
         x: Inputs<'_>,
+        rows: Range<usize>,
         states: &mut [f32],
         out: &mut Vec<f32>,
     ) -> Result<(), AgentError> {
         let Self { plan, parameters, engine, .. } = self;
-        let rows = x.rows(0, plan.input(0));
-        out.resize(rows * plan.outputs(tower), 0.0);
+        out.resize(rows.len() * plan.outputs(tower), 0.0);
         match engine {
             Engine::Cpu(cpu) => {
                 cpu.infer((plan, parameters), tower, x, rows, states, out);
                 Ok(())
             }
-            Engine::Tensors(tensors) => tensors.infer(plan, tower, x, states, out),
+            Engine::Tensors(tensors) => tensors.infer(plan, tower, x, rows, states, out),
         }
     }
 
@@ -175,7 +179,10 @@ impl ActorCritic {
         let mut out = Vec::new();
         let loaded = std::mem::take(&mut self.loaded);
         let result = match index {
-            None => self.infer(tower, Inputs::All(&loaded), &mut [], &mut out),
+            None => {
+                let rows = loaded.rows(self.plan.input(0));
+                self.infer(tower, Inputs::All(&loaded), 0..rows, &mut [], &mut out)
+            }
             Some(index) => {
                 let mut rows = Observations::default();
                 for input in 0..self.plan.graph.inputs.len() {
@@ -185,11 +192,28 @@ impl ActorCritic {
                         rows.add(input, Inputs::All(&loaded).part(input, range), None);
                     }
                 }
-                self.infer(tower, Inputs::All(&rows), &mut [], &mut out)
+                self.infer(tower, Inputs::All(&rows), 0..index.len(), &mut [], &mut out)
             }
         };
         self.loaded = loaded;
         result.map(|()| out)
+    }
+
+    /// [`Self::infer`] for these loaded rows.
+    ///
+    /// # Errors
+    /// [`AgentError::Torch`].
+    pub fn infer_loaded_rows(
+        &mut self,
+        tower: Tower,
+        rows: Range<usize>,
+        states: &mut [f32],
+        out: &mut Vec<f32>,
+    ) -> Result<(), AgentError> {
+        let loaded = std::mem::take(&mut self.loaded);
+        let result = self.infer(tower, Inputs::All(&loaded), rows, states, out);
+        self.loaded = loaded;
+        result
     }
 
     /// Computes the gradient of the sum of `loss` over the loaded transitions `batch`, which [`Self::gradient`] returns.

@@ -2,6 +2,8 @@
 //!
 //! They are frozen while a rollout is collected and used, so that old and new policy get the same numbers.
 
+use std::ops::Range;
+
 use phalanx_envs::Episode;
 use serde::{Deserialize, Serialize};
 
@@ -22,14 +24,14 @@ impl Moments {
     }
 
     /// Updates with rows `[n, len]`. Welford 1962 within the rows, Chan et al. 1983 to merge.
-    fn update<'a>(&mut self, rows: impl Iterator<Item = &'a [f32]>) {
+    fn update<R: IntoIterator<Item = f64>>(&mut self, rows: impl Iterator<Item = R>) {
         let mut fresh = Self::new(self.mean.len());
         for row in rows {
             fresh.count += 1.0;
-            for ((x, mean), squares) in row.iter().zip(&mut fresh.mean).zip(&mut fresh.squares) {
-                let delta = f64::from(*x) - *mean;
+            for ((x, mean), squares) in row.into_iter().zip(&mut fresh.mean).zip(&mut fresh.squares) {
+                let delta = x - *mean;
                 *mean += delta / fresh.count;
-                *squares += delta * (f64::from(*x) - *mean);
+                *squares += delta * (x - *mean);
             }
         }
         self.merge(&fresh);
@@ -72,17 +74,18 @@ impl Normalizer {
     }
 
     /// Updates the statistics with observations, each of `len` numbers.
-    pub fn update<'a>(&mut self, observations: impl Iterator<Item = &'a [f32]>) {
+    pub fn update<R: IntoIterator<Item = f64>>(&mut self, observations: impl Iterator<Item = R>) {
         self.moments.update(observations);
     }
 
-    /// The present statistics, to be applied to many observations.
-    pub fn freeze(&self) -> FrozenNormalizer {
+    /// The present statistics of a part of the numbers, to be applied to many observations.
+    pub fn freeze(&self, part: Range<usize>) -> FrozenNormalizer {
         let moments = &self.moments;
         let scale = |i| 1.0 / (moments.variance(i) + EPSILON).sqrt();
         FrozenNormalizer {
-            mean: moments.mean.iter().map(|&m| m as f32).collect(),
-            scale: (0..moments.mean.len()).map(|i| scale(i) as f32).collect(),
+            mean: moments.mean[part.clone()].iter().map(|&m| m as f32).collect(),
+            exact_mean: moments.mean[part.clone()].to_vec(),
+            scale: part.map(|i| scale(i) as f32).collect(),
             clip: self.clip as f32,
         }
     }
@@ -92,6 +95,7 @@ impl Normalizer {
 #[derive(Debug, Clone)]
 pub struct FrozenNormalizer {
     mean: Vec<f32>,
+    exact_mean: Vec<f64>,
     scale: Vec<f32>,
     clip: f32,
 }
@@ -103,6 +107,18 @@ impl FrozenNormalizer {
             for ((x, mean), scale) in row.iter_mut().zip(&self.mean).zip(&self.scale) {
                 *x = ((*x - mean) * scale).clamp(-self.clip, self.clip);
             }
+        }
+    }
+}
+
+impl FrozenNormalizer {
+    /// Appends observations `[B, O]`, centred before they are rounded to 32 bits, scaled and bounded.
+    pub fn extend(&self, observations: &[f64], into: &mut Vec<f32>) {
+        for row in observations.chunks_exact(self.mean.len()) {
+            let numbers = row.iter().zip(&self.exact_mean).zip(&self.scale);
+            into.extend(
+                numbers.map(|((x, mean), scale)| ((x - mean) as f32 * scale).clamp(-self.clip, self.clip)),
+            );
         }
     }
 }
@@ -144,7 +160,7 @@ impl RewardNormalizer {
                 self.returns[row] = 0.0;
             }
         }
-        self.moments.update(seen.chunks(1));
+        self.moments.update(seen.iter().map(|&x| [f64::from(x)]));
     }
 
     /// Rewards over the present standard deviation, bounded.
@@ -178,7 +194,7 @@ impl ValueNormalizer {
     /// Updates the statistics with value targets in reward units.
     pub fn update(&mut self, targets: impl Iterator<Item = f32>) {
         let targets: Vec<f32> = targets.collect();
-        self.moments.update(targets.chunks(1));
+        self.moments.update(targets.iter().map(|&x| [f64::from(x)]));
     }
 
     /// From reward units to those of the critic; targets that do not vary are 0.
@@ -214,7 +230,7 @@ mod tests {
     #[test]
     fn moments_by_hand() {
         let mut moments = Moments::new(1);
-        moments.update([[2.0f32].as_slice(), &[4.0], &[9.0]].into_iter());
+        moments.update([[2.0], [4.0], [9.0]].into_iter());
         // Mean 5, squared deviations 9 + 1 + 16.
         assert_eq!((moments.count, moments.mean[0], moments.variance(0)), (3.0, 5.0, 26.0 / 3.0));
     }
@@ -222,18 +238,29 @@ mod tests {
     #[test]
     fn a_fresh_normalizer_changes_nothing() {
         let mut x = [3.0, -4.0];
-        Normalizer::new(2, 10.0).freeze().apply(&mut x);
+        Normalizer::new(2, 10.0).freeze(0..2).apply(&mut x);
         assert!((x[0] - 3.0).abs() < 1e-6 && (x[1] + 4.0).abs() < 1e-6);
     }
 
     #[test]
     fn normalised_observations_are_centred_scaled_and_bounded() {
         let mut normalizer = Normalizer::new(1, 2.0);
-        normalizer.update([[1.0f32].as_slice(), &[3.0]].into_iter());
+        normalizer.update([[1.0], [3.0]].into_iter());
         // Mean 2, standard deviation 1; 7 is five deviations away.
         let mut x = [3.0, 7.0];
-        normalizer.freeze().apply(&mut x);
+        normalizer.freeze(0..1).apply(&mut x);
         assert!((x[0] - 1.0).abs() < 1e-6 && x[1] == 2.0);
+    }
+
+    /// 2³⁰ + 1 and 2³⁰ + 3 are one number in 32 bits.
+    #[test]
+    fn wide_numbers_are_centred_before_they_are_rounded() {
+        let large = f64::from(1 << 30);
+        let mut normalizer = Normalizer::new(2, 5.0);
+        normalizer.update([[0.0, large + 1.0], [0.0, large + 3.0]].into_iter());
+        let mut x = Vec::new();
+        normalizer.freeze(1..2).extend(&[large + 1.0, large + 2.5], &mut x);
+        assert!((x[0] + 1.0).abs() < 1e-6 && (x[1] - 0.5).abs() < 1e-6, "{x:?}");
     }
 
     #[test]
@@ -273,9 +300,9 @@ mod tests {
             ys in prop::collection::vec(-100.0f32..100.0, 1..40),
         ) {
             let (mut parts, mut whole) = (Moments::new(1), Moments::new(1));
-            parts.update(xs.chunks(1));
-            parts.update(ys.chunks(1));
-            whole.update(xs.iter().chain(&ys).copied().collect::<Vec<_>>().chunks(1));
+            parts.update(xs.iter().map(|&x| [f64::from(x)]));
+            parts.update(ys.iter().map(|&x| [f64::from(x)]));
+            whole.update(xs.iter().chain(&ys).map(|&x| [f64::from(x)]));
             prop_assert_eq!(parts.count, whole.count);
             prop_assert!((parts.mean[0] - whole.mean[0]).abs() < 1e-9);
             prop_assert!((parts.squares[0] - whole.squares[0]).abs() < 1e-6);

@@ -33,8 +33,13 @@ impl Observations {
                     normalizer.apply(&mut floats[start..]);
                 }
             }
+            // Normalised before they are rounded: deviations may be small beside the numbers.
+            Elements::F64(x) => match normalizer {
+                Some(normalizer) => normalizer.extend(x, floats),
+                None => floats.extend(x.iter().map(|&x| x as f32)),
+            },
             Elements::U8(x) => bytes.extend_from_slice(x),
-            other => unreachable!("agents refuse {other:?}"),
+            Elements::Fields { .. } => unreachable!("fields are read one by one"),
         }
     }
 
@@ -44,6 +49,11 @@ impl Observations {
             floats.clear();
             bytes.clear();
         }
+    }
+
+    /// Rows of the first input, which has `width` numbers a row.
+    pub fn rows(&self, width: usize) -> usize {
+        self.elements(0).len() / width
     }
 
     fn elements(&self, input: usize) -> Elements<'_> {
@@ -75,12 +85,7 @@ impl<'a> Inputs<'a> {
         match self.elements(input) {
             Elements::F32(x) => Elements::F32(&x[range]),
             Elements::U8(x) => Elements::U8(&x[range]),
-            other => unreachable!("agents refuse {other:?}"),
+            other => unreachable!("{other:?} are read as floats"),
         }
-    }
-
-    /// Rows in an input of `width` numbers a row.
-    pub fn rows(self, input: usize, width: usize) -> usize {
-        self.elements(input).len() / width
     }
 }

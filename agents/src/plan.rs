@@ -5,6 +5,13 @@ use phalanx_graph::{Graph, Op, Purpose, Schedule, Source};
 use crate::bytes::ByteScale;
 use crate::describe::{ACTION, LOG_STD, VALUE};
 
+/// `output`, then all recurrent layers that it does not need.
+fn with_memory(graph: &Graph, output: Source) -> Vec<Source> {
+    let needed = graph.order(&[output]);
+    let others = (0..graph.nodes.len()).filter(|i| !needed.contains(i) && graph.nodes[*i].state() > 0);
+    std::iter::once(output).chain(others.map(Source::Node)).collect()
+}
+
 /// Which output of the networks is computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tower {
@@ -23,7 +30,7 @@ pub struct Plan {
     pub learn: Schedule,
     /// For the action distribution alone.
     actor: Schedule,
-    /// For the value alone.
+    /// For the value, and for the hidden states of all recurrent layers: those of the actor's own are computed beside it.
     critic: Schedule,
     /// Log standard deviations of a Gaussian policy among the parameters; empty without one.
     pub log_std: std::ops::Range<usize>,
@@ -48,7 +55,7 @@ impl Plan {
         Self {
             learn: graph.schedule(&[value, action], Purpose::Training),
             actor: graph.schedule(&[action], Purpose::Inference),
-            critic: graph.schedule(&[value], Purpose::Inference),
+            critic: graph.schedule(&with_memory(&graph, value), Purpose::Inference),
             log_std,
             has_pictures: graph.nodes.iter().any(|node| matches!(node.op, Op::Conv(_))),
             graph,

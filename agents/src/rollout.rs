@@ -2,9 +2,11 @@
 //!
 //! Observations, actions and rewards stay where the workers wrote them; nothing is stacked or copied.
 
-use phalanx_envs::{Block, Elements};
+use std::ops::Range;
 
-use crate::{Array, Checkpoint};
+use phalanx_envs::Block;
+
+use crate::{Array, Checkpoint, Memory};
 
 /// One rollout of T steps in N rows.
 pub struct Rollout {
@@ -14,15 +16,39 @@ pub struct Rollout {
     pub active: Vec<bool>,
     /// Steps that the present rollout holds; at most T.
     pub len: usize,
+    /// Hidden states of recurrent networks before the coming step, `[N, S]`.
+    pub memory: Memory,
+    /// Those before the first step of the present rollout.
+    pub start: Memory,
     rows: usize,
 }
 
 impl Rollout {
-    /// The memory of rollouts over `block`, empty.
-    pub fn new(block: &Block) -> Self {
+    /// The memory of rollouts over `block`, empty, for hidden states of `memory`.
+    pub fn new(block: &Block, memory: Memory) -> Self {
         let layout = block.layout();
         let transitions = layout.steps * layout.rows;
-        Self { log_prob: vec![0.0; transitions], active: vec![true; transitions], len: 0, rows: layout.rows }
+        Self {
+            log_prob: vec![0.0; transitions],
+            active: vec![true; transitions],
+            len: 0,
+            start: memory.clone(),
+            memory,
+            rows: layout.rows,
+        }
+    }
+
+    /// Begins the next rollout with the present hidden states.
+    pub fn begin(&mut self) {
+        self.start.clone_from(&self.memory);
+    }
+
+    /// Forgets the hidden states of those of `rows` whose episode the step of time `t` has ended.
+    pub fn end_episodes(&mut self, block: &Block, t: usize, rows: Range<usize>) {
+        if !self.memory.is_empty() {
+            rows.filter(|&row| block.episode(t, row).is_over())
+                .for_each(|row| self.memory.begin_episode(row));
+        }
     }
 
     /// Rows N.
@@ -30,14 +56,9 @@ impl Rollout {
         self.rows
     }
 
-    /// The place for the log probabilities of the actions of time `t`, `[N]`.
-    pub fn log_prob_mut(&mut self, t: usize) -> &mut [f32] {
-        &mut self.log_prob[t * self.rows..(t + 1) * self.rows]
-    }
-
-    /// Observations of this rollout and after it, `[(len + 1)·N, O]`.
-    pub fn observations<'a>(&self, block: &'a Block) -> Elements<'a> {
-        block.observations(0..self.len + 1)
+    /// What acting at time `t` writes: the hidden states, and the place for the log probabilities of the actions, `[N]`.
+    pub fn acting_mut(&mut self, t: usize) -> (&mut Memory, &mut [f32]) {
+        (&mut self.memory, &mut self.log_prob[t * self.rows..(t + 1) * self.rows])
     }
 
     /// Indices (as t·N + row) of the transitions that this rollout holds.

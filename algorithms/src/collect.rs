@@ -34,10 +34,11 @@ pub struct Collected {
 }
 
 impl Collector {
-    /// A collector over a batch that has not been reset yet.
-    pub fn new(batch: Box<dyn BatchEnv>, settings: RolloutSettings) -> Self {
-        let log = EpisodeLog::new(batch.block().layout().rows);
-        Self { rollout: Rollout::new(batch.block()), batch, settings, log, started: false, noise: Vec::new() }
+    /// A collector over a batch that has not been reset yet, for the policy of `agent`.
+    pub fn new(batch: Box<dyn BatchEnv>, agent: &Agent, settings: RolloutSettings) -> Self {
+        let rows = batch.block().layout().rows;
+        let (log, rollout) = (EpisodeLog::new(rows), Rollout::new(batch.block(), agent.memory(rows)));
+        Self { rollout, batch, settings, log, started: false, noise: Vec::new() }
     }
 
     /// The batch.
@@ -53,6 +54,11 @@ impl Collector {
     /// The latest rollout.
     pub fn rollout(&self) -> &Rollout {
         &self.rollout
+    }
+
+    /// The block and the latest rollout over it, whose hidden states an update replaces.
+    pub fn parts_mut(&mut self) -> (&Block, &mut Rollout) {
+        (self.batch.block(), &mut self.rollout)
     }
 
     /// The episodes so far.
@@ -72,6 +78,7 @@ impl Collector {
         progress: &mut dyn FnMut(usize),
     ) -> Result<Vec<(usize, String)>, AlgorithmError> {
         let anew = log.replay(&mut *self.batch, limit, progress)?;
+        anew.iter().for_each(|(row, _)| self.rollout.memory.begin_episode(*row));
         self.log = log;
         self.started = true;
         // The last observations of the previous rollout are at time 0 now.
@@ -120,6 +127,7 @@ impl Collector {
                 if let Some(quota) = &mut quota {
                     quota.count(self.batch.block_mut(), &mut self.rollout, at[group], &groups[group]);
                 }
+                self.rollout.end_episodes(self.batch.block(), at[group], groups[group].clone());
                 at[group] += 1;
             }
         }
@@ -152,7 +160,8 @@ impl Collector {
             actor.add_noise(rollout.rows(), generator, noise);
         }
         let mode = Mode::Sample(&noise[t * width..][rows.start * len..rows.end * len]);
-        Ok(actor.act(batch.block_mut(), t, rows, mode, rollout.log_prob_mut(t))?)
+        let (memory, log_prob) = rollout.acting_mut(t);
+        Ok(actor.act(batch.block_mut(), t, rows, mode, memory, log_prob)?)
     }
 
     /// Puts the first observations of the next rollout at time 0.
@@ -167,9 +176,11 @@ impl Collector {
         } else if whole_episodes {
             self.batch.reset(None)?;
             self.log.restart();
+            (0..self.rollout.rows()).for_each(|row| self.rollout.memory.begin_episode(row));
         } else {
             self.batch.block_mut().carry_over(self.rollout.len);
         }
+        self.rollout.begin();
         Ok(())
     }
 }

@@ -69,6 +69,7 @@ pub fn evaluate(
 ) -> Result<Option<Evaluation>, AlgorithmError> {
     let rows = batch.block().layout().rows;
     let (mut log_prob, mut noise) = (vec![0.0; rows], Vec::new());
+    let mut memory = agent.memory(rows);
     let mut actor = agent.actor();
     let mut left: Vec<usize> = (0..rows).map(|row| (episodes + rows - 1 - row) / rows).collect();
     let (mut returns, mut lengths) = (vec![0.0; rows], vec![0; rows]);
@@ -88,7 +89,8 @@ pub fn evaluate(
             actor.add_noise(rows, generator, &mut noise);
             Mode::Sample(&noise)
         });
-        actor.act(batch.block_mut(), 0, 0..rows, mode, &mut log_prob).map_err(|error| match error {
+        let acted = actor.act(batch.block_mut(), 0, 0..rows, mode, &mut memory, &mut log_prob);
+        acted.map_err(|error| match error {
             AgentError::Mask { row, field, .. } => {
                 AgentError::Mask { row, step: lengths[row] as usize, field }
             }
@@ -105,6 +107,7 @@ pub fn evaluate(
             lengths[row] += 1;
             let over = block.episode(0, row).is_over();
             if over || lengths[row] == max_steps {
+                memory.begin_episode(row);
                 evaluation.cut_off += usize::from(!over);
                 evaluation.returns.push(std::mem::take(&mut returns[row]));
                 evaluation.lengths.push(std::mem::take(&mut lengths[row]));

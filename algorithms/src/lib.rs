@@ -7,6 +7,7 @@ mod digits;
 mod episodes;
 mod error;
 mod evaluate;
+mod held;
 mod logger;
 mod loss;
 mod memory;
@@ -15,8 +16,10 @@ mod ppo;
 mod record;
 mod returns;
 mod schedule;
+mod sequences;
 mod settings;
 mod trainer;
+mod values;
 
 pub use checkpoints::{Checkpoints, Found, Which};
 pub use collect::{Collected, Collector};

@@ -5,15 +5,17 @@
 use std::time::Instant;
 
 use phalanx_agents::{
-    Adam, AdamSettings, Agent, Batch, Checkpoint, Distribution, NormalizeSettings, RewardNormalizer, Rollout,
-    Tower, ValueNormalizer, add_masks, stream,
+    Adam, AdamSettings, Agent, Checkpoint, Distribution, NormalizeSettings, RewardNormalizer, Rollout,
+    ValueNormalizer, add_masks, stream,
 };
 use phalanx_envs::{Block, Elements, Episode, Generator};
-use rand::seq::SliceRandom;
 use serde::Serialize;
 
+use crate::held::{Held, Part};
 use crate::loss::{Coefficients, Loss, LossInputs};
 use crate::objective::{Penalty, Surrogate};
+use crate::sequences::sequences;
+use crate::values::{Values, values};
 use crate::{AlgorithmError, Objective, PpoSettings, Transitions, advantages};
 
 /// The learner: optimiser, random order of minibatches, reward statistics and penalty.
@@ -91,7 +93,7 @@ impl BatchPpo {
         &mut self,
         agent: &mut Agent,
         block: &Block,
-        rollout: &Rollout,
+        rollout: &mut Rollout,
         progress: f64,
     ) -> Result<UpdateMetrics, AlgorithmError> {
         let started = Instant::now();
@@ -99,29 +101,35 @@ impl BatchPpo {
         check_observations(block, rollout, &held)?;
         // 1. Observations, normalised with the statistics of the rollout.
         agent.load(block, rollout)?;
-        // 2. Values of all observations in one pass.
-        // P11
-        let output = agent.network_mut().infer_loaded(Tower::Critic, None)?;
-        let value = self.in_reward_units(output.clone());
-        // 3. Values after each step; truncation takes that of the final observation.
+        // 2. Values of all observations, in one pass where nothing is remembered.
         let episode = episodes(block, rollout);
-        let next_value = self.next_values(agent, block, rollout, &episode, &value)?;
+        let length = self.settings.sequence;
+        let Values { output, next_output, states } = values(agent, block, rollout, &episode, length)?;
+        // 3. Values after each step; truncation takes that of the final observation.
+        let value = self.in_reward_units(output.clone());
+        let next_value = self.next_values(next_output, &episode);
         // 4. Rewards on their scale.
         let reward = self.rewards(block, rollout, &episode)?;
         // 5. Advantages and returns.
-        let value = &value[..reward.len()];
-        let transitions = Transitions { reward: &reward, value, next_value: &next_value, episode: &episode };
+        let transitions =
+            Transitions { reward: &reward, value: &value, next_value: &next_value, episode: &episode };
         let lambda = self.settings.gae_lambda.unwrap_or(1.0);
         let (advantage, mut returns) =
             advantages(&transitions, rollout.rows(), self.settings.discount, lambda)?;
-        let explained_variance = explained_variance(&held, &returns, value);
+        let explained_variance = explained_variance(&held, &returns, &value);
         if let Some(normalizer) = &mut self.value {
             normalizer.update(held.iter().map(|&i| returns[i as usize]));
             normalizer.normalize(&mut returns);
         }
         // 6. What the loss reads, with the old policy's outputs if the objective needs them.
+        let held = if states.is_empty() {
+            Held::Transitions(held)
+        } else {
+            let (rows, list) = (rollout.rows(), sequences(&episode, rollout.rows(), length));
+            Held::Sequences { list, rows, states: &states }
+        };
         let old = match &self.penalty {
-            Some(_) => Some(agent.network_mut().infer_loaded(Tower::Actor, None)?),
+            Some(_) => Some(held.old_outputs(agent, reward.len())?),
             None => None,
         };
         let inputs = LossInputs {
@@ -136,16 +144,12 @@ impl BatchPpo {
         };
         let seconds_advantage = started.elapsed().as_secs_f64();
         // 7. Epochs over minibatches.
-        let metrics = self.epochs(agent, &inputs, held, progress)?;
-        let action_std = deviations(agent, &rollout.transitions())?;
+        let (metrics, held) = self.epochs(agent, &inputs, held, progress)?;
+        let action_std = deviations(agent, &held)?;
         let metrics = UpdateMetrics { explained_variance, seconds_advantage, action_std, ..metrics };
         // 8. Statistics for the next rollout.
         // P28
-        let observations = block.observations(0..rollout.len);
-        if let (Some(normalizer), Elements::F32(x)) = (agent.normalizer_mut(), observations) {
-            let len = block.layout().observation_space.len();
-            normalizer.update(rollout.transitions().iter().map(|&i| &x[i as usize * len..][..len]));
-        }
+        agent.update_statistics(block, &rollout.transitions());
         Ok(metrics)
     }
 
@@ -186,50 +190,35 @@ impl BatchPpo {
         Ok(reward)
     }
 
-    /// Values after each step, `[T, N]`, from those of all observations, `[T+1, N]`.
-    fn next_values(
-        &self,
-        agent: &mut Agent,
-        block: &Block,
-        rollout: &Rollout,
-        episode: &[Option<Episode>],
-        value: &[f32],
-    ) -> Result<Vec<f32>, AlgorithmError> {
-        let mut next_value = value[rollout.rows()..].to_vec();
-        let mut truncated = Vec::new();
-        for (i, episode) in episode.iter().enumerate() {
-            match episode {
-                // P12
-                Some(Episode::Terminated | Episode::LifeLost) => next_value[i] = 0.0,
-                Some(Episode::Truncated) => truncated.push(i as i64),
-                _ => {}
+    /// Values after each step, `[T, N]`, in reward units: 0 where it terminated or a life was lost.
+    fn next_values(&self, output: Vec<f32>, episode: &[Option<Episode>]) -> Vec<f32> {
+        let mut next_value = self.in_reward_units(output);
+        for (value, episode) in next_value.iter_mut().zip(episode) {
+            // P12
+            if matches!(episode, Some(Episode::Terminated | Episode::LifeLost)) {
+                *value = 0.0;
             }
         }
-        if !truncated.is_empty() {
-            let last = self.in_reward_units(agent.final_values(block, &truncated)?);
-            for (i, value) in truncated.iter().zip(last) {
-                next_value[*i as usize] = value;
-            }
-        }
-        Ok(next_value)
+        next_value
     }
 
-    fn epochs(
+    /// Learns from what is held, which it returns in another order.
+    fn epochs<'a>(
         &mut self,
         agent: &mut Agent,
         inputs: &LossInputs<'_>,
-        mut held: Vec<i64>,
+        mut held: Held<'a>,
         progress: f64,
-    ) -> Result<UpdateMetrics, AlgorithmError> {
+    ) -> Result<(UpdateMetrics, Held<'a>), AlgorithmError> {
         let learning_rate = self.settings.learning_rate.at(progress);
-        let parts = held.len().div_ceil(self.settings.minibatch.unwrap_or(held.len()).max(1));
+        let parts = held.parts(self.settings.minibatch);
         let mut totals = UpdateMetrics::default();
         'update: for _ in 0..self.settings.epochs {
             // P16: all transitions in random order, in equal parts.
             held.shuffle(&mut self.minibatch);
             for part in 0..parts {
-                let index = &held[held.len() * part / parts..held.len() * (part + 1) / parts];
-                let metrics = self.gradient_step(agent, inputs, index, progress, learning_rate)?;
+                let metrics =
+                    self.gradient_step(agent, inputs, &held.part(part, parts), progress, learning_rate)?;
                 totals = totals.plus(metrics);
                 // P26: stop early at the target divergence.
                 if self.settings.target_kl.is_some_and(|target| metrics.approx_kl > 1.5 * target) {
@@ -238,33 +227,32 @@ impl BatchPpo {
             }
         }
         if let Some(penalty) = &mut self.penalty {
-            penalty.adapt(mean_kl(agent, inputs, &held)?);
+            penalty.adapt(mean_kl(agent, inputs, &held.part(0, 1))?);
         }
         let penalty = self.penalty.as_ref().map_or(0.0, Penalty::weight);
-        Ok(UpdateMetrics { learning_rate, penalty, ..totals.mean() })
+        Ok((UpdateMetrics { learning_rate, penalty, ..totals.mean() }, held))
     }
 
-    /// One step of the optimiser on the transitions `index [B]`.
+    /// One step of the optimiser on a part of what is held.
     fn gradient_step(
         &mut self,
         agent: &mut Agent,
         inputs: &LossInputs<'_>,
-        index: &[i64],
+        part: &Part<'_>,
         progress: f64,
         learning_rate: f64,
     ) -> Result<UpdateMetrics, AlgorithmError> {
         let (surrogate, kl) = match (&self.settings.objective, &self.penalty) {
             (Objective::Clip(clip), _) => (Surrogate::Clip { range: clip.range.at(progress) as f32 }, 0.0),
             (Objective::KlPenalty(_), Some(penalty)) => {
-                (Surrogate::Penalized(penalty), mean_kl(agent, inputs, index)?)
+                (Surrogate::Penalized(penalty), mean_kl(agent, inputs, part)?)
             }
             (Objective::KlPenalty(_), None) => unreachable!("the penalty comes with the objective"),
         };
         let (head, network) = agent.parts_mut();
         let log_std = network.log_std().to_vec();
-        let loss = Loss::new(head, &self.settings, surrogate, inputs, &log_std, index, kl);
-        let parts: Vec<UpdateMetrics> =
-            network.learn(Batch::Transitions(index), |parts, pass| loss.add(parts, pass))?;
+        let loss = Loss::new(head, &self.settings, surrogate, inputs, &log_std, &part.index, kl);
+        let parts: Vec<UpdateMetrics> = network.learn(part.batch, |parts, pass| loss.add(parts, pass))?;
         let mut metrics = parts.into_iter().fold(UpdateMetrics::default(), UpdateMetrics::plus);
         // P27: no step is taken with a non-finite loss or gradient.
         finite("loss", loss.total(&mut metrics), self.adam.steps)?;
@@ -399,27 +387,24 @@ fn finite(what: &str, value: f64, steps: u64) -> Result<f64, AlgorithmError> {
     Err(AlgorithmError::NotFinite { what: what.into(), value, place: format!("gradient step {}", steps + 1) })
 }
 
-/// Mean divergence of the policy before the update from the present one, over the transitions `index`.
-fn mean_kl(agent: &mut Agent, inputs: &LossInputs<'_>, index: &[i64]) -> Result<f64, AlgorithmError> {
-    let outputs = agent.network_mut().infer_loaded(Tower::Actor, Some(index))?;
+/// Mean divergence of the policy before the update from the present one, over a part of what is held.
+fn mean_kl(agent: &mut Agent, inputs: &LossInputs<'_>, part: &Part<'_>) -> Result<f64, AlgorithmError> {
+    let (outputs, index) = (part.outputs(agent)?, &part.index);
     let (width, log_std) = (agent.head().outputs(), agent.network().log_std());
     let rows = index.iter().zip(outputs.chunks_exact(width));
     let kl = |(&i, row)| f64::from(inputs.evaluate(agent.head(), row, log_std, i as usize).kl);
     Ok(rows.map(kl).sum::<f64>() / index.len() as f64)
 }
 
-/// Mean and largest standard deviation of the present policy's numbers, over the transitions `index` where they depend on observations;
+/// Mean and largest standard deviation of the present policy's numbers, over what is held where they depend on observations;
 /// nothing without numbers.
-fn deviations(agent: &mut Agent, index: &[i64]) -> Result<Option<(f64, f64)>, AlgorithmError> {
+fn deviations(agent: &mut Agent, held: &Held<'_>) -> Result<Option<(f64, f64)>, AlgorithmError> {
     let (width, numbers) = (agent.head().outputs(), agent.head().numbers());
     if numbers == 0 {
         return Ok(None);
     }
-    let outputs = if agent.head().log_std() == numbers {
-        vec![0.0; width]
-    } else {
-        agent.network_mut().infer_loaded(Tower::Actor, Some(index))?
-    };
+    let outputs =
+        if agent.head().log_std() == numbers { vec![0.0; width] } else { held.part(0, 1).outputs(agent)? };
     let (head, log_std) = (agent.head(), agent.network().log_std());
     let rows = outputs.chunks_exact(width);
     let std =

@@ -25,6 +25,9 @@ pub struct PpoSettings {
     /// Transitions in one gradient step; null takes the whole rollout at once.
     #[schemars(range(min = 1))]
     pub minibatch: Option<usize>,
+    /// Steps of a sequence that recurrent networks learn through; of no effect for others.
+    #[schemars(range(min = 1))]
+    pub sequence: usize,
     /// Adam's learning rate.
     pub learning_rate: Schedule,
     /// Adam's ε.
@@ -57,6 +60,7 @@ impl Default for PpoSettings {
             gae_lambda: Some(0.95),
             epochs: 4,
             minibatch: Some(256),
+            sequence: 16,
             learning_rate: Schedule::Constant(3e-4),
             adam_epsilon: 1e-5,
             objective: Objective::default(),

@@ -114,7 +114,7 @@ impl Trainer {
         };
         Ok(Self {
             ppo: BatchPpo::new(&settings.ppo, &settings.normalize, &agent, rows, seed),
-            collector: Collector::new(batch, settings.rollout),
+            collector: Collector::new(batch, &agent, settings.rollout),
             agent,
             action: stream(seed, "action"),
             evaluation,
@@ -255,7 +255,8 @@ impl Trainer {
         let share = self.progress.step as f64 / self.settings.steps as f64;
         let metrics = self.change(|trainer| {
             let Self { agent, ppo, collector, .. } = trainer;
-            ppo.update(agent, collector.batch().block(), collector.rollout(), share)
+            let (block, rollout) = collector.parts_mut();
+            ppo.update(agent, block, rollout, share)
         })?;
         let times = Times {
             stepping: collected.stepping,
@@ -340,6 +341,7 @@ impl Trainer {
         self.agent.save(&mut checkpoint);
         self.ppo.save(&mut checkpoint);
         self.collector.log().save(&mut checkpoint);
+        self.collector.rollout().memory.save(&mut checkpoint);
         checkpoint.put_state("action", &self.action);
         checkpoint.put_state("progress", &self.progress);
         checkpoint
@@ -362,6 +364,7 @@ impl Trainer {
             trainer.action = checkpoint.state("action")?;
             trainer.progress = checkpoint.state("progress")?;
             let log = EpisodeLog::restore(checkpoint, trainer.settings.rows)?;
+            trainer.collector.parts_mut().1.memory.restore(checkpoint)?;
             let anew = trainer.collector.resume(log, limit, progress)?;
             for &(row, _) in &anew {
                 trainer.ppo.begin_episode(row);

@@ -50,14 +50,15 @@ fn value(agent: &mut Agent, observation: f32) -> f64 {
     let mut values = Vec::new();
     let observation = [observation];
     let x = Inputs::One(Elements::F32(&observation));
-    agent.network_mut().infer(Tower::Critic, x, &mut [], &mut values).unwrap();
+    agent.network_mut().infer(Tower::Critic, x, 0..1, &mut [], &mut values).unwrap();
     f64::from(values[0])
 }
 
 fn action(agent: &mut Agent, space: &Space, observation: f32) -> f32 {
     let mut block = Block::local(Layout::new(1, 1, Space::unbounded(1), space.clone()).unwrap());
     block.observation_row_mut(0, 0).f32()[0] = observation;
-    agent.actor().act(&mut block, 0, 0..1, Mode::Greedy, &mut [0.0]).unwrap();
+    let mut memory = agent.memory(1);
+    agent.actor().act(&mut block, 0, 0..1, Mode::Greedy, &mut memory, &mut [0.0]).unwrap();
     match block.action(0, 0) {
         Action::Box(numbers) => numbers[0],
         choice => choice.discrete() as f32,

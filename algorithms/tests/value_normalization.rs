@@ -21,7 +21,7 @@ fn train(unit: f32, value: bool) -> Vec<UpdateMetrics> {
         Agent::new(&observations, &actions, &network, &normalize, scale, generator, Device::Cpu).unwrap();
     let ppo = PpoSettings { minibatch: Some(16), value_clip: Some(0.1), ..PpoSettings::default() };
     let mut ppo = BatchPpo::new(&ppo, &normalize, &agent, ROWS, 1);
-    let mut rollout = Rollout::new(&block);
+    let mut rollout = Rollout::new(&block, agent.memory(ROWS));
     let generator = &mut stream(1, "test");
     let update = |_| {
         for t in 0..=STEPS {
@@ -33,14 +33,15 @@ fn train(unit: f32, value: bool) -> Vec<UpdateMetrics> {
             let mut actor = agent.actor();
             let mut noise = Vec::new();
             actor.add_noise(ROWS, generator, &mut noise);
-            actor.act(&mut block, t, 0..ROWS, Mode::Sample(&noise), rollout.log_prob_mut(t)).unwrap();
+            let (memory, log_prob) = rollout.acting_mut(t);
+            actor.act(&mut block, t, 0..ROWS, Mode::Sample(&noise), memory, log_prob).unwrap();
             for row in 0..ROWS {
                 let episode = [Episode::Running, Episode::Terminated, Episode::Truncated][(t + row) % 3];
                 block.set_outcome(t, row, unit * generator.random::<f32>(), episode);
             }
         }
         rollout.len = STEPS;
-        ppo.update(&mut agent, &block, &rollout, 0.0).unwrap()
+        ppo.update(&mut agent, &block, &mut rollout, 0.0).unwrap()
     };
     (0..3).map(update).collect()
 }

@@ -1,5 +1,6 @@
 //! `phalanx visualize`: videos of a run's policy.
 
+use std::cell::RefCell;
 use std::io::Write;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
@@ -98,6 +99,7 @@ pub(super) fn run(arguments: &Arguments, registry: &Registry, out: &mut impl Wri
         max_steps: arguments.max_steps,
         checkpoint_step: checkpoint_step(&found.checkpoint)?,
     };
+    let memory = RefCell::new(agent.memory(1));
     let mut actor = agent.actor();
     let (mut generator, mut noise) = (stream(seed, "evaluation"), Vec::new());
     let progress = Progress::begin();
@@ -112,9 +114,12 @@ pub(super) fn run(arguments: &Arguments, registry: &Registry, out: &mut impl Wri
             } else {
                 Mode::Greedy
             };
-            actor.act(block, 0, 0..1, mode, &mut [0.0])
+            actor.act(block, 0, 0..1, mode, &mut memory.borrow_mut(), &mut [0.0])
         },
-        |episode| progress.episode(episode),
+        |episode| {
+            memory.borrow_mut().begin_episode(0);
+            progress.episode(episode);
+        },
     )?;
     drop(progress);
     let (mean, folder) = (digits(summary.return_mean, 1), options.out.display());

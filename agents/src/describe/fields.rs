@@ -20,9 +20,12 @@ pub struct Part<'a> {
 /// The parts of `observations`, without masks.
 pub fn parts(observations: &Space) -> Vec<Part<'_>> {
     let leaves = observations.leaves().into_iter().filter(|(path, _)| !is_mask(path));
-    let name =
-        |path: &str| if path.is_empty() { OBSERVATION.to_owned() } else { format!("{OBSERVATION}.{path}") };
-    leaves.map(|(path, space)| Part { name: name(&path), space }).collect()
+    leaves.map(|(path, space)| Part { name: input_name(&path), space }).collect()
+}
+
+/// Name of the input that reads the part at `path`.
+pub fn input_name(path: &str) -> String {
+    if path.is_empty() { OBSERVATION.to_owned() } else { format!("{OBSERVATION}.{path}") }
 }
 
 /// Whether the field at `path` says which actions are legal.

@@ -8,6 +8,7 @@ mod short;
 use phalanx_envs::Space;
 use phalanx_graph::{Dim, Graph, Node};
 
+pub(crate) use self::fields::input_name;
 use crate::{AgentError, Head, NetworkSettings};
 
 /// The output with the parameters of the action distribution.

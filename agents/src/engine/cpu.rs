@@ -34,13 +34,13 @@ struct Shard {
 }
 
 impl Cpu {
-    /// Outputs of `tower` for the `rows` rows of `x`, into `out [B, …]`. Hidden states `[B, S]` are replaced by those after it.
+    /// Outputs of `tower` for these rows of `x`, into `out [B, …]`. Hidden states `[B, S]` are replaced by those after it.
     pub fn infer(
         &mut self,
         (plan, parameters): (&Plan, &[f32]),
         tower: Tower,
         x: Inputs<'_>,
-        rows: usize,
+        rows: Range<usize>,
         states: &mut [f32],
         out: &mut [f32],
     ) {
@@ -50,6 +50,7 @@ impl Cpu {
             Tower::Critic => &mut self.critic,
         };
         let tile = Tile::rows(plan);
+        let (start, rows) = (rows.start, rows.len());
         let parts = rows.div_ceil(Tile::least(plan)).clamp(1, rayon::current_num_threads());
         while tiles.len() < parts {
             tiles.push(Tile::new(plan, schedule, tile));
@@ -59,7 +60,7 @@ impl Cpu {
             for (i, out) in out.chunks_mut(tile * outputs).enumerate() {
                 let (first, rows) = (first + i * tile, out.len() / outputs);
                 let states = &mut states[i * tile * state..][..rows * state];
-                out.copy_from_slice(memory.infer(way, x, first, rows, states));
+                out.copy_from_slice(memory.infer(way, x, start + first, rows, states));
             }
         };
         if let [tile] = &mut tiles[..parts] {

@@ -3,6 +3,8 @@
 //! All parameters are views of one tensor, so that they are transferred in one copy, and so is their gradient.
 #![deny(clippy::arithmetic_side_effects)] // operators of tensors panic
 
+use std::ops::Range;
+
 use phalanx_envs::Elements;
 use tch::{Device, Kind, Tensor, no_grad, with_grad};
 
@@ -88,7 +90,7 @@ impl Tensors {
         Ok(())
     }
 
-    /// Outputs of `tower` for `x`, into `out [B, …]`. Hidden states `[B, S]` are replaced by those after it.
+    /// Outputs of `tower` for these rows of `x`, into `out [B, …]`. Hidden states `[B, S]` are replaced by those after it.
     ///
     /// # Errors
     /// Those of libtorch.
@@ -97,22 +99,25 @@ impl Tensors {
         plan: &Plan,
         tower: Tower,
         x: Inputs<'_>,
+        rows: Range<usize>,
         states: &mut [f32],
         out: &mut [f32],
     ) -> Result<(), AgentError> {
-        let rows = out.len() / plan.outputs(tower);
         no_grad(|| {
             let inputs = self.bytes.iter().enumerate();
-            let inputs =
-                inputs.map(|(i, bytes)| bytes.fractions(&self.upload(x.elements(i), plan.input(i))?));
+            let inputs = inputs.map(|(i, bytes)| {
+                let width = plan.input(i);
+                let part = x.part(i, rows.start * width..rows.end * width);
+                bytes.fractions(&self.upload(part, width)?)
+            });
             let lowered = Lowered {
                 plan,
                 schedule: plan.tower(tower),
                 parameters: &self.parameters,
                 inputs: inputs.collect::<Result<_, _>>()?,
-                counts: &[rows],
+                counts: &[rows.len()],
             };
-            let mut states = States::new(states, rows, self.parameters.device())?;
+            let mut states = States::new(states, rows.len(), self.parameters.device())?;
             let outputs = lowered.forward(&mut states)?;
             download(&outputs[0], out)?;
             states.download()

@@ -70,13 +70,13 @@ fn agree(plan: &Plan, observations: &Observations, batch: Batch<'_>, what: &str)
     let (mut cpu, mut tensors) = (Cpu::default(), Tensors::new(plan, Device::Cpu).expect("a CPU"));
     tensors.set_parameters(&parameters).expect("a CPU");
     let x = Inputs::All(observations);
-    let rows = x.rows(0, plan.input(0));
+    let rows = observations.rows(plan.input(0));
     for tower in [Tower::Actor, Tower::Critic] {
         let states = numbers(rows * plan.graph.state(), 5);
         let (mut ours, mut theirs) = (states.clone(), states);
         let mut out = [vec![0.0; rows * plan.outputs(tower)], vec![0.0; rows * plan.outputs(tower)]];
-        cpu.infer((plan, &parameters), tower, x, rows, &mut ours, &mut out[0]);
-        tensors.infer(plan, tower, x, &mut theirs, &mut out[1]).expect("a CPU");
+        cpu.infer((plan, &parameters), tower, x, 0..rows, &mut ours, &mut out[0]);
+        tensors.infer(plan, tower, x, 0..rows, &mut theirs, &mut out[1]).expect("a CPU");
         close(&out[0], &out[1], &format!("{what}, {tower:?}"));
         close(&ours, &theirs, &format!("{what}, states of {tower:?}"));
     }
@@ -218,7 +218,7 @@ fn stepping_and_sequences_give_the_same_numbers() {
                 let part = time * rows * width..(time + 1) * rows * width;
                 now.add(input, Inputs::All(&observations).part(input, part), None);
             }
-            cpu.infer((&plan, &parameters), Tower::Actor, Inputs::All(&now), rows, &mut states, out);
+            cpu.infer((&plan, &parameters), Tower::Actor, Inputs::All(&now), 0..rows, &mut states, out);
         }
         let mut gradient = vec![0.0; plan.len()];
         let seen = |seen: &mut Vec<(i64, Vec<f32>)>, pass: Pass<'_>| {

@@ -175,10 +175,10 @@ fn bytes_are_scaled_by_their_bounds_in_both_engines() {
     ] {
         let (mut network, mut seen, mut wanted) = (within(&space, settings()), Vec::new(), Vec::new());
         network
-            .infer(Tower::Actor, Inputs::One(Elements::F32(&fractions)), &mut [], &mut wanted)
+            .infer(Tower::Actor, Inputs::One(Elements::F32(&fractions)), 0..1, &mut [], &mut wanted)
             .expect("an inference");
         network
-            .infer(Tower::Actor, Inputs::One(Elements::U8(&bytes)), &mut [], &mut seen)
+            .infer(Tower::Actor, Inputs::One(Elements::U8(&bytes)), 0..1, &mut [], &mut seen)
             .expect("an inference");
         assert_eq!(seen, wanted, "{space}");
         let mut tensors = Tensors::new(&network.plan, Device::Cpu).expect("a CPU");
@@ -186,7 +186,7 @@ fn bytes_are_scaled_by_their_bounds_in_both_engines() {
         let infer = |x: Elements<'_>| {
             let mut out = vec![0.0; 2];
             tensors
-                .infer(&network.plan, Tower::Actor, Inputs::One(x), &mut [], &mut out)
+                .infer(&network.plan, Tower::Actor, Inputs::One(x), 0..1, &mut [], &mut out)
                 .expect("an inference");
             out
         };
@@ -302,7 +302,9 @@ fn the_company_of_other_rows_changes_no_bit() {
             let mut infer = |rows: usize, at_once: usize| {
                 let (mut all, mut part) = (vec![], vec![]);
                 for x in numbers[..rows * width].chunks(at_once * width) {
-                    network.infer(tower, Inputs::One(Elements::F32(x)), &mut [], &mut part).expect("outputs");
+                    network
+                        .infer(tower, Inputs::One(Elements::F32(x)), 0..x.len() / width, &mut [], &mut part)
+                        .expect("outputs");
                     all.extend_from_slice(&part);
                 }
                 all

@@ -1,0 +1,89 @@
+//! Hidden states of the rows of a batch.
+
+use std::ops::Range;
+
+use crate::{AgentError, Array, Checkpoint};
+
+/// Hidden states of recurrent networks before the coming step, `[N, S]`; empty for networks without.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Memory {
+    states: Vec<f32>,
+    width: usize,
+}
+
+impl Memory {
+    /// The memory of `rows` rows at the start of their episodes, of `width` numbers each.
+    pub fn new(rows: usize, width: usize) -> Self {
+        Self { states: vec![0.0; rows * width], width }
+    }
+
+    /// Whether networks have no hidden states.
+    pub fn is_empty(&self) -> bool {
+        self.width == 0
+    }
+
+    /// All states.
+    pub fn states(&self) -> &[f32] {
+        &self.states
+    }
+
+    /// States of these rows, to be replaced.
+    pub fn rows_mut(&mut self, rows: Range<usize>) -> &mut [f32] {
+        &mut self.states[rows.start * self.width..rows.end * self.width]
+    }
+
+    /// Forgets all of a row, whose episode begins.
+    pub fn begin_episode(&mut self, row: usize) {
+        for state in self.rows_mut(row..row + 1) {
+            *state = 0.0;
+        }
+    }
+
+    /// Puts it into a checkpoint.
+    pub fn save(&self, checkpoint: &mut Checkpoint) {
+        if self.width > 0 {
+            let shape = vec![self.states.len() / self.width, self.width];
+            checkpoint.put_array("memory", Array::F32(shape, self.states.clone()));
+        }
+    }
+
+    /// Takes it from a checkpoint.
+    ///
+    /// # Errors
+    /// [`AgentError::Entry`] when it is missing or of another shape.
+    pub fn restore(&mut self, checkpoint: &Checkpoint) -> Result<(), AgentError> {
+        if self.width == 0 {
+            return Ok(());
+        }
+        let wanted = [self.states.len() / self.width, self.width];
+        match checkpoint.array("memory")? {
+            Array::F32(shape, states) if *shape == wanted => self.states.copy_from_slice(states),
+            _ => {
+                let reason = format!("is not of {} rows × {} numbers", wanted[0], wanted[1]);
+                return Err(AgentError::Entry { name: "memory".to_owned(), reason });
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_have_states_of_their_own_and_begin_with_zeros() {
+        let mut memory = Memory::new(3, 2);
+        memory.rows_mut(0..3).copy_from_slice(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
+        memory.begin_episode(1);
+        assert_eq!(memory.states(), [1.0, 2.0, 0.0, 0.0, 5.0, 6.0]);
+        let mut checkpoint = Checkpoint::new();
+        memory.save(&mut checkpoint);
+        let mut restored = Memory::new(3, 2);
+        restored.restore(&checkpoint).expect("the same shape");
+        assert_eq!(restored, memory);
+        let error = Memory::new(2, 3).restore(&checkpoint).expect_err("another shape").to_string();
+        assert!(error.contains("is not of 2 rows × 3 numbers"), "{error}");
+        Memory::new(5, 0).restore(&Checkpoint::new()).expect("nothing to restore");
+    }
+}
