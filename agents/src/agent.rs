@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use phalanx_envs::{ActionScale, ActionScaling, Block, Generator, Role, Space};
+use phalanx_graph::Graph;
 use serde_json::json;
 use tch::Device;
 
 use crate::observations::{Inputs, Observations};
-use crate::picture::Picture;
 use crate::reader::{Reader, Statistics};
 use crate::{
-    Actions, ActorCritic, AgentError, Checkpoint, Distribution, Head, Memory, NetworkSettings,
+    Actions, ActorCritic, AgentError, Channels, Checkpoint, Distribution, Head, Memory, NetworkSettings,
     NormalizeSettings, Normalizer, Rollout, Tower,
 };
 
@@ -51,9 +51,11 @@ impl Agent {
         device: Device,
     ) -> Result<Self, AgentError> {
         let head = Head::new(action_space, network)?.scaled(scale);
-        let mut signature = signature(observation_space, action_space, network, normalize);
+        let settings = network;
+        let network = ActorCritic::new(settings, observation_space, action_space, generator, device)?;
+        let spaces = [observation_space, action_space];
+        let mut signature = signature(spaces, network.graph(), settings, normalize);
         signature.insert(SCALING.to_owned(), json!(effective(scale)));
-        let network = ActorCritic::new(network, observation_space, action_space, generator, device)?;
         let reader = Reader::new(network.graph(), observation_space, normalize.observation);
         if normalize.observation && reader.normalized() == 0 {
             return Err(AgentError::Space {
@@ -187,8 +189,8 @@ fn effective(scale: &ActionScale) -> ActionScaling {
 }
 
 fn signature(
-    observation: &Space,
-    action: &Space,
+    [observation, action]: [&Space; 2],
+    graph: &Graph,
     network: &NetworkSettings,
     normalize: &NormalizeSettings,
 ) -> Signature {
@@ -198,20 +200,23 @@ fn signature(
         choices => choices.to_string(),
     };
     // Where they are, whether set or inferred.
-    let picture = match observation {
-        Space::Box { shape, .. } if !network.convolutions.is_empty() => {
-            Picture::new(shape, network.channels).ok()
-        }
-        _ => None,
-    };
+    let mut pictures = graph.inputs.iter().filter(|input| input.dims.len() == 3);
+    let channels = pictures.next().map(|input| match input.dims[0].name.as_str() {
+        "channels" => Channels::First,
+        _ => Channels::Last,
+    });
+    let layers = (!network.layers.is_empty()).then_some((&network.layers, &network.actor, &network.critic));
     [
         ("observations", json!(kind(observation))),
         ("actions", json!(kind(action))),
         ("network.convolutions", json!(network.convolutions)),
-        ("network.channels", json!(picture.map(|picture| picture.channels))),
+        ("network.channels", json!(channels)),
         ("network.hidden", json!(network.hidden)),
         ("network.activation", json!(network.activation)),
         ("network.shared", json!(network.shared)),
+        ("network.layer_norm", json!(network.layer_norm)),
+        ("network.memory", json!(network.memory)),
+        ("network.layers", json!(layers)),
         ("network.std", json!(network.std)),
         ("normalize.observation", json!(normalize.observation)),
     ]

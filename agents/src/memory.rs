@@ -41,8 +41,8 @@ impl Memory {
 
     /// Puts it into a checkpoint.
     pub fn save(&self, checkpoint: &mut Checkpoint) {
-        if self.width > 0 {
-            let shape = vec![self.states.len() / self.width, self.width];
+        if let Some(rows) = self.states.len().checked_div(self.width) {
+            let shape = vec![rows, self.width];
             checkpoint.put_array("memory", Array::F32(shape, self.states.clone()));
         }
     }
@@ -52,10 +52,8 @@ impl Memory {
     /// # Errors
     /// [`AgentError::Entry`] when it is missing or of another shape.
     pub fn restore(&mut self, checkpoint: &Checkpoint) -> Result<(), AgentError> {
-        if self.width == 0 {
-            return Ok(());
-        }
-        let wanted = [self.states.len() / self.width, self.width];
+        let Some(rows) = self.states.len().checked_div(self.width) else { return Ok(()) };
+        let wanted = [rows, self.width];
         match checkpoint.array("memory")? {
             Array::F32(shape, states) if *shape == wanted => self.states.copy_from_slice(states),
             _ => {

@@ -78,7 +78,9 @@ impl Collector {
         progress: &mut dyn FnMut(usize),
     ) -> Result<Vec<(usize, String)>, AlgorithmError> {
         let anew = log.replay(&mut *self.batch, limit, progress)?;
-        anew.iter().for_each(|(row, _)| self.rollout.memory.begin_episode(*row));
+        for (row, _) in &anew {
+            self.rollout.memory.begin_episode(*row);
+        }
         self.log = log;
         self.started = true;
         // The last observations of the previous rollout are at time 0 now.

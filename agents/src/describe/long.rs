@@ -129,9 +129,9 @@ impl<'a> Named<'a> {
         let of = self.read(name, of)?;
         let graph = &mut *self.graph;
         if let Some(convolutions) = &layer.conv {
-            let each = convolutions.iter().zip(1..);
-            return each.fold(Ok(of), |at, (c, i)| {
-                conv(graph, &numbered(name, i, convolutions.len()), at?, *c, after)
+            let mut each = convolutions.iter().zip(1..);
+            return each.try_fold(of, |at, (c, i)| {
+                conv(graph, &numbered(name, i, convolutions.len()), at, *c, after)
             });
         }
         if let Some(widths) = &layer.dense {
@@ -139,9 +139,9 @@ impl<'a> Named<'a> {
                 Widths::One(width) => std::slice::from_ref(width),
                 Widths::Many(widths) => widths,
             };
-            let each = widths.iter().zip(1..);
+            let mut each = widths.iter().zip(1..);
             return each
-                .fold(Ok(of), |at, (w, i)| dense(graph, &numbered(name, i, widths.len()), at?, *w, after));
+                .try_fold(of, |at, (w, i)| dense(graph, &numbered(name, i, widths.len()), at, *w, after));
         }
         if let Some(known) = layer.preset {
             return preset(graph, name, of, known);
@@ -184,14 +184,13 @@ fn check(name: &str, layer: &LayerSettings) -> Result<(), AgentError> {
         [] if !layer.layer_norm && layer.activation.is_none() => {
             wrong(name, &format!("needs one of {}", operations.map(|(key, _)| key).join(", ")))
         }
-        [] => Ok(()),
         [key @ ("concat" | "add")] if layer.of.is_some() => {
             wrong(name, &format!("has both {key} and `of`; {key} names what is read"))
         }
         ["preset"] if layer.layer_norm || layer.activation.is_some() => {
             wrong(name, "is a preset, which has its own activations")
         }
-        [_] => Ok(()),
+        [] | [_] => Ok(()),
         _ => wrong(name, &format!("has {}; make each a layer of its own", given.join(" and "))),
     }
 }
