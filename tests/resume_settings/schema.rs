@@ -62,5 +62,14 @@ pub fn setting_of(set: &str, all: &BTreeSet<String>) -> String {
         }
     }
     let choice = format!("{path}={value}");
-    if all.contains(&choice) { choice } else { path }
+    if all.contains(&choice) {
+        return choice;
+    }
+    // What is below a map belongs to the map.
+    let mut known = path.as_str();
+    while !all.contains(known) {
+        let Some((above, _)) = known.rsplit_once('.') else { return path };
+        known = above;
+    }
+    known.to_owned()
 }

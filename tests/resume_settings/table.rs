@@ -56,7 +56,10 @@ const PIXELS: [&str; 3] = [
     "network.convolutions=[{filters: 2, kernel: 2, stride: 1}]",
 ];
 
-pub const BASES: [Base; 16] = [
+/// Two layers, in place of hidden ones.
+const LAYERS: &str = "network={layers: {a: {dense: 8}, b: {dense: 7}}, hidden: [64, 64]}";
+
+pub const BASES: [Base; 20] = [
     Base {
         name: "plain",
         has_workers: false,
@@ -76,6 +79,7 @@ pub const BASES: [Base; 16] = [
             ("network.hidden.0=9", Refused("network.hidden [8], not [9]")),
             ("network.activation=relu", Refused("network.activation tanh, not relu")),
             ("network.shared=true", Refused("network.shared false, not true")),
+            ("network.layer_norm=true", Refused("network.layer_norm false, not true")),
             ("network.output_gain=0.5", Refused("`network.output_gain` decides how a run starts")),
             ("network.initial_std=0.5", Refused("`network.initial_std` decides how a run starts")),
             ("network.max_std=1", Parameters),
@@ -233,7 +237,7 @@ pub const BASES: [Base; 16] = [
             ("env.wrappers.1.action_repeat.max_pool=true", Parameters),
             ("env.wrappers.2.random_start.max_steps=8", Parameters),
             ("env.wrappers.3.range_normalize.observation=false", Parameters),
-            ("env.wrappers.3.range_normalize.action=false", Parameters),
+            ("env.wrappers.3.range_normalize.action=false", Refused("action_scaling clip, not rescale")),
             ("env.wrappers.4.frame_history.past.1=2", Parameters),
             ("env.wrappers.4.frame_history.flatten=true", OTHER_SPACE),
             ("env.wrappers.5.limit_duration.steps=4", Parameters),
@@ -247,13 +251,48 @@ pub const BASES: [Base; 16] = [
         rows: &[("env.wrappers.0=finite_check", Error("observation[0] is NaN: not a finite number"))],
     },
     Base {
-        name: "fields",
+        name: "selected",
         has_workers: false,
         sets: &[
             "env={name: PictureAndNumbers-v0, time_limit: 10, wrappers: [{select: [numbers]}]}",
             "normalize.observation=false",
         ],
         rows: &[("env.wrappers.0.select.0=picture", OTHER_SPACE), ("env.wrappers.0=flatten", OTHER_SPACE)],
+    },
+    Base {
+        name: "gru",
+        has_workers: false,
+        sets: &["network.memory={gru: 4}", "network.freeze=[value]"],
+        rows: &[
+            ("network.memory.gru=5", Refused("network.memory {")),
+            ("network.freeze.0=actor", Parameters),
+            ("algorithm.ppo.sequence=3", Parameters),
+        ],
+    },
+    Base {
+        name: "lstm",
+        has_workers: false,
+        sets: &["network.memory={lstm: 4}"],
+        rows: &[("network.memory.lstm=5", Refused("network.memory {"))],
+    },
+    Base {
+        name: "layers",
+        has_workers: false,
+        sets: &[LAYERS, "network.actor=[a, b]", "network.critic=a"],
+        rows: &[
+            ("network.layers.a.dense=9", Refused("network.layers [")),
+            ("network.actor.0=b", Refused("network.layers [")),
+            ("network.critic=b", Refused("network.layers [")),
+        ],
+    },
+    Base {
+        name: "critic",
+        has_workers: false,
+        sets: &[LAYERS, "network.actor=a", "network.critic=[a, b]"],
+        rows: &[
+            ("network.actor=b", Refused("network.layers [")),
+            ("network.critic.0=b", Refused("network.layers [")),
+        ],
     },
     Base {
         name: "game",
@@ -268,6 +307,8 @@ pub const BASES: [Base; 16] = [
             ("network.convolutions.0.filters=3", Refused("network.convolutions [")),
             ("network.convolutions.0.kernel=3", Refused("network.convolutions [")),
             ("network.convolutions.0.stride=2", Refused("network.convolutions [")),
+            ("network.convolutions.0.padding=1", Refused("network.convolutions [")),
+            ("network.convolutions.0.dilation=2", Refused("network.convolutions [")),
             ("network.channels=first", Refused("network.channels last, not first")),
             ("env.wrappers.0=grayscale", OTHER_SPACE),
             ("env.wrappers.0=episodic_life", Parameters),

@@ -154,12 +154,9 @@ impl Lowered<'_> {
         states: &mut States<'_>,
     ) -> Result<Tensor, AgentError> {
         let width = step.len as i64;
-        let state = states
-            .tensor
-            .as_ref()
-            .map(|all| all.f_narrow(1, step.state.start as i64, step.state.len() as i64));
-        let state = state.transpose()?.map(|state| state.f_split(width, 1)).transpose()?.unwrap_or_default();
-        let mut carried: Vec<Tensor> = state;
+        let all = states.tensor.as_ref().expect("recurrent networks have states");
+        let mut carried =
+            all.f_narrow(1, step.state.start as i64, step.state.len() as i64)?.f_split(width, 1)?;
         let counts: Vec<i64> = self.counts.iter().map(|&n| n as i64).collect();
         let mut results = Vec::new();
         for (x, n) in x.f_split_with_sizes(&counts, 0)?.iter().zip(counts) {

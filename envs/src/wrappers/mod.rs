@@ -42,7 +42,7 @@ pub use limit_duration::LimitDuration;
 pub use random_start::RandomStart;
 pub use range_normalize::RangeNormalize;
 pub use resize::Resize;
-pub use select::{Select, Selection};
+pub use select::{Select, Selected};
 pub use spec::WrapperSpec;
 
 use serde_json::Value;

@@ -8,14 +8,24 @@ use super::inside::Inside;
 use crate::field::Fields;
 use crate::{Action, Elements, Env, EnvError, Row, Space, SpaceError, Step};
 
-/// What is selected.
+/// Something that is selected.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
-pub enum Selection {
-    /// Numbers of a box, counted from 0 row after row.
-    Numbers(Vec<usize>),
-    /// Fields of a Dict or Tuple by their paths, or parts with all their fields.
-    Fields(Vec<String>),
+pub enum Selected {
+    /// A number of a box, counted from 0 row after row, or a part of a Tuple.
+    Number(usize),
+    /// A field of a Dict or Tuple by its path, or a part with all its fields.
+    Path(String),
+}
+
+impl Selected {
+    /// As a path.
+    fn path(&self) -> String {
+        match self {
+            Self::Number(i) => i.to_string(),
+            Self::Path(path) => path.clone(),
+        }
+    }
 }
 
 /// Shows some numbers of a box, `[0, 2]`, or some fields of a Dict or Tuple, `[camera.left, joints]`, in their own order.
@@ -39,15 +49,16 @@ impl Select {
     ///
     /// # Errors
     /// [`EnvError::Space`] when observations have no such numbers or fields.
-    pub fn new(inner: Box<dyn Env>, selection: &Selection) -> Result<Self, EnvError> {
+    pub fn new(inner: Box<dyn Env>, selection: &[Selected]) -> Result<Self, EnvError> {
         let space = inner.observation_space();
         space.check()?;
-        let (observation_space, chosen) = match selection {
-            Selection::Numbers(indices) => (numbers(space, indices)?, Chosen::Numbers(indices.clone())),
-            Selection::Fields(paths) => {
-                let chosen = fields(space, paths)?;
-                (shown(space, &chosen), Chosen::Fields(chosen))
-            }
+        let (observation_space, chosen) = if space.is_composite() {
+            let paths: Vec<String> = selection.iter().map(Selected::path).collect();
+            let chosen = fields(space, &paths)?;
+            (shown(space, &chosen), Chosen::Fields(chosen))
+        } else {
+            let indices = indices(space, selection)?;
+            (numbers(space, &indices)?, Chosen::Numbers(indices))
         };
         Ok(Self { observation_space, inside: Inside::new(space), chosen, inner })
     }
@@ -76,11 +87,23 @@ fn pick<T: Copy>(indices: &[usize], from: &[T], to: &mut [T]) {
     to.iter_mut().zip(indices).for_each(|(to, &i)| *to = from[i]);
 }
 
+/// The numbers that are selected of a space without fields.
+fn indices(space: &Space, selection: &[Selected]) -> Result<Vec<usize>, SpaceError> {
+    let index = |selected: &Selected| match selected {
+        Selected::Number(i) => Ok(*i),
+        Selected::Path(path) => {
+            let reason = format!("it has no field `{path}`: numbers are selected of a box, by their places");
+            Err(SpaceError::new("select", space, reason))
+        }
+    };
+    selection.iter().map(index).collect()
+}
+
 /// The box of the numbers `indices` of a box.
 fn numbers(space: &Space, indices: &[usize]) -> Result<Space, SpaceError> {
     let refuse = |reason: String| SpaceError::new("select", space, reason);
     let Space::Box { low, high, dtype, .. } = space else {
-        return Err(refuse("numbers are selected of a box: name paths of fields instead".to_owned()));
+        return Err(refuse("numbers are selected of a box".to_owned()));
     };
     if let Some(i) = indices.iter().find(|&&i| i >= low.len()) {
         return Err(refuse(format!("there is no number {i}: it has {}", low.len())));

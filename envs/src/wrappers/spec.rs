@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     ActionRepeat, AtariSettings, Boxed, ClipAction, ClipReward, EpisodicLife, FiniteCheck, FireStart,
     Flatten, FrameDelta, FrameHistory, Grayscale, LimitDuration, RandomStart, RangeNormalize, Resize, Select,
-    Selection,
+    Selected,
 };
 use crate::{Env, EnvError};
 
@@ -77,7 +77,7 @@ pub enum WrapperSpec {
         limit: f32,
     },
     /// Observes some numbers of a box, `[0, 2]`, or some fields of a Dict or Tuple by path.
-    Select(Selection),
+    Select(Vec<Selected>),
     /// Observes several fields as one array of numbers, choices as a 1 among zeros; takes an action of several fields as one array.
     Flatten,
     /// The usual preprocessing of Atari games, made of other wrappers; needs `params: {frameskip: 1}`.
@@ -129,7 +129,7 @@ impl WrapperSpec {
             Self::EpisodicLife,
             Self::FireStart { action: 1 },
             Self::ClipReward { limit: 0.5 },
-            Self::Select(Selection::Numbers(vec![0])),
+            Self::Select(vec![Selected::Number(0)]),
             Self::Flatten,
             Self::Atari(AtariSettings { size: 5, stack: 2, ..AtariSettings::default() }),
         ]

@@ -92,7 +92,7 @@ fn numbers_and_fields_are_selected() {
             r#"{"select": ["eye"]}"#,
             "it has no field `eye`; its fields are [\"choice\", \"part.0\", \"part.1\"]",
         ),
-        (r#"{"select": [0]}"#, "name paths of fields instead"),
+        (r#"{"select": [0]}"#, "it has no field `0`; its fields are"),
     ] {
         let error = wrapped(mixed(), selection).err().unwrap().to_string();
         assert!(error.contains(reason), "{error}");
