@@ -4,6 +4,7 @@
 //! - `cli`: the binary's commands, output and exit codes.
 //! - `details`: docs/ppo.md and the code say the same.
 //! - `fallible`: no call of libtorch panics.
+//! - `networks`: the configurations of docs/networks.md.
 //! - `providers`: environments in other languages, as the README has them.
 //! - `place`: a folder in which the binary trains.
 //! - `resume_settings`: each setting, changed on a resumed run.
@@ -17,6 +18,7 @@ mod cli;
 mod config;
 mod details;
 mod fallible;
+mod networks;
 mod place;
 mod providers;
 mod resume_settings;

@@ -1,0 +1,52 @@
+//! Every configuration in docs/networks.md trains, is evaluated and continues, and so do the tasks in configs/ that need it.
+
+use std::fs;
+
+use super::place::Place;
+
+/// A short training of any configuration; the last of these settings hold.
+const SHORT: [&str; 12] = [
+    "--set",
+    "rollout={steps: 16}",
+    "--set",
+    "rows=4",
+    "--set",
+    "workers=0",
+    "--set",
+    "evaluation={every: 64, episodes: 2}",
+    "--set",
+    "checkpoint.every=64",
+    "--set",
+    "algorithm.ppo.minibatch=32",
+];
+
+/// Trains for two iterations, evaluates, and continues for a third one.
+fn trains(place: &Place, config: &str) {
+    let train = |more: &[&str]| place.succeed(&[&["train"][..], more].concat());
+    train(&[&[config, "--logdir", "runs", "--set", "steps=128"], &SHORT[..]].concat());
+    let run = fs::read_dir(place.0.path().join("runs")).unwrap().next().unwrap().unwrap().path();
+    let run = run.to_str().unwrap();
+    place.succeed(&["evaluate", run, "--episodes", "1"]);
+    train(&["--resume", run, "--set", "steps=192"]);
+}
+
+#[test]
+fn configurations_of_the_document_train() {
+    let document = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/networks.md")).unwrap();
+    let blocks: Vec<&str> =
+        document.split("```yaml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+    assert!(blocks.len() >= 8, "{} configurations", blocks.len());
+    for block in blocks {
+        let place = Place::new();
+        fs::write(place.0.path().join("block.yaml"), block).unwrap();
+        trains(&place, "block.yaml");
+    }
+}
+
+#[test]
+fn tasks_for_memory_fields_and_masks_train() {
+    for name in ["recall", "cartpole_positions", "valves", "picture_and_numbers"] {
+        let config = format!("{}/configs/{name}.yaml", env!("CARGO_MANIFEST_DIR"));
+        trains(&Place::new(), &config);
+    }
+}
