@@ -13,7 +13,7 @@
 //! - `reward_weights`: one number for each element of a vector reward, whose weighted sum is the reward.
 //! - `seed_resets`: whether every episode has a seed of its own, which is the default. `false` begins episodes without one, for
 //!   environments that draw nothing: their episodes are determined by the actions alone.
-//! - `flatten`: whether observations and actions of several fields are shown as one array ([`Flatten`](crate::wrappers::Flatten)), which is
+//! - `flatten`: whether observations and actions of several fields are shown as one array ([`Flatten`]), which is
 //!   the default as networks read one. With `false` they are fields, and masks are found.
 //!
 //! Each process that has rows of this kind starts one interpreter, which hosts them all: `host.rs` is our side of it,
