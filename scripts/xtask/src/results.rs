@@ -38,7 +38,7 @@ enum Wanted {
 
 const MILLION: u64 = 1_000_000;
 
-const TASKS: [Task; 16] = [
+const TASKS: [Task; 20] = [
     task("cartpole", 475.0, 100_000, Wanted::Each),
     task("pendulum", -200.0, 300_000, Wanted::Each),
     task("acrobot", -90.0, 300_000, Wanted::Each),
@@ -46,6 +46,10 @@ const TASKS: [Task; 16] = [
     task("mountain_car", -120.0, 1_000_000, Wanted::Each),
     task("cartpole_kl_penalty", 475.0, 220_000, Wanted::Each),
     task("pendulum_kl_penalty", -200.0, 300_000, Wanted::Each),
+    task("recall", 0.9, 300_000, Wanted::Each),
+    task("cartpole_positions", 450.0, 300_000, Wanted::Each),
+    task("picture_and_numbers", 0.9, 110_000, Wanted::Each),
+    task("valves", 0.9, 500_000, Wanted::Each),
     task("half_cheetah", 5000.0, MILLION, Wanted::Mean(5)),
     task("hopper", 2300.0, MILLION, Wanted::Mean(3)),
     task("walker2d", 3300.0, MILLION, Wanted::Mean(3)),
