@@ -288,8 +288,12 @@ impl BatchPpo {
     ///
     /// # Errors
     /// [`AlgorithmError::Agent`] when it was made for another network or algorithm.
-    pub fn restore(&mut self, checkpoint: &Checkpoint) -> Result<(), AlgorithmError> {
+    pub fn restore(&mut self, agent: &Agent, checkpoint: &Checkpoint) -> Result<(), AlgorithmError> {
         checkpoint.copy_vector("adam.mean", &mut self.adam.mean)?;
+        // What was trained before and is frozen now must not be moved by gradients of then.
+        for node in agent.network().graph().nodes.iter().filter(|node| !node.trainable) {
+            self.adam.mean[node.parameters.clone()].fill(0.0);
+        }
         checkpoint.copy_vector("adam.square", &mut self.adam.square)?;
         self.adam.steps = checkpoint.state("adam.steps")?;
         self.minibatch = checkpoint.state("minibatch")?;

@@ -360,7 +360,7 @@ impl Trainer {
     ) -> Result<Vec<(usize, String)>, AlgorithmError> {
         self.change(|trainer| {
             trainer.agent.restore(checkpoint)?;
-            trainer.ppo.restore(checkpoint)?;
+            trainer.ppo.restore(&trainer.agent, checkpoint)?;
             trainer.action = checkpoint.state("action")?;
             trainer.progress = checkpoint.state("progress")?;
             let log = EpisodeLog::restore(checkpoint, trainer.settings.rows)?;

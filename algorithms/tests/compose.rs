@@ -123,6 +123,10 @@ fn network() -> NetworkSettings {
 }
 
 fn trainer(ppo: PpoSettings) -> Trainer {
+    with(network(), ppo)
+}
+
+fn with(network: NetworkSettings, ppo: PpoSettings) -> Trainer {
     let registry = Registry::new().with("columns", |_| Ok(Box::new(Columns::new())));
     let make = |_: Option<&EnvSpec>, rows, steps, seed| {
         let batch = LocalBatch::new(&registry, &EnvSpec::named("columns"), rows, steps, seed)?;
@@ -134,7 +138,7 @@ fn trainer(ppo: PpoSettings) -> Trainer {
         seed: 1,
         device: Device::Cpu,
         rollout: RolloutSettings::Steps(StepsRollout { steps: 27 }),
-        network: network(),
+        network,
         normalize: NormalizeSettings { observation: true, value: true, ..NormalizeSettings::default() },
         ppo: PpoSettings { discount: 0.5, sequence: 8, ..ppo },
         evaluation: EvaluationSettings { every: 0, episodes: 0, env: None },
@@ -183,6 +187,25 @@ fn a_resumed_training_goes_on_exactly() {
         assert!(parameters(&mut whole) == parameters(&mut resumed));
         let memory = |trainer: &Trainer| trainer.save().array("memory").unwrap().clone();
         assert_eq!(memory(&whole), memory(&resumed));
+    }
+}
+
+/// Neither by gradients nor by the optimiser's memory of those before.
+#[test]
+fn nodes_that_are_frozen_later_stay_where_they_are() {
+    let mut first = trainer(ppo(Objective::default()));
+    first.iterate().unwrap();
+    let frozen = NetworkSettings { freeze: vec!["memory".into(), "act".into()], ..network() };
+    let mut second = with(frozen, ppo(Objective::default()));
+    second.restore(&first.save(), Duration::from_mins(1), &mut |_| {}).unwrap();
+    let before = second.agent_mut().network().parameters().to_vec();
+    second.iterate().unwrap();
+    let network = second.agent_mut().network();
+    for node in network.graph().nodes.iter().filter(|node| !node.parameters.is_empty()) {
+        let range = node.parameters.clone();
+        let moved = network.parameters()[range.clone()] != before[range];
+        let is_frozen = ["memory", "act", "act.norm"].contains(&node.name.as_str());
+        assert_eq!(moved, !is_frozen, "{}", node.name);
     }
 }
 
