@@ -50,6 +50,7 @@ pub fn describe(
             (action, graph.add_dense(VALUE, critic, value)?)
         }
     } else {
+        check_no_short_form(settings)?;
         let (Some(actor), Some(critic)) = (&settings.actor, &settings.critic) else {
             let message =
                 "network.layers need network.actor and network.critic: the names of what each reads";
@@ -68,6 +69,24 @@ pub fn describe(
     }
     freeze(&mut graph.nodes, &settings.freeze)?;
     Ok(graph)
+}
+
+/// Fails where keys of the short form are set beside layers, which take their place.
+fn check_no_short_form(settings: &NetworkSettings) -> Result<(), AgentError> {
+    let fresh = NetworkSettings::default();
+    let set = [
+        ("convolutions", settings.convolutions != fresh.convolutions),
+        ("hidden", settings.hidden != fresh.hidden),
+        ("layer_norm", settings.layer_norm),
+        ("memory", settings.memory.is_some()),
+        ("shared", settings.shared),
+    ];
+    match set.iter().find(|(_, set)| *set) {
+        Some((key, _)) => Err(AgentError::Settings(format!(
+            "network.{key} has no effect beside network.layers: make it a layer, or remove it"
+        ))),
+        None => Ok(()),
+    }
 }
 
 /// Freezes nodes by their names, or by what these begin with before a dot.
