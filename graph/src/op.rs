@@ -1,6 +1,5 @@
 //! Operations of nodes.
 
-use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -41,13 +40,6 @@ pub enum Op {
     Embedding(usize),
     /// Parameters that depend on no input.
     Parameter,
-    /// An operation of this name that a program has registered, with its settings as text.
-    Own {
-        /// Its name.
-        name: String,
-        /// Its settings.
-        settings: String,
-    },
 }
 
 /// The recurrent layers.
@@ -170,7 +162,6 @@ impl fmt::Display for Op {
             Self::OneHot(_) => f.write_str("one-hot"),
             Self::Embedding(options) => write!(f, "embedding of {options}"),
             Self::Parameter => f.write_str("parameter"),
-            Self::Own { name, .. } => f.write_str(name),
         }
     }
 }

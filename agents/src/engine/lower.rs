@@ -140,7 +140,7 @@ impl Lowered<'_> {
                 let choice = x.f_select(1, 0)?.f_to_kind(Kind::Int64)?;
                 take(&[*options as i64, outputs])?.f_index_select(0, &choice)?
             }
-            Op::Parameter | Op::Own { .. } => unreachable!("no step"),
+            Op::Parameter => unreachable!("no step"),
         })
     }
 

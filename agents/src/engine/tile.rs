@@ -194,7 +194,7 @@ fn forward<'a>(
             Op::Add => select::add(step.reads.iter().map(read), &mut y[..len]),
             Op::OneHot(options) => select::one_hot(work, options, x, &mut y),
             Op::Embedding(options) => select::embed(work, *options, x, &mut y),
-            Op::Parameter | Op::Own { .. } => unreachable!("no step"),
+            Op::Parameter => unreachable!("no step"),
         }
         results[step.slot] = y;
     }
@@ -246,7 +246,7 @@ fn backward<'a>(
                 Op::Add => back.pass_on(),
                 Op::OneHot(_) => {}
                 Op::Embedding(options) => select::embed_backward(*options, step.len, back),
-                Op::Parameter | Op::Own { .. } => unreachable!("no step"),
+                Op::Parameter => unreachable!("no step"),
             }
             at += read.len;
             if let Some((slot, g, _)) = down {
