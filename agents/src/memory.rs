@@ -27,6 +27,11 @@ impl Memory {
         &self.states
     }
 
+    /// States of a row.
+    pub fn row(&self, row: usize) -> &[f32] {
+        &self.states[row * self.width..(row + 1) * self.width]
+    }
+
     /// States of these rows, to be replaced.
     pub fn rows_mut(&mut self, rows: Range<usize>) -> &mut [f32] {
         &mut self.states[rows.start * self.width..rows.end * self.width]

@@ -4,19 +4,17 @@
 
 use std::time::Instant;
 
-use phalanx_agents::{
-    Adam, AdamSettings, Agent, Checkpoint, Distribution, NormalizeSettings, RewardNormalizer, Rollout,
-    ValueNormalizer, add_masks, stream,
-};
-use phalanx_envs::{Block, Elements, Episode, Generator};
-use serde::Serialize;
-
 use crate::held::{Held, Part};
 use crate::loss::{Coefficients, Loss, LossInputs};
 use crate::objective::{Penalty, Surrogate};
 use crate::sequences::sequences;
 use crate::values::{Values, values};
-use crate::{AlgorithmError, Objective, PpoSettings, Transitions, advantages};
+use crate::{AlgorithmError, Objective, PpoSettings, Transitions, UpdateMetrics, advantages};
+use phalanx_agents::{
+    Adam, AdamSettings, Agent, Checkpoint, Distribution, NormalizeSettings, RewardNormalizer, Rollout,
+    ValueNormalizer, add_masks, stream,
+};
+use phalanx_envs::{Block, Elements, Episode, Generator};
 
 /// The learner: optimiser, random order of minibatches, reward statistics and penalty.
 pub struct BatchPpo {
@@ -26,37 +24,6 @@ pub struct BatchPpo {
     reward: Option<RewardNormalizer>,
     value: Option<ValueNormalizer>,
     penalty: Option<Penalty>,
-}
-
-/// What an update did, averaged over its minibatches unless noted otherwise.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
-pub struct UpdateMetrics {
-    /// Surrogate, or surrogate with penalty.
-    pub policy_loss: f64,
-    /// Half the mean squared error of the values, before its coefficient.
-    pub value_loss: f64,
-    /// Entropy of the policy, in nats.
-    pub entropy: f64,
-    /// What entropies add to the loss: minus their sum over the fields of an action, each times its coefficient.
-    pub entropy_loss: f64,
-    /// Estimate of KL(old ‖ new), in nats: mean of ratio − 1 − ln ratio.
-    pub approx_kl: f64,
-    /// Share of transitions whose ratio left the clip range.
-    pub clip_fraction: f64,
-    /// Norm of the gradient before clipping.
-    pub gradient_norm: f64,
-    /// Share of the returns' variance that the values before the update explain.
-    pub explained_variance: f64,
-    /// Adam's learning rate.
-    pub learning_rate: f64,
-    /// Weight of the KL penalty after this update; 0 for the clipped objective.
-    pub penalty: f64,
-    /// Gradient steps taken.
-    pub gradient_steps: u64,
-    /// Seconds for values, advantages and returns, before the first gradient step.
-    pub seconds_advantage: f64,
-    /// Mean and largest standard deviation of the policy's numbers after this update, where it has some.
-    pub action_std: Option<(f64, f64)>,
 }
 
 impl BatchPpo {
@@ -312,37 +279,6 @@ impl BatchPpo {
             penalty.set_weight(weight);
         }
         Ok(())
-    }
-}
-
-impl UpdateMetrics {
-    fn plus(self, other: Self) -> Self {
-        Self {
-            policy_loss: self.policy_loss + other.policy_loss,
-            value_loss: self.value_loss + other.value_loss,
-            entropy: self.entropy + other.entropy,
-            entropy_loss: self.entropy_loss + other.entropy_loss,
-            approx_kl: self.approx_kl + other.approx_kl,
-            clip_fraction: self.clip_fraction + other.clip_fraction,
-            gradient_norm: self.gradient_norm + other.gradient_norm,
-            gradient_steps: self.gradient_steps + other.gradient_steps,
-            ..self
-        }
-    }
-
-    /// Sums over gradient steps, divided by their number.
-    fn mean(self) -> Self {
-        let n = self.gradient_steps.max(1) as f64;
-        Self {
-            policy_loss: self.policy_loss / n,
-            value_loss: self.value_loss / n,
-            entropy: self.entropy / n,
-            entropy_loss: self.entropy_loss / n,
-            approx_kl: self.approx_kl / n,
-            clip_fraction: self.clip_fraction / n,
-            gradient_norm: self.gradient_norm / n,
-            ..self
-        }
     }
 }
 

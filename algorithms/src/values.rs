@@ -41,10 +41,13 @@ pub fn values(
         let network = agent.network_mut();
         network.infer_loaded_rows(Tower::Critic, step.clone(), memory.rows_mut(0..rows), &mut now)?;
         output.extend_from_slice(&now);
-        for i in step.filter(|&i| episode[i] == Some(Episode::Truncated)) {
-            let row = i - t * rows;
-            let mut after = memory.rows_mut(row..row + 1).to_vec();
-            last.push((i, agent.final_values(block, &[i as i64], &mut after)?[0]));
+        let truncated: Vec<i64> =
+            step.filter(|&i| episode[i] == Some(Episode::Truncated)).map(|i| i as i64).collect();
+        if !truncated.is_empty() {
+            let states = |&i: &i64| memory.row(i as usize - t * rows);
+            let mut after: Vec<f32> = truncated.iter().flat_map(states).copied().collect();
+            let values = agent.final_values(block, &truncated, &mut after)?;
+            last.extend(truncated.iter().map(|&i| i as usize).zip(values));
         }
         for row in 0..rows {
             if episode[t * rows + row].is_none_or(Episode::is_over) {

@@ -209,7 +209,7 @@ fn nodes_that_are_frozen_later_stay_where_they_are() {
     }
 }
 
-/// A return of 5 to 9 is the most that can be had; without memory, every third column is right.
+/// 7 in the mean is the most that can be had. Without memory, the column after the forbidden one is right two times of three: 4.7.
 #[test]
 fn it_learns() {
     let mut trainer = trainer(ppo(Objective::default()));
@@ -217,5 +217,5 @@ fn it_learns() {
     for _ in 0..120 {
         last = trainer.iterate().unwrap().get("episode_return_mean").unwrap();
     }
-    assert!(last > 5.2, "{last}");
+    assert!(last > 6.0, "{last}");
 }

@@ -40,6 +40,13 @@ pub enum Role {
     Mask,
 }
 
+impl Role {
+    /// The role of the field at `path`: a mask where one of its names is `action_mask`.
+    pub fn of(path: &str) -> Self {
+        if path.split('.').any(|name| name == MASK) { Self::Mask } else { Self::Observation }
+    }
+}
+
 /// The fields of an observation space, and rows of bytes that hold them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Fields {
@@ -51,7 +58,7 @@ pub(crate) struct Fields {
 }
 
 impl Fields {
-    /// The fields of `space`. One is a mask when a name in its path is `action_mask`.
+    /// The fields of `space`.
     pub fn of(space: &Space) -> Self {
         let (mut bytes, composite) = (0_usize, space.is_composite());
         let fields = space.leaves().into_iter().map(|(path, leaf)| {
@@ -64,7 +71,7 @@ impl Fields {
                 Space::MultiDiscrete { n } => vec![n.len()],
                 leaf => leaf.shape().to_vec(),
             };
-            let role = if path.split('.').any(|name| name == MASK) { Role::Mask } else { Role::Observation };
+            let role = Role::of(&path);
             let (offset, len) = (bytes, leaf.len());
             bytes = len.saturating_mul(dtype.size()).saturating_add(offset);
             if composite {

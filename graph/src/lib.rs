@@ -19,6 +19,6 @@ pub use add::Pool;
 pub use error::GraphError;
 pub use graph::{Graph, Input, Node, Output, Source};
 pub use op::{Activation, Convolution, LAYER_NORM_EPSILON, Op, Recurrent};
-pub use schedule::{From, Purpose, Read, Schedule, Step};
+pub use schedule::{Origin, Purpose, Read, Schedule, Step};
 pub use shape::{Dim, Dtype, len};
 pub use window::Window;

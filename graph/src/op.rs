@@ -126,6 +126,10 @@ pub enum Activation {
 }
 
 impl Activation {
+    /// All of them.
+    pub const ALL: [Self; 7] =
+        [Self::Tanh, Self::Relu, Self::Elu, Self::Silu, Self::Gelu, Self::LeakyRelu, Self::Identity];
+
     /// Whether the slope can be read off the result, so that what it was made of need not be kept.
     pub fn slope_from_result(self) -> bool {
         !matches!(self, Self::Silu | Self::Gelu)

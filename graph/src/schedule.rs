@@ -45,7 +45,7 @@ pub struct Step {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Read {
     /// Which one.
-    pub from: From,
+    pub from: Origin,
     /// Numbers of a row in it.
     pub len: usize,
     /// Where its gradient goes and whether it is the first one there, which overwrites instead of adding; none where it needs no gradient.
@@ -54,7 +54,7 @@ pub struct Read {
 
 /// Where a step reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum From {
+pub enum Origin {
     /// The input of this index.
     Input(usize),
     /// The result of the step of this index.
@@ -99,8 +99,8 @@ impl Graph {
             }
             let read = |&source: &Source| {
                 let from = match source {
-                    Source::Input(i) => From::Input(i),
-                    Source::Node(i) => From::Step(step_of[i]),
+                    Source::Input(i) => Origin::Input(i),
+                    Source::Node(i) => Origin::Step(step_of[i]),
                 };
                 Read { from, len: len(self.dims(source)), gradient: None }
             };
@@ -129,7 +129,7 @@ impl Graph {
         let mut needs: Vec<bool> = Vec::new();
         for step in &*steps {
             let node = &self.nodes[step.node];
-            let below = step.reads.iter().any(|read| matches!(read.from, From::Step(i) if needs[i]));
+            let below = step.reads.iter().any(|read| matches!(read.from, Origin::Step(i) if needs[i]));
             needs.push(below || node.trainable && !node.parameters.is_empty());
         }
         let mut slots = Slots::default();
@@ -142,7 +142,7 @@ impl Graph {
         for i in (0..steps.len()).rev() {
             let Some(own) = steps[i].gradient else { continue };
             for r in 0..steps[i].reads.len() {
-                let From::Step(below) = steps[i].reads[r].from else { continue };
+                let Origin::Step(below) = steps[i].reads[r].from else { continue };
                 if !needs[below] {
                     continue;
                 }
@@ -162,7 +162,7 @@ fn place_results(steps: &mut [Step], outputs: &[usize], purpose: Purpose) -> Vec
     let mut last: Vec<usize> = (0..steps.len()).collect();
     for (i, step) in steps.iter().enumerate() {
         for read in &step.reads {
-            if let From::Step(below) = read.from {
+            if let Origin::Step(below) = read.from {
                 last[below] = i;
             }
         }

@@ -1,6 +1,6 @@
 //! The parts of an observation as inputs of a graph.
 
-use phalanx_envs::{Dtype, Space};
+use phalanx_envs::{Dtype, Role, Space};
 use phalanx_graph::{self as graph, Dim, Graph, Source};
 
 use crate::picture::Picture;
@@ -19,18 +19,13 @@ pub struct Part<'a> {
 
 /// The parts of `observations`, without masks.
 pub fn parts(observations: &Space) -> Vec<Part<'_>> {
-    let leaves = observations.leaves().into_iter().filter(|(path, _)| !is_mask(path));
+    let leaves = observations.leaves().into_iter().filter(|(path, _)| Role::of(path) == Role::Observation);
     leaves.map(|(path, space)| Part { name: input_name(&path), space }).collect()
 }
 
 /// Name of the input that reads the part at `path`.
 pub fn input_name(path: &str) -> String {
     if path.is_empty() { OBSERVATION.to_owned() } else { format!("{OBSERVATION}.{path}") }
-}
-
-/// Whether the field at `path` says which actions are legal.
-fn is_mask(path: &str) -> bool {
-    path.split('.').any(|key| key == "action_mask")
 }
 
 impl Part<'_> {
@@ -48,16 +43,38 @@ impl Part<'_> {
         matches!(self.space, Space::Box { shape, .. } if (2..=3).contains(&shape.len()))
     }
 
-    /// Adds it as an input, with the dimensions of a picture where convolutions read it.
+    /// As networks read it: choices as one-hot vectors.
     ///
     /// # Errors
-    /// [`AgentError::Space`] when it is no picture.
-    pub fn add(
+    /// Those of [`Self::input`].
+    pub fn read(
         &self,
         graph: &mut Graph,
         is_picture: bool,
         channels: Option<Channels>,
     ) -> Result<Source, AgentError> {
+        let input = self.input(graph, is_picture, channels)?;
+        let Some(options) = self.options() else { return Ok(input) };
+        let name = format!("{}.one_hot", self.name);
+        match graph.find(&name) {
+            Some(source) => Ok(source),
+            None => Ok(graph.add_one_hot(name, input, options)?),
+        }
+    }
+
+    /// As it is: an input, which is added the first time, with the dimensions of a picture where convolutions read it.
+    ///
+    /// # Errors
+    /// [`AgentError::Space`] when it is no picture.
+    pub fn input(
+        &self,
+        graph: &mut Graph,
+        is_picture: bool,
+        channels: Option<Channels>,
+    ) -> Result<Source, AgentError> {
+        if let Some(source) = graph.find(&self.name) {
+            return Ok(source);
+        }
         let dtype = match self.space {
             Space::Box { dtype: Dtype::U8, .. } | Space::MultiBinary { .. } => graph::Dtype::U8,
             _ => graph::Dtype::F32,

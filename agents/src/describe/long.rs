@@ -61,7 +61,7 @@ impl<'a> Named<'a> {
         let source = if let Some(layer) = self.settings.layers.get(name) {
             self.layer(name, layer)?
         } else if let Some(part) = self.parts.iter().find(|part| part.name == name) {
-            self.part(part)?
+            part.read(self.graph, self.is_picture(part), self.settings.channels)?
         } else if name == OBSERVATION {
             let names: Vec<String> = self.parts.iter().map(|part| part.name.clone()).collect();
             let sources = self.list(reader, &names)?;
@@ -75,27 +75,14 @@ impl<'a> Named<'a> {
         Ok(source)
     }
 
-    /// A part of the observation: choices as one-hot vectors.
-    fn part(&mut self, part: &Part<'_>) -> Result<Source, AgentError> {
-        let input = self.input(part)?;
-        match part.options() {
-            Some(options) => Ok(self.graph.add_one_hot(format!("{}.one_hot", part.name), input, options)?),
-            None => Ok(input),
-        }
-    }
-
-    /// A part of the observation as it is.
-    fn input(&mut self, part: &Part<'_>) -> Result<Source, AgentError> {
-        if let Some(source) = self.graph.find(&part.name) {
-            return Ok(source);
-        }
+    /// Whether a layer reads this part as a picture.
+    fn is_picture(&self, part: &Part<'_>) -> bool {
         let sees = |layer: &LayerSettings| {
             let windows = layer.conv.is_some() || layer.preset.is_some();
             (windows || layer.max_pool.is_some() || layer.average_pool.is_some())
                 && layer.of.as_ref() == Some(&part.name)
         };
-        let is_picture = self.settings.layers.values().any(sees);
-        part.add(self.graph, is_picture, self.settings.channels)
+        self.settings.layers.values().any(sees)
     }
 
     fn layer(&mut self, name: &str, layer: &LayerSettings) -> Result<Source, AgentError> {
@@ -122,7 +109,7 @@ impl<'a> Named<'a> {
                     &format!("is an embedding of {of:?}, which are {} choices and not one", options.len()),
                 );
             };
-            let input = self.input(part)?;
+            let input = part.input(self.graph, self.is_picture(part), self.settings.channels)?;
             let at = self.graph.add_embedding(name, input, options, Dim::new("units", width))?;
             return follow(self.graph, name, at, after);
         }

@@ -45,17 +45,7 @@ impl<'a> Short<'a> {
         for part in self.parts {
             // Of several parts, those that have the axes of a picture are read by convolutions.
             let is_picture = !self.settings.convolutions.is_empty() && (!several || part.may_be_picture());
-            let mut at = match self.graph.find(&part.name) {
-                Some(source) => source,
-                None => part.add(self.graph, is_picture, self.settings.channels)?,
-            };
-            if let Some(options) = part.options() {
-                let name = format!("{}.one_hot", part.name);
-                at = match self.graph.find(&name) {
-                    Some(source) => source,
-                    None => self.graph.add_one_hot(name, at, options)?,
-                };
-            }
+            let mut at = part.read(self.graph, is_picture, self.settings.channels)?;
             if is_picture {
                 let path = part.name.split_once('.').map_or(String::new(), |(_, path)| format!("{path}."));
                 for (i, &convolution) in (1..).zip(&self.settings.convolutions) {

@@ -1,7 +1,7 @@
 //! A schedule in tensor operations.
 #![deny(clippy::arithmetic_side_effects)] // operators of tensors panic
 
-use phalanx_graph::{Activation, From, LAYER_NORM_EPSILON, Op, Recurrent, Schedule, Step, Window};
+use phalanx_graph::{Activation, LAYER_NORM_EPSILON, Op, Origin, Recurrent, Schedule, Step, Window};
 use tch::{Device, Kind, Tensor};
 
 use super::tensors::download;
@@ -54,9 +54,9 @@ impl Lowered<'_> {
     pub fn forward(&self, states: &mut States<'_>) -> Result<Vec<Tensor>, AgentError> {
         let mut results: Vec<Tensor> = Vec::new();
         for step in &self.schedule.steps {
-            let read = |from: From| match from {
-                From::Input(i) => &self.inputs[i],
-                From::Step(i) => &results[i],
+            let read = |from: Origin| match from {
+                Origin::Input(i) => &self.inputs[i],
+                Origin::Step(i) => &results[i],
             };
             let reads: Vec<&Tensor> = step.reads.iter().map(|part| read(part.from)).collect();
             let y = self.step(step, &reads, states)?;

@@ -3,7 +3,7 @@
 use std::mem::take;
 
 use phalanx_envs::Elements;
-use phalanx_graph::{From, Op, Read, Schedule, Step};
+use phalanx_graph::{Op, Origin, Read, Schedule, Step};
 
 use super::Pass;
 use super::batch::{Batch, Packed, Packing};
@@ -172,8 +172,8 @@ fn forward<'a>(
     for (i, step) in steps.iter().enumerate() {
         let mut y = take(&mut results[step.slot]);
         let read = |read: &Read| match read.from {
-            From::Input(i) => input(i),
-            From::Step(below) => &results[steps[below].slot][..],
+            Origin::Input(i) => input(i),
+            Origin::Step(below) => &results[steps[below].slot][..],
         };
         let work = Work { way, step, rows: packed.rows };
         let (x, len) = (read(&step.reads[0]), work.rows * step.len);
@@ -221,8 +221,8 @@ fn backward<'a>(
         let mut at = 0;
         for (r, read) in step.reads.iter().enumerate() {
             let x = match read.from {
-                From::Input(i) => input(i),
-                From::Step(below) => &results[steps[below].slot][..],
+                Origin::Input(i) => input(i),
+                Origin::Step(below) => &results[steps[below].slot][..],
             };
             let node = &way.plan.graph.nodes[step.node];
             let mut down = read.gradient.map(|(slot, first)| (slot, take(&mut gradients[slot]), first));

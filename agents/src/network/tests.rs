@@ -141,15 +141,7 @@ fn loss(sums: &mut usize, pass: Pass<'_>) {
 fn both_engines_agree_with_autograd() {
     let numbers: Vec<f32> = (0..ROWS * 4).map(|i| (i as f32).sin()).collect();
     let x = Tensor::from_slice(&numbers).view([ROWS as i64, 4]);
-    for activation in [
-        Activation::Tanh,
-        Activation::Relu,
-        Activation::Elu,
-        Activation::Silu,
-        Activation::Gelu,
-        Activation::LeakyRelu,
-        Activation::Identity,
-    ] {
+    for activation in Activation::ALL {
         for shared in [false, true] {
             let what = format!("{activation:?}, shared {shared}");
             let case = Case { channels_first: None, shared, activation };
