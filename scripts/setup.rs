@@ -1,12 +1,15 @@
 //! From a configuration to what runs: libtorch, environments, trainer, trained agents.
 
+use std::path::Path;
 use std::thread::available_parallelism;
 
-use phalanx_agents::{Agent, AgentError, Checkpoint, Device, stream};
-use phalanx_algorithms::{AlgorithmError, TrainSettings, Trainer};
+use anyhow::Context;
+use phalanx_agents::{Agent, AgentError, Checkpoint, Device, TensorFile, stream};
+use phalanx_algorithms::{AlgorithmError, TrainSettings, Trainer, Which};
 use phalanx_envs::{BatchError, Chosen, EnvSpec, Layout, Registry, Zygote};
 
 use crate::config::{AlgorithmSettings, Config, DeviceSetting};
+use crate::run::RunFolder;
 
 /// The device that a configuration names is not there.
 #[derive(Debug, thiserror::Error)]
@@ -82,6 +85,19 @@ pub fn trainer(
         note(rows, &chosen);
         Ok(chosen.batch)
     })
+}
+
+/// The tensors of a run's newest checkpoint, or of a file.
+///
+/// # Errors
+/// [`RunError`](crate::run::RunError) where there is no run, [`AgentError`] where a file cannot be read.
+pub fn tensors(path: &Path) -> anyhow::Result<TensorFile> {
+    if path.is_file() {
+        return Ok(TensorFile::load(path)?);
+    }
+    let run = RunFolder::open(path).context("network.init_from")?;
+    let newest = run.checkpoints(1).load(Which::Latest)?;
+    Ok(TensorFile::load(&newest.path)?)
 }
 
 /// The agent of a checkpoint, for a batch of this layout.

@@ -25,9 +25,10 @@ fn every_detail_is_where_the_document_says() {
 
 #[test]
 fn every_metric_is_explained() {
-    let (page, trainer) = (read("docs/ppo.md"), read("algorithms/src/trainer.rs"));
-    let names: Vec<&str> = trainer
-        .lines()
+    let page = read("docs/ppo.md");
+    let code = ["", "/record"].map(|file| read(&format!("algorithms/src/trainer{file}.rs")));
+    let lines = code.iter().flat_map(|code| code.lines());
+    let names: Vec<&str> = lines
         .filter_map(|line| line.trim().strip_prefix("(\"").or(line.trim().strip_prefix("record.push(\"")))
         .filter_map(|rest| rest.split('"').next())
         .collect();

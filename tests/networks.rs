@@ -1,8 +1,14 @@
 //! Every configuration in docs/networks.md trains, is evaluated and continues, and so do the tasks in configs/ that need it.
 
 use std::fs;
+use std::process::Command;
 
-use super::place::Place;
+use super::place::{Place, text};
+
+// Its test of the gradient runs here.
+#[allow(dead_code)] // its program
+#[path = "../scripts/examples/radial.rs"]
+mod radial;
 
 /// A short training of any configuration; the last of these settings hold.
 const SHORT: [&str; 12] = [
@@ -22,11 +28,18 @@ const SHORT: [&str; 12] = [
 
 /// Trains for two iterations, evaluates, and continues for a third one.
 fn trains(place: &Place, config: &str) {
-    let train = |more: &[&str]| place.succeed(&[&["train"][..], more].concat());
+    trains_with(place, config, &|arguments| {
+        place.succeed(arguments);
+    });
+}
+
+/// The same with another program.
+fn trains_with(place: &Place, config: &str, succeed: &dyn Fn(&[&str])) {
+    let train = |more: &[&str]| succeed(&[&["train"][..], more].concat());
     train(&[&[config, "--logdir", "runs", "--set", "steps=128"], &SHORT[..]].concat());
     let run = fs::read_dir(place.0.path().join("runs")).unwrap().next().unwrap().unwrap().path();
     let run = run.to_str().unwrap();
-    place.succeed(&["evaluate", run, "--episodes", "1"]);
+    succeed(&["evaluate", run, "--episodes", "1"]);
     train(&["--resume", run, "--set", "steps=192"]);
 }
 
@@ -41,6 +54,22 @@ fn configurations_of_the_document_train() {
         fs::write(place.0.path().join("block.yaml"), block).unwrap();
         trains(&place, "block.yaml");
     }
+}
+
+#[test]
+fn the_example_of_a_layer_trains() {
+    let tests = std::env::current_exe().unwrap();
+    let example = tests.parent().unwrap().parent().unwrap().join("examples/radial");
+    let place = Place::new();
+    let run = |arguments: &[&str]| {
+        let output = Command::new(&example).current_dir(place.0.path()).args(arguments).output().unwrap();
+        assert!(output.status.success(), "{}", text(&output.stderr));
+    };
+    let config = format!("{}/scripts/examples/radial.yaml", env!("CARGO_MANIFEST_DIR"));
+    trains_with(&place, &config, &run);
+    // The standard program does not have it.
+    let printed = text(&place.run(&["config", "check", &config]).stderr);
+    assert!(printed.contains("operation radial: no operation of this name is registered"), "{printed}");
 }
 
 #[test]

@@ -102,6 +102,62 @@ fn a_run_in_two_parts_is_the_run_in_one() {
     assert_eq!(text(&evaluate(parts)), text(&evaluate(whole)));
 }
 
+/// Another critic: what fits is taken, with the statistics, and the rest reported. The file is not needed again.
+#[test]
+fn a_run_starts_from_another_one() {
+    let place = Place::new();
+    let place_file = |name: &str| place.0.path().join(name);
+    place.succeed(&["train", "small.yaml", "--name", "first", "--set", "steps=256"]);
+    let first = place.runs()[0].clone();
+    let path = format!("network.init_from={}", first.display());
+    let other = "network={layers: {body: {dense: 16, activation: tanh}, worth: {dense: 8}}, actor: body, critic: worth, hidden: [64, 64]}";
+    let names = "{body: actor.hidden1, worth: critic.hidden1, action: action, value: value}";
+    let file = first.join("checkpoints/step-000000000256.safetensors");
+    fs::copy(file, place_file("start.safetensors")).unwrap();
+    let named = format!("network.init_from={{path: start.safetensors, names: {names}}}");
+    for (set, expected) in [
+        (
+            vec![path.as_str()],
+            "8 of 8 tensors, 211 of 211 parameters, and the statistics of observations and rewards",
+        ),
+        (vec![other, &named], "5 of 8 tensors, 115 of 163 parameters"),
+    ] {
+        let sets: Vec<&str> = set.iter().flat_map(|set| ["--set", set]).collect();
+        let train = [&["train", "small.yaml", "--name", "second", "--set", "steps=512"][..], &sets].concat();
+        let printed = text(&place.succeed(&train).stderr);
+        assert!(printed.contains("starts from ") && printed.contains(expected), "{printed}");
+        if set.len() == 2 {
+            let shapes =
+                "of another shape in the file, hence initialised: worth.weight [8, 4] (there [16, 4])";
+            assert!(printed.contains(shapes), "{printed}");
+        }
+    }
+    fs::remove_file(place_file("start.safetensors")).unwrap();
+    let second = place.runs().pop().unwrap();
+    place.succeed(&["train", "--resume", second.to_str().unwrap(), "--set", "steps=768"]);
+
+    let count = place.runs().len();
+    for (set, expected) in [
+        ("network.init_from=nowhere", "nowhere is no run: there is no such folder"),
+        ("network.init_from=small.yaml", "small.yaml: is no file of the safetensors format, or damaged"),
+        ("network.init_from={path: small.yaml, name: {}}", "unknown key"),
+    ] {
+        let output = place.run(&["train", "small.yaml", "--set", set]);
+        assert!(
+            !output.status.success() && text(&output.stderr).contains(expected),
+            "{}",
+            text(&output.stderr)
+        );
+    }
+    assert_eq!(place.runs().len(), count, "no folder of a run is left");
+    let unknown = format!("network.init_from={{path: {}, names: {{acter: actor}}}}", first.display());
+    let output = place.run(&["train", "small.yaml", "--set", &unknown]);
+    assert!(
+        text(&output.stderr)
+            .contains("names has \"acter\", and the tensors of this network are actor.hidden1.weight")
+    );
+}
+
 #[test]
 fn settings_that_a_policy_was_not_trained_with_are_refused_and_the_run_keeps_its_own() {
     let place = Place::new();

@@ -150,7 +150,16 @@ impl Checkpoint {
         safetensors::serialize(views, Some(metadata)).expect("checkpoints are serialisable")
     }
 
-    fn from_bytes(bytes: &[u8]) -> Result<Self, String> {
+    /// Whether these bytes of a file begin as a checkpoint does.
+    pub(crate) fn is_one(bytes: &[u8]) -> bool {
+        let header = SafeTensors::read_metadata(bytes);
+        let metadata = header.as_ref().ok().and_then(|(_, header)| header.metadata().as_ref());
+        metadata
+            .and_then(|metadata| metadata.get("format"))
+            .is_some_and(|format| format.starts_with("phalanx"))
+    }
+
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Result<Self, String> {
         let (_, header) = SafeTensors::read_metadata(bytes).map_err(|e| format!("is damaged ({e})"))?;
         let tensors = SafeTensors::deserialize(bytes).map_err(|e| format!("is damaged ({e})"))?;
         let metadata = header.metadata().as_ref().ok_or("was not written by Phalanx")?;

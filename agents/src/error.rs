@@ -32,6 +32,14 @@ pub enum AgentError {
     /// Settings that contradict each other.
     #[error("{0}")]
     Settings(String),
+    /// An operation of one's own cannot be used.
+    #[error("operation {name}: {reason}")]
+    Operation {
+        /// Its name.
+        name: String,
+        /// Why not.
+        reason: String,
+    },
     /// The networks take more memory than this process can have.
     #[error(
         "{parameters} parameters of networks take {cause}; make `network.hidden` or `network.convolutions` smaller"

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use phalanx_envs::Params;
 use phalanx_graph::{Activation, Convolution};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -49,6 +50,12 @@ pub struct LayerSettings {
     #[schemars(range(min = 1, max = 1_048_576))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub embedding: Option<usize>,
+    /// An operation that the program registered, by its name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub op: Option<String>,
+    /// Parameters of `op`, by name.
+    #[serde(skip_serializing_if = "Params::is_empty")]
+    pub params: Params,
     /// Whether each operation is followed by a layer normalisation.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub layer_norm: bool,

@@ -12,9 +12,10 @@ use rand_distr::StandardNormal;
 use tch::Device;
 
 use crate::bytes::ByteScale;
-use crate::describe::{ACTION, describe, input_name};
-use crate::engine::{Batch, Cpu, Pass, Tensors};
+use crate::describe::{ACTION, VALUE, describe, input_name};
+use crate::engine::{Batch, Cpu, Pass, Sequence, Sequences, Tensors};
 use crate::observations::{Inputs, Observations};
+use crate::operation::operation;
 use crate::orthogonal::orthogonal;
 use crate::plan::{Plan, Tower};
 use crate::{AgentError, Head, NetworkSettings};
@@ -55,14 +56,14 @@ impl ActorCritic {
         // These and their gradient.
         let bytes = (parameters as u64).saturating_mul(2 * size_of::<f32>() as u64);
         check_memory(bytes).map_err(|cause| AgentError::Memory { parameters, cause })?;
-        let mut parameters = initial(&graph, settings, generator);
+        let mut parameters = initial(&graph, settings, generator)?;
         let outputs = Head::new(actions, settings)?.initial_outputs(settings.initial_std);
-        set_biases(&graph, ACTION, &outputs, &mut parameters);
+        set_biases(&graph, &outputs, &mut parameters);
         let leaves = observations.leaves();
         let space =
             |name: &str| leaves.iter().find(|(path, _)| input_name(path) == name).map(|(_, space)| *space);
         let scales = graph.inputs.iter().filter_map(|input| space(&input.name)).map(ByteScale::new).collect();
-        let plan = Plan::new(graph, scales);
+        let plan = Plan::new(graph, scales)?;
         let engine = match device {
             Device::Cpu => Engine::Cpu(Cpu::default()),
             device => Engine::Tensors(Tensors::new(&plan, device)?),
@@ -183,20 +184,60 @@ impl ActorCritic {
                 let rows = loaded.rows(self.plan.input(0));
                 self.infer(tower, Inputs::All(&loaded), 0..rows, &mut [], &mut out)
             }
-            Some(index) => {
-                let mut rows = Observations::default();
-                for input in 0..self.plan.graph.inputs.len() {
-                    let width = self.plan.input(input);
-                    for &i in index {
-                        let range = i as usize * width..(i as usize + 1) * width;
-                        rows.add(input, Inputs::All(&loaded).part(input, range), None);
-                    }
-                }
-                self.infer(tower, Inputs::All(&rows), 0..index.len(), &mut [], &mut out)
-            }
+            Some(index) => self.infer_index(tower, &loaded, index, &mut [], &mut out),
         };
         self.loaded = loaded;
         result.map(|()| out)
+    }
+
+    /// [`Self::infer`] for the rows `index` of `loaded`.
+    fn infer_index(
+        &mut self,
+        tower: Tower,
+        loaded: &Observations,
+        index: &[i64],
+        states: &mut [f32],
+        out: &mut Vec<f32>,
+    ) -> Result<(), AgentError> {
+        let mut rows = Observations::default();
+        for input in 0..self.plan.graph.inputs.len() {
+            let width = self.plan.input(input);
+            for &i in index {
+                let range = i as usize * width..(i as usize + 1) * width;
+                rows.add(input, Inputs::All(loaded).part(input, range), None);
+            }
+        }
+        self.infer(tower, Inputs::All(&rows), 0..index.len(), states, out)
+    }
+
+    /// The hidden states before the first transitions of `sequences`, `[B, S]`, computed through those of their burn-in.
+    fn burn_in(&mut self, sequences: Sequences<'_>) -> Result<Vec<f32>, AgentError> {
+        let (width, mut out) = (self.plan.graph.state(), Vec::new());
+        let mut states = vec![0.0; sequences.list.len() * width];
+        let place = |i: usize| i * width..(i + 1) * width;
+        for (i, sequence) in sequences.list.iter().enumerate() {
+            if let Some(state) = sequence.state {
+                states[place(i)].copy_from_slice(&sequences.states[place(state)]);
+            }
+        }
+        let longest = sequences.list.iter().map(|sequence| sequence.burn_in).max().unwrap_or(0);
+        for back in (1..=longest).rev() {
+            let has_begun = |(_, sequence): &(usize, &Sequence)| sequence.burn_in >= back;
+            let begun: Vec<(usize, &Sequence)> =
+                sequences.list.iter().enumerate().filter(has_begun).collect();
+            let index: Vec<i64> =
+                begun.iter().map(|(_, s)| s.start - (back * sequences.rows) as i64).collect();
+            let mut some: Vec<f32> = begun.iter().flat_map(|(i, _)| &states[place(*i)]).copied().collect();
+            let loaded = std::mem::take(&mut self.loaded);
+            // Its schedule computes all recurrent layers.
+            let result = self.infer_index(Tower::Critic, &loaded, &index, &mut some, &mut out);
+            self.loaded = loaded;
+            result?;
+            for ((i, _), state) in begun.iter().zip(some.chunks_exact(width)) {
+                states[place(*i)].copy_from_slice(state);
+            }
+        }
+        Ok(states)
     }
 
     /// [`Self::infer`] for these loaded rows.
@@ -229,6 +270,16 @@ impl ActorCritic {
         batch: Batch<'_>,
         loss: impl Fn(&mut S, Pass<'_>) + Sync,
     ) -> Result<Vec<S>, AgentError> {
+        if let Batch::Sequences(sequences) = batch
+            && sequences.list.iter().any(|sequence| sequence.burn_in > 0)
+        {
+            let states = self.burn_in(sequences)?;
+            let begin =
+                |(i, sequence): (usize, &Sequence)| Sequence { state: Some(i), burn_in: 0, ..*sequence };
+            let list: Vec<Sequence> = sequences.list.iter().enumerate().map(begin).collect();
+            let batch = Batch::Sequences(Sequences { list: &list, states: &states, ..sequences });
+            return self.learn(batch, loss);
+        }
         let Self { plan, log_std_bounds, parameters, gradient, loaded, engine } = self;
         let sums = match engine {
             Engine::Cpu(cpu) => cpu.learn((plan, parameters), Inputs::All(loaded), batch, gradient, loss),
@@ -245,42 +296,62 @@ impl ActorCritic {
     }
 }
 
-/// Parameters at the start: orthogonal weights, normal embeddings, scales of one, biases of zero.
-fn initial(graph: &Graph, settings: &NetworkSettings, generator: &mut Generator) -> Vec<f32> {
+/// Parameters at the start: orthogonal weights, normal embeddings, scales of one, biases of zero, and what operations of one's own have.
+fn initial(
+    graph: &Graph,
+    settings: &NetworkSettings,
+    generator: &mut Generator,
+) -> Result<Vec<f32>, AgentError> {
     let mut parameters = vec![0.0; graph.parameters()];
+    let (heads, value) = (heads(graph), graph.output(VALUE));
     for (i, node) in graph.nodes.iter().enumerate() {
-        let output = graph.outputs.iter().find(|output| output.of == Source::Node(i));
-        let gain = match (&node.op, output) {
-            (Op::Parameter, _) => {
+        let gain = match &node.op {
+            Op::Parameter => {
                 parameters[node.parameters.clone()].fill(settings.initial_std.ln() as f32);
                 continue;
             }
-            (Op::LayerNorm, _) => {
+            Op::LayerNorm => {
                 parameters[node.parameters.start..][..len(&node.dims)].fill(1.0);
                 continue;
             }
-            (Op::Embedding(_), _) => {
+            Op::Embedding(_) => {
                 let own = &mut parameters[node.parameters.clone()];
                 own.fill_with(|| generator.sample(StandardNormal));
                 continue;
             }
-            (_, Some(output)) if output.name == ACTION => settings.output_gain,
-            (_, Some(_)) | (Op::Recurrent(_), _) => 1.0,
-            (_, None) => std::f64::consts::SQRT_2,
+            Op::Own(own) => {
+                let parameters = &mut parameters[node.parameters.clone()];
+                operation(own, graph.dims(node.reads[0]))?.initialize(parameters, generator);
+                continue;
+            }
+            _ if heads.contains(&i) => settings.output_gain,
+            Op::Recurrent(_) => 1.0,
+            _ if value == Some(Source::Node(i)) => 1.0,
+            _ => std::f64::consts::SQRT_2,
         };
         // P9: orthogonal with its gain.
         for (range, [rows, columns]) in node.weights() {
             orthogonal(&mut parameters[range], (rows, columns), gain, generator);
         }
     }
-    parameters
+    Ok(parameters)
 }
 
-/// Sets the biases of the layer that computes the output `name`.
-fn set_biases(graph: &Graph, name: &str, biases: &[f32], parameters: &mut [f32]) {
-    if let Some(Source::Node(i)) = graph.output(name) {
-        let end = graph.nodes[i].parameters.end;
-        parameters[end - biases.len()..end].copy_from_slice(biases);
+/// The nodes that compute the parameters of the action distribution, one for each field of an action.
+fn heads(graph: &Graph) -> Vec<usize> {
+    let Some(Source::Node(action)) = graph.output(ACTION) else { return Vec::new() };
+    match &graph.nodes[action] {
+        Node { op: Op::Concat, reads, .. } => reads.iter().filter_map(|read| read.node()).collect(),
+        _ => vec![action],
+    }
+}
+
+/// Sets the biases of the layers that compute the parameters of the action distribution.
+fn set_biases(graph: &Graph, mut biases: &[f32], parameters: &mut [f32]) {
+    for node in heads(graph).into_iter().map(|i| &graph.nodes[i]) {
+        let (own, rest) = biases.split_at(len(&node.dims));
+        parameters[node.parameters.end - own.len()..node.parameters.end].copy_from_slice(own);
+        biases = rest;
     }
 }
 

@@ -144,6 +144,11 @@ impl RewardNormalizer {
         (self.moments, self.returns) = (other.moments, other.returns);
     }
 
+    /// Replaces the statistics by those of another training; returns so far stay.
+    pub fn init_from(&mut self, other: Self) {
+        self.moments = other.moments;
+    }
+
     /// Resets the discounted return of a row, which begins a new episode.
     pub fn begin_episode(&mut self, row: usize) {
         self.returns[row] = 0.0;

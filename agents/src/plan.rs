@@ -1,9 +1,13 @@
 //! What engines execute: the graph of actor and critic with its schedules.
 
-use phalanx_graph::{Graph, Op, Purpose, Schedule, Source};
+use std::sync::Arc;
 
+use phalanx_graph::{Graph, Node, Op, Purpose, Schedule, Source};
+
+use crate::AgentError;
 use crate::bytes::ByteScale;
 use crate::describe::{ACTION, LOG_STD, VALUE};
+use crate::operation::{Operation, operation};
 
 /// `output`, then all recurrent layers that it does not need.
 fn with_memory(graph: &Graph, output: Source) -> Vec<Source> {
@@ -22,7 +26,7 @@ pub enum Tower {
 }
 
 /// The networks and the orders in which they are executed.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Plan {
     /// The networks.
     pub graph: Graph,
@@ -38,21 +42,30 @@ pub struct Plan {
     pub bytes: Vec<ByteScale>,
     /// Whether there are convolutions.
     pub has_pictures: bool,
+    /// Each node's operation, where it is one that the program registered.
+    own: Vec<Option<Arc<dyn Operation>>>,
 }
 
 impl Plan {
     /// The schedules of a graph whose inputs' bytes are scaled like this.
     ///
+    /// # Errors
+    /// [`AgentError::Operation`].
     /// # Panics
     /// When the graph lacks an output; [`describe`](crate::describe()) makes them all.
-    pub fn new(graph: Graph, bytes: Vec<ByteScale>) -> Self {
+    pub fn new(graph: Graph, bytes: Vec<ByteScale>) -> Result<Self, AgentError> {
         let output = |name| graph.output(name).expect("actor and critic");
         let (action, value) = (output(ACTION), output(VALUE));
         let log_std = match graph.output(LOG_STD) {
             Some(Source::Node(i)) => graph.nodes[i].parameters.clone(),
             _ => graph.parameters()..graph.parameters(),
         };
-        Self {
+        let own = |node: &Node| match &node.op {
+            Op::Own(own) => operation(own, graph.dims(node.reads[0])).map(Some),
+            _ => Ok(None),
+        };
+        Ok(Self {
+            own: graph.nodes.iter().map(own).collect::<Result<_, _>>()?,
             learn: graph.schedule(&[value, action], Purpose::Training),
             actor: graph.schedule(&[action], Purpose::Inference),
             critic: graph.schedule(&with_memory(&graph, value), Purpose::Inference),
@@ -60,7 +73,12 @@ impl Plan {
             has_pictures: graph.nodes.iter().any(|node| matches!(node.op, Op::Conv(_))),
             graph,
             bytes,
-        }
+        })
+    }
+
+    /// The operation of a node that the program registered.
+    pub fn own(&self, node: usize) -> &dyn Operation {
+        &**self.own[node].as_ref().expect("an operation of one's own")
     }
 
     /// Number of parameters.

@@ -12,8 +12,8 @@ use crate::observations::Observations;
 /// Where each input of the networks lies in an observation.
 pub struct Reader {
     places: Vec<Place>,
-    /// Numbers of an observation that are normalised.
-    normalized: usize,
+    /// Inputs that are normalised, each with its numbers.
+    normalized: Vec<(String, usize)>,
 }
 
 struct Place {
@@ -30,22 +30,25 @@ impl Reader {
     /// For the inputs of `graph` in observations of `space`, of which boxes of floats are normalised if `normalize` is set.
     pub fn new(graph: &Graph, space: &Space, normalize: bool) -> Self {
         let leaves = space.leaves();
-        let (mut places, mut end) = (Vec::new(), 0);
+        let (mut places, mut normalized, mut end) = (Vec::new(), Vec::new(), 0);
         for input in &graph.inputs {
             let mut leaves = leaves.iter().enumerate();
             let found = leaves.find(|(_, (path, _))| input_name(path) == input.name);
             let (field, (_, leaf)) = found.expect("inputs are leaves of the observations");
             let floats = matches!(leaf, Space::Box { dtype: Dtype::F32 | Dtype::F64, .. });
-            let statistics = (normalize && floats).then(|| end..end + leaf.len());
+            let statistics = (normalize && floats).then(|| {
+                normalized.push((input.name.clone(), leaf.len()));
+                end..end + leaf.len()
+            });
             end = statistics.as_ref().map_or(end, |range| range.end);
             places.push(Place { field, statistics });
         }
-        Self { places, normalized: end }
+        Self { places, normalized }
     }
 
-    /// Numbers of an observation that are normalised.
-    pub fn normalized(&self) -> usize {
-        self.normalized
+    /// Inputs that are normalised, each with its numbers.
+    pub fn normalized(&self) -> &[(String, usize)] {
+        &self.normalized
     }
 
     /// The present statistics of each input.

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::AgentError;
 use crate::layers::{Layers, MemorySettings, Names};
+use crate::transfer::InitFrom;
 
 /// Shape of the actor and the critic.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -36,6 +37,9 @@ pub struct NetworkSettings {
     pub critic: Option<Names>,
     /// Nodes whose parameters training leaves as they are: names of `phalanx config show`, or what they begin with before a dot.
     pub freeze: Vec<String>,
+    /// What a training starts with in place of initial parameters: a run, or a file of the safetensors format, also a `state_dict` of PyTorch;
+    /// as `{path: …, names: {…}}` where names differ. Tensors of the same name and shape are taken.
+    pub init_from: Option<InitFrom>,
     /// Gain of the orthogonal initialisation of the policy's output layer; a small one starts close to a uniform policy.
     #[schemars(range(min = 0.0))]
     pub output_gain: f64,
@@ -66,6 +70,7 @@ impl Default for NetworkSettings {
             actor: None,
             critic: None,
             freeze: vec![],
+            init_from: None,
             output_gain: 0.01,
             std: Deviation::Parameter,
             initial_std: 1.0,

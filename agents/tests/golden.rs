@@ -1,7 +1,10 @@
 //! Every distribution against PyTorch's numbers. `golden/record.py` made them; the file has its version.
 
-use phalanx_agents::{Actions, Distribution, Gradient, Head, NetworkSettings, Taken, Weights};
-use phalanx_envs::{ActionScale, ActionScaling, Space};
+use phalanx_agents::{
+    Actions, Agent, Channels, Device, Distribution, Gradient, Head, Inputs, NetworkSettings,
+    NormalizeSettings, Observations, Taken, TensorFile, Tower, Weights, stream,
+};
+use phalanx_envs::{ActionScale, ActionScaling, Dtype, Elements, Space};
 use serde::Deserialize;
 
 /// Sums of up to a dozen f32 terms against 64 bits.
@@ -86,4 +89,86 @@ fn near(found: &[f32], expected: &[f64], name: &str) {
         let error = (f64::from(found) - expected).abs() / expected.abs().max(1.0);
         assert!(error <= TOLERANCE, "number {i} of {name}: {found} and {expected}");
     }
+}
+
+#[derive(Deserialize)]
+struct Recorded {
+    torch: String,
+    steps: Vec<Observed>,
+}
+
+/// Two rows of a step.
+#[derive(Deserialize)]
+struct Observed {
+    picture: Vec<u8>,
+    numbers: Vec<f32>,
+    outputs: Vec<f32>,
+    value: Vec<f32>,
+}
+
+const NETWORK: &str = r#"{
+    "layers": {
+        "eye": {"conv": [{"filters": 4, "kernel": 3, "padding": 1}], "of": "observation.picture", "activation": "relu"},
+        "pool": {"max_pool": {"kernel": 2, "stride": 2}, "of": "eye"},
+        "both": {"concat": ["pool", "observation.numbers"]},
+        "body": {"dense": 8, "of": "both", "activation": "tanh", "layer_norm": true},
+        "memory": {"lstm": 5, "of": "body"}
+    },
+    "actor": "memory",
+    "critic": "body",
+    "init_from": {
+        "path": "tests/golden/state_dict.safetensors",
+        "names": {"eye": "eye.0", "body": "body.0", "body.norm": "body.1"}
+    }
+}"#;
+
+/// A network that starts from a `state_dict` computes what `PyTorch` did with it: pictures of either arrangement, layer norm, memory.
+#[test]
+fn a_network_of_pytorch_goes_on_here() {
+    let recorded: Recorded =
+        serde_json::from_str(include_str!("golden/state_dict.json")).expect("a recording");
+    assert!(recorded.torch.starts_with("2.11"), "{}", recorded.torch);
+    for channels_first in [false, true] {
+        let shape = if channels_first { vec![2, 6, 5] } else { vec![6, 5, 2] };
+        let picture = Space::Box { shape, low: vec![0.0; 60], high: vec![255.0; 60], dtype: Dtype::U8 };
+        let observations =
+            Space::Dict(vec![("picture".into(), picture), ("numbers".into(), Space::unbounded(3))]);
+        let mut settings: NetworkSettings = serde_json::from_str(NETWORK).expect("settings");
+        settings.channels = Some(if channels_first { Channels::First } else { Channels::Last });
+        let actions = Space::Discrete { n: 3 };
+        let (normalize, scale) =
+            (NormalizeSettings::default(), ActionScale::new(&actions, ActionScaling::Clip));
+        let scale = scale.expect("choices have no bounds");
+        let mut generator = stream(1, "initialisation");
+        let mut agent =
+            Agent::new(&observations, &actions, &settings, &normalize, &scale, &mut generator, Device::Cpu)
+                .expect("an agent");
+        let from = settings.init_from.as_ref().expect("a file");
+        let file = TensorFile::load(from.path()).expect("a file");
+        let matches = agent.init_from(&file, from).expect("names that match");
+        assert_eq!((&matches.missing[..], &matches.other_shape[..]), (&[][..], &[][..]));
+        assert_eq!(matches.unused, ["unused.bias", "unused.weight"]);
+        assert_eq!(matches.parameters[0], matches.parameters[1]);
+        let (network, mut states) = (agent.network_mut(), vec![0.0; 2 * 10]);
+        for Observed { picture, numbers, outputs, value } in &recorded.steps {
+            let mut seen = Observations::default();
+            let picture = if channels_first { planes(picture) } else { picture.clone() };
+            seen.add(0, Elements::U8(&picture), None);
+            seen.add(1, Elements::F32(numbers), None);
+            let (mut actor, mut critic) = (Vec::new(), Vec::new());
+            let seen = || Inputs::All(&seen);
+            network.infer(Tower::Critic, seen(), 0..2, &mut states.clone(), &mut critic).expect("values");
+            network.infer(Tower::Actor, seen(), 0..2, &mut states, &mut actor).expect("outputs");
+            for (ours, theirs) in actor.iter().chain(&critic).zip(outputs.iter().chain(value)) {
+                assert!((ours - theirs).abs() < 1e-5, "{ours} here, {theirs} there");
+            }
+        }
+    }
+}
+
+/// Two pictures `[6, 5, 2]` with their channels first.
+fn planes(pictures: &[u8]) -> Vec<u8> {
+    let plane =
+        |picture: &[u8], channel: usize| picture.iter().skip(channel).step_by(2).copied().collect::<Vec<_>>();
+    pictures.chunks_exact(60).flat_map(|picture| [plane(picture, 0), plane(picture, 1)].concat()).collect()
 }

@@ -7,6 +7,7 @@ mod digits;
 mod episodes;
 mod error;
 mod evaluate;
+mod finite;
 mod held;
 mod logger;
 mod loss;

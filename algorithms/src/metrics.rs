@@ -1,6 +1,10 @@
 //! What an update reports.
 
+use phalanx_agents::{Agent, Distribution};
 use serde::Serialize;
+
+use crate::AlgorithmError;
+use crate::held::Held;
 
 /// What an update did, averaged over its minibatches unless noted otherwise.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
@@ -63,4 +67,31 @@ impl UpdateMetrics {
             ..self
         }
     }
+}
+
+/// 1 − Var(returns − value) / Var(returns) over the transitions `held`; NaN when the returns do not vary.
+pub fn explained_variance(held: &[i64], returns: &[f32], value: &[f32]) -> f64 {
+    let variance = |x: &dyn Fn(usize) -> f32| {
+        let n = held.len() as f64;
+        let mean = held.iter().map(|&i| f64::from(x(i as usize))).sum::<f64>() / n;
+        held.iter().map(|&i| (f64::from(x(i as usize)) - mean).powi(2)).sum::<f64>() / n
+    };
+    1.0 - variance(&|i| returns[i] - value[i]) / variance(&|i| returns[i])
+}
+
+/// Mean and largest standard deviation of the present policy's numbers, over what is held where they depend on observations;
+/// nothing without numbers.
+pub fn deviations(agent: &mut Agent, held: &Held<'_>) -> Result<Option<(f64, f64)>, AlgorithmError> {
+    let (width, numbers) = (agent.head().outputs(), agent.head().numbers());
+    if numbers == 0 {
+        return Ok(None);
+    }
+    let outputs =
+        if agent.head().log_std() == numbers { vec![0.0; width] } else { held.part(0, 1).outputs(agent)? };
+    let (head, log_std) = (agent.head(), agent.network().log_std());
+    let rows = outputs.chunks_exact(width);
+    let std =
+        || rows.clone().flat_map(|outputs| head.deviations(Distribution { outputs, log_std, mask: None }));
+    let sum: f64 = std().map(f64::from).sum();
+    Ok(Some((sum / std().count() as f64, std().map(f64::from).fold(0.0, f64::max))))
 }

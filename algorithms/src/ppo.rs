@@ -2,19 +2,23 @@
 //!
 //! Reads top to bottom in the order of execution; docs/ppo.md explains each numbered detail.
 
+mod state;
+
 use std::time::Instant;
 
+use crate::finite::{check_observations, finite};
 use crate::held::{Held, Part};
 use crate::loss::{Coefficients, Loss, LossInputs};
+use crate::metrics::{deviations, explained_variance};
 use crate::objective::{Penalty, Surrogate};
-use crate::sequences::sequences;
+use crate::sequences::{Cut, sequences};
 use crate::values::{Values, values};
 use crate::{AlgorithmError, Objective, PpoSettings, Transitions, UpdateMetrics, advantages};
 use phalanx_agents::{
-    Adam, AdamSettings, Agent, Checkpoint, Distribution, NormalizeSettings, RewardNormalizer, Rollout,
-    ValueNormalizer, add_masks, stream,
+    Adam, AdamSettings, Agent, NormalizeSettings, RewardNormalizer, Rollout, ValueNormalizer, add_masks,
+    stream,
 };
-use phalanx_envs::{Block, Elements, Episode, Generator};
+use phalanx_envs::{Block, Episode, Generator};
 
 /// The learner: optimiser, random order of minibatches, reward statistics and penalty.
 pub struct BatchPpo {
@@ -70,8 +74,8 @@ impl BatchPpo {
         agent.load(block, rollout)?;
         // 2. Values of all observations, in one pass where nothing is remembered.
         let episode = episodes(block, rollout);
-        let length = self.settings.sequence;
-        let Values { output, next_output, states } = values(agent, block, rollout, &episode, length)?;
+        let cut = Cut { length: self.settings.sequence, burn_in: self.settings.burn_in };
+        let Values { output, next_output, states } = values(agent, block, rollout, &episode, cut)?;
         // 3. Values after each step; truncation takes that of the final observation.
         let value = self.in_reward_units(output.clone());
         let next_value = self.next_values(next_output, &episode);
@@ -92,7 +96,7 @@ impl BatchPpo {
         let held = if states.is_empty() {
             Held::Transitions(held)
         } else {
-            let (rows, list) = (rollout.rows(), sequences(&episode, rollout.rows(), length));
+            let (rows, list) = (rollout.rows(), sequences(&episode, rollout.rows(), cut));
             Held::Sequences { list, rows, states: &states }
         };
         let old = match &self.penalty {
@@ -239,47 +243,6 @@ impl BatchPpo {
             normalizer.begin_episode(row);
         }
     }
-
-    /// Puts everything that learning needs into a checkpoint.
-    pub fn save(&self, checkpoint: &mut Checkpoint) {
-        checkpoint.put_vector("adam.mean", &self.adam.mean);
-        checkpoint.put_vector("adam.square", &self.adam.square);
-        checkpoint.put_state("adam.steps", &self.adam.steps);
-        checkpoint.put_state("minibatch", &self.minibatch);
-        checkpoint.put_state("reward", &self.reward);
-        checkpoint.put_state("value", &self.value);
-        checkpoint.put_state("penalty", &self.penalty.as_ref().map(Penalty::weight));
-    }
-
-    /// Takes everything that learning needs from a checkpoint.
-    ///
-    /// # Errors
-    /// [`AlgorithmError::Agent`] when it was made for another network or algorithm.
-    pub fn restore(&mut self, agent: &Agent, checkpoint: &Checkpoint) -> Result<(), AlgorithmError> {
-        checkpoint.copy_vector("adam.mean", &mut self.adam.mean)?;
-        // What was trained before and is frozen now must not be moved by gradients of then.
-        for node in agent.network().graph().nodes.iter().filter(|node| !node.trainable) {
-            self.adam.mean[node.parameters.clone()].fill(0.0);
-        }
-        checkpoint.copy_vector("adam.square", &mut self.adam.square)?;
-        self.adam.steps = checkpoint.state("adam.steps")?;
-        self.minibatch = checkpoint.state("minibatch")?;
-        // Settings are the configuration's, which may have changed.
-        let reward: Option<RewardNormalizer> = checkpoint.state("reward")?;
-        if let (Some(normalizer), Some(restored)) = (&mut self.reward, reward) {
-            normalizer.take_statistics(restored);
-        }
-        // Checkpoints of the first versions do not have it.
-        let value: Option<ValueNormalizer> = checkpoint.state("value").unwrap_or_default();
-        if let (Some(normalizer), Some(restored)) = (&mut self.value, value) {
-            *normalizer = restored;
-        }
-        let weight: Option<f64> = checkpoint.state("penalty")?;
-        if let (Some(penalty), Some(weight)) = (&mut self.penalty, weight) {
-            penalty.set_weight(weight);
-        }
-        Ok(())
-    }
 }
 
 /// Euclidean norm. Four sums at a time, so that each addition need not wait for the one before.
@@ -295,38 +258,6 @@ fn norm(numbers: &[f32]) -> f64 {
     (sums.iter().sum::<f64>() + rest).sqrt()
 }
 
-/// Fails where an observation of the transitions `held` is not finite. The final observation of an episode that terminated is not checked: its
-/// value is not used.
-fn check_observations(block: &Block, rollout: &Rollout, held: &[i64]) -> Result<(), AlgorithmError> {
-    let check = |shown: Elements<'_>, what: &str, row: usize, t: usize| {
-        let Some((element, value)) = shown.non_finite() else { return Ok(()) };
-        Err(AlgorithmError::NotFinite {
-            what: format!("{what}{element}"),
-            value,
-            place: format!("row {row}, time {t} of the rollout"),
-        })
-    };
-    let rows = rollout.rows();
-    held.iter().try_for_each(|&i| {
-        let (t, row) = (i as usize / rows, i as usize % rows);
-        check(block.observation_row(t, row), "observation", row, t)?;
-        match block.episode(t, row) {
-            Episode::Truncated => check(block.final_observation_row(t, row), "final observation", row, t),
-            Episode::Running | Episode::LifeLost if t + 1 == rollout.len => {
-                check(block.observation_row(t + 1, row), "observation", row, t + 1)
-            }
-            _ => Ok(()),
-        }
-    })
-}
-
-fn finite(what: &str, value: f64, steps: u64) -> Result<f64, AlgorithmError> {
-    if value.is_finite() {
-        return Ok(value);
-    }
-    Err(AlgorithmError::NotFinite { what: what.into(), value, place: format!("gradient step {}", steps + 1) })
-}
-
 /// Mean divergence of the policy before the update from the present one, over a part of what is held.
 fn mean_kl(agent: &mut Agent, inputs: &LossInputs<'_>, part: &Part<'_>) -> Result<f64, AlgorithmError> {
     let (outputs, index) = (part.outputs(agent)?, &part.index);
@@ -334,23 +265,6 @@ fn mean_kl(agent: &mut Agent, inputs: &LossInputs<'_>, part: &Part<'_>) -> Resul
     let rows = index.iter().zip(outputs.chunks_exact(width));
     let kl = |(&i, row)| f64::from(inputs.evaluate(agent.head(), row, log_std, i as usize).kl);
     Ok(rows.map(kl).sum::<f64>() / index.len() as f64)
-}
-
-/// Mean and largest standard deviation of the present policy's numbers, over what is held where they depend on observations;
-/// nothing without numbers.
-fn deviations(agent: &mut Agent, held: &Held<'_>) -> Result<Option<(f64, f64)>, AlgorithmError> {
-    let (width, numbers) = (agent.head().outputs(), agent.head().numbers());
-    if numbers == 0 {
-        return Ok(None);
-    }
-    let outputs =
-        if agent.head().log_std() == numbers { vec![0.0; width] } else { held.part(0, 1).outputs(agent)? };
-    let (head, log_std) = (agent.head(), agent.network().log_std());
-    let rows = outputs.chunks_exact(width);
-    let std =
-        || rows.clone().flat_map(|outputs| head.deviations(Distribution { outputs, log_std, mask: None }));
-    let sum: f64 = std().map(f64::from).sum();
-    Ok(Some((sum / std().count() as f64, std().map(f64::from).fold(0.0, f64::max))))
 }
 
 /// Masks of the actions of the first `steps` steps, `[T·N, K]`, where there are some.
@@ -364,14 +278,4 @@ fn episodes(block: &Block, rollout: &Rollout) -> Vec<Option<Episode>> {
     let rows = rollout.rows();
     let held = rollout.active[..rollout.len * rows].iter().enumerate();
     held.map(|(i, active)| active.then(|| block.episode(i / rows, i % rows))).collect()
-}
-
-/// 1 − Var(returns − value) / Var(returns) over the transitions `held`; NaN when the returns do not vary.
-fn explained_variance(held: &[i64], returns: &[f32], value: &[f32]) -> f64 {
-    let variance = |x: &dyn Fn(usize) -> f32| {
-        let n = held.len() as f64;
-        let mean = held.iter().map(|&i| f64::from(x(i as usize))).sum::<f64>() / n;
-        held.iter().map(|&i| (f64::from(x(i as usize)) - mean).powi(2)).sum::<f64>() / n
-    };
-    1.0 - variance(&|i| returns[i] - value[i]) / variance(&|i| returns[i])
 }

@@ -28,6 +28,9 @@ pub struct PpoSettings {
     /// Steps of a sequence that recurrent networks learn through; of no effect for others.
     #[schemars(range(min = 1))]
     pub sequence: usize,
+    /// Steps before a sequence that its hidden state is computed through again with the present parameters, without learning from them; of no
+    /// effect for other networks.
+    pub burn_in: usize,
     /// Adam's learning rate.
     pub learning_rate: Schedule,
     /// Adam's ε.
@@ -61,6 +64,7 @@ impl Default for PpoSettings {
             epochs: 4,
             minibatch: Some(256),
             sequence: 16,
+            burn_in: 0,
             learning_rate: Schedule::Constant(3e-4),
             adam_epsilon: 1e-5,
             objective: Objective::default(),

@@ -1,15 +1,19 @@
 //! The training loop: rollout, update, and now and then an evaluation and a checkpoint.
 
-use std::time::{Duration, Instant};
+mod record;
+mod state;
 
-use phalanx_agents::{Agent, Checkpoint, Device, NetworkSettings, NormalizeSettings, stream};
+use std::time::Instant;
+
+use phalanx_agents::{Agent, Device, NetworkSettings, NormalizeSettings, stream};
 use phalanx_envs::{BatchEnv, BatchError, EnvSpec, Generator};
 
-use crate::episodes::EpisodeLog;
+use self::record::Times;
+pub use self::state::checkpoint_step;
 use crate::evaluate::LONGEST;
 use crate::{
     AlgorithmError, BatchPpo, Checkpoints, Collector, Evaluation, EvaluationSettings, PpoSettings, Record,
-    RolloutSettings, TrainingMemory, UpdateMetrics, evaluate, evaluation_shape,
+    RolloutSettings, TrainingMemory, evaluate, evaluation_shape,
 };
 
 /// Everything that decides a training besides its environments.
@@ -74,13 +78,6 @@ struct Progress {
     iteration: u64,
     seconds: f64,
     best: Option<f64>,
-}
-
-/// Times of one iteration.
-struct Times {
-    stepping: Duration,
-    inferring: Duration,
-    updating: Duration,
 }
 
 impl Trainer {
@@ -288,41 +285,6 @@ impl Trainer {
         if self.half_changed { Err(AlgorithmError::HalfChanged) } else { Ok(()) }
     }
 
-    fn record(&self, transitions: usize, metrics: &UpdateMetrics, times: &Times, took: Duration) -> Record {
-        let log = self.collector.log();
-        let (return_mean, length_mean) = log.means();
-        let mut record = Record::new(self.progress.step);
-        for (name, value) in [
-            ("iteration", self.progress.iteration as f64),
-            ("episodes", log.finished as f64),
-            ("episode_return_mean", return_mean),
-            ("episode_length_mean", length_mean),
-            ("steps_per_second", transitions as f64 / took.as_secs_f64()),
-            ("policy_loss", metrics.policy_loss),
-            ("value_loss", metrics.value_loss),
-            ("entropy", metrics.entropy),
-            ("approx_kl", metrics.approx_kl),
-            ("clip_fraction", metrics.clip_fraction),
-            ("kl_penalty", metrics.penalty),
-            ("gradient_norm", metrics.gradient_norm),
-            ("gradient_steps", metrics.gradient_steps as f64),
-            ("explained_variance", metrics.explained_variance),
-            ("learning_rate", metrics.learning_rate),
-            ("seconds", self.progress.seconds),
-            ("seconds_stepping", times.stepping.as_secs_f64()),
-            ("seconds_inferring", times.inferring.as_secs_f64()),
-            ("seconds_advantage", metrics.seconds_advantage),
-            ("seconds_updating", times.updating.as_secs_f64() - metrics.seconds_advantage),
-        ] {
-            record.push(name, value);
-        }
-        if let Some((mean, largest)) = metrics.action_std {
-            record.push("action_std_mean", mean);
-            record.push("action_std_max", largest);
-        }
-        record
-    }
-
     /// Plays the evaluation's episodes greedily; nothing when there are none, or `stop` cuts them short.
     ///
     /// # Errors
@@ -333,49 +295,6 @@ impl Trainer {
             Some(batch) => evaluate(&mut self.agent, &mut **batch, (episodes, LONGEST), None, |_| {}, stop),
             None => Ok(None),
         }
-    }
-
-    /// Everything that the training needs to continue exactly.
-    pub fn save(&self) -> Checkpoint {
-        let mut checkpoint = Checkpoint::new();
-        self.agent.save(&mut checkpoint);
-        self.ppo.save(&mut checkpoint);
-        self.collector.log().save(&mut checkpoint);
-        self.collector.rollout().memory.save(&mut checkpoint);
-        checkpoint.put_state("action", &self.action);
-        checkpoint.put_state("progress", &self.progress);
-        checkpoint
-    }
-
-    /// Continues from `checkpoint`. The episodes that were running are replayed within `limit`; `progress` gets the number of
-    /// rows that are finished. The rows that begin their next episode instead are returned, each with the reason.
-    ///
-    /// # Errors
-    /// [`AlgorithmError::Agent`] when it belongs to another configuration; [`AlgorithmError::Batch`] when an environment fails.
-    pub fn restore(
-        &mut self,
-        checkpoint: &Checkpoint,
-        limit: Duration,
-        progress: &mut dyn FnMut(usize),
-    ) -> Result<Vec<(usize, String)>, AlgorithmError> {
-        self.change(|trainer| {
-            trainer.agent.restore(checkpoint)?;
-            trainer.ppo.restore(&trainer.agent, checkpoint)?;
-            trainer.action = checkpoint.state("action")?;
-            trainer.progress = checkpoint.state("progress")?;
-            let log = EpisodeLog::restore(checkpoint, trainer.settings.rows)?;
-            trainer.collector.parts_mut().1.memory.restore(checkpoint)?;
-            let anew = trainer.collector.resume(log, limit, progress)?;
-            for &(row, _) in &anew {
-                trainer.ppo.begin_episode(row);
-            }
-            Ok(anew)
-        })
-    }
-
-    /// Forgets the best evaluation so far, which was of another environment: the next one counts as the best.
-    pub fn forget_best(&mut self) {
-        self.progress.best = None;
     }
 
     /// Ends the environments and their processes.
@@ -408,14 +327,6 @@ fn same_spaces(learns: &dyn BatchEnv, tried: &dyn BatchEnv) -> Result<(), Algori
         }
     }
     Ok(())
-}
-
-/// Steps taken before `checkpoint` was written.
-///
-/// # Errors
-/// [`AlgorithmError::Agent`] when it is not a training's.
-pub fn checkpoint_step(checkpoint: &Checkpoint) -> Result<u64, AlgorithmError> {
-    Ok(checkpoint.state::<Progress>("progress")?.step)
 }
 
 /// Seed of the environments that a run of `seed` is evaluated on.

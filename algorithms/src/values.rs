@@ -4,6 +4,7 @@ use phalanx_agents::{Agent, Rollout, Tower};
 use phalanx_envs::{Block, Episode};
 
 use crate::AlgorithmError;
+use crate::sequences::Cut;
 
 /// What the critic makes of a rollout of T steps in N rows.
 pub struct Values {
@@ -11,7 +12,7 @@ pub struct Values {
     pub output: Vec<f32>,
     /// Its output after each step, `[T, N]`: for the final observation where the step truncated the episode.
     pub next_output: Vec<f32>,
-    /// Hidden states before the steps 0, `length`, 2·`length` …, `[⌈T/length⌉, N, S]`; empty for networks without.
+    /// Hidden states before the burn-in of each chunk of a [`Cut`], `[⌈T/length⌉, N, S]`; empty for networks without.
     pub states: Vec<f32>,
 }
 
@@ -25,7 +26,7 @@ pub fn values(
     block: &Block,
     rollout: &mut Rollout,
     episode: &[Option<Episode>],
-    length: usize,
+    cut: Cut,
 ) -> Result<Values, AlgorithmError> {
     if rollout.memory.is_empty() {
         return independent(agent, block, rollout, episode);
@@ -34,7 +35,7 @@ pub fn values(
     let mut memory = rollout.start.clone();
     let (mut output, mut now, mut states, mut last) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for t in 0..rollout.len {
-        if t % length == 0 {
+        for _ in 0..cut.states_at(t, rollout.len) {
             states.extend_from_slice(memory.states());
         }
         let step = t * rows..(t + 1) * rows;

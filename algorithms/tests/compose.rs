@@ -148,16 +148,33 @@ fn with(network: NetworkSettings, ppo: PpoSettings) -> Trainer {
     Trainer::new(settings, &make).unwrap()
 }
 
-/// With all transitions in one gradient step, the policy that learns is the one that acted.
+/// With all transitions in one gradient step, the policy that learns is the one that acted, whatever the burn-in.
 #[test]
 fn collected_and_evaluated_log_probabilities_agree() {
-    let mut trainer = trainer(PpoSettings { epochs: 1, minibatch: None, ..PpoSettings::default() });
-    for iteration in 0..4 {
-        let record = trainer.iterate().unwrap();
-        let number = |name: &str| record.get(name).unwrap();
-        assert!(number("approx_kl").abs() < 1e-7, "iteration {iteration}: {}", number("approx_kl"));
-        assert_eq!((number("clip_fraction"), number("gradient_steps")), (0.0, 1.0));
+    for burn_in in [0, 3, 20] {
+        let mut trainer =
+            trainer(PpoSettings { epochs: 1, minibatch: None, burn_in, ..PpoSettings::default() });
+        for iteration in 0..4 {
+            let record = trainer.iterate().unwrap();
+            let number = |name: &str| record.get(name).unwrap();
+            assert!(number("approx_kl").abs() < 1e-7, "iteration {iteration}: {}", number("approx_kl"));
+            assert_eq!((number("clip_fraction"), number("gradient_steps")), (0.0, 1.0));
+        }
     }
+}
+
+/// States before a sequence follow the parameters, as far as the episode goes back.
+#[test]
+fn a_burn_in_computes_states_anew() {
+    let after = |burn_in| {
+        let mut trainer = trainer(PpoSettings { burn_in, ..ppo(Objective::default()) });
+        trainer.iterate().unwrap();
+        trainer.agent_mut().network().parameters().to_vec()
+    };
+    let [none, some, more, most] = [0, 3, 9, 200].map(after);
+    assert!(none != some, "a burn-in has an effect");
+    assert!(some != more, "a longer one has another one");
+    assert!(more == most, "an episode lasts 9 steps");
 }
 
 fn ppo(objective: Objective) -> PpoSettings {
@@ -171,9 +188,12 @@ fn ppo(objective: Objective) -> PpoSettings {
 
 #[test]
 fn a_resumed_training_goes_on_exactly() {
-    for objective in [Objective::default(), Objective::KlPenalty(KlPenaltySettings::default())] {
-        let mut whole = trainer(ppo(objective.clone()));
-        let mut resumed = trainer(ppo(objective));
+    for (objective, burn_in) in
+        [(Objective::default(), 5), (Objective::KlPenalty(KlPenaltySettings::default()), 0)]
+    {
+        let settings = PpoSettings { burn_in, ..ppo(objective) };
+        let mut whole = trainer(settings.clone());
+        let mut resumed = trainer(settings);
         for _ in 0..2 {
             whole.iterate().unwrap();
         }

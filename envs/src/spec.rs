@@ -62,6 +62,11 @@ impl Params {
         })
     }
 
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The parameters that a struct holds; none when it is not a map.
     pub fn of(values: &impl Serialize) -> Self {
         match serde_json::to_value(values) {

@@ -4,7 +4,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::shape::text;
-use crate::{Activation, Convolution, Dim, Graph, GraphError, Op, Recurrent, Source, Window, len};
+use crate::{Activation, Convolution, Dim, Graph, GraphError, Op, Own, Recurrent, Source, Window, len};
 
 /// How a pool reduces a window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -177,6 +177,21 @@ impl Graph {
     pub fn add_parameter(&mut self, name: impl Into<String>, dims: Vec<Dim>) -> Result<Source, GraphError> {
         let parameters = len(&dims);
         self.add(name.into(), Op::Parameter, &[], dims, parameters)
+    }
+
+    /// Adds an operation of one's own with a result of these dimensions and this many parameters.
+    ///
+    /// # Errors
+    /// [`GraphError::Name`].
+    pub fn add_own(
+        &mut self,
+        name: impl Into<String>,
+        reads: Source,
+        own: Own,
+        dims: Vec<Dim>,
+        parameters: usize,
+    ) -> Result<Source, GraphError> {
+        self.add(name.into(), Op::Own(own), &[reads], dims, parameters)
     }
 
     /// The windows of `convolution` over the picture `reads`.

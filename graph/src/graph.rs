@@ -55,6 +55,16 @@ pub enum Source {
     Node(usize),
 }
 
+impl Source {
+    /// The index of a node; nothing of an input.
+    pub fn node(self) -> Option<usize> {
+        match self {
+            Self::Node(i) => Some(i),
+            Self::Input(_) => None,
+        }
+    }
+}
+
 /// A named result.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Output {
@@ -172,26 +182,6 @@ impl Node {
             _ => 0,
         }
     }
-
-    /// The matrices of weights among its parameters, each with rows and columns, in order; biases and scales are none.
-    pub fn weights(&self) -> Vec<(Range<usize>, [usize; 2])> {
-        let (start, all, outputs) = (self.parameters.start, self.parameters.len(), len(&self.dims));
-        match &self.op {
-            Op::Dense => Vec::from([matrix(start, outputs, all / outputs - 1)]),
-            Op::Conv(window) => Vec::from([matrix(start, outputs / window.count(), window.width())]),
-            Op::Embedding(options) => Vec::from([matrix(start, *options, outputs)]),
-            Op::Recurrent(recurrent) => {
-                let rows = recurrent.gates() * outputs;
-                let inputs = all / rows - outputs - 2;
-                Vec::from([matrix(start, rows, inputs), matrix(start + rows * inputs, rows, outputs)])
-            }
-            _ => Vec::new(),
-        }
-    }
-}
-
-fn matrix(start: usize, rows: usize, columns: usize) -> (Range<usize>, [usize; 2]) {
-    (start..start + rows * columns, [rows, columns])
 }
 
 #[cfg(test)]

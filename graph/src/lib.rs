@@ -13,12 +13,14 @@ mod op;
 mod schedule;
 mod shape;
 mod table;
+mod tensor;
 mod window;
 
 pub use add::Pool;
 pub use error::GraphError;
 pub use graph::{Graph, Input, Node, Output, Source};
-pub use op::{Activation, Convolution, LAYER_NORM_EPSILON, Op, Recurrent};
+pub use op::{Activation, Convolution, LAYER_NORM_EPSILON, Op, Own, Recurrent};
 pub use schedule::{Origin, Purpose, Read, Schedule, Step};
 pub use shape::{Dim, Dtype, len};
+pub use tensor::Tensor;
 pub use window::Window;

@@ -1,5 +1,6 @@
 //! Operations of nodes.
 
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -40,6 +41,17 @@ pub enum Op {
     Embedding(usize),
     /// Parameters that depend on no input.
     Parameter,
+    /// An operation that the program registered.
+    Own(Own),
+}
+
+/// An operation that a program registered, which engines find by its name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Own {
+    /// Its name.
+    pub name: String,
+    /// Its parameters by name, JSON.
+    pub params: String,
 }
 
 /// The recurrent layers.
@@ -166,6 +178,7 @@ impl fmt::Display for Op {
             Self::OneHot(_) => f.write_str("one-hot"),
             Self::Embedding(options) => write!(f, "embedding of {options}"),
             Self::Parameter => f.write_str("parameter"),
+            Self::Own(own) => f.write_str(&own.name),
         }
     }
 }

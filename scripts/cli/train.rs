@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
+use phalanx_agents::TensorFile;
 use phalanx_algorithms::{
     AlgorithmError, Checkpoints, Console, DeviationWatch, JsonLines, Logger, Objective, Outcome, Record,
     TensorBoard, Which,
@@ -63,21 +64,30 @@ impl Arguments {
         self.overrides.sets.iter().cloned().chain([seed, workers, device].into_iter().flatten()).collect()
     }
 
-    /// The run, its configuration, and the one that it had, if it is resumed.
-    fn prepare(&self, registry: &Registry) -> anyhow::Result<(RunFolder, Config, Option<Config>)> {
+    /// The run, its configuration, and what it begins with.
+    fn prepare(&self, registry: &Registry) -> anyhow::Result<(RunFolder, Config, Start)> {
         let sets = self.sets();
         if let Some(path) = &self.resume {
             let run = RunFolder::open(path).map_err(|error| Usage(error.to_string()))?;
             let config = run.config(&sets, registry)?;
             let before = run.config(&[], registry)?;
             refuse_starts(&before, &config)?;
-            return Ok((run, config, Some(before)));
+            return Ok((run, config, Start::Resumed(Box::new(before))));
         }
         let file = self.config.as_deref().context("a configuration or --resume RUN is needed")?;
         let config = config::load(file, &sets, registry)?;
         let name = self.name.clone().unwrap_or_else(|| RunFolder::name_from(file));
-        Ok((RunFolder::create(&self.logdir, &name)?, config, None))
+        let from = config.network.init_from.as_ref().map(|from| setup::tensors(from.path())).transpose()?;
+        Ok((RunFolder::create(&self.logdir, &name)?, config, Start::New(from)))
     }
+}
+
+/// What a training begins with.
+enum Start {
+    /// New parameters, or those of a file.
+    New(Option<TensorFile>),
+    /// The checkpoint of a run, which had this configuration.
+    Resumed(Box<Config>),
 }
 
 /// Listens for signals that stop a training.
@@ -96,17 +106,16 @@ pub(super) fn run(
     listen: impl FnOnce() -> anyhow::Result<StopRequest>,
     out: &mut impl Write,
 ) -> anyhow::Result<ExitCode> {
-    let (run, config, before) = arguments.prepare(registry)?;
+    let (run, config, start) = arguments.prepare(registry)?;
     let _held = run.hold()?;
-    if before.is_none() {
+    if let Start::New(_) = start {
         run.write_config(&config)?;
     }
     let mut log = run.log()?;
     let words: Vec<_> = std::env::args_os().collect();
     let command = shell::command(words.iter().map(AsRef::as_ref));
     log.write(&format!("phalanx {}: {command}", env!("CARGO_PKG_VERSION")))?;
-    let result =
-        listen().and_then(|stop| train(&run, &config, before.as_ref(), registry, zygote, &stop, &mut log));
+    let result = listen().and_then(|stop| train(&run, &config, &start, registry, zygote, &stop, &mut log));
     if let Err(error) = &result {
         log.write(&format!("failed: {error:#}"))?;
     }
@@ -123,7 +132,7 @@ pub(super) fn run(
 fn train(
     run: &RunFolder,
     config: &Config,
-    before: Option<&Config>,
+    start: &Start,
     registry: &Registry,
     zygote: Option<&Zygote>,
     stop: &StopRequest,
@@ -153,7 +162,10 @@ fn train(
     if let Some(warning) = action_scale_warning(actions, scaling, config.network.initial_std) {
         say(&format!("warning: {warning}"))?;
     }
-    if let Some(before) = before {
+    if let (Start::New(Some(file)), Some(from)) = (start, &config.network.init_from) {
+        say(&trainer.init_from(file, from)?.to_string())?;
+    }
+    if let Start::Resumed(before) = start {
         let found = checkpoints.load(Which::Latest)?;
         for damaged in &found.damaged {
             say(&format!("skipped: {damaged}"))?;
@@ -183,7 +195,7 @@ fn train(
     let outcome = {
         let mut json = JsonLines::open(&run.metrics_file(), trainer.step())?;
         let mut board = TensorBoard::open(&run.events_file(), trainer.step())?;
-        if before.is_none() {
+        if let Start::New(_) = start {
             board.text("config", &config.to_yaml()?)?;
         }
         say(&format!("run {}", run.path().display()))?;
@@ -260,6 +272,7 @@ fn refuse_starts(before: &Config, now: &Config) -> Result<(), Usage> {
         ("seed", before.seed != now.seed),
         ("network.initial_std", was.initial_std != is.initial_std),
         ("network.output_gain", was.output_gain != is.output_gain),
+        ("network.init_from", was.init_from != is.init_from),
         ("algorithm.ppo.objective.kl_penalty.initial_penalty", penalty_differs),
     ];
     match changed.iter().find(|(_, changed)| *changed) {

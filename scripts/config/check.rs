@@ -8,6 +8,7 @@ use phalanx_envs::{BatchError, Env, EnvError, EnvSpec, Layout, Registry, Registr
 
 use super::schema::Path;
 use super::{AlgorithmSettings, Config};
+use crate::setup;
 
 /// More transitions than this fit into no machine's memory, and their bytes not into its numbers.
 const MOST_TRANSITIONS: usize = 1 << 31;
@@ -40,18 +41,25 @@ pub fn check(config: &Config, registry: &Registry) -> Vec<Conflict> {
     conflicts.into_iter().flatten().collect()
 }
 
-/// Environments that cannot be made with their parameters and wrappers, or that the network cannot observe. Those of providers are left out: programs and libraries
+/// What a training starts from and cannot be read; environments that cannot be made with their parameters and wrappers, or that the network cannot observe. Those of providers are left out: programs and libraries
 /// would be started.
 pub fn environments(config: &Config, registry: &Registry) -> Vec<Conflict> {
     let specs = [("env", Some(&config.env)), ("evaluation.env", config.evaluation.env.as_ref())];
     let built_in = specs.into_iter().filter_map(|(path, spec)| Some((path, spec?)));
     let built_in = built_in.filter(|(_, spec)| !spec.name.contains(':'));
-    let check = |(path, spec)| match registry.build(spec) {
+    let check_env = |(path, spec)| match registry.build(spec) {
         Ok(env) if path == "env" => pictures(config, &*env).or_else(|| too_large(config, &*env)),
         Ok(env) => pictures(config, &*env),
         Err(error) => Some(not_made(path, spec, &error)),
     };
-    built_in.filter_map(check).collect()
+    built_in.filter_map(check_env).chain(init_from(config)).collect()
+}
+
+/// A run or a file to start from that is not there.
+fn init_from(config: &Config) -> Option<Conflict> {
+    let from = config.network.init_from.as_ref()?;
+    let error = setup::tensors(from.path()).err()?;
+    Some(conflict(&["network.init_from"], format!("{error:#}")))
 }
 
 /// What a training takes of memory; nothing where the environment cannot be made here, or is a provider's.

@@ -59,7 +59,7 @@ const PIXELS: [&str; 3] = [
 /// Two layers, in place of hidden ones.
 const LAYERS: &str = "network={layers: {a: {dense: 8}, b: {dense: 7}}, hidden: [64, 64]}";
 
-pub const BASES: [Base; 20] = [
+pub const BASES: [Base; 21] = [
     Base {
         name: "plain",
         has_workers: false,
@@ -82,6 +82,7 @@ pub const BASES: [Base; 20] = [
             ("network.layer_norm=true", Refused("network.layer_norm false, not true")),
             ("network.output_gain=0.5", Refused("`network.output_gain` decides how a run starts")),
             ("network.initial_std=0.5", Refused("`network.initial_std` decides how a run starts")),
+            ("network.init_from=base.safetensors", Refused("`network.init_from` decides how a run starts")),
             ("network.max_std=1", Parameters),
             ("network.std=output", Refused("network.std parameter, not output")),
             ("normalize.observation=false", Refused("normalize.observation true, not false")),
@@ -262,11 +263,26 @@ pub const BASES: [Base; 20] = [
     Base {
         name: "gru",
         has_workers: false,
-        sets: &["network.memory={gru: 4}", "network.freeze=[value]"],
+        sets: &["network.memory={gru: 4}", "network.freeze=[value]", "algorithm.ppo.sequence=4"],
         rows: &[
             ("network.memory.gru=5", Refused("network.memory {")),
             ("network.freeze.0=actor", Parameters),
             ("algorithm.ppo.sequence=3", Parameters),
+            ("algorithm.ppo.burn_in=2", Parameters),
+        ],
+    },
+    Base {
+        name: "started",
+        has_workers: false,
+        sets: &[
+            "network.init_from={path: agents/tests/golden/state_dict.safetensors, names: {value: value}}",
+        ],
+        rows: &[
+            ("network.init_from.path=base.yaml", Refused("`network.init_from` decides how a run starts")),
+            (
+                "network.init_from.names={action: value}",
+                Refused("`network.init_from` decides how a run starts"),
+            ),
         ],
     },
     Base {

@@ -15,12 +15,19 @@ pub struct Part<'a> {
     pub name: String,
     /// What it holds.
     pub space: &'a Space,
+    /// Whether it is a mask, which only those networks read that name it.
+    pub is_mask: bool,
 }
 
-/// The parts of `observations`, without masks.
+/// The parts of `observations`.
 pub fn parts(observations: &Space) -> Vec<Part<'_>> {
-    let leaves = observations.leaves().into_iter().filter(|(path, _)| Role::of(path) == Role::Observation);
-    leaves.map(|(path, space)| Part { name: input_name(&path), space }).collect()
+    let leaves = observations.leaves().into_iter();
+    let part = |(path, space): (String, _)| Part {
+        name: input_name(&path),
+        space,
+        is_mask: Role::of(&path) != Role::Observation,
+    };
+    leaves.map(part).collect()
 }
 
 /// Name of the input that reads the part at `path`.

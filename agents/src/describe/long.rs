@@ -2,10 +2,13 @@
 
 use std::collections::HashMap;
 
-use phalanx_graph::{Dim, Graph, Pool, Recurrent, Source};
+use phalanx_envs::Params;
+use phalanx_graph::{Dim, Graph, Own, Pool, Recurrent, Source};
+use serde_json::json;
 
 use super::builder::{After, conv, dense, follow, preset};
 use super::fields::{OBSERVATION, Part};
+use crate::operation::{dims, operation};
 use crate::{AgentError, LayerSettings, NetworkSettings, Widths};
 
 /// Adds layers to a graph.
@@ -63,7 +66,8 @@ impl<'a> Named<'a> {
         } else if let Some(part) = self.parts.iter().find(|part| part.name == name) {
             part.read(self.graph, self.is_picture(part), self.settings.channels)?
         } else if name == OBSERVATION {
-            let names: Vec<String> = self.parts.iter().map(|part| part.name.clone()).collect();
+            let parts = self.parts.iter().filter(|part| !part.is_mask);
+            let names: Vec<String> = parts.map(|part| part.name.clone()).collect();
             let sources = self.list(reader, &names)?;
             self.graph.add_concat(OBSERVATION, &sources)?
         } else {
@@ -140,11 +144,20 @@ impl<'a> Named<'a> {
             graph.add_pool(name, of, Pool::Max, pool.windows())?
         } else if let Some(pool) = layer.average_pool {
             graph.add_pool(name, of, Pool::Average, pool.windows())?
+        } else if let Some(op) = &layer.op {
+            own(graph, name, of, op, &layer.params)?
         } else {
             of
         };
         follow(graph, name, at, after)
     }
+}
+
+/// Adds an operation that the program registered.
+fn own(graph: &mut Graph, name: &str, of: Source, op: &str, params: &Params) -> Result<Source, AgentError> {
+    let own = Own { name: op.to_owned(), params: json!(params).to_string() };
+    let operation = operation(&own, graph.dims(of))?;
+    Ok(graph.add_own(name, of, own, dims(&operation.shape()), operation.parameters())?)
 }
 
 /// The name of one of `of` layers on top of each other.
@@ -165,8 +178,12 @@ fn check(name: &str, layer: &LayerSettings) -> Result<(), AgentError> {
         ("concat", layer.concat.is_some()),
         ("add", layer.add.is_some()),
         ("embedding", layer.embedding.is_some()),
+        ("op", layer.op.is_some()),
     ];
     let given: Vec<&str> = operations.iter().filter(|(_, given)| *given).map(|(key, _)| *key).collect();
+    if layer.op.is_none() && !layer.params.is_empty() {
+        return wrong(name, "has `params`, which are those of `op`");
+    }
     match given[..] {
         [] if !layer.layer_norm && layer.activation.is_none() => {
             wrong(name, &format!("needs one of {}", operations.map(|(key, _)| key).join(", ")))

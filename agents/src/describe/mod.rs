@@ -6,10 +6,10 @@ mod long;
 mod short;
 
 use phalanx_envs::Space;
-use phalanx_graph::{Dim, Graph, Node};
+use phalanx_graph::{Dim, Graph, Node, Source};
 
 pub(crate) use self::fields::input_name;
-use crate::{AgentError, Head, NetworkSettings};
+use crate::{AgentError, Head, NetworkSettings, Part};
 
 /// The output with the parameters of the action distribution.
 pub(crate) const ACTION: &str = "action";
@@ -34,21 +34,18 @@ pub fn describe(
     let head = Head::new(actions, settings)?;
     let parts = fields::parts(observations);
     let mut graph = Graph::default();
-    let unit = if let [part] = head.parts() { part.unit() } else { "outputs" };
-    let means = Dim::new(unit, head.outputs());
     let value = Dim::new("value", 1);
     // P8: separate, or with a common trunk.
     let (action, value) = if settings.layers.is_empty() {
         let mut short = short::Short::new(&mut graph, settings, &parts);
         let actor = short.tower(if settings.shared { "" } else { "actor." })?;
-        let mut add = |reads, name, dim| graph.add_dense(name, reads, dim);
-        if settings.shared {
-            (add(actor, ACTION, means)?, add(actor, VALUE, value)?)
+        let action = add_heads(&mut graph, actor, &head)?;
+        let critic = if settings.shared {
+            actor
         } else {
-            let action = add(actor, ACTION, means)?;
-            let critic = short::Short::new(&mut graph, settings, &parts).tower("critic.")?;
-            (action, graph.add_dense(VALUE, critic, value)?)
-        }
+            short::Short::new(&mut graph, settings, &parts).tower("critic.")?
+        };
+        (action, graph.add_dense(VALUE, critic, value)?)
     } else {
         check_no_short_form(settings)?;
         let (Some(actor), Some(critic)) = (&settings.actor, &settings.critic) else {
@@ -59,7 +56,7 @@ pub fn describe(
         let mut named = long::Named::new(&mut graph, settings, &parts);
         let reads = [named.all("actor", actor.list())?, named.all("critic", critic.list())?];
         named.check_all_are_read()?;
-        (graph.add_dense(ACTION, reads[0], means)?, graph.add_dense(VALUE, reads[1], value)?)
+        (add_heads(&mut graph, reads[0], &head)?, graph.add_dense(VALUE, reads[1], value)?)
     };
     graph.add_output(ACTION, action);
     graph.add_output(VALUE, value);
@@ -69,6 +66,17 @@ pub fn describe(
     }
     freeze(&mut graph.nodes, &settings.freeze)?;
     Ok(graph)
+}
+
+/// Adds the parameters of the action distribution: a dense layer, or one for each field of an action, `action.PATH`, one after the other.
+fn add_heads(graph: &mut Graph, reads: Source, head: &Head) -> Result<Source, AgentError> {
+    let dim = |part: &Part| Dim::new(part.unit(), part.outputs().len());
+    if let [part] = head.parts() {
+        return Ok(graph.add_dense(ACTION, reads, dim(part))?);
+    }
+    let add = |part: &Part| graph.add_dense(format!("{ACTION}.{}", part.path()), reads, dim(part));
+    let heads = head.parts().iter().map(add).collect::<Result<Vec<_>, _>>()?;
+    Ok(graph.add_concat(ACTION, &heads)?)
 }
 
 /// Fails where keys of the short form are set beside layers, which take their place.

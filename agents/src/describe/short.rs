@@ -41,8 +41,9 @@ impl<'a> Short<'a> {
     /// All parts of the observation: pictures after their convolutions, choices as one-hot vectors.
     fn observation(&mut self, prefix: &str, after: After) -> Result<Source, AgentError> {
         let mut sources = Vec::new();
-        let several = self.parts.len() > 1;
-        for part in self.parts {
+        let parts = || self.parts.iter().filter(|part| !part.is_mask);
+        let several = parts().count() > 1;
+        for part in parts() {
             // Of several parts, those that have the axes of a picture are read by convolutions.
             let is_picture = !self.settings.convolutions.is_empty() && (!several || part.may_be_picture());
             let mut at = part.read(self.graph, is_picture, self.settings.channels)?;

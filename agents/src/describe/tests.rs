@@ -180,3 +180,30 @@ fn a_layer_without_of_reads_the_whole_observation() {
         60 + 3 + 4
     );
 }
+
+#[test]
+fn each_field_of_an_action_has_a_head() {
+    let actions = Space::Dict(vec![
+        ("valve".into(), Space::Discrete { n: 3 }),
+        ("opening".into(), Space::unbounded(2)),
+        ("bits".into(), Space::MultiBinary { n: 4 }),
+    ]);
+    let settings = NetworkSettings {
+        hidden: vec![8],
+        shared: true,
+        freeze: vec!["action.valve".into()],
+        ..NetworkSettings::default()
+    };
+    let graph = describe(&settings, &Space::unbounded(3), &actions).expect("a graph");
+    let heads: Vec<_> = graph.nodes[2..6]
+        .iter()
+        .map(|node| (node.name.as_str(), phalanx_graph::len(&node.dims), node.trainable))
+        .collect();
+    let expected = [
+        ("action.valve", 3, false),
+        ("action.opening", 2, true),
+        ("action.bits", 4, true),
+        ("action", 9, true),
+    ];
+    assert_eq!(heads, expected);
+}

@@ -29,8 +29,10 @@ pub struct Sequence {
     pub start: i64,
     /// Their number.
     pub len: usize,
-    /// The hidden state before the first one; zeros without one, where an episode begins.
+    /// The hidden state before the first one, or before the burn-in; zeros without one, where an episode begins.
     pub state: Option<usize>,
+    /// Earlier transitions that the hidden state is computed through again before the first one, and that nothing is learned from.
+    pub burn_in: usize,
 }
 
 impl<'a> Batch<'a> {
@@ -165,9 +167,9 @@ mod tests {
     fn sequences_lie_time_after_time_the_longest_first() {
         // Rows N = 10; lengths 1, 3 and 2.
         let list = [
-            Sequence { start: 7, len: 1, state: Some(1) },
-            Sequence { start: 12, len: 3, state: None },
-            Sequence { start: 3, len: 2, state: Some(0) },
+            Sequence { start: 7, len: 1, state: Some(1), burn_in: 0 },
+            Sequence { start: 12, len: 3, state: None, burn_in: 0 },
+            Sequence { start: 3, len: 2, state: Some(0), burn_in: 0 },
         ];
         let states = [0.5, 0.25, 1.5, 1.25];
         let batch = Batch::Sequences(Sequences { list: &list, rows: 10, states: &states });

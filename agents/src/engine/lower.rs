@@ -140,6 +140,7 @@ impl Lowered<'_> {
                 let choice = x.f_select(1, 0)?.f_to_kind(Kind::Int64)?;
                 take(&[*options as i64, outputs])?.f_index_select(0, &choice)?
             }
+            Op::Own(_) => unreachable!("refused before"),
             Op::Parameter => unreachable!("no step"),
         })
     }

@@ -6,6 +6,7 @@
 use std::ops::Range;
 
 use phalanx_envs::Elements;
+use phalanx_graph::Op;
 use tch::{Device, Kind, Tensor, no_grad, with_grad};
 
 use super::Pass;
@@ -54,8 +55,14 @@ impl Tensors {
     /// Networks of `plan` on `device`, with parameters yet to come.
     ///
     /// # Errors
-    /// Those of libtorch, as in all that follows.
+    /// [`AgentError::Operation`] for operations of one's own; those of libtorch, as in all that follows.
     pub fn new(plan: &Plan, device: Device) -> Result<Self, AgentError> {
+        for node in &plan.graph.nodes {
+            if let Op::Own(own) = &node.op {
+                let reason = "registered operations are computed on the CPU alone: use `device: cpu`".into();
+                return Err(AgentError::Operation { name: own.name.clone(), reason });
+            }
+        }
         let bytes = plan.bytes.iter().map(|scale| Bytes::new(scale, device)).collect::<Result<_, _>>()?;
         let parameters = Tensor::f_zeros([plan.len() as i64], (Kind::Float, device))?;
         Ok(Self { parameters, bytes, inputs: Vec::new(), packing: Packing::default() })

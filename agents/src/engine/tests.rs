@@ -31,7 +31,7 @@ fn finish(mut graph: Graph, parts: &[Source]) -> Plan {
     graph.add_output("action", action);
     graph.add_output("value", value);
     let scales = graph.inputs.iter().map(|_| ByteScale::All { low: 0.0, range: 255.0 }).collect();
-    Plan::new(graph, scales)
+    Plan::new(graph, scales).expect("a plan")
 }
 
 fn loss((): &mut (), pass: Pass<'_>) {
@@ -177,7 +177,7 @@ fn recurrent_layers_agree_through_time() {
         while time < 15 {
             let len = (1 + (row * 7 + time * 3) % 6).min(15 - time);
             let state = ((row + time) % 2 == 0).then_some(row);
-            list.push(Sequence { start: (time * 20 + row) as i64, len, state });
+            list.push(Sequence { start: (time * 20 + row) as i64, len, state, burn_in: 0 });
             time += len;
         }
     }
@@ -206,8 +206,9 @@ fn stepping_and_sequences_give_the_same_numbers() {
         });
         let (parameters, mut cpu) = (numbers(plan.len(), 9), Cpu::default());
         let (rows, times, observations) = (20, 15, observations());
-        let list: Vec<Sequence> =
-            (0..rows).map(|row| Sequence { start: row as i64, len: times, state: Some(row) }).collect();
+        let list: Vec<Sequence> = (0..rows)
+            .map(|row| Sequence { start: row as i64, len: times, state: Some(row), burn_in: 0 })
+            .collect();
         let start = numbers(rows * plan.graph.state(), 3);
         let batch = Batch::Sequences(Sequences { list: &list, rows, states: &start });
         let mut states = start.clone();

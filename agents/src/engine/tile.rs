@@ -8,7 +8,7 @@ use phalanx_graph::{Op, Origin, Read, Schedule, Step};
 use super::Pass;
 use super::batch::{Batch, Packed, Packing};
 use super::matrix::BLOCK;
-use super::ops::{Back, Below, Scratch, Way, Work, conv, dense, norm, pool, recurrent, select};
+use super::ops::{Back, Below, Scratch, Way, Work, conv, dense, norm, own, pool, recurrent, select};
 use super::vector::{activate, activation_backward, fractions};
 use crate::observations::Inputs;
 use crate::plan::Plan;
@@ -194,6 +194,7 @@ fn forward<'a>(
             Op::Add => select::add(step.reads.iter().map(read), &mut y[..len]),
             Op::OneHot(options) => select::one_hot(work, options, x, &mut y),
             Op::Embedding(options) => select::embed(work, *options, x, &mut y),
+            Op::Own(_) => own::forward(work, x, &mut y[..len]),
             Op::Parameter => unreachable!("no step"),
         }
         results[step.slot] = y;
@@ -246,6 +247,7 @@ fn backward<'a>(
                 Op::Add => back.pass_on(),
                 Op::OneHot(_) => {}
                 Op::Embedding(options) => select::embed_backward(*options, step.len, back),
+                Op::Own(_) => own::backward(work, y, back),
                 Op::Parameter => unreachable!("no step"),
             }
             at += read.len;

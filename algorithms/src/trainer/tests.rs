@@ -1,6 +1,8 @@
 //! Half a change is nothing to continue from, and what counts as the best evaluation.
 
-use phalanx_agents::AgentError;
+use std::time::Duration;
+
+use phalanx_agents::{AgentError, Checkpoint};
 use phalanx_envs::{EnvError, LocalBatch, Registry, RegistryError};
 
 use super::*;

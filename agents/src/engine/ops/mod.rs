@@ -3,6 +3,7 @@
 pub mod conv;
 pub mod dense;
 pub mod norm;
+pub mod own;
 pub mod pool;
 pub mod recurrent;
 pub mod select;

@@ -1,0 +1,65 @@
+//! What a learner keeps between updates: in checkpoints, and from another training.
+
+use phalanx_agents::{Agent, Checkpoint, RewardNormalizer, ValueNormalizer};
+
+use super::BatchPpo;
+use crate::AlgorithmError;
+use crate::objective::Penalty;
+
+impl BatchPpo {
+    /// Takes the statistics of rewards and values, in whose units a critic's output is, from another training's checkpoint; returns what they
+    /// are of.
+    pub fn init_from(&mut self, checkpoint: &Checkpoint) -> Vec<&'static str> {
+        let mut taken = Vec::new();
+        if let (Some(normalizer), Ok(Some(theirs))) = (&mut self.reward, checkpoint.state("reward")) {
+            RewardNormalizer::init_from(normalizer, theirs);
+            taken.push("rewards");
+        }
+        if let (Some(normalizer), Ok(Some(theirs))) = (&mut self.value, checkpoint.state("value")) {
+            *normalizer = theirs;
+            taken.push("values");
+        }
+        taken
+    }
+
+    /// Puts everything that learning needs into a checkpoint.
+    pub fn save(&self, checkpoint: &mut Checkpoint) {
+        checkpoint.put_vector("adam.mean", &self.adam.mean);
+        checkpoint.put_vector("adam.square", &self.adam.square);
+        checkpoint.put_state("adam.steps", &self.adam.steps);
+        checkpoint.put_state("minibatch", &self.minibatch);
+        checkpoint.put_state("reward", &self.reward);
+        checkpoint.put_state("value", &self.value);
+        checkpoint.put_state("penalty", &self.penalty.as_ref().map(Penalty::weight));
+    }
+
+    /// Takes everything that learning needs from a checkpoint.
+    ///
+    /// # Errors
+    /// [`AlgorithmError::Agent`] when it was made for another network or algorithm.
+    pub fn restore(&mut self, agent: &Agent, checkpoint: &Checkpoint) -> Result<(), AlgorithmError> {
+        checkpoint.copy_vector("adam.mean", &mut self.adam.mean)?;
+        // What was trained before and is frozen now must not be moved by gradients of then.
+        for node in agent.network().graph().nodes.iter().filter(|node| !node.trainable) {
+            self.adam.mean[node.parameters.clone()].fill(0.0);
+        }
+        checkpoint.copy_vector("adam.square", &mut self.adam.square)?;
+        self.adam.steps = checkpoint.state("adam.steps")?;
+        self.minibatch = checkpoint.state("minibatch")?;
+        // Settings are the configuration's, which may have changed.
+        let reward: Option<RewardNormalizer> = checkpoint.state("reward")?;
+        if let (Some(normalizer), Some(restored)) = (&mut self.reward, reward) {
+            normalizer.take_statistics(restored);
+        }
+        // Checkpoints of the first versions do not have it.
+        let value: Option<ValueNormalizer> = checkpoint.state("value").unwrap_or_default();
+        if let (Some(normalizer), Some(restored)) = (&mut self.value, value) {
+            *normalizer = restored;
+        }
+        let weight: Option<f64> = checkpoint.state("penalty")?;
+        if let (Some(penalty), Some(weight)) = (&mut self.penalty, weight) {
+            penalty.set_weight(weight);
+        }
+        Ok(())
+    }
+}
