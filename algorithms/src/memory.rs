@@ -27,18 +27,25 @@ pub struct TrainingMemory {
 }
 
 impl TrainingMemory {
-    /// Of rollouts of this layout and networks of these settings.
+    /// Of rollouts of this layout and networks of these settings, recurrent ones trained on sequences of `sequence` steps.
     ///
     /// # Errors
     /// As [`describe`](phalanx_agents::describe()).
-    pub fn new(layout: &Layout, network: &NetworkSettings) -> Result<Self, AlgorithmError> {
-        let parameters = describe(network, &layout.observation_space, &layout.action_space)?.parameters();
+    pub fn new(layout: &Layout, network: &NetworkSettings, sequence: usize) -> Result<Self, AlgorithmError> {
+        let graph = describe(network, &layout.observation_space, &layout.action_space)?;
+        let parameters = graph.parameters();
         let Layout { rows, steps, .. } = *layout;
         let read = layout.observation_bytes() as u64;
         let transition = read.saturating_add(PER_TRANSITION);
         let transitions = (rows as u64).saturating_mul(steps as u64);
+        // Hidden states: at the start of each sequence, of a rollout and of the next one.
+        let states = (steps.div_ceil(sequence.max(1)) as u64 + 2).saturating_mul(rows as u64);
+        let states = states.saturating_mul(graph.state() as u64).saturating_mul(size_of::<f32>() as u64);
         Ok(Self {
-            rollout: transitions.saturating_mul(transition).saturating_add(layout.bytes() as u64),
+            rollout: transitions
+                .saturating_mul(transition)
+                .saturating_add(layout.bytes() as u64)
+                .saturating_add(states),
             network: (parameters as u64).saturating_mul(COPIES * size_of::<f32>() as u64),
             rows,
             steps,
@@ -70,6 +77,7 @@ impl std::fmt::Display for TrainingMemory {
 
 #[cfg(test)]
 mod tests {
+    use phalanx_agents::MemorySettings;
     use phalanx_envs::Space;
 
     use super::*;
@@ -78,7 +86,7 @@ mod tests {
         let layout =
             Layout::new(rows, steps, Space::unbounded(3), Space::Discrete { n: 2 }).expect("a layout");
         let network = NetworkSettings { hidden: hidden.to_vec(), ..NetworkSettings::default() };
-        TrainingMemory::new(&layout, &network).expect("networks")
+        TrainingMemory::new(&layout, &network, 16).expect("networks")
     }
 
     /// 4 rows × 16 steps: observations 17·4·12, final observations, actions, rewards, ends and 4 flags, each padded to 64 bytes;
@@ -89,6 +97,16 @@ mod tests {
         assert_eq!(found.rollout, (832 + 768 + 512 + 256 + 64 + 64) + 64 * (12 + 34));
         assert_eq!(found.network, 28 * ((3 * 5 + 5 + 5 * 2 + 2) + (3 * 5 + 5 + 5 + 1)));
         found.check().expect("little memory");
+    }
+
+    /// Sequences of 5 steps begin at four times of 16; actor and critic have states of 6 numbers each.
+    #[test]
+    fn hidden_states_count() {
+        let layout = Layout::new(4, 16, Space::unbounded(3), Space::Discrete { n: 2 }).expect("a layout");
+        let memory = Some(MemorySettings::Lstm(3));
+        let network = NetworkSettings { hidden: vec![5], memory, ..NetworkSettings::default() };
+        let found = TrainingMemory::new(&layout, &network, 5).expect("networks");
+        assert_eq!(found.rollout - super::tests::memory(4, 16, &[5]).rollout, (4 + 2) * 4 * (2 * 6) * 4);
     }
 
     #[test]

@@ -88,7 +88,7 @@ impl Trainer {
     pub fn new(settings: TrainSettings, make_batch: &MakeBatch<'_>) -> Result<Self, AlgorithmError> {
         let (rows, seed) = (settings.rows, settings.seed);
         let batch = make_batch(None, rows, settings.rollout.steps(rows), seed)?;
-        TrainingMemory::new(batch.block().layout(), &settings.network)?.check()?;
+        TrainingMemory::new(batch.block().layout(), &settings.network, settings.ppo.sequence)?.check()?;
         let agent = Agent::new(
             batch.observation_space(),
             batch.action_space(),

@@ -80,7 +80,8 @@ fn built_in(config: &Config, registry: &Registry) -> Option<Box<dyn Env>> {
 fn reckon(config: &Config, env: &dyn Env) -> Result<TrainingMemory, AlgorithmError> {
     let (rows, steps) = (config.rows, config.rollout.steps(config.rows));
     let layout = Layout::new(rows, steps, env.observation_space().clone(), env.action_space().clone())?;
-    TrainingMemory::new(&layout, &config.network)
+    let AlgorithmSettings::Ppo(ppo) = &config.algorithm;
+    TrainingMemory::new(&layout, &config.network, ppo.sequence)
 }
 
 /// More memory than this machine has.
