@@ -1,7 +1,7 @@
 //! Every distribution against PyTorch's numbers. `golden/record.py` made them; the file has its version.
 
 use phalanx_agents::{
-    Actions, Agent, Channels, Device, Distribution, Gradient, Head, Inputs, NetworkSettings,
+    Actions, Agent, Channels, Device, Distribution, Gradient, Head, InitFrom, Inputs, NetworkSettings,
     NormalizeSettings, Observations, Taken, TensorFile, Tower, Weights, stream,
 };
 use phalanx_envs::{ActionScale, ActionScaling, Dtype, Elements, Space};
@@ -164,6 +164,25 @@ fn a_network_of_pytorch_goes_on_here() {
             }
         }
     }
+}
+
+#[test]
+fn a_file_with_a_number_that_is_not_finite_is_refused() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("nan.safetensors");
+    let header = r#"{"value.bias":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}"#;
+    let bytes = [&(header.len() as u64).to_le_bytes(), header.as_bytes(), &f32::NAN.to_le_bytes()].concat();
+    std::fs::write(&path, bytes).expect("a file");
+    let (observations, actions) = (Space::unbounded(2), Space::Discrete { n: 3 });
+    let (settings, normalize) = (NetworkSettings::default(), NormalizeSettings::default());
+    let scale = ActionScale::new(&actions, ActionScaling::Clip).expect("choices have no bounds");
+    let mut generator = stream(1, "initialisation");
+    let mut agent =
+        Agent::new(&observations, &actions, &settings, &normalize, &scale, &mut generator, Device::Cpu)
+            .expect("an agent");
+    let file = TensorFile::load(&path).expect("a file");
+    let error = agent.init_from(&file, &InitFrom::Path(path)).expect_err("not a number").to_string();
+    assert!(error.ends_with("value.bias holds NaN: not a finite number"), "{error}");
 }
 
 /// Two pictures `[6, 5, 2]` with their channels first.

@@ -32,7 +32,7 @@ impl Matches {
     /// Writes the tensors of `file` that have the names and shapes of those of `graph` into `parameters`.
     ///
     /// # Errors
-    /// [`AgentError::Settings`] when nothing matches, or a name is that of nothing.
+    /// [`AgentError::Settings`] when nothing matches, or a name is that of nothing; [`AgentError::Checkpoint`] when a number is not finite.
     pub(crate) fn take(
         graph: &Graph,
         file: &TensorFile,
@@ -56,6 +56,11 @@ impl Matches {
             if !alike(&wanted, their_shape) {
                 matches.other_shape.push((tensor.name.clone(), [wanted, their_shape.clone()]));
                 continue;
+            }
+            if let Some(number) = numbers.iter().find(|number| !number.is_finite()) {
+                let (path, reason) =
+                    (file.path.clone(), format!("{name} holds {number}: not a finite number"));
+                return Err(AgentError::Checkpoint { path, reason });
             }
             let into = &mut parameters[tensor.range.clone()];
             if foreign {
