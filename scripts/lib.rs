@@ -7,6 +7,7 @@ pub use phalanx_envs as envs;
 pub mod bench;
 pub mod cli;
 pub mod config;
+pub mod export;
 pub mod plot;
 pub mod run;
 pub mod setup;

@@ -3,6 +3,8 @@
 use std::fs;
 use std::process::Command;
 
+use serde_json::Value;
+
 use super::place::{Place, text};
 
 // Its test of the gradient runs here.
@@ -28,19 +30,41 @@ const SHORT: [&str; 12] = [
 
 /// Trains for two iterations, evaluates, and continues for a third one.
 fn trains(place: &Place, config: &str) {
-    trains_with(place, config, &|arguments| {
+    let run = trains_with(place, config, &|arguments| {
         place.succeed(arguments);
     });
+    exports(place, &run, config);
 }
 
-/// The same with another program.
-fn trains_with(place: &Place, config: &str, succeed: &dyn Fn(&[&str])) {
+/// The same with another program; the run.
+fn trains_with(place: &Place, config: &str, succeed: &dyn Fn(&[&str])) -> String {
     let train = |more: &[&str]| succeed(&[&["train"][..], more].concat());
     train(&[&[config, "--logdir", "runs", "--set", "steps=128"], &SHORT[..]].concat());
     let run = fs::read_dir(place.0.path().join("runs")).unwrap().next().unwrap().unwrap().path();
     let run = run.to_str().unwrap();
     succeed(&["evaluate", run, "--episodes", "1"]);
     train(&["--resume", run, "--set", "steps=192"]);
+    run.to_owned()
+}
+
+/// Its policy as a file acts as the run does.
+fn exports(place: &Place, run: &str, config: &str) {
+    let evaluate = |from: &[&str]| {
+        let output = place.succeed(&[&["evaluate", "--episodes", "3", "--json"][..], from].concat());
+        serde_json::from_str::<Value>(&text(&output.stdout)).unwrap()
+    };
+    place.succeed(&["export", run, "--records", "40", "-o", "policy.phx"]);
+    let [file, trained] = [evaluate(&["--policy", "policy.phx"]), evaluate(&[run])];
+    for (key, trained) in trained.as_object().unwrap() {
+        match trained.as_f64() {
+            Some(number) => {
+                let here = file[key].as_f64().unwrap();
+                let near = (here - number).abs() <= 1e-4 * number.abs().max(1.0);
+                assert!(near, "{config}: {key} is {here} by the file and {number} by the run");
+            }
+            None => assert_eq!(&file[key], trained, "{config}: {key}"),
+        }
+    }
 }
 
 #[test]
@@ -66,7 +90,11 @@ fn the_example_of_a_layer_trains() {
         assert!(output.status.success(), "{}", text(&output.stderr));
     };
     let config = format!("{}/scripts/examples/radial.yaml", env!("CARGO_MANIFEST_DIR"));
-    trains_with(&place, &config, &run);
+    let trained = trains_with(&place, &config, &run);
+    let export = ["export", &trained, "-o", "policy.phx"];
+    let output = Command::new(&example).current_dir(place.0.path()).args(export).output().unwrap();
+    let printed = text(&output.stderr);
+    assert!(printed.contains("near is radial, an operation of one's own"), "{printed}");
     // The standard program does not have it.
     let printed = text(&place.run(&["config", "check", &config]).stderr);
     assert!(printed.contains("operation radial: no operation of this name is registered"), "{printed}");

@@ -3,6 +3,7 @@
 //! - `config`: configurations, good and bad, and the messages about them.
 //! - `cli`: the binary's commands, output and exit codes.
 //! - `details`: docs/ppo.md and the code say the same.
+//! - `export`: policy files.
 //! - `fallible`: no call of libtorch panics.
 //! - `networks`: the configurations of docs/networks.md.
 //! - `providers`: environments in other languages, as the README has them.
@@ -17,6 +18,7 @@
 mod cli;
 mod config;
 mod details;
+mod export;
 mod fallible;
 mod networks;
 mod place;

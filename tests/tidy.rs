@@ -28,7 +28,7 @@ const UNSAFE: [&str; 10] = [
 const SAYS_DONE: &str = "envs/src/gym_rs.rs";
 
 /// Folders with Rust code of the project.
-const CODE: [&str; 6] = ["graph", "envs", "agents", "algorithms", "scripts", "tests"];
+const CODE: [&str; 7] = ["graph", "deploy", "envs", "agents", "algorithms", "scripts", "tests"];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -89,12 +89,14 @@ fn uses(folder: &str, word: &str) -> Vec<String> {
 }
 
 #[test]
-fn environments_cannot_reach_libtorch() {
-    let tree =
-        cargo(&["tree", "--package", "phalanx-envs", "--all-features", "--edges", "all", "--prefix", "none"]);
-    let reached: Vec<_> =
-        tree.lines().filter(|l| l.starts_with("tch ") || l.starts_with("torch-sys ")).collect();
-    assert!(reached.is_empty(), "code that runs in a forked worker must not reach libtorch: {reached:?}");
+fn environments_and_deployed_policies_cannot_reach_libtorch() {
+    for package in ["phalanx-envs", "phalanx-graph", "phalanx-export", "phalanx-micro"] {
+        let options = ["--all-features", "--edges", "all", "--prefix", "none"];
+        let tree = cargo(&[&["tree", "--package", package], &options[..]].concat());
+        let reached: Vec<_> =
+            tree.lines().filter(|l| l.starts_with("tch ") || l.starts_with("torch-sys ")).collect();
+        assert!(reached.is_empty(), "{package} must not reach libtorch: {reached:?}");
+    }
 }
 
 #[test]
@@ -102,11 +104,17 @@ fn arrows_between_the_crates_point_one_way() {
     let metadata = cargo(&["metadata", "--format-version", "1", "--no-deps"]);
     let metadata: Value = serde_json::from_str(&metadata).expect("cargo metadata is JSON");
     let allowed: &[(&str, &[&str])] = &[
+        ("phalanx-maths", &[]),
         ("phalanx-graph", &[]),
+        ("phalanx-micro", &["phalanx-maths"]),
+        ("phalanx-export", &["phalanx-graph", "phalanx-micro"]),
         ("phalanx-envs", &[]),
-        ("phalanx-agents", &["phalanx-envs", "phalanx-graph"]),
+        ("phalanx-agents", &["phalanx-envs", "phalanx-graph", "phalanx-maths"]),
         ("phalanx-algorithms", &["phalanx-envs", "phalanx-agents"]),
-        ("phalanx", &["phalanx-envs", "phalanx-agents", "phalanx-algorithms"]),
+        (
+            "phalanx",
+            &["phalanx-envs", "phalanx-agents", "phalanx-algorithms", "phalanx-export", "phalanx-micro"],
+        ),
         ("xtask", &[]),
     ];
     for package in metadata["packages"].as_array().expect("packages") {

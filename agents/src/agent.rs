@@ -8,6 +8,7 @@ use tch::Device;
 
 pub use self::actor::{Actor, Mode, add_masks};
 use self::signature::Signature;
+use crate::input_scale::InputScale;
 use crate::observations::{Inputs, Observations};
 use crate::reader::Reader;
 use crate::transfer::{self, InitFrom, Matches, TensorFile};
@@ -87,6 +88,17 @@ impl Agent {
         if let Some(normalizer) = &mut self.normalizer {
             self.reader.update(normalizer, block, index);
         }
+    }
+
+    /// How the elements of each input of the networks become the numbers that they read, with the input's name.
+    pub fn input_scales(&self) -> Vec<(&str, InputScale)> {
+        let statistics = self.reader.freeze(self.normalizer.as_ref());
+        let inputs = self.network.graph().inputs.iter().zip(self.network.byte_scales()).zip(&statistics);
+        inputs
+            .map(|((input, bytes), statistics)| {
+                (input.name.as_str(), InputScale::new(input, statistics.as_ref(), bytes))
+            })
+            .collect()
     }
 
     /// Loads the observations of a rollout into the networks, normalised as they were when acting.

@@ -13,8 +13,8 @@ mod softmax;
 use phalanx_envs::{ActionScale, ActionScaling, Generator, Space};
 
 use self::gaussian::Gaussian;
-pub use self::part::Part;
 use self::part::{Kind, PartWeights};
+pub use self::part::{Part, PartKind};
 pub use self::row::{Actions, Distribution, Gradient, Taken};
 use self::row::{Spans, Widths};
 use crate::{AgentError, Deviation, NetworkSettings};

@@ -104,6 +104,11 @@ impl ActorCritic {
         &self.plan.graph
     }
 
+    /// How the bytes of each of the graph's inputs are scaled, where they are bytes.
+    pub(crate) fn byte_scales(&self) -> &[ByteScale] {
+        &self.plan.bytes
+    }
+
     /// Log standard deviations `[A]` of a Gaussian policy; empty without one.
     pub fn log_std(&self) -> &[f32] {
         &self.parameters[self.plan.log_std.clone()]

@@ -112,6 +112,11 @@ impl FrozenNormalizer {
 }
 
 impl FrozenNormalizer {
+    /// Means, factors and bound of normalised numbers: `(x − mean)·factor` within ±bound.
+    pub fn numbers(&self) -> (&[f32], &[f32], f32) {
+        (&self.mean, &self.scale, self.clip)
+    }
+
     /// Appends observations `[B, O]`, centred before they are rounded to 32 bits, scaled and bounded.
     pub fn extend(&self, observations: &[f64], into: &mut Vec<f32>) {
         for row in observations.chunks_exact(self.mean.len()) {

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use phalanx_agents::{Agent, AgentError, Mode};
-use phalanx_envs::{BatchEnv, Generator, Infos, RunningEpisode};
+use phalanx_agents::{Actor, Agent, AgentError, Memory, Mode};
+use phalanx_envs::{BatchEnv, Block, Generator, Infos, RunningEpisode};
 
 use crate::AlgorithmError;
 
@@ -50,7 +50,81 @@ pub fn evaluation_shape(episodes: usize) -> (usize, usize) {
     (episodes.clamp(1, ROWS), 1)
 }
 
-/// Plays `episodes` whole episodes, the most probable action each, or a drawn one with a generator.
+/// A policy that plays in the rows of a batch.
+pub trait Policy {
+    /// Begins an episode in each of `rows` rows.
+    fn begin(&mut self, rows: usize);
+
+    /// Begins the next episode in a row.
+    fn begin_episode(&mut self, row: usize);
+
+    /// Takes the actions of time 0 for the observations there, in all rows.
+    ///
+    /// # Errors
+    /// [`AlgorithmError`].
+    fn act(&mut self, block: &mut Block) -> Result<(), AlgorithmError>;
+}
+
+impl<P: Policy + ?Sized> Policy for &mut P {
+    fn begin(&mut self, rows: usize) {
+        (**self).begin(rows);
+    }
+
+    fn begin_episode(&mut self, row: usize) {
+        (**self).begin_episode(row);
+    }
+
+    fn act(&mut self, block: &mut Block) -> Result<(), AlgorithmError> {
+        (**self).act(block)
+    }
+}
+
+/// An agent that plays: the most probable actions, or drawn ones with a generator.
+pub struct AgentPolicy<'a> {
+    actor: Actor<'a>,
+    memory: Memory,
+    generator: Option<&'a mut Generator>,
+    noise: Vec<f32>,
+    log_prob: Vec<f32>,
+}
+
+impl<'a> AgentPolicy<'a> {
+    /// The policy of `agent` with its present statistics.
+    pub fn new(agent: &'a mut Agent, generator: Option<&'a mut Generator>) -> Self {
+        let memory = agent.memory(0);
+        Self { actor: agent.actor(), memory, generator, noise: Vec::new(), log_prob: Vec::new() }
+    }
+
+    /// Outputs of the network for the rows of the latest step, `[B, P]`.
+    pub fn outputs(&self) -> &[f32] {
+        self.actor.outputs()
+    }
+}
+
+impl Policy for AgentPolicy<'_> {
+    fn begin(&mut self, rows: usize) {
+        self.memory = self.actor.memory(rows);
+        self.log_prob.resize(rows, 0.0);
+    }
+
+    fn begin_episode(&mut self, row: usize) {
+        self.memory.begin_episode(row);
+    }
+
+    fn act(&mut self, block: &mut Block) -> Result<(), AlgorithmError> {
+        let Self { actor, memory, generator, noise, log_prob } = self;
+        let rows = log_prob.len();
+        // P29
+        let mode = generator.as_deref_mut().map_or(Mode::Greedy, |generator| {
+            noise.clear();
+            actor.add_noise(rows, generator, noise);
+            Mode::Sample(noise)
+        });
+        Ok(actor.act(block, 0, 0..rows, mode, memory, log_prob)?)
+    }
+}
+
+/// Plays `episodes` whole episodes.
 ///
 /// An episode that does not end is cut off after `max_steps` steps. Every row plays its share, so that short episodes are not
 /// preferred; and every call plays the same episodes of the batch's seed, so that policies are compared on equal terms.
@@ -60,17 +134,14 @@ pub fn evaluation_shape(episodes: usize) -> (usize, usize) {
 /// # Errors
 /// [`AlgorithmError::Batch`] and [`AlgorithmError::Agent`].
 pub fn evaluate(
-    agent: &mut Agent,
+    policy: &mut dyn Policy,
     batch: &mut dyn BatchEnv,
     (episodes, max_steps): (usize, u64),
-    mut generator: Option<&mut Generator>,
     mut played: impl FnMut(&Evaluation),
     stop: &dyn Fn() -> bool,
 ) -> Result<Option<Evaluation>, AlgorithmError> {
     let rows = batch.block().layout().rows;
-    let (mut log_prob, mut noise) = (vec![0.0; rows], Vec::new());
-    let mut memory = agent.memory(rows);
-    let mut actor = agent.actor();
+    policy.begin(rows);
     let mut left: Vec<usize> = (0..rows).map(|row| (episodes + rows - 1 - row) / rows).collect();
     let (mut returns, mut lengths) = (vec![0.0; rows], vec![0; rows]);
     let mut evaluation = Evaluation::default();
@@ -83,16 +154,9 @@ pub fn evaluate(
         if stop() {
             return Ok(None);
         }
-        // P29
-        let mode = generator.as_deref_mut().map_or(Mode::Greedy, |generator| {
-            noise.clear();
-            actor.add_noise(rows, generator, &mut noise);
-            Mode::Sample(&noise)
-        });
-        let acted = actor.act(batch.block_mut(), 0, 0..rows, mode, &mut memory, &mut log_prob);
-        acted.map_err(|error| match error {
-            AgentError::Mask { row, field, .. } => {
-                AgentError::Mask { row, step: lengths[row] as usize, field }
+        policy.act(batch.block_mut()).map_err(|error| match error {
+            AlgorithmError::Agent(AgentError::Mask { row, field, .. }) => {
+                AgentError::Mask { row, step: lengths[row] as usize, field }.into()
             }
             error => error,
         })?;
@@ -107,7 +171,7 @@ pub fn evaluate(
             lengths[row] += 1;
             let over = block.episode(0, row).is_over();
             if over || lengths[row] == max_steps {
-                memory.begin_episode(row);
+                policy.begin_episode(row);
                 evaluation.cut_off += usize::from(!over);
                 evaluation.returns.push(std::mem::take(&mut returns[row]));
                 evaluation.lengths.push(std::mem::take(&mut lengths[row]));

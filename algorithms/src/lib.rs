@@ -29,7 +29,7 @@ pub use deviation::DeviationWatch;
 pub use digits::digits;
 pub use episodes::EpisodeLog;
 pub use error::AlgorithmError;
-pub use evaluate::{Evaluation, evaluate, evaluation_shape};
+pub use evaluate::{AgentPolicy, Evaluation, Policy, evaluate, evaluation_shape};
 pub use logger::{Console, JsonLines, LogError, Logger, TensorBoard};
 pub use memory::TrainingMemory;
 pub use metrics::UpdateMetrics;

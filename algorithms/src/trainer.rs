@@ -12,8 +12,8 @@ use self::record::Times;
 pub use self::state::checkpoint_step;
 use crate::evaluate::LONGEST;
 use crate::{
-    AlgorithmError, BatchPpo, Checkpoints, Collector, Evaluation, EvaluationSettings, PpoSettings, Record,
-    RolloutSettings, TrainingMemory, evaluate, evaluation_shape,
+    AgentPolicy, AlgorithmError, BatchPpo, Checkpoints, Collector, Evaluation, EvaluationSettings,
+    PpoSettings, Record, RolloutSettings, TrainingMemory, evaluate, evaluation_shape,
 };
 
 /// Everything that decides a training besides its environments.
@@ -292,7 +292,10 @@ impl Trainer {
     pub fn evaluate(&mut self, stop: &dyn Fn() -> bool) -> Result<Option<Evaluation>, AlgorithmError> {
         let episodes = self.settings.evaluation.episodes;
         match &mut self.evaluation {
-            Some(batch) => evaluate(&mut self.agent, &mut **batch, (episodes, LONGEST), None, |_| {}, stop),
+            Some(batch) => {
+                let mut policy = AgentPolicy::new(&mut self.agent, None);
+                evaluate(&mut policy, &mut **batch, (episodes, LONGEST), |_| {}, stop)
+            }
             None => Ok(None),
         }
     }

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use phalanx_agents::{Checkpoint, Device, NetworkSettings, NormalizeSettings};
 use phalanx_algorithms::{
-    AlgorithmError, Checkpoints, EpisodesRollout, EvaluationSettings, KlPenaltySettings, Objective, Outcome,
-    PpoSettings, Record, RolloutSettings, Schedule, StepsRollout, TrainSettings, Trainer, Which,
-    checkpoint_step, evaluate,
+    AgentPolicy, AlgorithmError, Checkpoints, EpisodesRollout, EvaluationSettings, KlPenaltySettings,
+    Objective, Outcome, PpoSettings, Record, RolloutSettings, Schedule, StepsRollout, TrainSettings, Trainer,
+    Which, checkpoint_step, evaluate,
 };
 use phalanx_envs::{
     Action, BatchEnv, Env, EnvError, EnvSpec, Episode, LocalBatch, Registry, Row, Space, Step,
@@ -170,7 +170,10 @@ fn episodes_of_an_evaluation_that_do_not_end_are_cut_off_and_counted() {
     for (max_steps, length, cut_off) in [(5, 5, 3), (200, 200, 0)] {
         let mut batch = LocalBatch::new(&registry, &spec, 3, 1, 0).unwrap();
         let agent = trainer.agent_mut();
-        let played = evaluate(agent, &mut batch, (3, max_steps), None, |_| {}, &|| false).unwrap().unwrap();
+        let played =
+            evaluate(&mut AgentPolicy::new(agent, None), &mut batch, (3, max_steps), |_| {}, &|| false)
+                .unwrap()
+                .unwrap();
         assert_eq!((played.lengths, played.cut_off), (vec![length; 3], cut_off), "{max_steps}");
     }
 }

@@ -80,6 +80,12 @@ impl ActionScale {
         self.elements.iter().map(|element| element.half)
     }
 
+    /// Centre, factor, lower and upper bound of each number `[C]`: an environment is given `centre + factor·number` within the bounds, where the number
+    /// is its tanh by [`ActionScaling::Squash`].
+    pub fn elements(&self) -> impl Iterator<Item = [f32; 4]> {
+        self.elements.iter().map(|element| [element.centre, element.half, element.low, element.high])
+    }
+
     /// Writes what an environment is given for the numbers `[C]` of a policy.
     #[inline]
     pub fn apply(&self, numbers: &[f32], scaled: &mut [f32]) {

@@ -5,7 +5,7 @@ use std::io::Write;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use phalanx_agents::stream;
-use phalanx_algorithms::{Evaluation, checkpoint_step, digits, evaluate, evaluation_shape};
+use phalanx_algorithms::{Evaluation, digits, evaluate, evaluation_shape};
 use phalanx_envs::{Registry, Zygote};
 
 use super::played::Played;
@@ -62,16 +62,17 @@ pub(super) fn run(
     out: &mut impl Write,
 ) -> anyhow::Result<()> {
     let Played { seed, stochastic, .. } = arguments.played;
-    let (_, config, found) = arguments.played.open(registry)?;
+    let opened = arguments.played.open(registry)?;
+    let (config, checkpoint_step) = (opened.config.clone(), opened.steps);
     let device = setup::device(&config)?;
     let episodes = arguments.episodes as usize;
     let (rows, steps) = evaluation_shape(episodes);
     let env = config.evaluation_env();
     let shape = (rows, steps, setup::trial_seed(seed));
     let mut batch = setup::batch(&config, env, registry, Some(zygote), shape)?.batch;
-    let mut agent = setup::agent(&config, batch.block().layout(), device, &found.checkpoint)?;
+    let mut player = opened.player(batch.block().layout(), device)?;
     let mut generator = stream(seed, "evaluation");
-    let generator = stochastic.then_some(&mut generator);
+    let mut policy = player.policy(stochastic.then_some(&mut generator));
     let bar = bar(episodes);
     bar.tick();
     let show = |evaluation: &Evaluation| {
@@ -79,7 +80,7 @@ pub(super) fn run(
         bar.set_message(format!("return {}", digits(evaluation.return_mean(), 1)));
     };
     let played = (episodes, arguments.max_steps);
-    let evaluation = evaluate(&mut agent, &mut *batch, played, generator, show, &|| false);
+    let evaluation = evaluate(&mut *policy, &mut *batch, played, show, &|| false);
     bar.finish_and_clear();
     let evaluation = evaluation?.expect("nothing stops it");
     if let Err(error) = batch.close() {
@@ -92,7 +93,7 @@ pub(super) fn run(
         return_std: evaluation.return_std(),
         length_mean: evaluation.length_mean(),
         cut_off: evaluation.cut_off,
-        checkpoint_step: checkpoint_step(&found.checkpoint)?,
+        checkpoint_step,
         info: evaluation.infos.means().collect(),
     };
     if arguments.json {

@@ -7,6 +7,7 @@ mod bench;
 mod config;
 mod envs;
 mod evaluate;
+mod export;
 mod played;
 mod plot;
 mod resume;
@@ -46,6 +47,8 @@ enum Command {
     Evaluate(evaluate::Arguments),
     /// Run episodes with the policy of a run and write a video of each.
     Visualize(visualize::Arguments),
+    /// Write the policy of a run as a file that acts without libtorch.
+    Export(export::Arguments),
     /// Plot the learning curves of runs, finished or not.
     Plot(plot::Arguments),
     /// Measure the speed of environments and trainings on this machine.
@@ -79,6 +82,10 @@ pub fn main(registry: Registry) -> ExitCode {
         Command::Bench(command) => {
             start_zygote(registry).and_then(|z| bench::run(command, registry, &z, out)).map(done)
         }
+        Command::Export(mut arguments) => arguments
+            .enter_working_directory()
+            .and_then(|()| export::run(&arguments, registry, out))
+            .map(done),
         Command::Plot(arguments) => plot::run(&arguments, out).map(done),
         Command::Visualize(mut arguments) => arguments
             .enter_working_directory()

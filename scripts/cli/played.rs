@@ -1,21 +1,30 @@
-//! What `evaluate` and `visualize` share: a run and which of its policies plays.
+//! What `evaluate` and `visualize` share: which policy plays, of a run or of a file, and where.
 
 use std::ffi::OsStr;
 use std::path::PathBuf;
 
 use anyhow::Context;
-use phalanx_algorithms::{Found, Which};
-use phalanx_envs::Registry;
+use phalanx_agents::{Agent, Device};
+use phalanx_algorithms::{AgentPolicy, Found, Policy, Which, checkpoint_step};
+use phalanx_envs::{Generator, Layout, Registry};
 
 use super::{Usage, shell};
-use crate::config::Config;
+use crate::config::{self, Config, Source};
+use crate::export::FilePolicy;
 use crate::run::RunFolder;
+use crate::setup;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Played {
     /// Folder of the run, as printed by `phalanx train`.
-    #[arg(value_name = "RUN")]
-    run: PathBuf,
+    #[arg(value_name = "RUN", required_unless_present = "policy")]
+    run: Option<PathBuf>,
+    /// Policy file that plays instead of a run, as written by `phalanx export`.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["run", "checkpoint", "stochastic"])]
+    policy: Option<PathBuf>,
+    /// Environment in which a policy file plays [default: the one that it was trained for].
+    #[arg(long, value_name = "NAME", requires = "policy")]
+    env: Option<String>,
     /// Checkpoint whose policy is used: the newest, the one with the best evaluation, or the one of a step.
     #[arg(long, default_value = "latest", value_name = "latest|best|STEP")]
     checkpoint: Which,
@@ -32,15 +41,71 @@ pub(super) struct Played {
     pub seed: u64,
 }
 
+/// A policy that plays, and the configuration of what it plays in.
+pub(super) struct Opened {
+    /// The folder of the run; none of a policy file.
+    pub run: Option<RunFolder>,
+    /// The configuration of the run, or one for the environment of a file.
+    pub config: Config,
+    /// Environment steps that the policy was trained for.
+    pub steps: u64,
+    from: From,
+}
+
+enum From {
+    Run(Found),
+    File(FilePolicy),
+}
+
+/// What a policy needs while it plays.
+pub(super) enum Player {
+    Agent(Box<Agent>),
+    File(Box<FilePolicy>),
+}
+
+impl Player {
+    /// The policy; of a run, with actions that are drawn with a generator.
+    pub fn policy<'a>(&'a mut self, generator: Option<&'a mut Generator>) -> Box<dyn Policy + 'a> {
+        match self {
+            Self::Agent(agent) => Box::new(AgentPolicy::new(agent, generator)),
+            Self::File(file) => Box::new(&mut **file),
+        }
+    }
+}
+
+impl Opened {
+    /// The policy, for environments of this layout.
+    pub fn player(self, layout: &Layout, device: Device) -> anyhow::Result<Player> {
+        match self.from {
+            From::Run(found) => {
+                let agent = setup::agent(&self.config, layout, device, &found.checkpoint)?;
+                Ok(Player::Agent(Box::new(agent)))
+            }
+            From::File(file) => {
+                file.check(&self.config.evaluation_env().name, layout)?;
+                Ok(Player::File(Box::new(file)))
+            }
+        }
+    }
+}
+
 impl Played {
     /// See [`super::enter_working_directory`]; `out` is another path of the command line.
     pub fn enter_working_directory(&mut self, out: Option<&mut PathBuf>) -> anyhow::Result<()> {
-        super::enter_working_directory(&mut self.run, out)
+        self.run.as_mut().map_or(Ok(()), |run| super::enter_working_directory(run, out))
     }
 
-    /// The run, its configuration and the checkpoint. Damaged checkpoints that were skipped are printed.
-    pub fn open(&self, registry: &Registry) -> anyhow::Result<(RunFolder, Config, Found)> {
-        let run = RunFolder::open(&self.run).map_err(|error| Usage(error.to_string()))?;
+    /// The policy and its configuration. Damaged checkpoints that were skipped are printed.
+    pub fn open(&self, registry: &Registry) -> anyhow::Result<Opened> {
+        match (&self.run, &self.policy) {
+            (Some(run), _) => self.open_run(run, registry),
+            (None, Some(file)) => self.open_file(file, registry),
+            (None, None) => unreachable!("the command line has one of both"),
+        }
+    }
+
+    fn open_run(&self, path: &std::path::Path, registry: &Registry) -> anyhow::Result<Opened> {
+        let run = RunFolder::open(path).map_err(|error| Usage(error.to_string()))?;
         let config = run.config(&self.sets, registry)?;
         let of_training = |set: &&String| set.starts_with("env.") || set.starts_with("env=");
         if let (Some(_), Some(set)) = (&config.evaluation.env, self.sets.iter().find(of_training)) {
@@ -49,10 +114,23 @@ impl Played {
             return Err(Usage(message).into());
         }
         let found = run.checkpoints(config.checkpoint.keep).load(self.checkpoint);
-        let found = found.with_context(|| format!("cannot play the policy of {}", self.run.display()))?;
+        let found = found.with_context(|| format!("cannot play the policy of {}", path.display()))?;
         for damaged in &found.damaged {
             super::eprint_line(&format!("skipped: {damaged}"));
         }
-        Ok((run, config, found))
+        let steps = checkpoint_step(&found.checkpoint)?;
+        Ok(Opened { run: Some(run), config, steps, from: From::Run(found) })
+    }
+
+    fn open_file(&self, path: &std::path::Path, registry: &Registry) -> anyhow::Result<Opened> {
+        let policy = FilePolicy::open(path)?;
+        // Its actions are those of the environment: nothing is left to be scaled.
+        let env = serde_json::to_string(&policy.about().env)?;
+        let source = Source::File(path.to_owned(), format!("env: {env}\naction_scaling: clip\n"));
+        let own = self.env.iter().map(|env| format!("env={env}"));
+        let sets: Vec<String> = own.chain(self.sets.iter().cloned()).collect();
+        let config = config::parse(source, &sets, registry).map_err(config::ConfigError::from)?;
+        let steps = policy.about().steps;
+        Ok(Opened { run: None, config, steps, from: From::File(policy) })
     }
 }

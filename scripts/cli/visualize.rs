@@ -6,14 +6,14 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use phalanx_agents::{Mode, stream};
-use phalanx_algorithms::{checkpoint_step, digits};
+use phalanx_agents::stream;
+use phalanx_algorithms::digits;
 use phalanx_envs::Registry;
 
 use super::played::Played;
 use crate::setup;
 use crate::video::Format;
-use crate::visualize::{PlayedEpisode, Player, VisualizeOptions};
+use crate::visualize::{PlayedEpisode, Player as Recorder, VisualizeOptions};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -28,7 +28,7 @@ pub(super) struct Arguments {
     /// Steps after which an episode is cut off if it has not ended.
     #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(1..), value_name = "STEPS")]
     max_steps: u64,
-    /// Folder of the videos [default: `videos` in the folder of the run].
+    /// Folder of the videos [default: `videos` in the folder of the run, or here for a policy file].
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Format of the videos; `png` writes a folder of numbered pictures.
@@ -86,38 +86,33 @@ impl Drop for Progress {
 
 pub(super) fn run(arguments: &Arguments, registry: &Registry, out: &mut impl Write) -> anyhow::Result<()> {
     let Played { seed, stochastic, .. } = arguments.played;
-    let (run, config, found) = arguments.played.open(registry)?;
+    let opened = arguments.played.open(registry)?;
+    let (config, checkpoint_step) = (opened.config.clone(), opened.steps);
     let device = setup::device(&config)?;
     let (env, seed_of_trial) = (config.evaluation_env(), setup::trial_seed(seed));
-    let mut player = Player::new(registry, env, config.action_scaling, seed_of_trial)?;
-    let mut agent = setup::agent(&config, player.block().layout(), device, &found.checkpoint)?;
+    let mut recorder = Recorder::new(registry, env, config.action_scaling, seed_of_trial)?;
+    let folder = opened.run.as_ref().map_or(PathBuf::from("videos"), |run| run.path().join("videos"));
+    let mut player = opened.player(recorder.block().layout(), device)?;
     let options = VisualizeOptions {
-        out: arguments.out.clone().unwrap_or_else(|| run.path().join("videos")),
+        out: arguments.out.clone().unwrap_or(folder),
         format: arguments.format,
         episodes: arguments.episodes,
         fps: arguments.fps,
         max_steps: arguments.max_steps,
-        checkpoint_step: checkpoint_step(&found.checkpoint)?,
+        checkpoint_step,
     };
-    let memory = RefCell::new(agent.memory(1));
-    let mut actor = agent.actor();
-    let (mut generator, mut noise) = (stream(seed, "evaluation"), Vec::new());
+    let mut generator = stream(seed, "evaluation");
+    let policy = RefCell::new(player.policy(stochastic.then_some(&mut generator)));
+    policy.borrow_mut().begin(1);
     let progress = Progress::begin();
-    let summary = player.play(
+    let summary = recorder.play(
         &options,
         |block| {
             progress.picture();
-            let mode = if stochastic {
-                noise.clear();
-                actor.add_noise(1, &mut generator, &mut noise);
-                Mode::Sample(&noise)
-            } else {
-                Mode::Greedy
-            };
-            actor.act(block, 0, 0..1, mode, &mut memory.borrow_mut(), &mut [0.0])
+            policy.borrow_mut().act(block)
         },
         |episode| {
-            memory.borrow_mut().begin_episode(0);
+            policy.borrow_mut().begin_episode(0);
             progress.episode(episode);
         },
     )?;

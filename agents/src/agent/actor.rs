@@ -73,6 +73,16 @@ impl Actor<'_> {
         Ok(())
     }
 
+    /// Outputs of the network for the rows of the latest [`Self::act`], `[B, P]`.
+    pub fn outputs(&self) -> &[f32] {
+        &self.outputs
+    }
+
+    /// Hidden states of `rows` rows at the start of their episodes.
+    pub fn memory(&self, rows: usize) -> Memory {
+        self.agent.memory(rows)
+    }
+
     /// Random numbers that the action of a row takes.
     pub fn noise(&self) -> usize {
         self.agent.head.noise()

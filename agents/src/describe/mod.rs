@@ -8,11 +8,11 @@ mod short;
 use phalanx_envs::Space;
 use phalanx_graph::{Dim, Graph, Node, Source};
 
-pub(crate) use self::fields::input_name;
+pub use self::fields::input_name;
 use crate::{AgentError, Head, NetworkSettings, Part};
 
 /// The output with the parameters of the action distribution.
-pub(crate) const ACTION: &str = "action";
+pub const ACTION: &str = "action";
 
 /// The output with the value, in reward units.
 pub(crate) const VALUE: &str = "value";

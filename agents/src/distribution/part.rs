@@ -29,6 +29,22 @@ pub(super) enum Kind {
     Gaussian(Gaussian),
 }
 
+/// What a part is a distribution of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PartKind<'a> {
+    /// Choices, each with as many options; their logits are its outputs.
+    Choices(&'a [usize]),
+    /// Bits, whose logits are its outputs.
+    Bits(usize),
+    /// Numbers, whose means are the first of its outputs.
+    Numbers {
+        /// How many.
+        len: usize,
+        /// Whether tanh follows.
+        is_squashed: bool,
+    },
+}
+
 /// What the terms of a part are multiplied by in a loss.
 #[derive(Clone, Copy)]
 pub(super) struct PartWeights {
@@ -46,6 +62,27 @@ impl Part {
     /// Which of the head's outputs are its own.
     pub fn outputs(&self) -> Range<usize> {
         self.spans.outputs.clone()
+    }
+
+    /// Which options of a mask are its own, of those of all parts.
+    pub fn options(&self) -> Range<usize> {
+        self.spans.options.clone()
+    }
+
+    /// Which of an action's numbers are its own.
+    pub fn numbers(&self) -> Range<usize> {
+        self.spans.numbers.clone()
+    }
+
+    /// What it is a distribution of.
+    pub fn kind(&self) -> PartKind<'_> {
+        match &self.kind {
+            Kind::Categorical { options } => PartKind::Choices(options),
+            Kind::Bernoulli { n } => PartKind::Bits(*n),
+            Kind::Gaussian(gaussian) => {
+                PartKind::Numbers { len: gaussian.len, is_squashed: gaussian.log_scale.is_some() }
+            }
+        }
     }
 
     /// What its outputs are, in one word.

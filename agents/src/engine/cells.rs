@@ -1,7 +1,9 @@
 //! Cells of recurrent layers, row by row. Gates lie as `[B, gates·H]`, all other numbers as `[B, H]`.
 #![allow(unsafe_code)]
 
-use super::vector::{sigmoid, tanh, vectorised};
+use phalanx_maths::{sigmoid, tanh};
+
+use super::vector::vectorised;
 
 /// `H` numbers of the gate `i` of a row.
 #[inline(always)]

@@ -1,0 +1,11 @@
+//! Writes trained policies as files that act without libtorch.
+//!
+//! [`Policy`] is what a file holds, as plain data; [`write()`] makes the bytes that `phalanx-micro` runs. docs/policy-file.md has the layout.
+
+mod place;
+mod policy;
+mod steps;
+mod write;
+
+pub use policy::{ExportError, Input, Kind, Mask, Part, Policy, Record, Recorded, Scale};
+pub use write::{aligned, write};

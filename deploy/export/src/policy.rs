@@ -1,0 +1,160 @@
+//! What a policy file holds.
+
+use phalanx_graph::{Graph, Source};
+use phalanx_micro::{Elements, FormatError};
+
+/// A trained policy as plain data.
+#[derive(Debug, Clone)]
+pub struct Policy<'a> {
+    /// The networks.
+    pub graph: &'a Graph,
+    /// All parameters `[P]` of the graph.
+    pub parameters: &'a [f32],
+    /// What gives the parameters of the action distribution.
+    pub output: Source,
+    /// What is observed, in the order of an observation's fields.
+    pub inputs: Vec<Input>,
+    /// The parts of an action, in the order of its fields, one for each of several choices.
+    pub parts: Vec<Part>,
+    /// Seconds from one action to the next; 0 where they are not known.
+    pub time_step: f32,
+    /// JSON: names, units, and what the policy was made of.
+    pub text: String,
+    /// Observations with the actions that were taken, in the order of time.
+    pub records: Vec<Record>,
+}
+
+/// A part of an observation.
+#[derive(Debug, Clone)]
+pub struct Input {
+    /// Name of the graph's input; masks that no network reads have none there.
+    pub name: String,
+    /// Whether its elements are bytes.
+    pub is_bytes: bool,
+    /// Elements.
+    pub len: usize,
+    /// From elements to the numbers that networks read.
+    pub scale: Scale,
+}
+
+/// How elements become the numbers that networks read.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Scale {
+    /// As they are.
+    Same,
+    /// `(x − mean)·factor`, within ±`bound`.
+    Normalize {
+        /// `[len]`.
+        mean: Vec<f32>,
+        /// `[len]`.
+        factor: Vec<f32>,
+        /// In standard deviations.
+        bound: f32,
+    },
+    /// `(x − low)/range`.
+    Fraction {
+        /// `[len]`.
+        low: Vec<f32>,
+        /// `[len]`.
+        range: Vec<f32>,
+    },
+}
+
+/// A part of an action.
+#[derive(Debug, Clone)]
+pub struct Part {
+    /// What it is.
+    pub kind: Kind,
+    /// Its first output of the network.
+    pub outputs: usize,
+    /// Options, bits or numbers.
+    pub len: usize,
+    /// Its mask.
+    pub mask: Option<Mask>,
+    /// Its first number in an action.
+    pub action: usize,
+}
+
+/// Kinds of parts.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Kind {
+    /// The option with the largest output.
+    Choice,
+    /// A bit for each output.
+    Bits,
+    /// `centre + factor·output` within bounds; with `tanh`, of its hyperbolic tangent.
+    Numbers {
+        /// Whether outputs are squashed.
+        tanh: bool,
+        /// Centre, factor, lower and upper bound of each.
+        scale: Vec<[f32; 4]>,
+    },
+}
+
+/// Where a mask is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mask {
+    /// The input.
+    pub input: usize,
+    /// Its first option there.
+    pub start: usize,
+}
+
+/// A recorded step.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Record {
+    /// Whether an episode begins.
+    pub begins: bool,
+    /// The parts of the observation.
+    pub observation: Vec<Recorded>,
+    /// The action, as an environment was given it.
+    pub action: Vec<f32>,
+}
+
+/// Elements of a part of a recorded observation.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Recorded {
+    /// Floats.
+    F32(Vec<f32>),
+    /// Bytes.
+    U8(Vec<u8>),
+}
+
+impl Recorded {
+    /// As a policy file is given them.
+    pub fn elements(&self) -> Elements<'_> {
+        match self {
+            Self::F32(x) => Elements::F32(x),
+            Self::U8(x) => Elements::U8(x),
+        }
+    }
+}
+
+/// Why a policy cannot be written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ExportError {
+    /// An operation that files do not have.
+    #[error("{node} is {op}, an operation of one's own: policy files have those that are built in alone")]
+    Operation {
+        /// The node.
+        node: String,
+        /// Its operation.
+        op: String,
+    },
+    /// Something that is too large for the layout.
+    #[error("{node}: {what} is {size}, and a policy file holds at most {most}")]
+    Large {
+        /// The node, or what is too large.
+        node: String,
+        /// What of it.
+        what: &'static str,
+        /// Its size.
+        size: usize,
+        /// The most.
+        most: usize,
+    },
+    /// Bytes that the interpreter refuses: a fault of this crate.
+    #[error("the written file cannot be used: {0}")]
+    Refused(#[from] FormatError),
+}

@@ -1,0 +1,236 @@
+//! Files that are run, damaged and hostile.
+#![allow(clippy::unwrap_used)]
+
+use phalanx_export::{Input, Kind, Mask, Part, Policy, Record, Recorded, Scale, aligned, write};
+use phalanx_graph::{Activation, Convolution, Dim, Dtype, Graph, Pool, Recurrent};
+use phalanx_micro::format::{crc32, header};
+use phalanx_micro::{ActError, Elements, FormatError, Policy as Micro, SelfTestError};
+use proptest::prelude::*;
+
+/// Numbers in [−1, 1] without a pattern.
+fn numbers(n: usize) -> Vec<f32> {
+    (0..n).map(|i| ((i * i) as f32 * 0.37 + i as f32).sin()).collect()
+}
+
+fn dim(size: usize) -> Dim {
+    Dim::new("numbers", size)
+}
+
+/// A dense layer of two numbers, the larger of which is chosen: y = (x₀ + 2·x₁ + 0.5, −x₀).
+fn small(mask: bool) -> (Graph, Vec<f32>, Vec<Input>, Vec<Part>) {
+    let mut graph = Graph::default();
+    let x = graph.add_input("observation.x", vec![dim(2)], Dtype::F32).unwrap();
+    let action = graph.add_dense("action", x, dim(2)).unwrap();
+    graph.add_output("action", action);
+    let input = |name: &str, is_bytes| Input { name: name.into(), is_bytes, len: 2, scale: Scale::Same };
+    let mut inputs = vec![input("observation.x", false)];
+    if mask {
+        inputs.push(input("observation.action_mask", true));
+    }
+    let mask = mask.then_some(Mask { input: 1, start: 0 });
+    let parts = vec![Part { kind: Kind::Choice, outputs: 0, len: 2, mask, action: 0 }];
+    (graph, vec![1.0, 2.0, -1.0, 0.0, 0.5, 0.0], inputs, parts)
+}
+
+fn file(
+    (graph, parameters, inputs, parts): &(Graph, Vec<f32>, Vec<Input>, Vec<Part>),
+    records: Vec<Record>,
+) -> Vec<u8> {
+    let policy = Policy {
+        graph,
+        parameters,
+        output: graph.output("action").unwrap(),
+        inputs: inputs.clone(),
+        parts: parts.clone(),
+        time_step: 0.02,
+        text: "{}".into(),
+        records,
+    };
+    write(&policy).unwrap()
+}
+
+#[test]
+fn a_dense_layer_by_hand() {
+    let bytes = file(&small(false), vec![]);
+    let (mut memory, mut arena, mut action) = (vec![], [0.0; 8], [9.0]);
+    let mut policy = Micro::new(aligned(&bytes, &mut memory), &mut arena).unwrap();
+    assert_eq!((policy.action_len(), policy.time_step(), policy.text()), (1, 0.02, "{}"));
+    policy.act(&[Elements::F32(&[0.25, -1.0])], &mut action).unwrap();
+    assert_eq!(policy.outputs().collect::<Vec<_>>(), [0.25 - 2.0 + 0.5, -0.25]);
+    assert_eq!(action, [1.0]);
+    let missing = policy.act(&[], &mut action).unwrap_err();
+    let short = policy.act(&[Elements::F32(&[1.0])], &mut action).unwrap_err();
+    let buffer = policy.act(&[Elements::F32(&[1.0, 2.0])], &mut []).unwrap_err();
+    assert_eq!([missing, short, buffer], [ActError::Input(0), ActError::Input(0), ActError::Action]);
+}
+
+#[test]
+fn masks_leave_the_best_of_the_legal_options() {
+    let bytes = file(&small(true), vec![]);
+    let (mut memory, mut arena, mut action) = (vec![], [0.0; 8], [9.0]);
+    let mut policy = Micro::new(aligned(&bytes, &mut memory), &mut arena).unwrap();
+    let x = Elements::F32(&[1.0, 1.0]);
+    policy.act(&[x, Elements::U8(&[1, 1])], &mut action).unwrap();
+    assert_eq!(action, [0.0]);
+    policy.act(&[x, Elements::U8(&[0, 1])], &mut action).unwrap();
+    assert_eq!(action, [1.0]);
+    assert_eq!(policy.act(&[x, Elements::U8(&[0, 0])], &mut action), Err(ActError::Mask));
+}
+
+#[test]
+fn a_recorded_action_that_differs_is_found() {
+    let record = |action| Record {
+        begins: true,
+        observation: vec![Recorded::F32(vec![1.0, 1.0])],
+        action: vec![action],
+    };
+    for (action, expected) in
+        [(0.0, Ok(())), (1.0, Err(SelfTestError::Differs { step: 1, element: 0, recorded: 1.0, here: 0.0 }))]
+    {
+        let bytes = file(&small(false), vec![record(0.0), record(action)]);
+        let (mut memory, mut arena) = (vec![], [0.0; 8]);
+        let mut policy = Micro::new(aligned(&bytes, &mut memory), &mut arena).unwrap();
+        assert_eq!(policy.selftest(&mut [0.0]), expected);
+    }
+}
+
+#[test]
+fn an_arena_that_is_too_short_and_a_file_that_is_not_aligned_are_refused() {
+    let bytes = file(&small(false), vec![]);
+    let mut memory = vec![];
+    let file = aligned(&bytes, &mut memory);
+    assert_eq!(Micro::new(file, &mut [0.0; 3]).err(), Some(FormatError::Arena(4)));
+    let mut shifted = vec![];
+    let moved = [&[0], &bytes[..]].concat();
+    assert_eq!(
+        Micro::new(&aligned(&moved, &mut shifted)[1..], &mut [0.0; 8]).err(),
+        Some(FormatError::Alignment)
+    );
+}
+
+/// Every operation once.
+fn everything() -> Vec<u8> {
+    let mut graph = Graph::default();
+    let picture = vec![Dim::new("height", 6), Dim::new("width", 5), Dim::new("channels", 2)];
+    let eye = graph.add_input("observation.eye", picture, Dtype::U8).unwrap();
+    let x = graph.add_input("observation.x", vec![dim(3)], Dtype::F32).unwrap();
+    let choice = graph.add_input("observation.choice", vec![dim(1)], Dtype::F32).unwrap();
+    let window = Convolution { padding: 1, dilation: 2, ..Convolution::new(3, 2, 1) };
+    let conv = graph.add_conv("conv", eye, window).unwrap();
+    let conv = graph.add_activation("relu", conv, Activation::Relu).unwrap();
+    let pool = |kernel| Convolution::new(0, kernel, 2);
+    let most = graph.add_pool("most", conv, Pool::Max, pool(2)).unwrap();
+    let mean = graph.add_pool("mean", conv, Pool::Average, pool(3)).unwrap();
+    let norm = graph.add_layer_norm("norm", x).unwrap();
+    let silu = graph.add_activation("silu", norm, Activation::Silu).unwrap();
+    let sum = graph.add_sum("sum", &[silu, x]).unwrap();
+    let one = graph.add_one_hot("one", choice, vec![4]).unwrap();
+    let table = graph.add_embedding("table", choice, 4, dim(2)).unwrap();
+    let all = graph.add_concat("all", &[most, mean, sum, one, table]).unwrap();
+    let gru = graph.add_recurrent("gru", all, Recurrent::Gru, dim(5)).unwrap();
+    let lstm = graph.add_recurrent("lstm", gru, Recurrent::Lstm, dim(4)).unwrap();
+    let action = graph.add_dense("action", lstm, dim(6)).unwrap();
+    graph.add_output("action", action);
+    let input = |name: &str, is_bytes, len, scale| Input { name: name.into(), is_bytes, len, scale };
+    let fraction = Scale::Fraction { low: vec![0.0; 60], range: vec![255.0; 60] };
+    let normalize = Scale::Normalize { mean: vec![0.5; 3], factor: vec![2.0; 3], bound: 3.0 };
+    let inputs = vec![
+        input("observation.eye", true, 60, fraction),
+        input("observation.x", false, 3, normalize),
+        input("observation.choice", false, 1, Scale::Same),
+        input("observation.action_mask", true, 6, Scale::Same),
+    ];
+    let mask = |start| Some(Mask { input: 3, start });
+    let part = |kind, outputs, len, mask, action| Part { kind, outputs, len, mask, action };
+    let numbers_of = |tanh| Kind::Numbers { tanh, scale: vec![[1.0, 2.0, -1.0, 3.0]] };
+    let parts = vec![
+        part(Kind::Choice, 0, 2, mask(0), 0),
+        part(Kind::Bits, 2, 2, mask(2), 1),
+        part(numbers_of(false), 4, 1, None, 3),
+        part(numbers_of(true), 5, 1, None, 4),
+    ];
+    let parameters = numbers(graph.parameters());
+    let record = Record {
+        begins: true,
+        observation: vec![
+            Recorded::U8((0..60).collect()),
+            Recorded::F32(vec![0.1, -0.2, 0.3]),
+            Recorded::F32(vec![2.0]),
+            Recorded::U8(vec![1; 6]),
+        ],
+        action: vec![0.0; 5],
+    };
+    file(&(graph, parameters, inputs, parts), vec![record.clone(), Record { begins: false, ..record }])
+}
+
+/// Uses whatever is accepted.
+fn run(bytes: &[u8]) -> Result<(), FormatError> {
+    let mut memory = vec![];
+    let file = aligned(bytes, &mut memory);
+    let mut arena = vec![0.0; Micro::arena(file)?.min(1 << 20)];
+    let mut policy = Micro::new(file, &mut arena)?;
+    let mut action = vec![0.0; policy.action_len().min(1 << 20)];
+    let _ = policy.selftest(&mut action);
+    let shapes: Vec<(bool, usize)> = policy.inputs().collect();
+    let most = shapes.iter().map(|(_, len)| *len).max().unwrap_or(0).min(1 << 20);
+    let (floats, bytes) = (vec![f32::NAN; most], vec![7; most]);
+    let elements: Vec<Elements<'_>> = shapes
+        .iter()
+        .map(|&(is_bytes, len)| {
+            let len = len.min(most);
+            if is_bytes { Elements::U8(&bytes[..len]) } else { Elements::F32(&floats[..len]) }
+        })
+        .collect();
+    let _ = policy.act(&elements, &mut action);
+    let _ = policy.outputs().count();
+    Ok(())
+}
+
+/// The file with a checksum that fits.
+fn sealed(mut bytes: Vec<u8>) -> Vec<u8> {
+    let at = 4 * header::CHECKSUM;
+    bytes[at..at + 4].fill(0);
+    let sum = crc32(0, &bytes);
+    bytes[at..at + 4].copy_from_slice(&sum.to_le_bytes());
+    bytes
+}
+
+#[test]
+fn every_flipped_bit_and_every_truncation_is_noticed() {
+    let bytes = file(&small(true), vec![]);
+    run(&bytes).unwrap();
+    for i in 0..bytes.len() {
+        assert!(run(&bytes[..i]).is_err(), "cut at {i}");
+        for bit in 0..8 {
+            let mut damaged = bytes.clone();
+            damaged[i] ^= 1 << bit;
+            assert!(run(&damaged).is_err(), "bit {bit} of byte {i}");
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 4000, ..ProptestConfig::default() })]
+
+    /// With a right checksum, too: nothing panics, whatever tables and numbers are.
+    #[test]
+    fn hostile_files_are_refused_or_harmless(
+        changes in prop::collection::vec((any::<prop::sample::Index>(), prop_oneof![any::<u32>(), 0..300_u32, Just(u32::MAX)]), 1..4)
+    ) {
+        use std::sync::OnceLock;
+        static FILE: OnceLock<Vec<u8>> = OnceLock::new();
+        let mut bytes = FILE.get_or_init(everything).clone();
+        for (at, word) in changes {
+            let at = at.index(bytes.len() / 4) * 4;
+            bytes[at..at + 4].copy_from_slice(&word.to_le_bytes());
+        }
+        let len = bytes.len() as u32;
+        bytes[4 * header::BYTES..][..4].copy_from_slice(&len.to_le_bytes());
+        let _ = run(&sealed(bytes));
+    }
+}
+
+#[test]
+fn every_operation_runs() {
+    run(&everything()).unwrap();
+}

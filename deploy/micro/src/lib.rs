@@ -1,0 +1,30 @@
+//! Runs a policy file, which `phalanx export` writes: no operating system, no allocator, no unsafe code.
+//!
+//! ```
+//! use phalanx_micro::{Elements, FormatError, Policy};
+//!
+//! /// A file in flash.
+//! #[repr(C, align(16))]
+//! struct Aligned<const N: usize>([u8; N]);
+//! static FILE: Aligned<4> = Aligned(*b"PHXP"); // Aligned(*include_bytes!("policy.phx"))
+//!
+//! let mut arena = [0.0; 128]; // as many numbers as `phalanx export` prints
+//! match Policy::new(&FILE.0, &mut arena) {
+//!     Ok(mut policy) => policy.act(&[Elements::F32(&[0.0; 4])], &mut [0.0]).unwrap(),
+//!     Err(error) => assert_eq!(error, FormatError::Damaged),
+//! }
+//! ```
+//!
+//! The file is used where it lies: weights are read in place, and everything that changes is in the arena. docs/policy-file.md has the layout.
+#![no_std]
+#![forbid(unsafe_code)]
+
+mod check;
+pub mod format;
+mod heads;
+mod kernels;
+mod policy;
+mod recurrent;
+mod windows;
+
+pub use policy::{ActError, Elements, FormatError, Policy, SelfTestError};

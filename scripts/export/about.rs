@@ -1,0 +1,91 @@
+//! What a policy file holds about itself, in JSON.
+
+use std::fmt;
+
+use phalanx_envs::{Dtype, EnvSpec, Layout, Space};
+use serde::{Deserialize, Serialize};
+
+/// What a policy file was made of.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct About {
+    /// Version of the program that wrote it.
+    pub phalanx: String,
+    /// The environment that it was trained for.
+    pub env: EnvSpec,
+    /// Environment steps of the training.
+    pub steps: u64,
+    /// What is observed, in the order of the file's inputs.
+    pub observation: Vec<Field>,
+    /// What is done, in the order of an action's numbers.
+    pub action: Vec<Field>,
+}
+
+/// A part of an observation or an action.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Field {
+    /// `observation`, `action`, or one of them with a path, as in `observation.camera.left`.
+    pub name: String,
+    /// `f32`, `f64` or `u8`; choices are floats that are whole numbers.
+    pub dtype: String,
+    /// Its shape.
+    pub shape: Vec<usize>,
+    /// Options of each choice; nothing of numbers.
+    pub options: Vec<usize>,
+    /// Lower bounds of a box, null where there is none.
+    pub low: Vec<Option<f32>>,
+    /// Upper bounds of a box.
+    pub high: Vec<Option<f32>>,
+}
+
+impl About {
+    /// Of a policy after `steps` steps in environments of this layout.
+    pub fn new(env: &EnvSpec, layout: &Layout, steps: u64) -> Self {
+        Self {
+            phalanx: env!("CARGO_PKG_VERSION").into(),
+            env: env.clone(),
+            steps,
+            observation: Field::all("observation", &layout.observation_space),
+            action: Field::all("action", &layout.action_space),
+        }
+    }
+}
+
+impl Field {
+    /// Those of `space`.
+    pub fn all(name: &str, space: &Space) -> Vec<Self> {
+        let field = |(path, leaf): (String, &Space)| {
+            let name = if path.is_empty() { name.to_owned() } else { format!("{name}.{path}") };
+            let finite = |bounds: &[f32]| bounds.iter().map(|&x| x.is_finite().then_some(x)).collect();
+            let (dtype, options, low, high) = match leaf {
+                Space::Box { low, high, dtype, .. } => (*dtype, vec![], finite(low), finite(high)),
+                Space::Discrete { n } => (Dtype::F32, vec![*n], vec![], vec![]),
+                Space::MultiDiscrete { n } => (Dtype::F32, n.clone(), vec![], vec![]),
+                _ => (Dtype::U8, vec![2; leaf.len()], vec![], vec![]),
+            };
+            let dtype = format!("{dtype:?}").to_lowercase();
+            let shape = match leaf {
+                Space::MultiDiscrete { n } => vec![n.len()],
+                leaf => leaf.shape().to_vec(),
+            };
+            Self { name, dtype, shape, options, low, high }
+        };
+        space.leaves().into_iter().map(field).collect()
+    }
+
+    /// Whether it is the same but for its bounds.
+    pub fn is_like(&self, other: &Self) -> bool {
+        let Self { name, dtype, shape, options, .. } = other;
+        (&self.name, &self.dtype, &self.shape, &self.options) == (name, dtype, shape, options)
+    }
+}
+
+impl fmt::Display for Field {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, dtype, shape, options, .. } = self;
+        if options.is_empty() {
+            write!(f, "{name} of {dtype} {shape:?}")
+        } else {
+            write!(f, "{name} of choices {options:?}")
+        }
+    }
+}

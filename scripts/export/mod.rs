@@ -1,0 +1,225 @@
+//! From a run to a policy file, and a policy file that plays.
+
+mod about;
+mod player;
+mod record;
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use phalanx_agents::{ACTION, Agent, Graph, InputScale, Op, PartKind, input_name};
+use phalanx_envs::{Dtype, Layout, Role};
+use phalanx_export::{ExportError, Input, Kind, Mask, Part, Policy, Record, Recorded, Scale};
+use phalanx_micro::{self as micro, FormatError};
+
+pub use self::about::About;
+pub use self::player::FilePolicy;
+pub use self::record::record;
+
+/// Why a policy file cannot be written or used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PolicyError {
+    /// The policy cannot be written.
+    #[error(transparent)]
+    Export(#[from] ExportError),
+    /// A file could not be read or written.
+    #[error("cannot {action} {}", .path.display())]
+    File {
+        /// What was tried.
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// It is no policy file, or damaged.
+    #[error("{}: {source}", .path.display())]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        source: FormatError,
+    },
+    /// Its text is not what this version writes.
+    #[error("{}: its description cannot be read: {reason}", .path.display())]
+    About {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// The file acts otherwise than the run.
+    #[error("the written policy acts otherwise than the trained one: {0}; nothing was written")]
+    Differs(String),
+    /// It was trained for another environment.
+    #[error("{} is for {file}, and {env} has {given}", .path.display())]
+    Spaces {
+        /// The file.
+        path: PathBuf,
+        /// What the file was made for.
+        file: String,
+        /// The environment.
+        env: String,
+        /// What that has.
+        given: String,
+    },
+}
+
+/// The bytes of a policy file: the actor of `agent`, for environments of this layout.
+///
+/// # Errors
+/// [`PolicyError::Export`].
+/// # Panics
+/// When the agent has no actor, which every agent has.
+pub fn bytes(
+    agent: &Agent,
+    layout: &Layout,
+    about: &About,
+    records: &[Record],
+) -> Result<Vec<u8>, PolicyError> {
+    let network = agent.network();
+    let policy = Policy {
+        graph: network.graph(),
+        parameters: network.parameters(),
+        output: network.graph().output(ACTION).expect("an actor"),
+        inputs: inputs(agent, layout),
+        parts: parts(agent, layout),
+        time_step: 0.0,
+        text: serde_json::to_string(about).expect("plain data"),
+        records: records.to_vec(),
+    };
+    Ok(phalanx_export::write(&policy)?)
+}
+
+/// The fields of an observation that the actor reads, and masks.
+fn inputs(agent: &Agent, layout: &Layout) -> Vec<Input> {
+    let scales = agent.input_scales();
+    let inputs = layout.fields().iter().map(|field| {
+        let name = input_name(&field.path);
+        let scale = match scales.iter().find(|(input, _)| *input == name).map(|(_, scale)| scale) {
+            None | Some(InputScale::Same) => Scale::Same,
+            Some(InputScale::Normalize { mean, factor, bound }) => {
+                Scale::Normalize { mean: mean.clone(), factor: factor.clone(), bound: *bound }
+            }
+            Some(InputScale::Fraction { low, range }) => {
+                Scale::Fraction { low: low.clone(), range: range.clone() }
+            }
+        };
+        Input { name, is_bytes: field.dtype == Dtype::U8, len: field.len, scale }
+    });
+    inputs.collect()
+}
+
+/// The parts of an action: those of the head, one for each of several choices.
+fn parts(agent: &Agent, layout: &Layout) -> Vec<Part> {
+    let masks: Vec<(usize, usize)> = layout
+        .fields()
+        .iter()
+        .enumerate()
+        .filter(|(_, field)| field.role == Role::Mask)
+        .flat_map(|(i, field)| (0..field.len).map(move |option| (i, option)))
+        .collect();
+    let mask = |option: usize| masks.get(option).map(|&(input, start)| Mask { input, start });
+    let scales: Vec<[f32; 4]> = layout.action_scale.elements().collect();
+    let (mut parts, mut action) = (Vec::new(), 0);
+    for part in agent.head().parts() {
+        let (mut outputs, mut option) = (part.outputs().start, part.options().start);
+        match part.kind() {
+            PartKind::Choices(options) => {
+                for &len in options {
+                    parts.push(Part { kind: Kind::Choice, outputs, len, mask: mask(option), action });
+                    (outputs, option, action) = (outputs + len, option + len, action + 1);
+                }
+            }
+            PartKind::Bits(len) => {
+                parts.push(Part { kind: Kind::Bits, outputs, len, mask: mask(option), action });
+                action += len;
+            }
+            PartKind::Numbers { len, is_squashed } => {
+                let kind = Kind::Numbers { tanh: is_squashed, scale: scales[part.numbers()].to_vec() };
+                parts.push(Part { kind, outputs, len, mask: None, action });
+                action += len;
+            }
+        }
+    }
+    parts
+}
+
+/// Reads a policy file.
+///
+/// # Errors
+/// [`PolicyError::File`].
+pub fn read(path: &Path) -> Result<Vec<u8>, PolicyError> {
+    std::fs::read(path).map_err(|source| PolicyError::File { action: "read", path: path.into(), source })
+}
+
+/// Fails unless the file acts as the trained policy did: outputs within `tolerance` of the largest one, and the same actions.
+///
+/// # Errors
+/// [`PolicyError::Differs`] with the first difference.
+pub fn compare(
+    agent: &Agent,
+    layout: &Layout,
+    bytes: &[u8],
+    (records, outputs): (&[Record], &[Vec<f32>]),
+    tolerance: f32,
+) -> Result<(), PolicyError> {
+    let mut memory = Vec::new();
+    let file = phalanx_export::aligned(bytes, &mut memory);
+    let mut arena = vec![0.0; micro::Policy::arena(file).map_err(ExportError::from)?];
+    let mut policy = micro::Policy::new(file, &mut arena).map_err(ExportError::from)?;
+    let mut action = vec![0.0; policy.action_len()];
+    let read: Vec<usize> =
+        parts(agent, layout).iter().flat_map(|part| part.outputs..part.outputs + part.len).collect();
+    let bound = tolerance * outputs.iter().flatten().fold(1.0, |most: f32, x| most.max(x.abs()));
+    for (step, (record, outputs)) in records.iter().zip(outputs).enumerate() {
+        if record.begins {
+            policy.reset();
+        }
+        let elements: Vec<micro::Elements<'_>> = record.observation.iter().map(Recorded::elements).collect();
+        policy
+            .act(&elements, &mut action)
+            .map_err(|error| PolicyError::Differs(format!("step {step}: {error}")))?;
+        for (&i, here) in read.iter().zip(policy.outputs()) {
+            let agrees = (here - outputs[i]).abs() <= bound;
+            if !agrees {
+                let there = outputs[i];
+                return Err(PolicyError::Differs(format!(
+                    "output {i} of step {step} is {here}, and was {there}"
+                )));
+            }
+        }
+    }
+    policy.selftest(&mut action).map_err(|error| PolicyError::Differs(error.to_string()))
+}
+
+/// Writes a file that is whole or not there.
+///
+/// # Errors
+/// [`PolicyError::File`].
+pub fn save(path: &Path, bytes: &[u8]) -> Result<(), PolicyError> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let file = |source| PolicyError::File { action: "write", path: path.to_owned(), source };
+    let mut temporary = tempfile::Builder::new().prefix(".policy-").tempfile_in(folder).map_err(file)?;
+    temporary.write_all(bytes).and_then(|()| temporary.as_file().sync_all()).map_err(file)?;
+    // Everyone may read what is to be copied elsewhere.
+    let everyone = std::os::unix::fs::PermissionsExt::from_mode(0o644);
+    temporary.as_file().set_permissions(everyone).map_err(file)?;
+    temporary.persist(path).map_err(|error| file(error.error))?;
+    Ok(())
+}
+
+/// Multiplications with weights that the actor of a graph makes for an observation.
+pub fn multiplications(graph: &Graph) -> usize {
+    let order = graph.output(ACTION).map(|action| graph.order(&[action])).unwrap_or_default();
+    let of = |&i: &usize| {
+        let windows = match &graph.nodes[i].op {
+            Op::Conv(window) => window.count(),
+            Op::Embedding(_) => 0,
+            _ => 1,
+        };
+        windows * graph.nodes[i].weights().iter().map(|(range, _)| range.len()).sum::<usize>()
+    };
+    order.iter().map(of).sum()
+}
