@@ -27,4 +27,4 @@ mod policy;
 mod recurrent;
 mod windows;
 
-pub use policy::{ActError, Elements, FormatError, Policy, SelfTestError};
+pub use policy::{ActError, Elements, FormatError, MOST_INPUTS, Policy, SelfTestError};

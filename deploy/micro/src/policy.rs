@@ -132,9 +132,17 @@ impl<'a> Policy<'a> {
 
     /// Begins an episode: the hidden state becomes zero.
     pub fn reset(&mut self) {
-        if let Some(state) = self.arena.get_mut(self.file.results()..) {
-            state.fill(0.0);
-        }
+        self.state_mut().fill(0.0);
+    }
+
+    /// The hidden state, which [`Self::act`] changes.
+    pub fn state(&self) -> &[f32] {
+        self.arena.get(self.file.results()..).unwrap_or_default()
+    }
+
+    /// The hidden state, to be replaced by that of another row.
+    pub fn state_mut(&mut self) -> &mut [f32] {
+        self.arena.get_mut(self.file.results()..).unwrap_or_default()
     }
 
     /// Takes the most probable action for an observation, whose parts are in the order of [`Self::inputs`].
