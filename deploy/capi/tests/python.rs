@@ -1,0 +1,64 @@
+//! The package in Python acts as numpy has it.
+#![allow(clippy::unwrap_used)]
+
+use std::path::Path;
+use std::process::Command;
+
+use phalanx_export::{Input, Kind, Part, Policy, Scale, write};
+use phalanx_graph::{Dim, Dtype, Graph};
+
+const DESCRIPTION: &str = r#"{
+    "observation": [
+        {"name": "observation.x", "dtype": "f32", "shape": [2], "options": []},
+        {"name": "observation.choice", "dtype": "f32", "shape": [], "options": [3]}
+    ],
+    "action": [
+        {"name": "action.gear", "dtype": "f32", "shape": [], "options": [2]},
+        {"name": "action.aim", "dtype": "f32", "shape": [2], "options": []}
+    ]
+}"#;
+
+/// Needs `PHALANX_PYTHON`, an interpreter with numpy, as `cargo xtask test` sets it.
+#[test]
+fn the_package_agrees_with_numpy() {
+    let Some(python) = std::env::var_os("PHALANX_PYTHON") else {
+        return eprintln!("skipped: PHALANX_PYTHON is not set");
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let (file, numbers) = (folder.path().join("policy.phx"), folder.path().join("parameters"));
+    let dim = |n| Dim::new("numbers", n);
+    let mut graph = Graph::default();
+    let x = graph.add_input("observation.x", vec![dim(2)], Dtype::F32).unwrap();
+    let choice = graph.add_input("observation.choice", vec![dim(1)], Dtype::F32).unwrap();
+    let one = graph.add_one_hot("one", choice, vec![3]).unwrap();
+    let all = graph.add_concat("all", &[x, one]).unwrap();
+    let heads = [graph.add_dense("gear", all, dim(2)).unwrap(), graph.add_dense("aim", all, dim(2)).unwrap()];
+    let action = graph.add_concat("action", &heads).unwrap();
+    let parameters: Vec<f32> = (0..graph.parameters()).map(|i| (i as f32 * 0.9).sin()).collect();
+    std::fs::write(&numbers, parameters.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>()).unwrap();
+    let input = |name: &str, len| Input { name: name.into(), is_bytes: false, len, scale: Scale::Same };
+    let part = |kind, outputs, action| Part { kind, outputs, len: 2, mask: None, action };
+    let scale = vec![[0.0, 10.0, -10.0, 10.0]; 2];
+    let policy = Policy {
+        graph: &graph,
+        parameters: &parameters,
+        output: action,
+        inputs: vec![input("observation.x", 2), input("observation.choice", 1)],
+        parts: vec![part(Kind::Choice, 0, 0), part(Kind::Numbers { tanh: false, scale }, 2, 1)],
+        time_step: 0.0,
+        text: DESCRIPTION.into(),
+        records: vec![],
+    };
+    std::fs::write(&file, write(&policy).unwrap()).unwrap();
+    let package = Path::new(env!("CARGO_MANIFEST_DIR")).join("../python");
+    let libraries = std::env::current_exe().unwrap().parent().unwrap().to_owned();
+    let output = Command::new(python)
+        .arg(package.join("check.py"))
+        .args([&file, &numbers])
+        .env("PYTHONPATH", &package)
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .env("PHALANX_POLICY_LIBRARY", libraries.join("libphalanx_policy.so"))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
