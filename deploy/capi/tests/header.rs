@@ -79,7 +79,7 @@ fn policy(path: &Path) {
 }
 
 #[test]
-fn programs_in_c_and_cpp_act() {
+fn programs_in_c_cpp_and_fortran_act() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("policy.phx");
     policy(&file);
@@ -87,10 +87,18 @@ fn programs_in_c_and_cpp_act() {
     for (compiler, source, flags) in [
         ("cc", "act.c", &["-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic"][..]),
         ("c++", "act.cpp", &["-std=c++17", "-Wall", "-Wextra", "-Werror"]),
+        ("gfortran", "act.f90", &["-std=f2018", "-Wall", "-Werror", "phalanx_policy.f90"]),
     ] {
+        if compiler == "gfortran" && Command::new(compiler).arg("--version").output().is_err() {
+            eprintln!("skipped: there is no gfortran");
+            continue;
+        }
         let program = folder.path().join(source).with_extension("out");
         let mut build = Command::new(compiler);
-        build.args(flags).arg("-I").arg(&include).arg("-o").arg(&program);
+        // Sources of modules are here; what a compiler writes beside is not.
+        build.current_dir(folder.path());
+        let path = |flag: &&str| if flag.ends_with(".f90") { include.join(flag) } else { flag.into() };
+        build.args(flags.iter().map(path)).arg("-I").arg(&include).arg("-o").arg(&program);
         build.arg(root().join("examples").join(source)).arg("-L").arg(&libraries);
         build.arg(format!("-Wl,-rpath,{}", libraries.display())).args(["-lphalanx_policy", "-lm"]);
         let built = build.output().unwrap();
