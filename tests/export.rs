@@ -1,6 +1,8 @@
 //! Policy files by the command line: written, refused, and played without their run.
 
 use std::fs;
+use std::path::Path;
+use std::process::Command;
 
 use super::place::{Place, text};
 
@@ -71,4 +73,51 @@ fn a_policy_file_is_written_within_its_budgets_and_plays_without_its_run() {
     }
     let printed = text(&place.run(&["evaluate"]).stderr);
     assert!(printed.contains("required arguments were not provided"), "{printed}");
+}
+
+/// The firmware's build and its return over 100 episodes, in QEMU.
+fn firmware(policy: &Path) -> f64 {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let target = Command::new("rustup").args(["target", "add", "thumbv7em-none-eabihf"]).output().unwrap();
+    assert!(target.status.success(), "{}", text(&target.stderr));
+    let output = Command::new(env!("CARGO"))
+        .args(["run", "--release", "--target-dir"])
+        .arg(root.join("target/firmware"))
+        .current_dir(root.join("deploy/firmware"))
+        .env("PHALANX_POLICY", policy)
+        .output()
+        .unwrap();
+    let (printed, errors) = (text(&output.stdout), text(&output.stderr));
+    assert!(output.status.success(), "{printed}{errors}");
+    let number = printed.strip_prefix("return ").and_then(|rest| rest.split(' ').next());
+    number.unwrap().parse().unwrap()
+}
+
+/// Where there is QEMU: the policy on a Cortex-M4F does as well as its run does here.
+#[test]
+fn a_policy_balances_cartpole_on_a_microcontroller() {
+    if Command::new("qemu-system-arm").arg("--version").output().is_err() {
+        return eprintln!("skipped: there is no qemu-system-arm");
+    }
+    let place = Place::new();
+    let config = format!("{}/configs/cartpole.yaml", env!("CARGO_MANIFEST_DIR"));
+    for (more, records) in [
+        (&["--set", "steps=20_480"][..], "256"),
+        (
+            &["--set", "steps=20_480", "--set", "network={hidden: [32], memory: {gru: 32}, shared: true}"],
+            "100",
+        ),
+    ] {
+        place.succeed(&[&["train", &config, "--set", "evaluation.episodes=0"][..], more].concat());
+        let run = place.runs().pop().unwrap().to_str().unwrap().to_owned();
+        place.succeed(&["export", &run, "--records", records, "-o", "cartpole.phx"]);
+        let json = text(&place.succeed(&["evaluate", &run, "--json"]).stdout);
+        let report: serde_json::Value = serde_json::from_str(&json).unwrap();
+        let number = |key: &str| report[key].as_f64().unwrap();
+        let found = firmware(&place.0.path().join("cartpole.phx"));
+        // Other episodes: means of 100 differ by chance.
+        let bound = 0.01 * number("return_mean") + 4.0 * number("return_std") * (2.0_f64 / 100.0).sqrt();
+        let (mean, std) = (number("return_mean"), number("return_std"));
+        assert!((found - mean).abs() <= bound, "{found} on the microcontroller, {mean} ± {std} here");
+    }
 }
