@@ -5,6 +5,7 @@
 //! - `details`: docs/ppo.md and the code say the same.
 //! - `fallible`: no call of libtorch panics.
 //! - `networks`: the configurations of docs/networks.md.
+//! - `peers`: the task of `cargo xtask peers` that is written twice.
 //! - `providers`: environments in other languages, as the README has them.
 //! - `place`: a folder in which the binary trains.
 //! - `resume_settings`: each setting, changed on a resumed run.
@@ -19,6 +20,7 @@ mod config;
 mod details;
 mod fallible;
 mod networks;
+mod peers;
 mod place;
 mod providers;
 mod resume_settings;
