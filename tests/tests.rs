@@ -6,6 +6,7 @@
 //! - `export`: policy files.
 //! - `fallible`: no call of libtorch panics.
 //! - `networks`: the configurations of docs/networks.md.
+//! - `peers`: the task of `cargo xtask peers` that is written twice.
 //! - `providers`: environments in other languages, as the README has them.
 //! - `place`: a folder in which the binary trains.
 //! - `resume_settings`: each setting, changed on a resumed run.
@@ -21,6 +22,7 @@ mod details;
 mod export;
 mod fallible;
 mod networks;
+mod peers;
 mod place;
 mod providers;
 mod resume_settings;

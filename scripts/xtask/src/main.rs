@@ -34,7 +34,7 @@ Usage: cargo xtask COMMAND
   results [--only CONFIG] [--seeds N]
                           train every task with 5 seeds, or 3, evaluate, write docs/results.md (about an hour)
   peers [--suite envs|gymnasium|train|learn] [--only SETTING] [--rounds N] [--binary PHALANX]
-                          measure other libraries and us in turn, write docs/benchmarks.md (about half an hour;
+                          measure other libraries and us in turn, write docs/benchmarks.md (about 40 minutes;
                           installs them into .cache/, about 11 GB); --binary: measure this one and write nothing
   zoo [--only PACKAGE] [--binary PHALANX]
                           put environments of third-party packages through check, bench, train, evaluate, visualize and

@@ -6,6 +6,7 @@ mod contender;
 mod install;
 mod learn;
 pub mod page;
+mod peer;
 mod setting;
 
 use std::path::{Path, PathBuf};
@@ -16,8 +17,9 @@ use crate::process::cache;
 use crate::release::build;
 use crate::{mujoco, setup};
 use contender::{Contender, contenders};
-use install::Installed;
-use setting::{SETTINGS, Setting, Suite};
+use install::{Installed, build_masked};
+use peer::{Peer, peers};
+use setting::{Policy, SETTINGS, Setting, Suite};
 
 /// Rounds by default.
 const ROUNDS: usize = 3;
@@ -42,7 +44,8 @@ struct Options<'a> {
 /// Unknown arguments, or a failure of our own build or binary.
 pub fn run(arguments: &[&str]) -> Result<()> {
     let options = parse(arguments)?;
-    let installed = Installed::install()?;
+    let puffer = !options.learn && options.settings().flat_map(peers).any(Peer::is_puffer);
+    let installed = Installed::install(puffer)?;
     let phalanx = if let Some(binary) = &options.binary {
         binary.canonicalize().with_context(|| format!("no {}", binary.display()))?
     } else {
@@ -53,6 +56,9 @@ pub fn run(arguments: &[&str]) -> Result<()> {
     };
     if options.learn {
         return learn::run(&phalanx, &installed, options.only);
+    }
+    if options.settings().any(|setting| setting.policy == Policy::Masked) {
+        build_masked()?;
     }
     for setting in options.settings() {
         let mut measured = contenders(setting, &phalanx, &installed);
@@ -144,8 +150,17 @@ mod tests {
         };
         assert_eq!(
             names(&["--suite", "train"]),
-            ["train cartpole8", "train cartpole64", "train pendulum64", "train cheetah1", "train cheetah64"]
+            [
+                "train cartpole8",
+                "train cartpole64",
+                "train pendulum64",
+                "train cheetah1",
+                "train cheetah64",
+                "train recurrent64",
+                "train masked64"
+            ]
         );
+        assert_eq!(names(&["--only", "masked64"]), ["train masked64"]);
         assert_eq!(names(&["--only", "cartpole8"]), ["train cartpole8", "envs cartpole8"]);
         assert_eq!(names(&[]).len(), SETTINGS.len());
         assert_eq!(parse(&["--rounds", "5"]).unwrap().rounds, 5);

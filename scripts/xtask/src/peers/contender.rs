@@ -7,7 +7,8 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 
 use super::install::{COMMON, Installed, scripts};
-use super::setting::{CARTPOLE, Setting, Suite};
+use super::peer::{OUR_PYTHONS, OUR_THREADS, OUR_WORKERS, Peer, our_trainings, peers};
+use super::setting::{Setting, Suite};
 use crate::process::{cache, output, root};
 
 /// A library; the fastest way to run it counts.
@@ -28,83 +29,14 @@ pub struct Variant {
     pub report: Value,
 }
 
-/// The runs of a library that differ in their arguments: label and arguments.
-type Ways = &'static [(&'static str, &'static [&'static str])];
-
-const THREADS: Ways = &[("1 torch thread", &["--threads", "1"]), ("2 torch threads", &["--threads", "2"])];
-const OUR_THREADS: Ways = &[("1 thread", &["--set", "threads=1"]), ("2 threads", &["--set", "threads=2"])];
-const ONE_WAY: Ways = &[("one thread", &[])];
-const A_PROCESS_EACH: Ways = &[("a process for each row", &[])];
-const OUR_WORKERS: Ways = &[
-    ("workers: 0", &["--workers", "0"]),
-    ("workers: 1", &["--workers", "1"]),
-    ("workers: 2", &["--workers", "2"]),
-    ("workers: auto", &["--workers", "auto"]),
-];
-/// One interpreter for all rows is nothing to compare with a process for each.
-const OUR_PYTHONS: Ways = &[("workers: 2", &["--workers", "2"]), ("workers: auto", &["--workers", "auto"])];
-const ENVPOOL_TRAIN: Ways = &[
-    ("1 torch thread, 1 of its own", &["--threads", "1", "--env-threads", "1"]),
-    ("1 torch thread, 2 of its own", &["--threads", "1", "--env-threads", "2"]),
-    ("2 torch threads, 1 of its own", &["--threads", "2", "--env-threads", "1"]),
-    ("2 torch threads, 2 of its own", &["--threads", "2", "--env-threads", "2"]),
-];
-const ENVPOOL_ENVS: Ways = &[
-    ("1 thread, all rows in step", &["--env-threads", "1", "--batch", "all"]),
-    ("2 threads, all rows in step", &["--env-threads", "2", "--batch", "all"]),
-    ("1 thread, the first half that is ready", &["--env-threads", "1", "--batch", "half"]),
-    ("2 threads, the first half that is ready", &["--env-threads", "2", "--batch", "half"]),
-];
-
-/// A peer: its name, its script and the script's own arguments, and the ways to run it.
-struct Peer {
-    name: &'static str,
-    script: &'static str,
-    more: &'static [&'static str],
-    ways: Ways,
-}
-
-const fn peer(name: &'static str, script: &'static str, more: &'static [&'static str], ways: Ways) -> Peer {
-    Peer { name, script, more, ways }
-}
-
-const C_CARTPOLE: &str = "PufferLib, its own C CartPole";
-
-const TRAIN: [Peer; 5] = [
-    peer("Stable-Baselines3, DummyVecEnv", "sb3_train.py", &[], THREADS),
-    peer("CleanRL's loop, SyncVectorEnv", "cleanrl_train.py", &["--vector", "sync"], THREADS),
-    peer("CleanRL's loop, EnvPool", "cleanrl_train.py", &["--vector", "envpool"], ENVPOOL_TRAIN),
-    peer("PufferLib, Serial", "puffer_train.py", &["--vector", "serial"], THREADS),
-    peer(C_CARTPOLE, "puffer_train.py", &["--vector", "c"], THREADS),
-];
-
-const ENVS: [Peer; 4] = [
-    peer("Gymnasium, SyncVectorEnv", "gymnasium_envs.py", &["--vector", "sync"], ONE_WAY),
-    peer("EnvPool", "envpool_envs.py", &[], ENVPOOL_ENVS),
-    peer("PufferLib, Serial", "puffer_envs.py", &["--vector", "serial"], ONE_WAY),
-    peer(C_CARTPOLE, "puffer_envs.py", &["--vector", "c"], ONE_WAY),
-];
-
-const GYMNASIUM: [Peer; 2] = [
-    peer("Gymnasium, AsyncVectorEnv", "gymnasium_envs.py", &["--vector", "async"], A_PROCESS_EACH),
-    peer("Stable-Baselines3, SubprocVecEnv", "sb3_envs.py", &[], A_PROCESS_EACH),
-];
-
 /// All contenders that can run a setting, Phalanx first.
 pub fn contenders(setting: &Setting, phalanx: &Path, installed: &Installed) -> Vec<Contender> {
-    let peers: &[Peer] = match setting.suite {
-        Suite::Train => &TRAIN,
-        Suite::Envs => &ENVS,
-        Suite::Gymnasium => &GYMNASIUM,
-    };
-    let able = peers.iter().filter(|peer| peer.name != C_CARTPOLE || setting.env == CARTPOLE);
-    std::iter::once(ours(setting, phalanx))
-        .chain(able.map(|peer| peer.contender(setting, installed)))
-        .collect()
+    let ours = our_trainings(setting.policy).iter().map(|(name, more)| ours(setting, phalanx, name, more));
+    ours.chain(peers(setting).map(|peer| peer.contender(setting, installed))).collect()
 }
 
-fn ours(setting: &Setting, phalanx: &Path) -> Contender {
-    let seconds = ["--seconds", setting.suite.seconds(), "--json"].map(String::from);
+fn ours(setting: &Setting, phalanx: &Path, name: &'static str, more: &[&str]) -> Contender {
+    let seconds = ["--seconds", setting.suite.seconds(), "--json"];
     let (what, ways) = match setting.suite {
         Suite::Train => {
             let config = root().join("configs/bench").join(format!("{}.yaml", setting.name));
@@ -118,9 +50,10 @@ fn ours(setting: &Setting, phalanx: &Path) -> Contender {
             (arguments, OUR_PYTHONS)
         }
     };
-    let arguments = [vec!["bench".into()], what, seconds.to_vec()].concat();
+    let more = seconds.iter().chain(more).map(ToString::to_string).collect();
+    let arguments = [vec!["bench".into()], what, more].concat();
     let variants = ways.iter().map(|way| Variant::new(phalanx.to_path_buf(), &arguments, way)).collect();
-    Contender { name: "Phalanx", ours: true, variants }
+    Contender { name, ours: true, variants }
 }
 
 fn stepping(env: &str, rows: u32) -> Vec<String> {
@@ -129,7 +62,7 @@ fn stepping(env: &str, rows: u32) -> Vec<String> {
 
 impl Peer {
     fn contender(&self, setting: &Setting, installed: &Installed) -> Contender {
-        let python = if self.script.starts_with("puffer") { &installed.puffer } else { &installed.common };
+        let python = if self.is_puffer() { &installed.puffer } else { &installed.common };
         let script = scripts().join(self.script).to_string_lossy().into_owned();
         let words = ["--env", setting.env, "--seconds", setting.suite.seconds()];
         let mut arguments: Vec<String> =
@@ -162,6 +95,8 @@ impl Variant {
         command.args(&self.arguments).current_dir(folder).env("PYTHONDONTWRITEBYTECODE", "1");
         // Our provider `gymnasium:` takes the peers' Python.
         command.env("VIRTUAL_ENV", cache().join(COMMON.folder));
+        // And finds the masked task there.
+        command.env("PYTHONPATH", scripts());
         match output(&mut command).and_then(|printed| report(&printed)) {
             Ok((rate, report)) => {
                 rates.push(rate);
@@ -188,6 +123,7 @@ fn report(printed: &str) -> Result<(f64, Value)> {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
+    use super::super::peer::C_CARTPOLE;
     use super::super::setting::SETTINGS;
     use super::*;
 
@@ -231,23 +167,17 @@ mod tests {
     }
 
     #[test]
-    fn only_cartpole_is_written_in_c() {
-        let installed = Installed { common: Ok("python".into()), puffer: Ok("python".into()) };
-        for setting in &SETTINGS {
+    fn we_may_be_measured_in_several_forms() {
+        let installed = Installed { common: Ok("python".into()), puffer: Err("not needed".into()) };
+        for (name, ours) in [
+            ("recurrent64", ["Phalanx, GRU", "Phalanx, LSTM"]),
+            ("masked64", ["Phalanx, environment in C", "Phalanx, environment in Python"]),
+        ] {
+            let setting = SETTINGS.iter().find(|setting| setting.name == name).unwrap();
             let all = contenders(setting, Path::new("phalanx"), &installed);
-            let in_c = all.iter().any(|contender| contender.name == C_CARTPOLE);
-            let wanted = setting.env == CARTPOLE && setting.suite != Suite::Gymnasium;
-            assert_eq!(in_c, wanted, "{setting}");
-        }
-    }
-
-    #[test]
-    fn every_script_and_every_config_exists() {
-        for peer in TRAIN.iter().chain(&ENVS).chain(&GYMNASIUM) {
-            assert!(scripts().join(peer.script).exists(), "{}", peer.script);
-        }
-        for setting in SETTINGS.iter().filter(|setting| setting.suite == Suite::Train) {
-            assert!(root().join(format!("configs/bench/{}.yaml", setting.name)).exists(), "{setting}");
+            let named: Vec<_> = all.iter().filter(|c| c.ours).map(|c| c.name).collect();
+            assert_eq!((named, all.len()), (ours.to_vec(), 3));
+            assert_ne!(all[0].variants[0].arguments, all[1].variants[0].arguments);
         }
     }
 }

@@ -1,11 +1,12 @@
-//! The peers' virtual environments.
+//! The peers' virtual environments, and the masked task in C.
 
 use std::fs;
 use std::path::PathBuf;
+use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use crate::process::{cache, root};
+use crate::process::{cache, root, run};
 use crate::venv::Recipe;
 
 pub const COMMON: Recipe = Recipe { folder: "peers", requirements: "requirements.txt", script: None };
@@ -24,21 +25,44 @@ pub struct Installed {
 }
 
 impl Installed {
-    /// Installs what is not there yet. A failure is printed and kept: the other peers can still be measured.
+    /// Installs what is not there yet, `PufferLib` where it will be measured. A failure is printed and kept: the other peers can still
+    /// be measured.
     ///
     /// # Errors
     /// A cache folder that cannot be made.
-    pub fn install() -> Result<Self> {
+    pub fn install(puffer: bool) -> Result<Self> {
         let cache = cache();
         fs::create_dir_all(&cache).with_context(|| format!("cannot create {}", cache.display()))?;
-        let [common, puffer] = [COMMON, PUFFER].map(|recipe| {
+        let install = |recipe: Recipe| {
             recipe.install(&cache, &scripts()).map_err(|error| {
                 eprintln!("warning: no {}: {error:#}", recipe.folder);
                 format!("not installed: {error:#}")
             })
-        });
+        };
+        let common = install(COMMON);
+        let puffer = if puffer { install(PUFFER) } else { Err("not installed: not needed".to_owned()) };
         Ok(Self { common, puffer })
     }
+}
+
+/// Builds the masked task as a library in the cache, where all runs begin.
+///
+/// # Errors
+/// Those of the C compiler.
+pub fn build_masked() -> Result<()> {
+    let library = cache().join("libmasked_cartpole.so");
+    let mut compiler = Command::new(std::env::var_os("CC").unwrap_or_else(|| "cc".into()));
+    compiler.args([
+        "-O2",
+        "-shared",
+        "-fPIC",
+        "-I",
+        "envs/include",
+        "scripts/peers/masked_cartpole.c",
+        "-lm",
+        "-o",
+    ]);
+    run(compiler.arg(library).current_dir(root())).context("the masked task could not be built")
 }
 
 /// Folder of the peers' scripts.

@@ -28,15 +28,18 @@ pub fn section(setting: &Setting, contenders: &[Contender], rounds: usize) -> St
         setting.name,
         setting.words(),
         table(contenders),
-        contenders.iter().find(|contender| contender.ours).and_then(spans).unwrap_or_default(),
+        contenders.iter().filter(|contender| contender.ours).filter_map(spans).collect::<String>(),
         circumstances(setting, contenders, rounds)
     )
 }
 
-/// Medians, spread and ratios, the fastest way of each contender first.
+/// Medians, spread and ratios, the fastest way of each contender first. Where there are several of ours, a ratio of each of them.
 fn table(contenders: &[Contender]) -> String {
-    let ours =
-        contenders.iter().find(|contender| contender.ours).and_then(|ours| figures(ours).into_iter().next());
+    let ours: Vec<f64> = contenders
+        .iter()
+        .filter(|contender| contender.ours)
+        .filter_map(|ours| Some(figures(ours).first()?.median))
+        .collect();
     let mut lines = vec![
         "| | steps/s | lowest – highest | with | slower | Phalanx / peer |".to_owned(),
         "|---|--:|--:|---|---|--:|".to_owned(),
@@ -51,10 +54,11 @@ fn table(contenders: &[Contender]) -> String {
             continue;
         };
         let name = if contender.ours { format!("**{}**", contender.name) } else { contender.name.to_owned() };
-        let ratio = ours
-            .as_ref()
+        let ratios: Vec<_> = ours
+            .iter()
             .filter(|_| !contender.ours)
-            .map(|ours| format!("{:.2} ×", ours.median / best.median));
+            .map(|ours| format!("{:.2} ×", ours / best.median))
+            .collect();
         let slower = slower.iter().map(|figure| format!("{}: {}", figure.label, thousands(figure.median)));
         let failed = contender.variants.iter().filter(|variant| variant.outcome.is_err());
         let slower: Vec<_> =
@@ -66,7 +70,7 @@ fn table(contenders: &[Contender]) -> String {
             thousands(best.highest),
             best.label,
             slower.join("; "),
-            ratio.unwrap_or_default()
+            ratios.join(", ")
         ));
     }
     lines.join("\n")
@@ -85,8 +89,9 @@ fn spans(ours: &Contender) -> Option<String> {
         .collect();
     let number = |name: &str| limit[name].as_f64().unwrap_or(f64::NAN);
     Some(format!(
-        "Phalanx: {}. Limit of this machine: {} steps/s ({:.0} kflop a step at {:.0} Gflop/s of matrix products, and {:.2} µs in \
+        "{}: {}. Limit of this machine: {} steps/s ({:.0} kflop a step at {:.0} Gflop/s of matrix products, and {:.2} µs in \
          the environment on each core); reached is {:.0} % of it.\n\n",
+        ours.name,
         shares.join(", "),
         thousands(number("steps_per_second")),
         number("flop_per_step") / 1e3,
@@ -217,6 +222,17 @@ mod tests {
         assert_eq!(rows[0], "| **Phalanx** | 2,000 | 1,000 – 3,000 | 1 | 2: 5 |  |");
         assert_eq!(rows[1], "| peer | 800 | 700 – 900 | b | a: 400; c: failed | 2.50 × |");
         assert_eq!(rows[2], "| lost | not run | | | | |");
+    }
+
+    #[test]
+    fn there_is_a_ratio_of_each_of_ours() {
+        let ours = [("GRU", 300.0), ("LSTM", 250.0)]
+            .map(|(name, rate)| Contender::of_rates(name, true, &[("1", &[rate])]));
+        let peer = Contender::of_rates("peer", false, &[("a", &[100.0])]);
+        let all: Vec<_> = ours.into_iter().chain([peer]).collect();
+        let table = table(&all);
+        assert!(table.contains("| **LSTM** | 250 | 250 – 250 | 1 |  |  |"), "{table}");
+        assert!(table.ends_with("| 3.00 ×, 2.50 × |"), "{table}");
     }
 
     #[test]

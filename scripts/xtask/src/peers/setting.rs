@@ -31,6 +31,17 @@ impl Suite {
     }
 }
 
+/// The policy that is trained.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Policy {
+    /// A perceptron.
+    Plain,
+    /// One with memory.
+    Recurrent,
+    /// One of which some choices are illegal at times.
+    Masked,
+}
+
 /// One table of the page. For the train suite, `configs/bench/NAME.yaml` is the same for Phalanx.
 pub struct Setting {
     pub suite: Suite,
@@ -40,14 +51,17 @@ pub struct Setting {
     pub rows: u32,
     /// Steps of every row between two updates, epochs of an update and minibatches of an epoch; zeros where nothing is learned.
     pub update: (u32, u32, u32),
+    pub policy: Policy,
 }
 
-pub const SETTINGS: [Setting; 13] = [
+pub const SETTINGS: [Setting; 15] = [
     train("cartpole8", CARTPOLE, 8, (128, 4, 4)),
     train("cartpole64", CARTPOLE, 64, (128, 4, 4)),
     train("pendulum64", PENDULUM, 64, (200, 4, 4)),
     train("cheetah1", HALF_CHEETAH, 1, (2048, 10, 32)),
     train("cheetah64", HALF_CHEETAH, 64, (64, 4, 4)),
+    Setting { policy: Policy::Recurrent, ..train("recurrent64", CARTPOLE, 64, (128, 4, 4)) },
+    Setting { policy: Policy::Masked, ..train("masked64", MASKED_CARTPOLE, 64, (128, 4, 4)) },
     envs("cartpole8", CARTPOLE, 8),
     envs("cartpole64", CARTPOLE, 64),
     envs("cartpole256", CARTPOLE, 256),
@@ -59,15 +73,17 @@ pub const SETTINGS: [Setting; 13] = [
 ];
 
 pub const CARTPOLE: &str = "CartPole-v1";
+/// Of `scripts/peers/masked_cartpole.py`.
+const MASKED_CARTPOLE: &str = "masked_cartpole:MaskedCartPole-v0";
 const PENDULUM: &str = "Pendulum-v1";
 pub const HALF_CHEETAH: &str = "HalfCheetah-v5";
 
 const fn train(name: &'static str, env: &'static str, rows: u32, update: (u32, u32, u32)) -> Setting {
-    Setting { suite: Suite::Train, name, env, rows, update }
+    Setting { suite: Suite::Train, name, env, rows, update, policy: Policy::Plain }
 }
 
 const fn envs(name: &'static str, env: &'static str, rows: u32) -> Setting {
-    Setting { suite: Suite::Envs, name, env, rows, update: (0, 0, 0) }
+    Setting { suite: Suite::Envs, ..train(name, env, rows, (0, 0, 0)) }
 }
 
 const fn gymnasium(name: &'static str, env: &'static str, rows: u32) -> Setting {
