@@ -196,6 +196,11 @@ fn float_bounds<'a>(space: &'a Space, wrapper: &str) -> Result<(&'a [f32], &'a [
     Err(SpaceError::new(wrapper, space, reason))
 }
 
+/// `env` with observations of f32 or bytes where they are one array: numbers of 64 bits rounded, choices as a 1 among zeros.
+fn one_array(env: Box<dyn Env>) -> Box<dyn Env> {
+    if env.observation_space().is_composite() { env } else { Box::new(Flatten::observations(env)) }
+}
+
 /// Axes of a box of bytes, which `wrapper` requires.
 fn pixels<'a>(space: &'a Space, wrapper: &str) -> Result<&'a [usize], SpaceError> {
     space.check()?;
