@@ -18,6 +18,7 @@ mod frames;
 mod grayscale;
 mod inside;
 mod limit_duration;
+mod one_field;
 mod pictures;
 mod random_start;
 mod range_normalize;
