@@ -186,6 +186,12 @@ fn environments_are_listed_shown_and_suggested() {
     assert!(shown.contains("g: 9.81"), "{shown}");
     let output = phalanx(&["envs", "check", "Pendulum-v1", "--set", "h=9.81"]);
     assert!(text(&output.stderr).contains("parameters of Pendulum-v1: unknown field `h`"), "{output:?}");
+    // Of infinite bounds, and of several fields.
+    for name in ["CartPole-v1", "Valves-v0"] {
+        let output = phalanx(&["envs", "check", name]);
+        let printed = format!("{}{}", text(&output.stdout), text(&output.stderr));
+        assert!(printed.contains("can be trained: 0 errors, 0 warnings"), "{printed}");
+    }
     let output = phalanx(&["envs", "check", "Pendulum-v1", "--set", "g"]);
     assert!(text(&output.stderr).contains("an override has the form key.path=value"), "{output:?}");
     let output = phalanx(&["envs", "show", "Pendulm-v1"]);

@@ -106,8 +106,13 @@ impl Fields {
 impl Field {
     /// How messages name number `i` of this field: `observation[3]`, `observation.camera.left[3]`.
     pub(crate) fn element(&self, i: usize) -> String {
+        format!("{}[{i}]", self.name())
+    }
+
+    /// How messages name this field: `observation`, `observation.camera.left`.
+    pub(crate) fn name(&self) -> String {
         let dot = if self.path.is_empty() { "" } else { "." };
-        format!("observation{dot}{}[{i}]", self.path)
+        format!("observation{dot}{}", self.path)
     }
 
     /// Its bytes in a row.

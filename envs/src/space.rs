@@ -178,6 +178,17 @@ impl Space {
         }
     }
 
+    /// This space with each leaf changed, in the order of [`Self::leaves`].
+    pub(crate) fn map_leaves(&self, change: &mut dyn FnMut(&Self) -> Self) -> Self {
+        match self {
+            Self::Dict(parts) => {
+                Self::Dict(parts.iter().map(|(key, part)| (key.clone(), part.map_leaves(change))).collect())
+            }
+            Self::Tuple(parts) => Self::Tuple(parts.iter().map(|part| part.map_leaves(change)).collect()),
+            leaf => change(leaf),
+        }
+    }
+
     /// The parts of a Dict or Tuple with their names or numbers; nothing of any other space.
     pub(crate) fn parts(&self) -> impl Iterator<Item = (Key<'_>, &Space)> {
         let (named, numbered): (&[_], &[_]) = match self {

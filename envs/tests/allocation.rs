@@ -7,6 +7,7 @@ mod build;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
+use phalanx_envs::wrappers::Selected;
 use phalanx_envs::{BatchEnv, EnvSpec, LocalBatch, Registry, Space, WrapperSpec, generator};
 
 struct Counting;
@@ -62,7 +63,15 @@ fn stepping_allocates_nothing() {
                 WrapperSpec::ActionRepeat { times: 2, max_pool: true },
                 WrapperSpec::RangeNormalize { observation: Some(bounded), action: None },
                 WrapperSpec::FrameDelta,
-                WrapperSpec::FrameHistory { past: vec![0, 3], flatten: true },
+                WrapperSpec::FrameHistory { past: vec![0, 3], flatten: true, field: None },
+            ]);
+        }
+        if name == "PictureAndNumbers-v0" {
+            let field = Some(Selected::Path("numbers".to_owned()));
+            wrappers.extend([
+                WrapperSpec::Resize { height: 5, width: 6, field: None },
+                WrapperSpec::FrameHistory { past: vec![0, 3], flatten: true, field },
+                WrapperSpec::RangeNormalize { observation: Some(true), action: None },
             ]);
         }
         if matches!(info.action_space, Space::Box { .. }) {

@@ -18,7 +18,7 @@ mod pictures;
 #[path = "gymnasium/spaces.rs"]
 mod spaces;
 
-use phalanx_envs::{Action, Env, EnvSpec, Registry, RegistryError, Row, contract};
+use phalanx_envs::{Action, Dtype, Env, EnvSpec, Registry, RegistryError, Row, Space, contract};
 use serde_json::{Value, json};
 
 /// The Python that all tests use.
@@ -50,9 +50,15 @@ fn drawn(name: &str, params: &Value) -> Result<Box<dyn Env>, RegistryError> {
     Registry::standard().build_drawn(&spec(&format!("tests.python.fixtures:{name}"), params))
 }
 
-/// An observation of floats, filled by `work`.
+/// An observation of one field of floats, rounded to 32 bits, filled by `work`.
 fn shown<T>(env: &mut dyn Env, work: impl FnOnce(&mut dyn Env, Row<'_>) -> T) -> (Vec<f32>, T) {
-    let mut row = vec![f32::NAN; env.observation_space().len()];
+    let len = env.observation_space().len();
+    if matches!(env.observation_space(), Space::Box { dtype: Dtype::F64, .. }) {
+        let mut row = vec![f64::NAN; len];
+        let outcome = work(env, Row::F64(&mut row));
+        return (row.into_iter().map(|x| x as f32).collect(), outcome);
+    }
+    let mut row = vec![f32::NAN; len];
     let outcome = work(env, Row::F32(&mut row));
     (row, outcome)
 }

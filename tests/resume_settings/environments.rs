@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 /// - `short`: episodes of one step, whose reward is higher the closer a number is to another: the deviation shrinks.
 /// - `hollow`: the last observation of each episode is not a number, and stops nothing.
 /// - `game`: pictures, three lives, frames for which Atari's preprocessing is made.
+/// - `cameras`: the game with two pictures, `left` and `right`.
 pub fn registry() -> Registry {
     let heavy = |_: &_| {
         let params = serde_json::from_value(json!({"g": 20.0})).map_err(EnvError::failed)?;
@@ -18,11 +19,16 @@ pub fn registry() -> Registry {
         .with("heavy", heavy)
         .with("short", |_| built(&Registry::probes(), &EnvSpec::named("probe/continuous-action")))
         .with("hollow", |_| Ok(Box::new(Hollow { steps: 0, space: Space::unbounded(1), actions: CHOICES })))
-        .with("game", |_| {
-            let (shape, len) = (vec![8, 8, 3], 8 * 8 * 3);
-            let space = Space::Box { shape, low: vec![0.0; len], high: vec![255.0; len], dtype: Dtype::U8 };
+        .with("game", |_| Ok(Box::new(Game { at: 0, steps: 0, space: picture(), actions: CHOICES })))
+        .with("cameras", |_| {
+            let space = Space::Dict(["left", "right"].map(|key| (key.to_owned(), picture())).into());
             Ok(Box::new(Game { at: 0, steps: 0, space, actions: CHOICES }))
         })
+}
+
+fn picture() -> Space {
+    let (shape, len) = (vec![8, 8, 3], 8 * 8 * 3);
+    Space::Box { shape, low: vec![0.0; len], high: vec![255.0; len], dtype: Dtype::U8 }
 }
 
 fn built(registry: &Registry, spec: &EnvSpec) -> Result<Box<dyn Env>, EnvError> {
@@ -69,8 +75,17 @@ struct Game {
 }
 
 impl Game {
-    fn show(&self, observation: Row<'_>) {
-        for (i, pixel) in observation.u8().iter_mut().enumerate() {
+    fn show(&self, mut observation: Row<'_>) {
+        if matches!(observation, Row::Fields { .. }) {
+            self.paint(observation.field("left"));
+            self.paint(observation.field("right"));
+        } else {
+            self.paint(observation);
+        }
+    }
+
+    fn paint(&self, picture: Row<'_>) {
+        for (i, pixel) in picture.u8().iter_mut().enumerate() {
             *pixel = (self.at.wrapping_mul(0x9e37_79b9 + i as u64) >> 8) as u8;
         }
     }

@@ -326,11 +326,25 @@ pub const BASES: [Base; 21] = [
             ("network.convolutions.0.padding=1", Refused("network.convolutions [")),
             ("network.convolutions.0.dilation=2", Refused("network.convolutions [")),
             ("network.channels=first", Refused("network.channels last, not first")),
-            ("env.wrappers.0=grayscale", OTHER_SPACE),
             ("env.wrappers.0=episodic_life", Parameters),
             ("env.wrappers.1.resize.height=7", OTHER_SPACE),
             ("env.wrappers.1.resize.width=7", OTHER_SPACE),
             ("env.wrappers.2.fire_start.action=2", Parameters),
+        ],
+    },
+    Base {
+        name: "cameras",
+        has_workers: false,
+        sets: &[
+            PIXELS[0],
+            PIXELS[1],
+            "env={name: cameras, wrappers: [{grayscale: {field: left}}, {resize: {height: 6, width: 6, field: left}}, \
+             {frame_history: {past: [0], field: left}}]}",
+        ],
+        rows: &[
+            ("env.wrappers.0.grayscale.field=right", OTHER_SPACE),
+            ("env.wrappers.1.resize.field=right", OTHER_SPACE),
+            ("env.wrappers.2.frame_history.field=right", OTHER_SPACE),
         ],
     },
     Base {

@@ -2,14 +2,16 @@
 
 `serve(make)` answers Phalanx; `make(params)` returns an object with
 
-    observation_space, action_space     made with box(...), discrete(...) or multi_discrete(...)
+    observation_space, action_space     made with box(...), discrete(...), multi_discrete(...), multi_binary(...), dict_of(...) or
+                                        tuple_of(...)
     reset(seed) -> observation          seed is None when the generator is to go on
     step(action) -> observation, reward, RUNNING or TERMINATED or TRUNCATED
     render() -> width, height, rgb      optional
     call(name, arguments) -> JSON value optional; NotImplementedError for an unknown name. After an episode the
                                         name is "info", and the numbers of the answer are logged
 
-Observations and actions are flat sequences of numbers. An exception is sent to Phalanx as the error of that call.
+Observations and actions are flat sequences of numbers; those of dict_of(...) are dictionaries of them, those of tuple_of(...) lists.
+An exception is sent to Phalanx as the error of that call.
 """
 
 import json
@@ -18,29 +20,88 @@ import os
 import socket
 import struct
 import threading
+from dataclasses import dataclass
 
 RUNNING, TERMINATED, TRUNCATED = 0, 1, 2
 CREATE, RESET, STEP, RENDER, CLOSE, CALL, ERROR = 1, 2, 3, 4, 5, 6, 255
+DISCRETE, MULTI_DISCRETE, BOX, BYTES, MULTI_BINARY, DOUBLES, DICT, TUPLE = range(8)
 
 
-def space(kind, sizes, element, low=(), high=()):
-    """A space as it is sent, and how its elements are packed."""
+@dataclass
+class Space:
+    """A space of numbers, or of `parts`: pairs of a name or index and a space."""
+
+    kind: int
+    sent: bytes
+    count: int = 0
+    parts: tuple = ()
+
+    def needs_version_2(self):
+        return self.kind >= MULTI_BINARY
+
+    def observed(self):
+        """How a number of an observation is packed."""
+        return {BYTES: "B", MULTI_BINARY: "B", DOUBLES: "d"}.get(self.kind, "f")
+
+    def leaves(self):
+        return [leaf for _, part in self.parts for leaf in part.leaves()] if self.parts else [self]
+
+
+def leaf(kind, sizes, count, low=(), high=()):
     sent = struct.pack(f"<BI{len(sizes)}I", kind, len(sizes), *sizes)
-    return sent + struct.pack(f"<I{2 * len(low)}f", len(low), *low, *high), element
+    return Space(kind, sent + struct.pack(f"<I{2 * len(low)}f", len(low), *low, *high), count)
 
 
 def discrete(n):
-    return space(0, [n], "q")
+    return leaf(DISCRETE, [n], 1)
 
 
 def multi_discrete(*n):
-    return space(1, n, "q")
+    return leaf(MULTI_DISCRETE, n, len(n))
+
+
+def multi_binary(n):
+    return leaf(MULTI_BINARY, [n], n)
 
 
 def box(shape, low=None, high=None, element="f"):
-    """Bounds are numbers, lists of as many as there are elements, or None; the element is "f", or "B" for bytes."""
+    """Bounds are numbers, lists of as many as there are elements, or None; the element is "f", "d" for 64 bits, or "B" for bytes."""
     spread = [[] if b is None else b if isinstance(b, (list, tuple)) else [b] for b in (low, high)]
-    return space(3 if element == "B" else 2, shape, element, *spread)
+    return leaf({"f": BOX, "d": DOUBLES, "B": BYTES}[element], shape, math.prod(shape), *spread)
+
+
+def dict_of(**parts):
+    """A part `action_mask` of an observation has a number for each option of the action: 0 where that is illegal."""
+    names = [struct.pack("<I", len(name.encode())) + name.encode() for name in parts]
+    sent = [name + part.sent for name, part in zip(names, parts.values())]
+    return Space(DICT, struct.pack("<BI", DICT, len(parts)) + b"".join(sent), parts=tuple(parts.items()))
+
+
+def tuple_of(*parts):
+    sent = struct.pack("<BI", TUPLE, len(parts)) + b"".join(part.sent for part in parts)
+    return Space(TUPLE, sent, parts=tuple(enumerate(parts)))
+
+
+def pack(space, observation):
+    """An observation as it is sent."""
+    if space.parts:
+        return b"".join(pack(part, observation[key]) for key, part in space.parts)
+    return struct.pack(f"<{space.count}{space.observed()}", *observation)
+
+
+def unpack(space, body):
+    """The action in `body`: all choices and bits, then all numbers of boxes."""
+    choices = sum(leaf.count for leaf in space.leaves() if leaf.kind != BOX)
+    whole = iter(struct.unpack_from(f"<{choices}q", body))
+    numbers = iter(struct.unpack_from(f"<{(len(body) - 8 * choices) // 4}f", body, 8 * choices))
+
+    def read(space):
+        if space.parts:
+            parts = {key: read(part) for key, part in space.parts}
+            return parts if space.kind == DICT else list(parts.values())
+        return [next(numbers if space.kind == BOX else whole) for _ in range(space.count)]
+
+    return read(space)
 
 
 def plain(value):
@@ -63,8 +124,8 @@ def answer_all(make, source, sink):
         sink.write(struct.pack("<IB", 1 + len(body), kind) + body)
         sink.flush()
 
-    def pack(observation):
-        return struct.pack(f"<{len(observation)}{env.observation_space[1]}", *observation)
+    def observe(observation):
+        return pack(env.observation_space, observation)
 
     while len(head := source.read(5)) == 5:
         length, kind = struct.unpack("<IB", head)
@@ -73,15 +134,15 @@ def answer_all(make, source, sink):
             if kind == CREATE:
                 env = make(json.loads(body[4:]))
                 can = hasattr(env, "render") + 2 * hasattr(env, "call")
-                send(kind, struct.pack("<IB", 1, can) + env.observation_space[0] + env.action_space[0])
+                both = env.observation_space, env.action_space
+                version = 2 if any(space.needs_version_2() for space in both) else 1
+                send(kind, struct.pack("<IB", version, can) + both[0].sent + both[1].sent)
             elif kind == RESET:
                 seeded, seed = struct.unpack("<BQ", body)
-                send(kind, pack(env.reset(seed if seeded else None)))
+                send(kind, observe(env.reset(seed if seeded else None)))
             elif kind == STEP:
-                element = env.action_space[1]
-                action = struct.unpack(f"<{len(body) // struct.calcsize(element)}{element}", body)
-                observation, reward, status = env.step(action)
-                send(kind, struct.pack("<fB", reward, status) + pack(observation))
+                observation, reward, status = env.step(unpack(env.action_space, body))
+                send(kind, struct.pack("<fB", reward, status) + observe(observation))
             elif kind == RENDER:
                 width, height, rgb = env.render()
                 send(kind, struct.pack("<II", width, height) + bytes(rgb))

@@ -17,11 +17,25 @@ pub(super) struct Record {
     /// What bytes were filled with before each was written.
     pub filling: u8,
     /// What the numbers of an observation belong to.
-    pub fields: Vec<Field>,
+    pub parts: Vec<RecordField>,
     /// First observations of the episodes.
     pub starts: Vec<Vec<u32>>,
     /// Episodes that ended.
     pub ends: u64,
+}
+
+/// A field of an observation without its bounds: JSON, by which processes send records, has no infinite numbers.
+#[derive(Serialize, Deserialize)]
+pub(super) struct RecordField {
+    name: String,
+    is_bytes: bool,
+    len: usize,
+}
+
+impl RecordField {
+    pub fn of(field: &Field) -> Self {
+        Self { name: field.name(), is_bytes: field.dtype == Dtype::U8, len: field.len }
+    }
 }
 
 /// Where two records begin to differ, and by how much.
@@ -79,11 +93,11 @@ impl Record {
 
     /// The name of a number of an observation, and whether it is a byte.
     fn element(&self, mut element: usize) -> (String, bool) {
-        for field in &self.fields {
-            if element < field.len {
-                return (field.element(element), field.dtype == Dtype::U8);
+        for part in &self.parts {
+            if element < part.len {
+                return (format!("{}[{element}]", part.name), part.is_bytes);
             }
-            element -= field.len;
+            element -= part.len;
         }
         unreachable!("an observation has the numbers of its fields")
     }

@@ -46,7 +46,7 @@ fn wrapped_environments_keep_the_contract() {
                 WrapperSpec::RangeNormalize { .. } => bounded,
                 WrapperSpec::FireStart { .. } => !continuous,
                 // These need pixels, or lives.
-                WrapperSpec::Grayscale
+                WrapperSpec::Grayscale { .. }
                 | WrapperSpec::Resize { .. }
                 | WrapperSpec::EpisodicLife
                 | WrapperSpec::Atari(_) => false,
@@ -106,7 +106,11 @@ fn a_difference_has_a_place_and_a_size() {
         shown: numbers.map(|x| vec![0.0_f32.to_bits(), x.to_bits()]).to_vec(),
         rewards: vec![None, Some((0, episode))],
         filling: 0,
-        fields: crate::field::Fields::of(&Space::unbounded(2)).all,
+        parts: crate::field::Fields::of(&Space::unbounded(2))
+            .all
+            .iter()
+            .map(super::record::RecordField::of)
+            .collect(),
         starts: Vec::new(),
         ends: 0,
     };

@@ -6,7 +6,7 @@ use std::time::Instant;
 use serde::{Deserialize, Serialize};
 
 use super::observation::{Excess, closed_mask, fault, fill};
-use super::record::Record;
+use super::record::{Record, RecordField};
 use super::report::Severity::{self, Error, Note, Warning};
 use crate::batch::panic_message;
 use crate::{
@@ -102,7 +102,7 @@ impl<'a> Trial<'a> {
             shown: Vec::new(),
             rewards: Vec::new(),
             filling: self.filling,
-            fields: self.fields().to_vec(),
+            parts: self.fields().iter().map(RecordField::of).collect(),
             starts: Vec::new(),
             ends: 0,
         };

@@ -1,7 +1,7 @@
 //! Repeats every action: fewer decisions a second for tasks whose simulator runs faster than a policy need think.
 
-use super::Wrapper;
 use super::frames::Frames;
+use super::{Wrapper, one_array};
 use crate::{Action, Env, EnvError, Episode, Row, Step};
 
 /// Takes each action several times and adds up the rewards; ends sooner with the episode, or with a life lost inside.
@@ -25,6 +25,7 @@ impl ActionRepeat {
             let message = "times must be at least 1".to_owned();
             return Err(EnvError::Params { name: "action_repeat".to_owned(), message });
         }
+        let inner = if max_pool { one_array(inner) } else { inner };
         let before =
             max_pool.then(|| Frames::new(inner.observation_space(), 1, "action_repeat")).transpose()?;
         Ok(Self { inner, times, before })

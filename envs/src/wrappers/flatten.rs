@@ -25,10 +25,15 @@ impl Flatten {
 
     /// `inner` with observations and actions of one field, where that can be.
     pub fn new(inner: Box<dyn Env>) -> Self {
+        let action = flat_action(inner.action_space()).map(|flat| (flat, inner.action_space().clone()));
+        Self { action, ..Self::observations(inner) }
+    }
+
+    /// `inner` with observations of one field, and its own actions.
+    pub(super) fn observations(inner: Box<dyn Env>) -> Self {
         let space = inner.observation_space();
         let observation = (!is_flat(space)).then(|| (flat_observation(space), Inside::new(space)));
-        let action = flat_action(inner.action_space()).map(|flat| (flat, inner.action_space().clone()));
-        Self { inner, observation, action }
+        Self { inner, observation, action: None }
     }
 }
 

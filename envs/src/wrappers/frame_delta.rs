@@ -1,6 +1,6 @@
 //! Shows how observations change instead of what they are.
 
-use super::{Wrapper, float_bounds};
+use super::{Wrapper, float_bounds, one_array};
 use crate::{Action, Env, EnvError, Row, Space, Step};
 
 /// Shows the difference to the observation before; a reset shows the first observation itself.
@@ -18,6 +18,7 @@ impl FrameDelta {
     /// # Errors
     /// [`EnvError::Space`] when observations are bytes, which have no negative differences.
     pub fn new(inner: Box<dyn Env>) -> Result<Self, EnvError> {
+        let inner = one_array(inner);
         let space = inner.observation_space();
         let (low, high) = float_bounds(space, "frame_delta")?;
         let pairs = || low.iter().zip(high);

@@ -1,7 +1,7 @@
 //! Shows past observations beside the present one: enough to derive velocities from positions.
 
-use super::Wrapper;
 use super::frames::Frames;
+use super::{Wrapper, one_array};
 use crate::{Action, Env, EnvError, Row, Space, SpaceError, Step};
 
 /// The oldest observation that can be shown, in steps.
@@ -33,10 +33,14 @@ impl FrameHistory {
             );
             return Err(EnvError::Params { name: "frame_history".to_owned(), message });
         }
+        let inner = one_array(inner);
         let space = inner.observation_space();
         let refuse = |reason: &str| SpaceError::new("frame_history", space, reason).into();
         let Space::Box { shape, low, high, dtype } = space else {
-            return Err(refuse("observations are arrays of numbers"));
+            let fields: Vec<_> = space.leaves().into_iter().map(|(path, _)| path).collect();
+            return Err(refuse(&format!(
+                "it has the fields {fields:?}: name one of them with `field`, or put the wrapper `flatten` before it"
+            )));
         };
         let shape = match (flatten, shape.as_slice()) {
             (false, shape) => [&[past.len()], shape].concat(),

@@ -22,7 +22,7 @@ impl Frames {
             Space::Box { dtype: Dtype::F32, .. } => Numbers::F32(vec![0.0; count * len]),
             Space::Box { dtype: Dtype::U8, .. } => Numbers::U8(vec![0; count * len]),
             _ => {
-                let reason = "a box of f32 or bytes is needed, which the wrapper `flatten` makes of others";
+                let reason = "a box of f32 or bytes is needed, which the wrappers `select` and `flatten` make of several fields";
                 return Err(SpaceError::new(wrapper, space, reason));
             }
         };

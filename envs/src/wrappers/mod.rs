@@ -18,6 +18,7 @@ mod frames;
 mod grayscale;
 mod inside;
 mod limit_duration;
+mod one_field;
 mod pictures;
 mod random_start;
 mod range_normalize;
@@ -194,6 +195,11 @@ fn float_bounds<'a>(space: &'a Space, wrapper: &str) -> Result<(&'a [f32], &'a [
         _ => "a box of f32 is needed, which the wrapper `flatten` makes of others",
     };
     Err(SpaceError::new(wrapper, space, reason))
+}
+
+/// `env` with observations of f32 or bytes where they are one array: numbers of 64 bits rounded, choices as a 1 among zeros.
+fn one_array(env: Box<dyn Env>) -> Box<dyn Env> {
+    if env.observation_space().is_composite() { env } else { Box::new(Flatten::observations(env)) }
 }
 
 /// Axes of a box of bytes, which `wrapper` requires.

@@ -1,24 +1,33 @@
 //! Brings observations and actions to [−1, 1], where networks work best.
 
 use super::{Wrapper, float_bounds};
-use crate::{Action, Env, EnvError, Row, Space, SpaceError, Step};
+use crate::{Action, Dtype, Env, EnvError, Role, Row, Space, SpaceError, Step};
+
+const WRAPPER: &str = "range_normalize";
 
 /// Shows observations and takes actions in [−1, 1] for what lies between the bounds of the environment's spaces.
 ///
-/// A space can be normalized when it is a box of f32 whose bounds are finite and apart; asking for it otherwise is an
-/// error, and not asking leaves such a space as it is. Actions are put within the bounds, so that rounding cannot
-/// carry them out.
+/// A space can be normalized when it is a box of floats whose bounds are finite and apart; asking for it otherwise is an
+/// error, and not asking leaves such a space as it is. Of an observation with several fields those are normalized that are boxes of floats.
+/// Actions are put within the bounds, so that rounding cannot carry them out.
 pub struct RangeNormalize {
     inner: Box<dyn Env>,
-    observation: Option<Range>,
+    observation_space: Space,
+    /// The fields that are normalized, by their number.
+    observation: Vec<(usize, Bounds)>,
     action: Option<Range>,
 }
 
-/// A normalized space: the bounds that ±1 stand for.
-struct Range {
-    space: Space,
+/// What −1 and 1 stand for.
+struct Bounds {
     low: Vec<f32>,
     high: Vec<f32>,
+}
+
+/// Actions that are normalized.
+struct Range {
+    space: Space,
+    bounds: Bounds,
     /// The present action in the environment's range.
     action: Vec<f32>,
 }
@@ -34,21 +43,49 @@ impl RangeNormalize {
         observation: Option<bool>,
         action: Option<bool>,
     ) -> Result<Self, EnvError> {
-        let observation = choose(observation, Range::of(inner.observation_space()))?;
+        let observation = fields(inner.observation_space(), observation)?;
         let action = choose(action, Range::of(inner.action_space()))?;
-        Ok(Self { inner, observation, action })
+        let mut leaf = 0..;
+        let observation_space = inner.observation_space().map_leaves(&mut |space| {
+            let index = leaf.next();
+            let is_normalized = observation.iter().any(|(field, _)| Some(*field) == index);
+            if is_normalized { normal(space) } else { space.clone() }
+        });
+        Ok(Self { inner, observation_space, observation, action })
     }
 
-    fn show(&self, row: &mut [f32]) {
-        if let Some(Range { low, high, .. }) = &self.observation {
-            for ((x, low), high) in row.iter_mut().zip(low).zip(high) {
-                *x = 2.0 * (*x - low) / (high - low) - 1.0;
+    fn show(&self, mut row: Row<'_>) {
+        for (field, bounds) in &self.observation {
+            match &mut row {
+                Row::Fields { .. } => bounds.normalize(row.field_at(*field)),
+                row => bounds.normalize(row.again()),
             }
         }
     }
 }
 
-fn choose(wish: Option<bool>, range: Result<Range, SpaceError>) -> Result<Option<Range>, SpaceError> {
+/// The fields of an observation space to normalize.
+fn fields(space: &Space, wish: Option<bool>) -> Result<Vec<(usize, Bounds)>, SpaceError> {
+    space.check()?;
+    let mut chosen = Vec::new();
+    for (i, (path, leaf)) in space.leaves().into_iter().enumerate() {
+        let is_read = matches!(leaf, Space::Box { dtype: Dtype::F32 | Dtype::F64, .. })
+            && Role::of(&path) == Role::Observation;
+        if is_read || !space.is_composite() {
+            let named = |error: SpaceError| match path.as_str() {
+                "" => error,
+                path => SpaceError { space: format!("the field `{path}`, {}", error.space), ..error },
+            };
+            chosen.extend(choose(wish, Bounds::of(leaf).map_err(named))?.map(|bounds| (i, bounds)));
+        }
+    }
+    if chosen.is_empty() && wish == Some(true) {
+        return Err(SpaceError::new(WRAPPER, space, "none of its fields is a box of floats"));
+    }
+    Ok(chosen)
+}
+
+fn choose<T>(wish: Option<bool>, range: Result<T, SpaceError>) -> Result<Option<T>, SpaceError> {
     match wish {
         Some(true) => range.map(Some),
         Some(false) => Ok(None),
@@ -56,26 +93,59 @@ fn choose(wish: Option<bool>, range: Result<Range, SpaceError>) -> Result<Option
     }
 }
 
-impl Range {
+/// The space with bounds −1 and 1.
+fn normal(space: &Space) -> Space {
+    match space {
+        Space::Box { shape, low, dtype, .. } => Space::Box {
+            shape: shape.clone(),
+            low: vec![-1.0; low.len()],
+            high: vec![1.0; low.len()],
+            dtype: *dtype,
+        },
+        other => other.clone(),
+    }
+}
+
+impl Bounds {
     fn of(space: &Space) -> Result<Self, SpaceError> {
-        let (low, high) = float_bounds(space, "range_normalize")?;
+        let (low, high) = match space {
+            Space::Box { low, high, dtype: Dtype::F64, .. } => (low.as_slice(), high.as_slice()),
+            other => float_bounds(other, WRAPPER)?,
+        };
         let usable = |(l, h): (&f32, &f32)| (h - l).is_finite() && l < h;
         if !low.iter().zip(high).all(usable) {
-            return Err(SpaceError::new("range_normalize", space, "its bounds must be finite and apart"));
+            return Err(SpaceError::new(WRAPPER, space, "its bounds must be finite and apart"));
         }
-        let ones = vec![1.0; low.len()];
-        let minus_ones = vec![-1.0; low.len()];
-        Ok(Self {
-            space: Space::boxed(&minus_ones, &ones).with_shape(space.shape()),
-            low: low.to_vec(),
-            high: high.to_vec(),
-            action: ones,
-        })
+        Ok(Self { low: low.to_vec(), high: high.to_vec() })
+    }
+
+    fn normalize(&self, row: Row<'_>) {
+        let bounds = self.low.iter().zip(&self.high);
+        match row {
+            Row::F32(row) => {
+                for (x, (low, high)) in row.iter_mut().zip(bounds) {
+                    *x = 2.0 * (*x - low) / (high - low) - 1.0;
+                }
+            }
+            Row::F64(row) => {
+                for (x, (&low, &high)) in row.iter_mut().zip(bounds) {
+                    *x = 2.0 * (*x - f64::from(low)) / (f64::from(high) - f64::from(low)) - 1.0;
+                }
+            }
+            Row::U8(_) | Row::Fields { .. } => {}
+        }
+    }
+}
+
+impl Range {
+    fn of(space: &Space) -> Result<Self, SpaceError> {
+        let bounds = Bounds::of(space)?;
+        Ok(Self { space: normal(space), action: vec![1.0; bounds.low.len()], bounds })
     }
 
     /// An action from [−1, 1] in the environment's range.
     fn stretch(&mut self, action: Action<'_>) -> Action<'_> {
-        let bounds = self.low.iter().zip(&self.high);
+        let bounds = self.bounds.low.iter().zip(&self.bounds.high);
         for ((x, given), (&low, &high)) in self.action.iter_mut().zip(action.continuous()).zip(bounds) {
             *x = ((given + 1.0) / 2.0 * (high - low) + low).clamp(low, high);
         }
@@ -93,7 +163,7 @@ impl Wrapper for RangeNormalize {
     }
 
     fn outer_observation_space(&self) -> &Space {
-        self.observation.as_ref().map_or_else(|| self.inner.observation_space(), |range| &range.space)
+        &self.observation_space
     }
 
     fn outer_action_space(&self) -> &Space {
@@ -102,9 +172,7 @@ impl Wrapper for RangeNormalize {
 
     fn on_reset(&mut self, seed: Option<u64>, mut observation: Row<'_>) -> Result<(), EnvError> {
         self.inner.reset(seed, observation.again())?;
-        if let Row::F32(row) = observation {
-            self.show(row);
-        }
+        self.show(observation);
         Ok(())
     }
 
@@ -116,9 +184,7 @@ impl Wrapper for RangeNormalize {
     fn on_step(&mut self, action: Action<'_>, mut observation: Row<'_>) -> Result<Step, EnvError> {
         let action = self.action.as_mut().map_or(action, |range| range.stretch(action));
         let step = self.inner.step(action, observation.again())?;
-        if let Row::F32(row) = observation {
-            self.show(row);
-        }
+        self.show(observation);
         Ok(step)
     }
 }

@@ -20,7 +20,7 @@ pub enum Selected {
 
 impl Selected {
     /// As a path.
-    fn path(&self) -> String {
+    pub(super) fn path(&self) -> String {
         match self {
             Self::Number(i) => i.to_string(),
             Self::Path(path) => path.clone(),
@@ -54,7 +54,7 @@ impl Select {
         space.check()?;
         let (observation_space, chosen) = if space.is_composite() {
             let paths: Vec<String> = selection.iter().map(Selected::path).collect();
-            let chosen = fields(space, &paths)?;
+            let chosen = fields(space, &paths, "select")?;
             (shown(space, &chosen), Chosen::Fields(chosen))
         } else {
             let indices = indices(space, selection)?;
@@ -114,24 +114,21 @@ fn numbers(space: &Space, indices: &[usize]) -> Result<Space, SpaceError> {
     space.check().map(|()| space)
 }
 
-/// The fields of `space` at `paths` and within them.
-fn fields(space: &Space, paths: &[String]) -> Result<Vec<usize>, SpaceError> {
+/// The fields of `space` at `paths` and within them, which `wrapper` is to have.
+pub(super) fn fields(space: &Space, paths: &[String], wrapper: &str) -> Result<Vec<usize>, SpaceError> {
     let all = Fields::of(space).all;
     let within = |path: &str, part: &str| {
         path.strip_prefix(part).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
     };
     if let Some(part) = paths.iter().find(|part| !all.iter().any(|field| within(&field.path, part))) {
         let known: Vec<_> = all.iter().map(|field| field.path.as_str()).collect();
-        return Err(SpaceError::new(
-            "select",
-            space,
-            format!("it has no field `{part}`; its fields are {known:?}"),
-        ));
+        let reason = format!("it has no field `{part}`; its fields are {known:?}");
+        return Err(SpaceError::new(wrapper, space, reason));
     }
     let chosen = |i: &usize| paths.iter().any(|part| within(&all[*i].path, part));
     let chosen: Vec<_> = (0..all.len()).filter(chosen).collect();
     if chosen.is_empty() {
-        return Err(SpaceError::new("select", space, "nothing is selected"));
+        return Err(SpaceError::new(wrapper, space, "nothing is selected"));
     }
     Ok(chosen)
 }

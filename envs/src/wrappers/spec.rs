@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::one_field::{on_field, on_picture};
 use super::{
     ActionRepeat, AtariSettings, Boxed, ClipAction, ClipReward, EpisodicLife, FiniteCheck, FireStart,
     Flatten, FrameDelta, FrameHistory, Grayscale, LimitDuration, RandomStart, RangeNormalize, Resize, Select,
@@ -34,6 +35,9 @@ pub enum WrapperSpec {
         /// Joins them along the first axis instead of stacking them along a new one.
         #[serde(default)]
         flatten: bool,
+        /// The field of a Dict or Tuple, by its path.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        field: Option<Selected>,
     },
     /// Observes the difference to the previous observation.
     FrameDelta,
@@ -56,13 +60,20 @@ pub enum WrapperSpec {
     /// Fails when a reward or observation is not finite, and names it.
     FiniteCheck,
     /// Makes pictures grey.
-    Grayscale,
+    Grayscale {
+        /// The field of a Dict or Tuple, by its path; left out: the one that is a picture.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        field: Option<Selected>,
+    },
     /// Resizes pictures by means over areas.
     Resize {
         /// Lines, at least 1.
         height: usize,
         /// Pixels in a line, at least 1.
         width: usize,
+        /// The field of a Dict or Tuple, by its path; left out: the one that is a picture.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        field: Option<Selected>,
     },
     /// Makes a lost life a termination for the learner, while the game continues; needs `lives` in the environment's info.
     EpisodicLife,
@@ -93,7 +104,11 @@ impl WrapperSpec {
         Ok(match self {
             Self::ActionRepeat { times, max_pool } => Box::new(ActionRepeat::new(env, *times, *max_pool)?),
             Self::RandomStart { max_steps } => Box::new(RandomStart::new(env, *max_steps)?),
-            Self::FrameHistory { past, flatten } => Box::new(FrameHistory::new(env, past, *flatten)?),
+            Self::FrameHistory { past, flatten, field } => {
+                on_field(env, field.as_ref(), "frame_history", |env| {
+                    Ok(Box::new(FrameHistory::new(env, past, *flatten)?))
+                })?
+            }
             Self::FrameDelta => Box::new(FrameDelta::new(env)?),
             Self::RangeNormalize { observation, action } => {
                 Box::new(RangeNormalize::new(env, *observation, *action)?)
@@ -101,8 +116,12 @@ impl WrapperSpec {
             Self::ClipAction => Box::new(ClipAction::new(env)?),
             Self::LimitDuration { steps } => Box::new(LimitDuration::new(Boxed(env), *steps)?),
             Self::FiniteCheck => Box::new(FiniteCheck::new(env)),
-            Self::Grayscale => Box::new(Grayscale::new(env)?),
-            Self::Resize { height, width } => Box::new(Resize::new(env, *height, *width)?),
+            Self::Grayscale { field } => {
+                on_picture(env, field.as_ref(), "grayscale", |env| Ok(Box::new(Grayscale::new(env)?)))?
+            }
+            Self::Resize { height, width, field } => on_picture(env, field.as_ref(), "resize", |env| {
+                Ok(Box::new(Resize::new(env, *height, *width)?))
+            })?,
             Self::EpisodicLife => Box::new(EpisodicLife::new(env)),
             Self::FireStart { action } => Box::new(FireStart::new(env, *action)?),
             Self::ClipReward { limit } => Box::new(ClipReward::new(env, *limit)?),
@@ -118,14 +137,14 @@ impl WrapperSpec {
         vec![
             Self::ActionRepeat { times: 2, max_pool: true },
             Self::RandomStart { max_steps: 3 },
-            Self::FrameHistory { past: vec![0, 2], flatten: true },
+            Self::FrameHistory { past: vec![0, 2], flatten: true, field: None },
             Self::FrameDelta,
             Self::RangeNormalize { observation: Some(true), action: None },
             Self::ClipAction,
             Self::LimitDuration { steps: 7 },
             Self::FiniteCheck,
-            Self::Grayscale,
-            Self::Resize { height: 3, width: 4 },
+            Self::Grayscale { field: None },
+            Self::Resize { height: 3, width: 4, field: None },
             Self::EpisodicLife,
             Self::FireStart { action: 1 },
             Self::ClipReward { limit: 0.5 },

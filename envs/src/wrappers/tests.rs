@@ -4,6 +4,7 @@
 mod fields;
 mod games;
 mod numbers;
+mod one_field;
 mod pictures;
 mod steps;
 

@@ -18,7 +18,7 @@ mod loss;
 #[path = "faults/respawn.rs"]
 mod respawn;
 
-use phalanx_envs::{Block, EnvSpec, OnWorkerLoss, Registry, WorkerBatch, WorkerOptions, Zygote};
+use phalanx_envs::{Block, Elements, EnvSpec, OnWorkerLoss, Registry, WorkerBatch, WorkerOptions, Zygote};
 use serde_json::Value;
 
 fn main() {
@@ -134,10 +134,14 @@ fn act(block: &mut Block, t: usize, salt: usize) {
 
 /// A row of observations, copied.
 fn observation(block: &Block, t: usize, row: usize) -> Vec<f32> {
-    block.observation_row(t, row).f32().to_vec()
+    numbers(block.observation_row(t, row))
 }
 
 /// A row of final observations, copied.
 fn final_observation(block: &Block, t: usize, row: usize) -> Vec<f32> {
-    block.final_observation_row(t, row).f32().to_vec()
+    numbers(block.final_observation_row(t, row))
+}
+
+fn numbers(row: Elements<'_>) -> Vec<f32> {
+    (0..row.len()).map(|i| row.number(i)).collect()
 }

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use phalanx_envs::{Action, BatchEnv, EnvSpec, Episode, LocalBatch, Registry, Row, Space};
+use phalanx_envs::{Action, BatchEnv, EnvSpec, Episode, LocalBatch, Registry, Space};
 use serde_json::{Value, json};
 
 use super::{fixture, make, python, reset, shown, spec};
@@ -23,7 +23,7 @@ fn episodes_are_gymnasiums_own_bit_for_bit() {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let expected: Vec<(Vec<f32>, f32, u8)> = serde_json::from_slice(&output.stdout).unwrap();
 
-        let mut env = make(name, &json!({})).unwrap();
+        let mut env = make(name, &json!({ "flatten": true })).unwrap();
         let mut found = Vec::new();
         for seed in seeds.as_array().unwrap() {
             found.push((reset(&mut *env, seed.as_u64()), 0.0, 0));
@@ -65,10 +65,10 @@ fn an_end_of_the_task_counts_more_than_a_time_limit() {
             let episode = batch.block().episode(t, row);
             ends[episode as usize] += 1;
             if episode.is_over() {
-                let last = batch.block().final_observation_row(t, row).f32().to_vec();
+                let last = batch.block().final_observation_row(t, row).f64().to_vec();
                 assert_eq!(last[0].abs() > 4.0, episode == Episode::Terminated, "{last:?}");
                 assert_eq!(last[1] == 20.0, episode == Episode::Truncated, "{last:?}");
-                assert_eq!(batch.block().observation_row(t + 1, row).f32()[1], 0.0, "begun anew");
+                assert_eq!(batch.block().observation_row(t + 1, row).f64()[1], 0.0, "begun anew");
             }
         }
     }
@@ -103,9 +103,11 @@ fn a_vector_reward_is_weighted() {
     };
     let step = |params: Value| {
         let mut env = fixture("Kinds-v0", &params);
-        let mut row = [0.0; 6];
-        env.reset(Some(1), Row::F32(&mut row)).unwrap();
-        env.step(Action::Discrete(0), Row::F32(&mut row)).map(|step| step.reward).map_err(|e| e.to_string())
+        reset(&mut *env, Some(1));
+        shown(&mut *env, |env, row| env.step(Action::Discrete(0), row))
+            .1
+            .map(|step| step.reward)
+            .map_err(|e| e.to_string())
     };
     // 1 · 3 − 0.5 · 4 = 1.
     assert_eq!(step(params(json!([3.0, 4.0]), Some(json!([1, -0.5])))), Ok(1.0));

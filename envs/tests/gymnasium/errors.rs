@@ -74,7 +74,7 @@ fn a_failing_row_is_named_and_the_others_are_stepped() {
     let error = batch.step(1).unwrap_err().to_string();
     assert!(error.starts_with("row 1: step failed at step 1 of episode 0"), "{error}");
     assert!(error.ends_with("ValueError: the wheel came off"), "{error}");
-    assert_eq!(batch.block().observation_row(2, 0).f32()[1], 1.0, "row 0 took its first step");
+    assert_eq!(batch.block().observation_row(2, 0).f64()[1], 1.0, "row 0 took its first step");
 }
 
 #[test]

@@ -5,10 +5,9 @@ use serde_json::{Value, json};
 
 use super::{make, spec};
 
-/// A batch of one row of the fixture `name`, whose fields are shown.
+/// A batch of one row of the fixture `name`.
 fn batch(name: &str, params: &Value) -> LocalBatch {
     let mut params = params.clone();
-    params["flatten"] = json!(false);
     params["disable_env_checker"] = json!(true);
     let spec = spec(&format!("tests.python.fixtures:{name}"), &params);
     LocalBatch::new(&Registry::standard(), &spec, 1, 1, 1).unwrap()
@@ -62,8 +61,7 @@ fn actions_of_several_fields_arrive_as_gymnasium_has_them() {
         batch.step(0).unwrap();
         assert_eq!(batch.call(0, "taken", &Value::Null).unwrap(), json!([expected, true]), "{name}");
     }
-    let params = json!({ "action": "mixed", "flatten": false });
-    let env = make("tests.python.fixtures:Kinds-v0", &params).unwrap();
+    let env = make("tests.python.fixtures:Kinds-v0", &json!({ "action": "mixed" })).unwrap();
     let Space::Tuple(parts) = env.action_space() else { panic!("a tuple") };
     assert_eq!(parts[1], Space::Discrete { n: 2 });
 }
@@ -91,19 +89,30 @@ fn masks_are_found_in_a_method_an_info_and_an_observation() {
             batch.block_mut().carry_over(1);
         }
     }
-    let error = LocalBatch::new(
-        &Registry::standard(),
-        &spec(
-            "tests.python.fixtures:Masked-v0",
-            &json!({ "source": "observation", "options": 4, "flatten": false }),
-        ),
-        1,
-        1,
-        1,
-    );
-    let error = error.err().unwrap().to_string();
+    let spec = spec("tests.python.fixtures:Masked-v0", &json!({ "source": "observation", "options": 4 }));
+    let error = LocalBatch::new(&Registry::standard(), &spec, 1, 1, 1).err().unwrap().to_string();
     assert!(
         error.contains("the mask `action_mask` has 3 numbers, and the action space Discrete(4)"),
         "{error}"
     );
+}
+
+#[test]
+fn masks_beside_an_observation_can_be_ignored() {
+    for source in ["method", "info", "first info"] {
+        let without = batch("Masked-v0", &json!({ "source": source, "masks": false }));
+        assert_eq!(paths(&without), [("", &Space::boxed(&[0.0], &[4.0]))], "{source}");
+        assert!(!without.block().layout().has_mask());
+    }
+    // Each step needs one where the first reset had one, and one of the right length.
+    let mut first = batch("Masked-v0", &json!({ "source": "first info" }));
+    first.reset(None).unwrap();
+    first.block_mut().choices_mut(0, 0..1).fill(1);
+    let error = first.step(0).unwrap_err().to_string();
+    assert!(error.ends_with("which that of a reset has; `masks: false` trains without masks"), "{error}");
+    let mut short = batch("Masked-v0", &json!({ "source": "method", "options": 4 }));
+    let error = short.reset(None).unwrap_err().to_string();
+    let expected =
+        "the action mask has 3 numbers, and the actions have 4 options to choose from; `masks: false`";
+    assert!(error.contains(expected), "{error}");
 }

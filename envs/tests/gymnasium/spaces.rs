@@ -21,7 +21,7 @@ fn observations_of_every_space_are_flattened_as_gymnasium_does() {
         ("boxes", vec![3]),
         ("mixed", vec![4]),
     ] {
-        let mut env = fixture("Kinds-v0", &json!({ "observation": name }));
+        let mut env = fixture("Kinds-v0", &json!({ "observation": name, "flatten": true }));
         assert_eq!(env.observation_space().shape(), shape, "{name}");
         for step in 0..20 {
             let row = if step == 0 {
@@ -53,10 +53,12 @@ fn parts_of_an_observation_are_chosen_and_what_is_no_array_is_left_out() {
         ("mission", json!({ "drop": ["mission", "image"] }), json!(["direction"])),
         ("part_empty", json!({}), json!(["b"])),
         ("within", json!({}), json!([1])),
+        ("own", json!({}), json!(["b"])),
     ] {
         let mut params = choice.clone();
         params["observation"] = json!(space);
         params["disable_env_checker"] = json!(true);
+        params["flatten"] = json!(true);
         let mut env = fixture("Kinds-v0", &params);
         let row = reset(&mut *env, Some(1));
         let expected: Vec<f32> = serde_json::from_value(env.call("shown_at", &parts).unwrap()).unwrap();
@@ -104,7 +106,7 @@ fn actions_of_every_space_arrive_as_gymnasium_has_them() {
             "(array([ 0.5, -0.5], dtype=float32), {'x': array([4.], dtype=float32)})",
         ),
     ] {
-        let mut env = fixture("Kinds-v0", &json!({ "action": name }));
+        let mut env = fixture("Kinds-v0", &json!({ "action": name, "flatten": true }));
         assert!(env.action_space().contains(action), "{name}: {}", env.action_space());
         reset(&mut *env, Some(1));
         shown(&mut *env, |env, row| env.step(action, row)).1.unwrap();
@@ -118,7 +120,8 @@ fn actions_of_every_space_arrive_as_gymnasium_has_them() {
     shown(&mut *env, |env, row| env.step(Action::Box(&[low[0], high[0]]), row)).1.unwrap();
     assert_eq!(env.call("taken", &Value::Null).unwrap()[1], json!(true));
 
-    let error = make("tests.python.fixtures:Kinds-v0", &json!({ "action": "mixed" })).err().unwrap();
+    let params = json!({ "action": "mixed", "flatten": true });
+    let error = make("tests.python.fixtures:Kinds-v0", &params).err().unwrap();
     assert!(error.to_string().contains("asks for choices and numbers at once"), "{error}");
 }
 
@@ -137,8 +140,13 @@ fn a_box_that_is_left_alone_keeps_its_shape_and_its_bytes() {
 
 /// What a reset brings that shows `value` as an array of `dtype`, or as Python reads it.
 fn show(observation: &str, value: &Value, dtype: Option<&str>) -> Result<Vec<f32>, String> {
-    let params =
-        json!({ "observation": observation, "value": value, "dtype": dtype, "disable_env_checker": true });
+    let params = json!({
+        "observation": observation,
+        "value": value,
+        "dtype": dtype,
+        "disable_env_checker": true,
+        "flatten": true,
+    });
     let mut env = fixture("Kinds-v0", &params);
     let len = env.observation_space().len();
     let (mut floats, mut bytes) = (vec![f32::NAN; len], vec![0; len]);

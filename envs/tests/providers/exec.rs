@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use phalanx_envs::{Action, Env, EnvError, Registry, Row, Step};
+use phalanx_envs::{Action, BatchEnv, Env, EnvError, LocalBatch, Registry, Role, Row, Step};
 use serde_json::{Value, json};
 
 use crate::programs::run;
@@ -73,6 +73,34 @@ fn the_client_in_python_keeps_the_contract_and_draws() {
         message.ends_with("walk.py': ValueError('length is 0.0: it lies within 1 and 1000')"),
         "{message}"
     );
+}
+
+/// The grid ends with an error at an illegal step.
+#[test]
+fn a_program_in_python_with_fields_and_a_mask_keeps_the_contract() {
+    let name = format!("exec:python3 '{}/envs/examples/exec/grid.py'", build::root().display());
+    let spec = spec(&name, &json!({ "size": 3 }));
+    assert_keeps_the_contract(&spec);
+    let batch = LocalBatch::new(&Registry::standard(), &spec, 1, 1, 1).unwrap();
+    let fields = batch.block().layout().fields();
+    let found: Vec<_> = fields.iter().map(|field| (field.path.as_str(), field.role)).collect();
+    let expected =
+        [("position", Role::Observation), ("goal", Role::Observation), ("action_mask", Role::Mask)];
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn actions_of_several_fields_reach_a_program_in_python() {
+    let name = format!("exec:python3 '{}/envs/tests/providers/echo.py'", build::root().display());
+    let mut batch = LocalBatch::new(&Registry::standard(), &spec(&name, &json!({})), 1, 1, 1).unwrap();
+    batch.reset(None).unwrap();
+    batch.block_mut().choices_mut(0, 0..1).copy_from_slice(&[2, 3, 4, 0, 1]);
+    batch.block_mut().numbers_mut(0, 0..1).copy_from_slice(&[0.5, -0.25]);
+    batch.step(0).unwrap();
+    let row = batch.block().observation_row(1, 0);
+    assert_eq!((row.field("gear").f32(), row.field("arm.0").f64()), (&[2.0][..], &[0.5, -0.25][..]));
+    assert_eq!((row.field("arm.1").f32(), row.field("lights").u8()), (&[3.0, 4.0][..], &[0, 1][..]));
+    assert_eq!(row.field("pixels").u8(), [1, 2]);
 }
 
 #[test]

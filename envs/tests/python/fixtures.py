@@ -17,6 +17,17 @@ from gymnasium import spaces
 
 Discrete, MultiDiscrete, MultiBinary, Box = spaces.Discrete, spaces.MultiDiscrete, spaces.MultiBinary, spaces.Box
 
+
+class Goal(spaces.Space):
+    """A space of a package's own."""
+
+    def sample(self, mask=None, probability=None):
+        return "goal"
+
+    def contains(self, x):
+        return isinstance(x, str)
+
+
 SPACES = {
     "box": Box(-2.0, 2.0, (2, 3), np.float64),
     "scalar": Box(-1.0, 1.0, (), np.float32),
@@ -32,6 +43,7 @@ SPACES = {
     "boxes": spaces.Tuple([Box(-1.0, 1.0, (2,)), spaces.Dict({"x": Box(0.0, 5.0, (1,))})]),
     "mixed": spaces.Tuple([Box(-1.0, 1.0, (2,)), Discrete(2)]),
     "text": spaces.Text(5),
+    "own": spaces.Dict({"b": Box(-1.0, 1.0, (2,)), "goal": Goal((), str)}),
     # As MiniGrid has it.
     "mission": spaces.Dict({"image": Box(0, 255, (2, 2), np.uint8), "direction": Discrete(4), "mission": spaces.Text(5)}),
     "bytes": Box(0, 255, (4,), np.uint8),
@@ -96,7 +108,8 @@ class Masked(gymnasium.Env):
     def observe(self):
         x = np.array([self.t], np.float32)
         observation = {"action_mask": self.mask().astype(np.int8), "x": x} if self.source == "observation" else x
-        return observation, {"action_mask": self.mask()} if self.source == "info" else {}
+        has_info = self.source == "info" or self.source == "first info" and self.t == 0
+        return observation, {"action_mask": self.mask()} if has_info else {}
 
     def reset(self, *, seed=None, options=None):
         super().reset(seed=seed)

@@ -15,7 +15,7 @@ fn a_replayed_episode_continues_as_it_would_have() {
     for name in Registry::standard().names() {
         let mut wrappers = vec![WrapperSpec::RandomStart { max_steps: 5 }];
         if !Registry::standard().info(name).unwrap().observation_space.is_composite() {
-            wrappers.push(WrapperSpec::FrameHistory { past: vec![0, 2], flatten: true });
+            wrappers.push(WrapperSpec::FrameHistory { past: vec![0, 2], flatten: true, field: None });
         }
         let spec = EnvSpec { wrappers, time_limit: Some(60), ..EnvSpec::named(name) };
         let make = || LocalBatch::new(&Registry::standard(), &spec, rows, steps, 3).unwrap();

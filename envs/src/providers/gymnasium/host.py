@@ -34,9 +34,10 @@ class Host:
         if drawn and self.headless:
             settings = " ".join(f"{name}={value}" for name, value in self.headless.items())
             notes.print(f"there is no display: drawing with {settings}; set these variables to choose otherwise")
-        ours = params.pop("keys", None), params.pop("drop", ()), params.pop("reward_weights", None), params.pop("masks", False)
+        ours = params.pop("keys", None), params.pop("drop", ()), params.pop("reward_weights", None)
+        masked_as = repr((name, params)) if params.pop("masks") else None
         env = make(name, params, drawn)
-        row = Row(env, self.memory, *ours)
+        row = Row(env, self.memory, *ours, masked_as)
         self.made += 1
         self.rows[self.made] = row
         return {

@@ -1,4 +1,4 @@
-"""Masks: which options of an action are legal, where an environment tells beside its observation.
+"""Masks: which options of an action are legal, where an environment has them beside its observation.
 
 A part of the program that `host.rs` starts: its files follow one another.
 """
@@ -6,7 +6,11 @@ A part of the program that `host.rs` starts: its files follow one another.
 import collections
 
 
-def mask_source(env):
+# Whether the info has masks, by what an environment is made of.
+IN_INFO = {}
+
+
+def mask_source(env, made_of):
     """A function from the latest info to the mask: the method `action_masks`, or `action_mask` in the info. None where there is neither."""
     observed = env.observation_space
     if isinstance(observed, spaces.Dict) and "action_mask" in observed.spaces:
@@ -16,8 +20,25 @@ def mask_source(env):
     if env.has_wrapper_attr("action_masks"):
         masks = env.get_wrapper_attr("action_masks")
         return lambda info: masks()
-    _, info = env.reset(seed=0)
-    return (lambda info: info["action_mask"]) if isinstance(info, dict) and "action_mask" in info else None
+    if made_of not in IN_INFO:
+        IN_INFO[made_of] = has_mask(env)
+    return mask_of_info if IN_INFO[made_of] else None
+
+
+def has_mask(env):
+    """Whether the info of a reset has a mask."""
+    try:
+        _, info = env.reset(seed=0)
+    except BaseException:
+        return False  # the first reset of an episode fails in the same way, and is reported
+    return isinstance(info, dict) and "action_mask" in info
+
+
+def mask_of_info(info):
+    """The mask in this info."""
+    if "action_mask" not in info:
+        raise ValueError("the info has no `action_mask`, which that of a reset has; `masks: false` trains without masks")
+    return info["action_mask"]
 
 
 def options(space):
@@ -34,5 +55,8 @@ def write_mask(mask, view):
     """Writes a mask, or the masks of several choices one after the other, into `view`."""
     whole = np.concatenate([np.ravel(part) for part in mask]) if isinstance(mask, (list, tuple)) else np.ravel(mask)
     if len(whole) != len(view):
-        raise ValueError(f"the action mask has {len(whole)} numbers, and the actions have {len(view)} options to choose from")
+        raise ValueError(
+            f"the action mask has {len(whole)} numbers, and the actions have {len(view)} options to choose from; "
+            "`masks: false` trains without masks"
+        )
     view[:] = whole != 0

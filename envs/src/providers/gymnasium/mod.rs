@@ -8,13 +8,14 @@
 //!
 //! - `python`: the interpreter. Left out, it is `$VIRTUAL_ENV/bin/python`, or `python3` without a virtual environment. It
 //!   needs Gymnasium 1.0 or later; building and running Phalanx needs no Python otherwise.
-//! - `keys`, `drop`: keys of a Dict observation that are used, or left out. Text, Graph, Sequence and empty parts are left out in
-//!   any case.
+//! - `keys`, `drop`: keys of a Dict observation that are used, or left out. Text, Graph, Sequence and other parts that are no arrays of a fixed
+//!   size, and empty ones, are left out in any case.
 //! - `reward_weights`: one number for each element of a vector reward, whose weighted sum is the reward.
 //! - `seed_resets`: whether every episode has a seed of its own, which is the default. `false` begins episodes without one, for
 //!   environments that draw nothing: their episodes are determined by the actions alone.
-//! - `flatten`: whether observations and actions of several fields are shown as one array ([`Flatten`]), which is
-//!   the default as networks read one. With `false` they are fields, and masks are found.
+//! - `flatten`: whether observations and actions of several fields are shown as one array of f32 ([`Flatten`]), `false` by default.
+//! - `masks`: whether masks are looked for outside of observations, which is the default without `flatten`. Where the actions have choices and
+//!   there is no method `action_masks()`, the first environment of a process is reset for it.
 //!
 //! Each process that has rows of this kind starts one interpreter, which hosts them all: `host.rs` is our side of it,
 //! the Python files are what it runs, one after another. Every row has a piece of memory that both sides see, so a step is four bytes
@@ -33,7 +34,7 @@
 //! | `Dict`, `Tuple` | the same of its parts, in the order of `gymnasium.spaces.flatten`; a part that is the only one as it is | the same of its parts |
 //!
 //! A part `action_mask` of a Dict is a mask ([`Role::Mask`](crate::Role)). Where the environment has a method `action_masks()`, or its info an
-//! `action_mask`, an observation is a Dict of `observation` and `action_mask`.
+//! `action_mask`, an observation is a Dict of `observation` and `action_mask`; each part of a Dict or Tuple keeps its path below `observation`.
 //!
 //! An observation of another dtype than its space's is taken where its values fit; one that does not (a fraction or 300 for `uint8`) is an
 //! error, as is a key that the space has and the observation lacks, or the other way round. At most 2²⁰ choices are possible.
@@ -119,7 +120,7 @@ impl GymnasiumEnv {
     /// [`EnvError::Failed`] with Python's exception in the first line and its traceback beneath, or with what is wrong with the interpreter; [`EnvError::Params`] when
     /// `python` is not a path, or `seed_resets` neither true nor false.
     fn new(name: &str, mut params: Map<String, Value>, drawn: bool, notes: &Notes) -> Result<Self, EnvError> {
-        let seed_resets = truth("seed_resets", params.remove("seed_resets"))?;
+        let seed_resets = truth("seed_resets", params.remove("seed_resets"), true)?;
         let host = Host::shared(&interpreter(params.remove("python"))?, notes)?;
         let made: Made = host.borrow_mut().request(&Request::Make { name, params: &params, drawn })?;
         let memory = host.borrow().map(made.offset, made.length)?;
@@ -175,10 +176,10 @@ fn interpreter(python: Option<Value>) -> Result<PathBuf, EnvError> {
     }
 }
 
-/// The parameter `name`, which is true unless it is set.
-fn truth(name: &str, value: Option<Value>) -> Result<bool, EnvError> {
+/// The parameter `name`, which is `usual` unless it is set.
+fn truth(name: &str, value: Option<Value>, usual: bool) -> Result<bool, EnvError> {
     match value {
-        None => Ok(true),
+        None => Ok(usual),
         Some(Value::Bool(value)) => Ok(value),
         Some(other) => {
             let message = format!("`{name}` is {other}, and should be true or false");
@@ -293,7 +294,7 @@ fn flat(env: Box<GymnasiumEnv>) -> Result<Box<dyn Env>, EnvError> {
     let action = flat.action_space();
     if action.is_composite() {
         let message = format!(
-            "{action} asks for choices and numbers at once: wrap it into one that asks for either, or set `flatten: false`"
+            "{action} asks for choices and numbers at once: wrap it into one that asks for either, or leave out `flatten: true`"
         );
         return Err(EnvError::Failed(message));
     }
@@ -308,8 +309,9 @@ pub(crate) fn register(registry: Registry) -> Registry {
         let notes = Arc::clone(&notes);
         move |name: &str, params: &Params| -> Result<Box<dyn Env>, EnvError> {
             let mut params = params.0.clone();
-            let flatten = truth("flatten", params.remove("flatten"))?;
-            params.insert("masks".to_owned(), Value::Bool(!flatten));
+            let flatten = truth("flatten", params.remove("flatten"), false)?;
+            let masks = truth("masks", params.remove("masks"), !flatten)?;
+            params.insert("masks".to_owned(), Value::Bool(masks));
             let env = Box::new(GymnasiumEnv::new(name, params, drawn, &notes)?);
             if flatten { flat(env) } else { Ok(env) }
         }
@@ -351,9 +353,9 @@ mod tests {
 
     #[test]
     fn resets_are_seeded_unless_told_otherwise() {
-        assert!(truth("seed_resets", None).is_ok_and(|seeded| seeded));
-        assert!(truth("seed_resets", Some(false.into())).is_ok_and(|seeded| !seeded));
-        let error = truth("seed_resets", Some(3.into())).map_err(|e| e.to_string());
+        assert!(truth("seed_resets", None, true).is_ok_and(|seeded| seeded));
+        assert!(truth("seed_resets", Some(false.into()), true).is_ok_and(|seeded| !seeded));
+        let error = truth("seed_resets", Some(3.into()), true).map_err(|e| e.to_string());
         assert!(error.is_err_and(|e| e.contains("`seed_resets` is 3")));
     }
 }

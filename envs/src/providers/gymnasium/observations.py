@@ -8,8 +8,6 @@ import math
 from collections.abc import Mapping, Sequence
 
 
-# Spaces whose elements are no arrays of a fixed size.
-UNSUPPORTED = {"Text", "Graph", "Sequence", "OneOf"}
 # Choices that a part may have: each becomes a number of its own.
 MOST_CHOICES = 1 << 20
 
@@ -44,9 +42,12 @@ def supported(space, path, dropped):
         kept = [(key, part) for key, part in parts if part is not None]
         # A Tuple's parts keep their numbers.
         return spaces.Dict(collections.OrderedDict(kept)) if kept else None
-    unusable = type(space).__name__ if type(space).__name__ in UNSUPPORTED else "empty" if is_empty(space) else None
-    if unusable is None:
-        return space
+    if isinstance(space, (spaces.Dict, spaces.Tuple, spaces.Box, spaces.Discrete, spaces.MultiDiscrete, spaces.MultiBinary)):
+        if not is_empty(space):
+            return space
+        unusable = "empty"
+    else:
+        unusable = type(space).__name__  # Text, Graph and others, whose elements are no arrays of a fixed size
     dropped.append(f"{path} ({unusable})")
     return None
 

@@ -37,13 +37,13 @@ class Memory:
 class Row:
     """An environment and its memory."""
 
-    def __init__(self, env, memory, keys, drop, reward_weights, masked):
+    def __init__(self, env, memory, keys, drop, reward_weights, masked_as):
         self.env, self.info = env, {}
         self.step, self.reset = env.step, env.reset
         if reward_weights is not None:
             self.step = weighted(env.step, reward_weights)
         observed = selected(env.observation_space, keys, drop)
-        self.mask_of = mask_source(env) if masked else None
+        self.mask_of = None if masked_as is None else mask_source(env, masked_as)
         shown = observed if self.mask_of is None else with_mask(observed, options(env.action_space))
         self.action, self.observation = action_summary(env.action_space), observation_summary(shown)
         chosen, numbers = action_widths(env.action_space)

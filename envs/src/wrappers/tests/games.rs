@@ -96,15 +96,15 @@ fn max_pool_shows_the_larger_of_the_last_two() {
 
 #[test]
 fn grayscale_is_the_luma_of_bt_601() {
-    let mut env = wrapped(Game::new(), r#""grayscale""#).unwrap();
+    let mut env = wrapped(Game::new(), r#"{"grayscale": {}}"#).unwrap();
     assert_eq!(env.observation_space().shape(), [10, 8]);
     assert_eq!(reset_pixels(&mut *env, 9), [0; 80]);
     // 2.99, 5.98 and then 8.97 + 0.587·200 = 126.37.
     for expected in [3, 6, 126] {
         assert_eq!(step_pixels(&mut *env, 1).0, [expected; 80]);
     }
-    assert!(refusal(wrapped(pixels(), r#""grayscale""#)).contains("three colours"));
-    assert!(refusal(wrapped(Clock::new(9), r#""grayscale""#)).contains("a box of bytes"));
+    assert!(refusal(wrapped(pixels(), r#"{"grayscale": {}}"#)).contains("three colours"));
+    assert!(refusal(wrapped(Clock::new(9), r#"{"grayscale": {}}"#)).contains("a box of bytes"));
 }
 
 #[test]

@@ -178,7 +178,7 @@ proptest! {
     #[test]
     fn a_history_is_what_was_shown(past in prop::collection::vec(0_usize..6, 0..4), steps in 1_usize..12) {
         let past = [past, vec![0]].concat();
-        let mut env = WrapperSpec::FrameHistory { past: past.clone(), flatten: false }
+        let mut env = WrapperSpec::FrameHistory { past: past.clone(), flatten: false, field: None }
             .wrap(Box::new(Clock::new(99)))
             .unwrap();
         reset(&mut *env, 0);

@@ -63,7 +63,7 @@ fn resize_does_as_opencv() {
         serde_json::from_str(include_str!("../../../tests/golden/atari/resize.json")).unwrap();
     for Recorded { shape, size: [height, width], shown } in recorded {
         let pattern = (0..shape.iter().product()).map(|i: usize| (i * i / 7 % 256) as u8).collect();
-        let spec = WrapperSpec::Resize { height, width };
+        let spec = WrapperSpec::Resize { height, width, field: None };
         let mut env = spec.wrap(Box::new(Picture::new(&shape, pattern))).unwrap();
         assert_eq!(env.observation_space().shape(), [&[height, width], &shape[2..]].concat());
         let found = reset_pixels(&mut *env, 0);

@@ -137,10 +137,7 @@ pub const PACKAGES: &[Package] = &[
     },
     Package {
         name: "vizdoom",
-        environments: &[with(
-            "vizdoom.gymnasium_wrapper:VizdoomBasic-v1",
-            r#"{"params": {"drop": ["gamevariables"]}}"#,
-        )],
+        environments: &[pictures("vizdoom.gymnasium_wrapper:VizdoomBasic-v1", "{}")],
     },
 ];
 
