@@ -59,7 +59,7 @@ const PIXELS: [&str; 3] = [
 /// Two layers, in place of hidden ones.
 const LAYERS: &str = "network={layers: {a: {dense: 8}, b: {dense: 7}}, hidden: [64, 64]}";
 
-pub const BASES: [Base; 21] = [
+pub const BASES: [Base; 22] = [
     Base {
         name: "plain",
         has_workers: false,

@@ -97,7 +97,7 @@ fn programs_in_c_cpp_and_fortran_act() {
         let mut build = Command::new(compiler);
         // Sources of modules are here; what a compiler writes beside is not.
         build.current_dir(folder.path());
-        let path = |flag: &&str| if flag.ends_with(".f90") { include.join(flag) } else { flag.into() };
+        let path = |flag: &&str| if flag.starts_with('-') { flag.into() } else { include.join(flag) };
         build.args(flags.iter().map(path)).arg("-I").arg(&include).arg("-o").arg(&program);
         build.arg(root().join("examples").join(source)).arg("-L").arg(&libraries);
         build.arg(format!("-Wl,-rpath,{}", libraries.display())).args(["-lphalanx_policy", "-lm"]);

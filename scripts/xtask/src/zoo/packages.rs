@@ -135,10 +135,7 @@ pub const PACKAGES: &[Package] = &[
         name: "tetris-gymnasium",
         environments: &[plain("tetris_gymnasium.envs:tetris_gymnasium/Tetris")],
     },
-    Package {
-        name: "vizdoom",
-        environments: &[pictures("vizdoom.gymnasium_wrapper:VizdoomBasic-v1", "{}")],
-    },
+    Package { name: "vizdoom", environments: &[pictures("vizdoom.gymnasium_wrapper:VizdoomBasic-v1", "{}")] },
 ];
 
 impl Package {
