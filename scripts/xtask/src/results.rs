@@ -49,7 +49,7 @@ const TASKS: [Task; 20] = [
     task("recall", 0.9, 300_000, Wanted::Each),
     task("cartpole_positions", 450.0, 300_000, Wanted::Each),
     task("picture_and_numbers", 0.9, 110_000, Wanted::Each),
-    task("valves", 0.9, 500_000, Wanted::Each),
+    task("valves", 0.97, 2_000_000, Wanted::Each),
     task("half_cheetah", 5000.0, MILLION, Wanted::Mean(5)),
     task("hopper", 2300.0, MILLION, Wanted::Mean(3)),
     task("walker2d", 3300.0, MILLION, Wanted::Mean(3)),
