@@ -72,7 +72,10 @@ pub const PACKAGES: &[Package] = &[
     },
     Package {
         name: "gymnasium-robotics",
-        environments: &[plain("gymnasium_robotics:PointMaze_UMazeDense-v3")],
+        environments: &[
+            plain("gymnasium_robotics:PointMaze_UMazeDense-v3"),
+            plain("gymnasium_robotics:FetchReachDense-v4"),
+        ],
     },
     Package { name: "gymnasium-snake-game", environments: &[plain("gymnasium_snake_game:Snake-v1")] },
     Package {
@@ -135,10 +138,7 @@ pub const PACKAGES: &[Package] = &[
         name: "tetris-gymnasium",
         environments: &[plain("tetris_gymnasium.envs:tetris_gymnasium/Tetris")],
     },
-    Package {
-        name: "vizdoom",
-        environments: &[pictures("vizdoom.gymnasium_wrapper:VizdoomBasic-v1", "{}")],
-    },
+    Package { name: "vizdoom", environments: &[pictures("vizdoom.gymnasium_wrapper:VizdoomBasic-v1", "{}")] },
 ];
 
 impl Package {
