@@ -23,8 +23,8 @@ struct Task {
     steps: u64,
     /// What it is required of.
     wanted: Wanted,
-    /// Whether its environment is Python's, for which the virtual environment of `cargo xtask zoo --only gymnasium` is used.
-    python: bool,
+    /// The package of `cargo xtask zoo` whose virtual environment has its environment, if that is Python's.
+    package: Option<&'static str>,
 }
 
 /// What a return is required of.
@@ -38,7 +38,7 @@ enum Wanted {
 
 const MILLION: u64 = 1_000_000;
 
-const TASKS: [Task; 20] = [
+const TASKS: [Task; 23] = [
     task("cartpole", 475.0, 100_000, Wanted::Each),
     task("pendulum", -200.0, 300_000, Wanted::Each),
     task("acrobot", -90.0, 300_000, Wanted::Each),
@@ -57,16 +57,15 @@ const TASKS: [Task; 20] = [
     task("inverted_double_pendulum", 9000.0, MILLION, Wanted::Mean(3)),
     task("swimmer", 110.0, MILLION, Wanted::Mean(3)),
     task("ant", 1300.0, MILLION, Wanted::Mean(3)),
-    in_python(&task("lunar_lander", 200.0, MILLION, Wanted::Each)),
-    in_python(&task("bipedal_walker", 213.0, 5 * MILLION, Wanted::Mean(5))),
+    task("lunar_lander", 200.0, MILLION, Wanted::Each).of("gymnasium"),
+    task("bipedal_walker", 213.0, 5 * MILLION, Wanted::Mean(5)).of("gymnasium"),
+    task("minigrid_empty", 0.9, 100_000, Wanted::Each).of("minigrid"),
+    task("vizdoom_basic", 75.0, 70_000, Wanted::Each).of("vizdoom"),
+    task("fetch_reach", -1.2, 60_000, Wanted::Each).of("gymnasium-robotics"),
 ];
 
 const fn task(config: &'static str, threshold: f64, steps: u64, wanted: Wanted) -> Task {
-    Task { config, threshold, steps, wanted, python: false }
-}
-
-const fn in_python(task: &Task) -> Task {
-    Task { python: true, ..*task }
+    Task { config, threshold, steps, wanted, package: None }
 }
 
 const EPISODES: u32 = 100;
@@ -80,6 +79,17 @@ struct Outcome {
 }
 
 impl Task {
+    /// The same with the Python of a package.
+    const fn of(mut self, package: &'static str) -> Self {
+        self.package = Some(package);
+        self
+    }
+
+    /// Decimal places of its returns.
+    fn decimals(&self) -> usize {
+        if self.threshold.abs() < 10.0 { 2 } else { 1 }
+    }
+
     fn seeds(&self) -> u64 {
         match self.wanted {
             Wanted::Each => 5,
@@ -89,7 +99,9 @@ impl Task {
 
     /// What falls short of the requirement, in words.
     fn shortfalls(&self, outcomes: &[Outcome]) -> Vec<String> {
-        let line = |who: String, o: &Outcome| format!("{who}: {:.1} after {} steps", o.return_mean, o.steps);
+        let decimals = self.decimals();
+        let line =
+            |who: String, o: &Outcome| format!("{who}: {:.decimals$} after {} steps", o.return_mean, o.steps);
         match self.wanted {
             Wanted::Each => {
                 let misses = (1..).zip(outcomes).filter(|(_, outcome)| !outcome.reaches(self));
@@ -135,7 +147,7 @@ pub fn run(arguments: &[&str]) -> Result<()> {
     let mut short = Vec::new();
     for task in TASKS.iter().filter(|task| only.is_none_or(|only| only == task.config)) {
         let seeds = seeds.unwrap_or(task.seeds());
-        let python = if task.python { Some(zoo::install_gymnasium()?) } else { None };
+        let python = task.package.map(zoo::install_package).transpose()?;
         let trainer = Trainer { phalanx: &phalanx, python: python.as_deref() };
         let outcomes = (1..=seeds).map(|seed| trainer.train(task, seed)).collect::<Result<Vec<_>>>()?;
         short.extend(task.shortfalls(&outcomes));
@@ -190,7 +202,7 @@ impl Trainer<'_> {
             seconds: last["seconds"].as_f64().context("metrics.jsonl has no seconds")?,
             return_mean: evaluated["return_mean"].as_f64().context("evaluate gave no return_mean")?,
         };
-        eprintln!("  {:.1} after {} steps, {:.1} s", outcome.return_mean, outcome.steps, outcome.seconds);
+        eprintln!("  {:.2} after {} steps, {:.1} s", outcome.return_mean, outcome.steps, outcome.seconds);
         Ok(outcome)
     }
 
@@ -216,9 +228,10 @@ fn table_row(task: &Task, outcomes: &[Outcome]) -> String {
     let deviation = (squares / returns.len() as f64).sqrt();
     let worst = returns.iter().copied().fold(f64::INFINITY, f64::min);
     let reached = outcomes.iter().filter(|outcome| outcome.reaches(task)).count();
-    let each = returns.iter().map(|r| format!("{r:.1}")).collect::<Vec<_>>().join(", ");
+    let decimals = task.decimals();
+    let each = returns.iter().map(|r| format!("{r:.decimals$}")).collect::<Vec<_>>().join(", ");
     format!(
-        "{} {}{} | {reached} of {} | {mean:.1} ± {deviation:.1} | {worst:.1} | {each} | {steps} | {seconds:.1} |",
+        "{} {}{} | {reached} of {} | {mean:.decimals$} ± {deviation:.decimals$} | {worst:.decimals$} | {each} | {steps} | {seconds:.1} |",
         first_cell(task.config),
         task.threshold,
         if task.wanted == Wanted::Each { "" } else { " in the mean" },
@@ -272,6 +285,9 @@ mod tests {
         let row = table_row(&task, &[outcome(500.0, 100), outcome(480.0, 100), outcome(460.0, 90)]);
         let wanted = "| `configs/cartpole.yaml` | 475 | 2 of 3 | 480.0 ± 16.3 | 460.0 | 500.0, 480.0, 460.0 | 100 | 2.0 |";
         assert_eq!(row, wanted);
+        // Small returns have another decimal place.
+        let row = table_row(&Task { threshold: 0.9, ..task }, &[outcome(0.954, 100)]);
+        assert!(row.contains("| 0.9 | 1 of 1 | 0.95 ± 0.00 | 0.95 | 0.95 |"), "{row}");
     }
 
     #[test]

@@ -72,12 +72,13 @@ fn parse<'a>(arguments: &[&'a str]) -> Result<Options<'a>> {
     Ok(options)
 }
 
-/// The virtual environment with Gymnasium and what its own environments need, made if it is not there.
+/// The virtual environment of the package `name`, made if it is not there.
 ///
 /// # Errors
 /// It cannot be made.
-pub fn install_gymnasium() -> Result<PathBuf> {
-    let package = PACKAGES.iter().find(|package| package.name == "gymnasium").context("no gymnasium")?;
+pub fn install_package(name: &str) -> Result<PathBuf> {
+    let package = PACKAGES.iter().find(|package| package.name == name);
+    let package = package.with_context(|| format!("no package {name:?}"))?;
     install(package, &folder()?)?;
     Ok(folder()?.join(package.name))
 }

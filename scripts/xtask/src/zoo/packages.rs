@@ -72,7 +72,10 @@ pub const PACKAGES: &[Package] = &[
     },
     Package {
         name: "gymnasium-robotics",
-        environments: &[plain("gymnasium_robotics:PointMaze_UMazeDense-v3")],
+        environments: &[
+            plain("gymnasium_robotics:PointMaze_UMazeDense-v3"),
+            plain("gymnasium_robotics:FetchReachDense-v4"),
+        ],
     },
     Package { name: "gymnasium-snake-game", environments: &[plain("gymnasium_snake_game:Snake-v1")] },
     Package {
