@@ -87,6 +87,10 @@ fn firmware(policy: &Path) -> f64 {
         .env("PHALANX_POLICY", policy)
         .output()
         .unwrap();
+    let program = root.join("target/firmware/thumbv7em-none-eabihf/release/phalanx-firmware");
+    let linked = fs::read(program).unwrap();
+    let panics = linked.windows(9).any(|bytes| bytes == b"panicking");
+    assert!(!panics, "a panic can be reached");
     let (printed, errors) = (text(&output.stdout), text(&output.stderr));
     assert!(output.status.success(), "{printed}{errors}");
     let number = printed.strip_prefix("return ").and_then(|rest| rest.split(' ').next());

@@ -4,11 +4,13 @@ mod actor;
 mod signature;
 
 use phalanx_envs::{ActionScale, Block, Generator, Space};
+use phalanx_graph::{Dtype, Input, InputScale, len};
 use tch::Device;
 
 pub use self::actor::{Actor, Mode, add_masks};
 use self::signature::Signature;
-use crate::input_scale::InputScale;
+use crate::bytes::ByteScale;
+use crate::normalizer::FrozenNormalizer;
 use crate::observations::{Inputs, Observations};
 use crate::reader::Reader;
 use crate::transfer::{self, InitFrom, Matches, TensorFile};
@@ -96,7 +98,7 @@ impl Agent {
         let inputs = self.network.graph().inputs.iter().zip(self.network.byte_scales()).zip(&statistics);
         inputs
             .map(|((input, bytes), statistics)| {
-                (input.name.as_str(), InputScale::new(input, statistics.as_ref(), bytes))
+                (input.name.as_str(), input_scale(input, statistics.as_ref(), bytes))
             })
             .collect()
     }
@@ -192,5 +194,23 @@ impl Agent {
             normalizer.take_statistics(restored);
         }
         Ok(())
+    }
+}
+
+/// How an input is scaled: by statistics, or from bytes.
+fn input_scale(input: &Input, statistics: Option<&FrozenNormalizer>, bytes: &ByteScale) -> InputScale {
+    if let Some(statistics) = statistics {
+        let (mean, factor, bound) = statistics.numbers();
+        return InputScale::Normalize { mean: mean.to_vec(), factor: factor.to_vec(), bound };
+    }
+    match (input.dtype, bytes) {
+        (Dtype::F32, _) => InputScale::Same,
+        (Dtype::U8, ByteScale::All { low, range }) => {
+            let all = |x: f32| vec![x; len(&input.dims)];
+            InputScale::Fraction { low: all(*low), range: all(*range) }
+        }
+        (Dtype::U8, ByteScale::Each { low, range }) => {
+            InputScale::Fraction { low: low.clone(), range: range.clone() }
+        }
     }
 }

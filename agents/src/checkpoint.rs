@@ -115,11 +115,7 @@ impl Checkpoint {
     /// # Errors
     /// [`AgentError::File`] when it cannot be read, [`AgentError::Checkpoint`] when it is damaged.
     pub fn load(path: &Path) -> Result<Self, AgentError> {
-        let bytes = std::fs::read(path).map_err(|source| AgentError::File {
-            action: "cannot read",
-            path: path.to_owned(),
-            source,
-        })?;
+        let bytes = read(path)?;
         Self::from_bytes(&bytes).map_err(|reason| AgentError::Checkpoint { path: path.to_owned(), reason })
     }
 
@@ -179,6 +175,12 @@ impl Checkpoint {
         let arrays = named.iter().map(|(name, view)| Ok((name.clone(), decode(view)?)));
         Ok(Self { arrays: arrays.collect::<Result<_, String>>()?, states })
     }
+}
+
+/// The bytes of a file.
+pub fn read(path: &Path) -> Result<Vec<u8>, AgentError> {
+    let file = |source| AgentError::File { action: "cannot read", path: path.to_owned(), source };
+    std::fs::read(path).map_err(file)
 }
 
 fn decode(view: &TensorView<'_>) -> Result<Array, String> {

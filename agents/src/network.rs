@@ -87,16 +87,8 @@ impl ActorCritic {
 
     /// Floating-point operations of one row's pass through actor and critic: two for each weight and window.
     pub fn flop_per_row(&self) -> f64 {
-        let of = |node: &Node| {
-            let windows = match &node.op {
-                Op::Conv(window) => window.count(),
-                Op::Embedding(_) => 0,
-                _ => 1,
-            };
-            let weights: usize = node.weights().iter().map(|(range, _)| range.len()).sum();
-            2.0 * (windows * weights) as f64
-        };
-        self.plan.graph.nodes.iter().map(of).sum()
+        let multiplications: usize = self.plan.graph.nodes.iter().map(Node::multiplications).sum();
+        2.0 * multiplications as f64
     }
 
     /// The graph of both.

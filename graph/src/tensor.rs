@@ -49,6 +49,16 @@ impl Node {
         self.tensors().into_iter().filter_map(matrix).collect()
     }
 
+    /// Multiplications with its weights for a row: one for each weight and window.
+    pub fn multiplications(&self) -> usize {
+        let windows = match &self.op {
+            Op::Conv(window) => window.count(),
+            Op::Embedding(_) => 0,
+            _ => 1,
+        };
+        windows * self.weights().iter().map(|(range, _)| range.len()).sum::<usize>()
+    }
+
     /// Name, shape and place of each of its tensors.
     fn tensors(&self) -> Vec<(&'static str, Vec<usize>, Range<usize>)> {
         let (all, outputs) = (self.parameters.len(), len(&self.dims));

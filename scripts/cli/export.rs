@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use bytesize::ByteSize;
+use phalanx_agents::ACTION;
 use phalanx_algorithms::{Which, checkpoint_step};
 use phalanx_envs::{Registry, Workers};
 use phalanx_micro::Policy;
@@ -31,7 +32,7 @@ pub(super) struct Arguments {
     /// Number of steps whose observations and actions are recorded in the file.
     #[arg(long, default_value_t = 256, value_name = "N")]
     records: usize,
-    /// Most bytes of the file; a larger one is not written.
+    /// Most bytes of the file, as in 32KiB, or 32K for 32,000; a larger one is not written.
     #[arg(long, value_name = "SIZE")]
     max_flash: Option<ByteSize>,
     /// Most bytes of memory that the policy may need while it acts; one that needs more is not written.
@@ -75,6 +76,9 @@ pub(super) fn run(arguments: &Arguments, registry: &Registry, out: &mut impl Wri
         }
     }
     export::save(&arguments.out, &bytes)?;
+    let graph = agent.network().graph();
+    let actor = graph.output(ACTION).map(|action| graph.order(&[action])).unwrap_or_default();
+    let multiplications: usize = actor.iter().map(|&i| graph.nodes[i].multiplications()).sum();
     let (file, steps) = (arguments.out.display(), about.steps);
     writeln!(
         out,
@@ -85,8 +89,7 @@ pub(super) fn run(arguments: &Arguments, registry: &Registry, out: &mut impl Wri
     )?;
     writeln!(
         out,
-        "  {ram} bytes of memory while it acts, {} multiplications with weights a step",
-        export::multiplications(agent.network().graph())
+        "  {ram} bytes of memory while it acts, {multiplications} multiplications with weights a step"
     )?;
     writeln!(out, "to evaluate it: phalanx evaluate --policy {file}")?;
     Ok(())

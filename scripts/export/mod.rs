@@ -7,9 +7,9 @@ mod record;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use phalanx_agents::{ACTION, Agent, Graph, InputScale, Op, PartKind, input_name};
+use phalanx_agents::{ACTION, Agent, InputScale, PartKind, input_name};
 use phalanx_envs::{Dtype, Layout, Role};
-use phalanx_export::{ExportError, Input, Kind, Mask, Part, Policy, Record, Recorded, Scale};
+use phalanx_export::{ExportError, Input, Kind, Mask, Part, Policy, Record, Recorded};
 use phalanx_micro::{self as micro, FormatError};
 
 pub use self::about::About;
@@ -52,6 +52,14 @@ pub enum PolicyError {
     /// The file acts otherwise than the run.
     #[error("the written policy acts otherwise than the trained one: {0}; nothing was written")]
     Differs(String),
+    /// A file that does not act as it did when it was written.
+    #[error("{}: its self test fails, {reason}; export it again", .path.display())]
+    SelfTest {
+        /// The file.
+        path: PathBuf,
+        /// What differs.
+        reason: String,
+    },
     /// It was trained for another environment.
     #[error("{} is for {file}, and {env} has {given}", .path.display())]
     Spaces {
@@ -97,15 +105,9 @@ fn inputs(agent: &Agent, layout: &Layout) -> Vec<Input> {
     let scales = agent.input_scales();
     let inputs = layout.fields().iter().map(|field| {
         let name = input_name(&field.path);
-        let scale = match scales.iter().find(|(input, _)| *input == name).map(|(_, scale)| scale) {
-            None | Some(InputScale::Same) => Scale::Same,
-            Some(InputScale::Normalize { mean, factor, bound }) => {
-                Scale::Normalize { mean: mean.clone(), factor: factor.clone(), bound: *bound }
-            }
-            Some(InputScale::Fraction { low, range }) => {
-                Scale::Fraction { low: low.clone(), range: range.clone() }
-            }
-        };
+        let scale = scales.iter().find(|(input, _)| *input == name);
+        // Masks that no network reads.
+        let scale = scale.map_or(InputScale::Same, |(_, scale)| scale.clone());
         Input { name, is_bytes: field.dtype == Dtype::U8, len: field.len, scale }
     });
     inputs.collect()
@@ -208,18 +210,4 @@ pub fn save(path: &Path, bytes: &[u8]) -> Result<(), PolicyError> {
     temporary.as_file().set_permissions(everyone).map_err(file)?;
     temporary.persist(path).map_err(|error| file(error.error))?;
     Ok(())
-}
-
-/// Multiplications with weights that the actor of a graph makes for an observation.
-pub fn multiplications(graph: &Graph) -> usize {
-    let order = graph.output(ACTION).map(|action| graph.order(&[action])).unwrap_or_default();
-    let of = |&i: &usize| {
-        let windows = match &graph.nodes[i].op {
-            Op::Conv(window) => window.count(),
-            Op::Embedding(_) => 0,
-            _ => 1,
-        };
-        windows * graph.nodes[i].weights().iter().map(|(range, _)| range.len()).sum::<usize>()
-    };
-    order.iter().map(of).sum()
 }

@@ -33,7 +33,9 @@ impl FilePolicy {
         let mut policy =
             begin(file).map_err(|source| PolicyError::Format { path: path.to_owned(), source })?;
         let mut action = vec![0.0; policy.action_len()];
-        policy.selftest(&mut action).map_err(|error| PolicyError::Differs(error.to_string()))?;
+        policy
+            .selftest(&mut action)
+            .map_err(|error| PolicyError::SelfTest { path: path.to_owned(), reason: error.to_string() })?;
         let about = serde_json::from_str(policy.text())
             .map_err(|error| PolicyError::About { path: path.to_owned(), reason: error.to_string() })?;
         Ok(Self { path: path.to_owned(), about, file, rows: vec![policy], action })

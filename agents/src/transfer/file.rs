@@ -7,6 +7,7 @@ use half::{bf16, f16};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
 use super::{Entry, TENSORS};
+use crate::checkpoint::read;
 use crate::{AgentError, Array, Checkpoint};
 
 /// Shapes and numbers by name.
@@ -33,11 +34,7 @@ impl TensorFile {
     /// [`AgentError::File`] when it cannot be read, [`AgentError::Checkpoint`] when it is damaged or of another kind,
     /// [`AgentError::Entry`] when it is a checkpoint without names.
     pub fn load(path: &Path) -> Result<Self, AgentError> {
-        let bytes = std::fs::read(path).map_err(|source| AgentError::File {
-            action: "cannot read",
-            path: path.to_owned(),
-            source,
-        })?;
+        let bytes = read(path)?;
         let wrong = |reason: String| AgentError::Checkpoint { path: path.to_owned(), reason };
         if Checkpoint::is_one(&bytes) {
             let checkpoint = Checkpoint::from_bytes(&bytes).map_err(wrong)?;

@@ -4,8 +4,8 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use phalanx_export::{Input, Kind, Part, Policy, Scale, write};
-use phalanx_graph::{Dim, Dtype, Graph, Recurrent};
+use phalanx_export::{Input, Kind, Part, Policy, write};
+use phalanx_graph::{Dim, Dtype, Graph, InputScale, Recurrent};
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -69,7 +69,7 @@ fn policy(path: &Path) {
         graph: &graph,
         parameters: &parameters,
         output: action,
-        inputs: vec![Input { name: "observation".into(), is_bytes: false, len: 2, scale: Scale::Same }],
+        inputs: vec![Input { name: "observation".into(), is_bytes: false, len: 2, scale: InputScale::Same }],
         parts: vec![Part { kind, outputs: 0, len: 1, mask: None, action: 0 }],
         time_step: 0.0,
         text: r#"{"env":{"name":"test"}}"#.into(),

@@ -4,8 +4,8 @@
 use std::path::Path;
 use std::process::Command;
 
-use phalanx_export::{Input, Kind, Part, Policy, Scale, write};
-use phalanx_graph::{Dim, Dtype, Graph};
+use phalanx_export::{Input, Kind, Part, Policy, write};
+use phalanx_graph::{Dim, Dtype, Graph, InputScale};
 
 const DESCRIPTION: &str = r#"{
     "observation": [
@@ -36,7 +36,7 @@ fn the_package_agrees_with_numpy() {
     let action = graph.add_concat("action", &heads).unwrap();
     let parameters: Vec<f32> = (0..graph.parameters()).map(|i| (i as f32 * 0.9).sin()).collect();
     std::fs::write(&numbers, parameters.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>()).unwrap();
-    let input = |name: &str, len| Input { name: name.into(), is_bytes: false, len, scale: Scale::Same };
+    let input = |name: &str, len| Input { name: name.into(), is_bytes: false, len, scale: InputScale::Same };
     let part = |kind, outputs, action| Part { kind, outputs, len: 2, mask: None, action };
     let scale = vec![[0.0, 10.0, -10.0, 10.0]; 2];
     let policy = Policy {

@@ -7,5 +7,5 @@ mod policy;
 mod steps;
 mod write;
 
-pub use policy::{ExportError, Input, Kind, Mask, Part, Policy, Record, Recorded, Scale};
+pub use policy::{ExportError, Input, Kind, Mask, Part, Policy, Record, Recorded};
 pub use write::{aligned, write};

@@ -1,6 +1,6 @@
 //! What a policy file holds.
 
-use phalanx_graph::{Graph, Source};
+use phalanx_graph::{Graph, InputScale, Source};
 use phalanx_micro::{Elements, FormatError};
 
 /// A trained policy as plain data.
@@ -34,30 +34,7 @@ pub struct Input {
     /// Elements.
     pub len: usize,
     /// From elements to the numbers that networks read.
-    pub scale: Scale,
-}
-
-/// How elements become the numbers that networks read.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Scale {
-    /// As they are.
-    Same,
-    /// `(x − mean)·factor`, within ±`bound`.
-    Normalize {
-        /// `[len]`.
-        mean: Vec<f32>,
-        /// `[len]`.
-        factor: Vec<f32>,
-        /// In standard deviations.
-        bound: f32,
-    },
-    /// `(x − low)/range`.
-    Fraction {
-        /// `[len]`.
-        low: Vec<f32>,
-        /// `[len]`.
-        range: Vec<f32>,
-    },
+    pub scale: InputScale,
 }
 
 /// A part of an action.

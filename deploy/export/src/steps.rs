@@ -1,10 +1,10 @@
 //! From the schedule of a graph to the steps of a file.
 
-use phalanx_graph::{Activation, Op, Origin, Purpose, Recurrent, Schedule, Step, Window};
+use phalanx_graph::{Activation, InputScale, Op, Origin, Purpose, Recurrent, Schedule, Step, Window};
 use phalanx_micro::format::{activation, halves, op, step};
 
 use crate::place::{Value, place};
-use crate::{ExportError, Policy, Scale};
+use crate::{ExportError, Policy};
 
 /// The steps of a file and what they need.
 pub struct Steps {
@@ -108,13 +108,13 @@ impl Drafts<'_> {
                 words[step::READ_LEN] = input.len as u32;
                 words[step::PARAMETERS] = self.floats.len() as u32;
                 words[step::OP] = match &input.scale {
-                    Scale::Same => op::READ,
-                    Scale::Normalize { mean, factor, bound } => {
+                    InputScale::Same => op::READ,
+                    InputScale::Normalize { mean, factor, bound } => {
                         self.floats.extend(mean.iter().chain(factor));
                         words[step::STATE] = bound.to_bits();
                         op::NORMALIZE
                     }
-                    Scale::Fraction { low, range } => {
+                    InputScale::Fraction { low, range } => {
                         self.floats.extend(low.iter().chain(range));
                         op::FRACTION
                     }

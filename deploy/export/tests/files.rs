@@ -1,8 +1,8 @@
 //! Files that are run, damaged and hostile.
 #![allow(clippy::unwrap_used)]
 
-use phalanx_export::{Input, Kind, Mask, Part, Policy, Record, Recorded, Scale, aligned, write};
-use phalanx_graph::{Activation, Convolution, Dim, Dtype, Graph, Pool, Recurrent};
+use phalanx_export::{Input, Kind, Mask, Part, Policy, Record, Recorded, aligned, write};
+use phalanx_graph::{Activation, Convolution, Dim, Dtype, Graph, InputScale, Pool, Recurrent};
 use phalanx_micro::format::{crc32, header};
 use phalanx_micro::{ActError, Elements, FormatError, Policy as Micro, SelfTestError};
 use proptest::prelude::*;
@@ -22,7 +22,7 @@ fn small(mask: bool) -> (Graph, Vec<f32>, Vec<Input>, Vec<Part>) {
     let x = graph.add_input("observation.x", vec![dim(2)], Dtype::F32).unwrap();
     let action = graph.add_dense("action", x, dim(2)).unwrap();
     graph.add_output("action", action);
-    let input = |name: &str, is_bytes| Input { name: name.into(), is_bytes, len: 2, scale: Scale::Same };
+    let input = |name: &str, is_bytes| Input { name: name.into(), is_bytes, len: 2, scale: InputScale::Same };
     let mut inputs = vec![input("observation.x", false)];
     if mask {
         inputs.push(input("observation.action_mask", true));
@@ -132,13 +132,13 @@ fn everything() -> Vec<u8> {
     let action = graph.add_dense("action", lstm, dim(6)).unwrap();
     graph.add_output("action", action);
     let input = |name: &str, is_bytes, len, scale| Input { name: name.into(), is_bytes, len, scale };
-    let fraction = Scale::Fraction { low: vec![0.0; 60], range: vec![255.0; 60] };
-    let normalize = Scale::Normalize { mean: vec![0.5; 3], factor: vec![2.0; 3], bound: 3.0 };
+    let fraction = InputScale::Fraction { low: vec![0.0; 60], range: vec![255.0; 60] };
+    let normalize = InputScale::Normalize { mean: vec![0.5; 3], factor: vec![2.0; 3], bound: 3.0 };
     let inputs = vec![
         input("observation.eye", true, 60, fraction),
         input("observation.x", false, 3, normalize),
-        input("observation.choice", false, 1, Scale::Same),
-        input("observation.action_mask", true, 6, Scale::Same),
+        input("observation.choice", false, 1, InputScale::Same),
+        input("observation.action_mask", true, 6, InputScale::Same),
     ];
     let mask = |start| Some(Mask { input: 3, start });
     let part = |kind, outputs, len, mask, action| Part { kind, outputs, len, mask, action };
