@@ -97,7 +97,7 @@ pub fn bytes(
         text: serde_json::to_string(about).expect("plain data"),
         records: records.to_vec(),
     };
-    Ok(phalanx_export::write(&policy)?)
+    Ok(phalanx_export::write(&policy, None)?)
 }
 
 /// The fields of an observation that the actor reads, and masks.

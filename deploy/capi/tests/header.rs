@@ -75,7 +75,7 @@ fn policy(path: &Path) {
         text: r#"{"env":{"name":"test"}}"#.into(),
         records: vec![],
     };
-    std::fs::write(path, write(&policy).unwrap()).unwrap();
+    std::fs::write(path, write(&policy, None).unwrap()).unwrap();
 }
 
 #[test]

@@ -49,7 +49,7 @@ fn the_package_agrees_with_numpy() {
         text: DESCRIPTION.into(),
         records: vec![],
     };
-    std::fs::write(&file, write(&policy).unwrap()).unwrap();
+    std::fs::write(&file, write(&policy, None).unwrap()).unwrap();
     let package = Path::new(env!("CARGO_MANIFEST_DIR")).join("../python");
     let libraries = std::env::current_exe().unwrap().parent().unwrap().to_owned();
     let output = Command::new(python)

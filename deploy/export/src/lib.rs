@@ -2,10 +2,14 @@
 //!
 //! [`Policy`] is what a file holds, as plain data; [`write()`] makes the bytes that `phalanx-micro` runs. docs/policy-file.md has the layout.
 
+mod drafts;
 mod place;
 mod policy;
+mod quantize;
 mod steps;
+mod weights;
 mod write;
 
 pub use policy::{ExportError, Input, Kind, Mask, Part, Policy, Record, Recorded};
+pub use quantize::{Layer, Quantization, Scale};
 pub use write::{aligned, write};

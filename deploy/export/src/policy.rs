@@ -1,7 +1,7 @@
 //! What a policy file holds.
 
 use phalanx_graph::{Graph, InputScale, Source};
-use phalanx_micro::{Elements, FormatError};
+use phalanx_micro::{ActError, Elements, FormatError};
 
 /// A trained policy as plain data.
 #[derive(Debug, Clone)]
@@ -130,6 +130,14 @@ pub enum ExportError {
         size: usize,
         /// The most.
         most: usize,
+    },
+    /// An observation for which there is no action.
+    #[error("observation {step} of those that the ranges are measured on: {error}")]
+    Calibration {
+        /// Which one.
+        step: usize,
+        /// Why.
+        error: ActError,
     },
     /// Bytes that the interpreter refuses: a fault of this crate.
     #[error("the written file cannot be used: {0}")]

@@ -3,8 +3,20 @@
 use phalanx_graph::{Activation, InputScale, Op, Origin, Purpose, Recurrent, Schedule, Step, Window};
 use phalanx_micro::format::{activation, halves, op, step};
 
-use crate::place::{Value, place};
-use crate::{ExportError, Policy};
+use crate::drafts::Drafts;
+use crate::weights::{blocked, recurrent};
+use crate::{ExportError, Policy, Quantization};
+
+/// How a network is computed.
+#[derive(Clone, Copy)]
+pub enum Form<'a> {
+    /// In floats.
+    Floats,
+    /// In floats; every result is kept, those before an activation, too.
+    Kept,
+    /// Dense layers and convolutions in 8 bits, all else in floats.
+    Int8(&'a Quantization),
+}
 
 /// The steps of a file and what they need.
 pub struct Steps {
@@ -16,153 +28,186 @@ pub struct Steps {
     pub results: usize,
     /// Where the network's outputs are.
     pub outputs: usize,
-    /// Where each input is, if it is read or a mask.
+    /// Where each input of the policy is, if it is read or a mask.
     pub inputs: Vec<Option<usize>>,
+    /// Where the result of each step of the schedule is before its activation, and after it.
+    pub made: Vec<[usize; 2]>,
 }
 
-/// A step before its places are known.
-struct Draft {
-    words: [u32; step::WORDS],
-    /// The value that is read, from this number on.
-    read: Option<(usize, usize)>,
-    /// The value that is written, from this number on.
-    write: (usize, usize),
+/// A result of the schedule: its values as floats and in 8 bits, where there are such.
+#[derive(Clone, Copy)]
+struct Made {
+    floats: Option<usize>,
+    bytes: Option<usize>,
+    len: usize,
 }
 
-struct Drafts<'a> {
+struct Builder<'a> {
     policy: &'a Policy<'a>,
-    all: Vec<Draft>,
-    values: Vec<Value>,
-    floats: Vec<f32>,
+    form: Form<'a>,
+    drafts: Drafts,
+    /// Inputs of the policy.
+    inputs: Vec<Option<Made>>,
+    /// Results of the schedule's steps.
+    made: Vec<Made>,
+    /// Values before the activation of each step.
+    before: Vec<usize>,
 }
 
 /// Steps for the actor of a policy.
 ///
 /// # Errors
 /// [`ExportError::Operation`] and [`ExportError::Large`].
-pub fn steps(policy: &Policy<'_>) -> Result<Steps, ExportError> {
-    let schedule = policy.graph.schedule(&[policy.output], Purpose::Inference);
-    let mut drafts = Drafts { policy, all: Vec::new(), values: Vec::new(), floats: Vec::new() };
-    let inputs = drafts.inputs(&schedule);
-    let graph_input = |i: usize| {
-        let name = &policy.graph.inputs[i].name;
-        let at =
-            policy.inputs.iter().position(|input| input.name == *name).expect("an input of the observation");
-        inputs[at].expect("it is read")
+pub fn steps(policy: &Policy<'_>, form: Form<'_>) -> Result<Steps, ExportError> {
+    let schedule = policy.schedule();
+    let mut builder = Builder {
+        policy,
+        form,
+        drafts: Drafts::default(),
+        inputs: Vec::new(),
+        made: Vec::new(),
+        before: Vec::new(),
     };
-    let mut results = Vec::new();
-    for step in &schedule.steps {
-        let read = |from: Origin| match from {
-            Origin::Input(i) => graph_input(i),
-            Origin::Step(i) => results[i],
-        };
-        let reads: Vec<usize> = step.reads.iter().map(|part| read(part.from)).collect();
-        results.push(drafts.step(step, &reads)?);
+    builder.read_inputs(&schedule);
+    for (i, step) in schedule.steps.iter().enumerate() {
+        let made = builder.step(i, step)?;
+        builder.made.push(made);
     }
-    let output = results[schedule.outputs[0]];
-    let kept = inputs
-        .iter()
-        .enumerate()
-        .filter(|(i, _)| policy.parts.iter().any(|part| part.mask.is_some_and(|mask| mask.input == *i)));
-    let end = drafts.all.len();
-    for value in kept.filter_map(|(_, value)| *value).chain([output]) {
-        drafts.values[value].last = end;
+    let output = builder.floats(Origin::Step(schedule.outputs[0]));
+    builder.drafts.keep(output);
+    for part in &policy.parts {
+        let mask = part.mask.and_then(|mask| builder.inputs[mask.input]).and_then(|mask| mask.floats);
+        mask.into_iter().for_each(|mask| builder.drafts.keep(mask));
     }
-    let (offsets, total) = place(&drafts.values);
-    let words = drafts.all.iter().map(|draft| {
-        let mut words = draft.words;
-        if let Some((value, start)) = draft.read {
-            words[step::READ] = (offsets[value] + start) as u32;
-        }
-        words[step::WRITE] = (offsets[draft.write.0] + draft.write.1) as u32;
-        words
-    });
+    if let Form::Kept = form {
+        builder.drafts.keep_all();
+    }
+    let (words, offsets, results) = builder.drafts.place();
+    let place = |value: Option<usize>| value.map_or(0, |value| offsets[value]);
+    let made = builder.made.iter().zip(&builder.before);
     Ok(Steps {
-        words: words.collect(),
-        results: total,
+        words,
+        results,
         outputs: offsets[output],
-        inputs: inputs.iter().map(|value| value.map(|value| offsets[value])).collect(),
-        floats: drafts.floats,
+        inputs: builder.inputs.iter().map(|made| made.map(|made| place(made.floats))).collect(),
+        made: made.map(|(made, before)| [offsets[*before], place(made.floats.or(made.bytes))]).collect(),
+        floats: builder.drafts.floats,
     })
 }
 
-impl Drafts<'_> {
-    /// Reads the inputs that the schedule or a mask needs; the value of each.
-    fn inputs(&mut self, schedule: &Schedule) -> Vec<Option<usize>> {
-        let is_read = |name: &str| {
-            let reads = schedule.steps.iter().flat_map(|step| &step.reads);
-            reads
-                .into_iter()
-                .any(|read| matches!(read.from, Origin::Input(i) if self.policy.graph.inputs[i].name == name))
-        };
-        let is_mask =
-            |i: usize| self.policy.parts.iter().any(|part| part.mask.is_some_and(|mask| mask.input == i));
+impl Policy<'_> {
+    /// The steps of the actor.
+    pub(crate) fn schedule(&self) -> Schedule {
+        self.graph.schedule(&[self.output], Purpose::Inference)
+    }
+
+    /// The index of the policy's input that an input of the graph is.
+    pub(crate) fn input(&self, graph_input: usize) -> usize {
+        let name = &self.graph.inputs[graph_input].name;
+        self.inputs.iter().position(|input| input.name == *name).expect("an input of the observation")
+    }
+}
+
+impl Builder<'_> {
+    /// Reads the inputs that the schedule or a mask needs.
+    fn read_inputs(&mut self, schedule: &Schedule) {
         let policy = self.policy;
-        let needed: Vec<bool> =
-            policy.inputs.iter().enumerate().map(|(i, input)| is_read(&input.name) || is_mask(i)).collect();
-        let mut values = Vec::new();
+        let reads = || schedule.steps.iter().flat_map(|step| &step.reads).map(|read| read.from);
+        let is_read = |i: usize| reads().any(|from| matches!(from, Origin::Input(j) if policy.input(j) == i));
+        let is_mask =
+            |i: usize| policy.parts.iter().any(|part| part.mask.is_some_and(|mask| mask.input == i));
         for (i, input) in policy.inputs.iter().enumerate() {
-            values.push(needed[i].then(|| {
-                let mut words = [0; step::WORDS];
-                words[step::READ] = i as u32;
-                words[step::READ_LEN] = input.len as u32;
-                words[step::PARAMETERS] = self.floats.len() as u32;
-                words[step::OP] = match &input.scale {
-                    InputScale::Same => op::READ,
-                    InputScale::Normalize { mean, factor, bound } => {
-                        self.floats.extend(mean.iter().chain(factor));
-                        words[step::STATE] = bound.to_bits();
-                        op::NORMALIZE
-                    }
-                    InputScale::Fraction { low, range } => {
-                        self.floats.extend(low.iter().chain(range));
-                        op::FRACTION
-                    }
-                };
-                self.write(words, None, input.len)
-            }));
-        }
-        values
-    }
-
-    /// Adds a step that writes a value of its own.
-    fn write(&mut self, mut words: [u32; step::WORDS], read: Option<usize>, len: usize) -> usize {
-        words[step::WRITE_LEN] = len as u32;
-        let (at, value) = (self.all.len(), self.values.len());
-        self.values.push(Value { len, first: at, last: at });
-        self.touch(read);
-        self.all.push(Draft { words, read: read.map(|value| (value, 0)), write: (value, 0) });
-        value
-    }
-
-    /// Adds a step that writes a part of a value.
-    fn write_part(
-        &mut self,
-        mut words: [u32; step::WORDS],
-        read: (usize, usize),
-        write: (usize, usize),
-        len: usize,
-    ) {
-        words[step::WRITE_LEN] = len as u32;
-        self.touch(Some(read.0));
-        self.touch(Some(write.0));
-        self.all.push(Draft { words, read: Some(read), write });
-    }
-
-    fn touch(&mut self, read: Option<usize>) {
-        if let Some(value) = read {
-            self.values[value].last = self.all.len();
+            if !is_read(i) && !is_mask(i) {
+                self.inputs.push(None);
+                continue;
+            }
+            let mut words = self.drafts.words(op::READ, input.len);
+            words[step::READ] = i as u32;
+            match &input.scale {
+                InputScale::Same => {}
+                InputScale::Normalize { mean, factor, bound } => {
+                    self.drafts.floats.extend(mean.iter().chain(factor));
+                    words[step::STATE] = bound.to_bits();
+                    words[step::OP] = op::NORMALIZE;
+                }
+                InputScale::Fraction { low, range } => {
+                    self.drafts.floats.extend(low.iter().chain(range));
+                    words[step::OP] = op::FRACTION;
+                }
+            }
+            let value = self.drafts.write(words, None, input.len);
+            self.inputs.push(Some(Made { floats: Some(value), bytes: None, len: input.len }));
         }
     }
 
-    /// Adds the steps of one of the schedule; the value of its result.
-    fn step(&mut self, step: &Step, reads: &[usize]) -> Result<usize, ExportError> {
+    /// What was made of an origin, to be changed where it is made in the other form.
+    fn made(&mut self, from: Origin) -> &mut Made {
+        match from {
+            Origin::Input(i) => self.inputs[self.policy.input(i)].as_mut().expect("it is read"),
+            Origin::Step(i) => &mut self.made[i],
+        }
+    }
+
+    /// A result in floats.
+    fn floats(&mut self, from: Origin) -> usize {
+        let made = *self.made(from);
+        made.floats.unwrap_or_else(|| {
+            let (Form::Int8(quantization), Origin::Step(i), Some(read)) = (self.form, from, made.bytes)
+            else {
+                unreachable!("made in 8 bits by a step")
+            };
+            let layer = quantization.layers[i].as_ref().expect("it is in 8 bits");
+            let mut words = self.drafts.words(op::DEQUANTIZE, made.len);
+            layer.write.put(&mut words);
+            let value = self.drafts.write(words, Some(read), made.len);
+            self.made(from).floats = Some(value);
+            value
+        })
+    }
+
+    /// Adds the steps of one of the schedule.
+    fn step(&mut self, i: usize, step: &Step) -> Result<Made, ExportError> {
         let node = &self.policy.graph.nodes[step.node];
-        let mut words = [0; step::WORDS];
-        words[step::PARAMETERS] = self.floats.len() as u32;
-        words[step::READ_LEN] = step.reads.first().map_or(0, |read| read.len) as u32;
-        self.floats.extend(&self.policy.parameters[node.parameters.clone()]);
-        let fused = step.activation.map_or(activation::IDENTITY, of);
+        if let Form::Int8(quantization) = self.form
+            && let Some(layer) = &quantization.layers[i]
+        {
+            let mut words = self.drafts.words(op::DENSE_INT8, step.reads[0].len);
+            if let Op::Conv(window) = &node.op {
+                words[step::OP] = picture(&mut words, &node.name, window, op::CONV_INT8)?;
+            }
+            let from = step.reads[0].from;
+            let made = *self.made(from);
+            let read = made.bytes.unwrap_or_else(|| {
+                let read = self.floats(from);
+                let mut words = self.drafts.words(op::QUANTIZE, made.len);
+                layer.read.put(&mut words);
+                let value = self.drafts.write_bytes(words, read, made.len);
+                self.made(from).bytes = Some(value);
+                value
+            });
+            words[step::PARAMETERS] = self.drafts.floats.len() as u32;
+            layer.parameters(&mut words, &mut self.drafts.floats);
+            let value = self.drafts.write_bytes(words, read, step.len);
+            self.before.push(value);
+            return Ok(Made { floats: None, bytes: Some(value), len: step.len });
+        }
+        let reads: Vec<usize> = step.reads.iter().map(|read| self.floats(read.from)).collect();
+        let value = self.in_floats(step, &reads)?;
+        self.before.push(value);
+        let value = match step.activation {
+            Some(fused) if matches!(self.form, Form::Kept) => {
+                let words = self.drafts.words(op::ACTIVATION | of(fused) << 8, step.len);
+                self.drafts.write(words, Some(value), step.len)
+            }
+            _ => value,
+        };
+        Ok(Made { floats: Some(value), bytes: None, len: step.len })
+    }
+
+    /// Adds the steps of one of the schedule, in floats; the value of its result.
+    fn in_floats(&mut self, step: &Step, reads: &[usize]) -> Result<usize, ExportError> {
+        let node = &self.policy.graph.nodes[step.node];
+        let mut words = self.drafts.words(op::DENSE, step.reads.first().map_or(0, |read| read.len));
         words[step::OP] = match &node.op {
             Op::Dense => op::DENSE,
             Op::Conv(window) => picture(&mut words, &node.name, window, op::CONV)?,
@@ -185,39 +230,63 @@ impl Drafts<'_> {
             }
             Op::Parameter => unreachable!("no step"),
         };
-        words[step::OP] |= fused << 8;
-        Ok(self.write(words, Some(reads[0]), step.len))
+        if let (Some(fused), Form::Floats | Form::Int8(_)) = (step.activation, self.form) {
+            words[step::OP] |= of(fused) << 8;
+        }
+        let parameters = self.parameters(step);
+        self.drafts.floats.extend(parameters);
+        Ok(self.drafts.write(words, Some(reads[0]), step.len))
+    }
+
+    /// The parameters of a step in the order of a file.
+    fn parameters(&self, step: &Step) -> Vec<f32> {
+        let node = &self.policy.graph.nodes[step.node];
+        let all = &self.policy.parameters[node.parameters.clone()];
+        if let Op::Recurrent(layer) = &node.op {
+            let gates = if *layer == Recurrent::Gru { 3 } else { 4 };
+            return recurrent(all, gates, step.reads[0].len, step.len);
+        }
+        let Some(columns) = columns(&node.op, step) else { return all.to_vec() };
+        let (weight, bias) = matrix(all, columns);
+        [blocked(weight, columns), bias.to_vec()].concat()
     }
 
     /// All that is read, one after the other, or its sum.
     fn several(&mut self, step: &Step, reads: &[usize], is_concat: bool) -> usize {
-        let value = self.values.len();
-        self.values.push(Value { len: step.len, first: self.all.len(), last: self.all.len() });
+        let value = self.drafts.value(step.len);
         let mut at = 0;
         for (i, (&read, part)) in reads.iter().zip(&step.reads).enumerate() {
-            let mut words = [0; step::WORDS];
-            words[step::OP] = if is_concat || i == 0 { op::COPY } else { op::ADD };
-            words[step::READ_LEN] = part.len as u32;
-            self.write_part(words, (read, 0), (value, at), part.len);
+            let words = self.drafts.words(if is_concat || i == 0 { op::COPY } else { op::ADD }, part.len);
+            self.drafts.step(words, Some((read, 0)), (value, at), part.len);
             at += if is_concat { part.len } else { 0 };
         }
         value
     }
 
     fn one_hot(&mut self, options: &[usize], read: usize) -> usize {
-        let value = self.values.len();
-        let len = options.iter().sum();
-        self.values.push(Value { len, first: self.all.len(), last: self.all.len() });
+        let value = self.drafts.value(options.iter().sum());
         let mut at = 0;
         for (i, &n) in options.iter().enumerate() {
-            let mut words = [0; step::WORDS];
-            words[step::OP] = op::ONE_HOT;
-            words[step::READ_LEN] = 1;
-            self.write_part(words, (read, i), (value, at), n);
+            let words = self.drafts.words(op::ONE_HOT, 1);
+            self.drafts.step(words, Some((read, i)), (value, at), n);
             at += n;
         }
         value
     }
+}
+
+/// Numbers that each output of a dense layer or convolution reads.
+pub fn columns(op: &Op, step: &Step) -> Option<usize> {
+    match op {
+        Op::Dense => Some(step.reads[0].len),
+        Op::Conv(window) => Some(window.kernel * window.kernel * window.picture[2]),
+        _ => None,
+    }
+}
+
+/// Weights `[outputs, columns]` and biases of a layer.
+pub fn matrix(parameters: &[f32], columns: usize) -> (&[f32], &[f32]) {
+    parameters.split_at(parameters.len() - parameters.len() / (columns + 1))
 }
 
 fn of(activation: Activation) -> u32 {

@@ -2,20 +2,24 @@
 
 use phalanx_micro::format::{self, MAGIC, NONE, VERSION, crc32, header, input, part};
 
-use crate::steps::steps;
-use crate::{ExportError, Kind, Policy, Record, Recorded};
+use crate::steps::{Form, Steps, steps};
+use crate::{ExportError, Kind, Policy, Quantization, Record, Recorded};
 
 /// Numbers of all tables are 32-bit; files are much smaller.
 const MOST: usize = 1 << 28;
 
-/// The file of a policy.
+/// The file of a policy, in floats or with layers in 8 bits.
 ///
 /// # Panics
 /// When a mask is that of no input.
 /// # Errors
 /// [`ExportError`]. What is returned is one that the interpreter accepts.
-pub fn write(policy: &Policy<'_>) -> Result<Vec<u8>, ExportError> {
-    let steps = steps(policy)?;
+pub fn write(policy: &Policy<'_>, int8: Option<&Quantization>) -> Result<Vec<u8>, ExportError> {
+    assemble(policy, steps(policy, int8.map_or(Form::Floats, Form::Int8))?)
+}
+
+/// The file of a policy that is computed by these steps.
+pub(crate) fn assemble(policy: &Policy<'_>, steps: Steps) -> Result<Vec<u8>, ExportError> {
     let mut floats = steps.floats;
     let parts: Vec<[u32; part::WORDS]> = policy
         .parts

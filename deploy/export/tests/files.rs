@@ -1,7 +1,7 @@
 //! Files that are run, damaged and hostile.
 #![allow(clippy::unwrap_used)]
 
-use phalanx_export::{Input, Kind, Mask, Part, Policy, Record, Recorded, aligned, write};
+use phalanx_export::{Input, Kind, Mask, Part, Policy, Quantization, Record, Recorded, aligned, write};
 use phalanx_graph::{Activation, Convolution, Dim, Dtype, Graph, InputScale, Pool, Recurrent};
 use phalanx_micro::format::{crc32, header};
 use phalanx_micro::{ActError, Elements, FormatError, Policy as Micro, SelfTestError};
@@ -32,9 +32,15 @@ fn small(mask: bool) -> (Graph, Vec<f32>, Vec<Input>, Vec<Part>) {
     (graph, vec![1.0, 2.0, -1.0, 0.0, 0.5, 0.0], inputs, parts)
 }
 
-fn file(
+/// The file of a policy in floats.
+fn file(policy: &(Graph, Vec<f32>, Vec<Input>, Vec<Part>), records: Vec<Record>) -> Vec<u8> {
+    file_of(policy, records, false)
+}
+
+fn file_of(
     (graph, parameters, inputs, parts): &(Graph, Vec<f32>, Vec<Input>, Vec<Part>),
     records: Vec<Record>,
+    in_int8: bool,
 ) -> Vec<u8> {
     let policy = Policy {
         graph,
@@ -46,7 +52,8 @@ fn file(
         text: "{}".into(),
         records,
     };
-    write(&policy).unwrap()
+    let int8 = in_int8.then(|| Quantization::new(&policy, &policy.records).unwrap());
+    write(&policy, int8.as_ref()).unwrap()
 }
 
 #[test]
@@ -108,8 +115,53 @@ fn an_arena_that_is_too_short_and_a_file_that_is_not_aligned_are_refused() {
     );
 }
 
-/// Every operation once.
-fn everything() -> Vec<u8> {
+/// Outputs of the network for each record.
+fn outputs(bytes: &[u8], records: &[Record]) -> Vec<f32> {
+    let (mut memory, mut arena) = (vec![], vec![0.0; 4096]);
+    let mut policy = Micro::new(aligned(bytes, &mut memory), &mut arena).unwrap();
+    let mut action = vec![0.0; policy.action_len()];
+    let of = |record: &Record| {
+        let elements: Vec<_> = record.observation.iter().map(Recorded::elements).collect();
+        policy.act(&elements, &mut action).unwrap();
+        policy.outputs().collect::<Vec<_>>()
+    };
+    records.iter().flat_map(of).collect()
+}
+
+/// A convolution and two dense layers in 8 bits give what they give in floats, up to what a unit of each result makes.
+#[test]
+fn layers_in_8_bits_are_close_to_those_in_floats() {
+    for activation in Activation::ALL {
+        let mut graph = Graph::default();
+        let picture = vec![Dim::new("height", 5), Dim::new("width", 5), Dim::new("channels", 2)];
+        let eye = graph.add_input("observation.x", picture, Dtype::F32).unwrap();
+        let window = Convolution { padding: 1, ..Convolution::new(10, 3, 2) };
+        let conv = graph.add_conv("conv", eye, window).unwrap();
+        let conv = graph.add_activation("first", conv, activation).unwrap();
+        let dense = graph.add_dense("dense", conv, dim(21)).unwrap();
+        let dense = graph.add_activation("second", dense, activation).unwrap();
+        let action = graph.add_dense("action", dense, dim(3)).unwrap();
+        graph.add_output("action", action);
+        let parameters = numbers(graph.parameters()).iter().map(|x| 0.3 * x).collect();
+        let input = Input { name: "observation.x".into(), is_bytes: false, len: 50, scale: InputScale::Same };
+        let parts = vec![Part { kind: Kind::Choice, outputs: 0, len: 3, mask: None, action: 0 }];
+        let records: Vec<Record> = numbers(50 * 50)
+            .chunks(50)
+            .map(|x| Record { begins: true, observation: vec![Recorded::F32(x.to_vec())], action: vec![0.0] })
+            .collect();
+        let policy = (graph, parameters, vec![input], parts);
+        let [floats, int8] = [false, true].map(|in_int8| file_of(&policy, records.clone(), in_int8));
+        assert!(int8.len() < floats.len());
+        let (floats, int8) = (outputs(&floats, &records), outputs(&int8, &records));
+        let largest = floats.iter().fold(0.0_f32, |most, x| most.max(x.abs()));
+        let squares: f32 = floats.iter().zip(&int8).map(|(a, b)| (a - b) * (a - b)).sum();
+        let error = (squares / floats.len() as f32).sqrt() / largest;
+        assert!((1e-5..0.02).contains(&error), "{activation}: {error} of {largest}");
+    }
+}
+
+/// Every operation once; dense layers and convolutions in floats or in 8 bits.
+fn everything(in_int8: bool) -> Vec<u8> {
     let mut graph = Graph::default();
     let picture = vec![Dim::new("height", 6), Dim::new("width", 5), Dim::new("channels", 2)];
     let eye = graph.add_input("observation.eye", picture, Dtype::U8).unwrap();
@@ -160,7 +212,8 @@ fn everything() -> Vec<u8> {
         ],
         action: vec![0.0; 5],
     };
-    file(&(graph, parameters, inputs, parts), vec![record.clone(), Record { begins: false, ..record }])
+    let records = vec![record.clone(), Record { begins: false, ..record }];
+    file_of(&(graph, parameters, inputs, parts), records, in_int8)
 }
 
 /// Uses whatever is accepted.
@@ -215,11 +268,14 @@ proptest! {
     /// With a right checksum, too: nothing panics, whatever tables and numbers are.
     #[test]
     fn hostile_files_are_refused_or_harmless(
+        in_int8 in any::<bool>(),
         changes in prop::collection::vec((any::<prop::sample::Index>(), prop_oneof![any::<u32>(), 0..300_u32, Just(u32::MAX)]), 1..4)
     ) {
         use std::sync::OnceLock;
         static FILE: OnceLock<Vec<u8>> = OnceLock::new();
-        let mut bytes = FILE.get_or_init(everything).clone();
+        static INT8: OnceLock<Vec<u8>> = OnceLock::new();
+        let file = if in_int8 { INT8.get_or_init(|| everything(true)) } else { FILE.get_or_init(|| everything(false)) };
+        let mut bytes = file.clone();
         for (at, word) in changes {
             let at = at.index(bytes.len() / 4) * 4;
             bytes[at..at + 4].copy_from_slice(&word.to_le_bytes());
@@ -232,5 +288,6 @@ proptest! {
 
 #[test]
 fn every_operation_runs() {
-    run(&everything()).unwrap();
+    run(&everything(false)).unwrap();
+    run(&everything(true)).unwrap();
 }

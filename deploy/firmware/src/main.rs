@@ -5,6 +5,7 @@
 #![no_main]
 
 mod cart_pole;
+mod file;
 
 use core::panic::PanicInfo;
 
@@ -14,20 +15,13 @@ use cortex_m_semihosting::debug::{EXIT_FAILURE, EXIT_SUCCESS, exit};
 use cortex_m_semihosting::hprintln;
 use phalanx_micro::{Elements, Policy};
 
-/// A policy file where weights can be read in place.
-#[repr(C, align(16))]
-struct Aligned<const N: usize>([u8; N]);
-
-static FILE: Aligned<{ include_bytes!(env!("PHALANX_POLICY")).len() }> =
-    Aligned(*include_bytes!(env!("PHALANX_POLICY")));
-
 /// Episodes that are played.
 const EPISODES: u32 = 100;
 
 #[entry]
 fn main() -> ! {
     let mut arena = [0.0; 256];
-    let Ok(mut policy) = Policy::new(&FILE.0, &mut arena) else { stop("the file cannot be used") };
+    let Ok(mut policy) = Policy::new(file::BYTES, &mut arena) else { stop("the file cannot be used") };
     let mut action = [0.0];
     if policy.selftest(&mut action).is_err() {
         stop("the self test failed");

@@ -6,6 +6,8 @@ use bytemuck::{AnyBitPattern, NoUninit, try_cast_slice};
 
 use crate::format::{MAGIC, NONE, VERSION, activation, crc32, header, input, op, part, step};
 use crate::policy::{File, FormatError, MOST_INPUTS};
+#[cfg(feature = "int8")]
+use crate::quantized;
 use crate::windows::Windows;
 
 /// The tables of a file without a contradiction.
@@ -87,14 +89,18 @@ fn step_holds(words: &[u32; step::WORDS], file: &File<'_>) -> Option<()> {
     let word = |i: usize| words[i] as usize;
     let (of, activation) = (words[step::OP] & 0xff, words[step::OP] >> 8);
     let (reads, writes) = (word(step::READ_LEN), word(step::WRITE_LEN));
-    let write = within(word(step::WRITE), writes, file.results())?;
+    let is_int8 = matches!(of, op::DENSE_INT8 | op::CONV_INT8);
+    let numbers = |len: usize, is_bytes: bool| if is_bytes { len.div_ceil(4) } else { len };
+    let write_numbers = numbers(writes, is_int8 || of == op::QUANTIZE);
+    let write = within(word(step::WRITE), write_numbers, file.results())?;
     let mut parameters = 0;
     let holds = if of <= op::FRACTION {
         let input = file.inputs.get(word(step::READ))?;
         parameters = if of == op::READ { 0 } else { writes.checked_mul(2)? };
         input[input::LEN] as usize == writes
     } else {
-        let read = within(word(step::READ), reads, file.results())?;
+        let read_numbers = numbers(reads, is_int8 || of == op::DEQUANTIZE);
+        let read = within(word(step::READ), read_numbers, file.results())?;
         if read.start < write.end && write.start < read.end {
             return None;
         }
@@ -116,8 +122,21 @@ fn step_holds(words: &[u32; step::WORDS], file: &File<'_>) -> Option<()> {
             op::CONV => {
                 let (windows, count) = is_picture(words)?;
                 let filters = writes.checked_div(count)?;
-                let window = windows.kernel * windows.kernel * windows.channels;
-                parameters = window.checked_add(1)?.checked_mul(filters)?;
+                parameters = windows.numbers().checked_add(1)?.checked_mul(filters)?;
+                filters.checked_mul(count)? == writes
+            }
+            #[cfg(feature = "int8")]
+            op::QUANTIZE | op::DEQUANTIZE => reads == writes,
+            #[cfg(feature = "int8")]
+            op::DENSE_INT8 => {
+                parameters = quantized::parameters(writes, reads, activation != 0)?;
+                true
+            }
+            #[cfg(feature = "int8")]
+            op::CONV_INT8 => {
+                let (windows, count) = is_picture(words)?;
+                let filters = writes.checked_div(count)?;
+                parameters = quantized::parameters(filters, windows.numbers(), activation != 0)?;
                 filters.checked_mul(count)? == writes
             }
             op::MAX_POOL | op::AVERAGE_POOL => {

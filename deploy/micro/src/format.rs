@@ -9,6 +9,9 @@ pub const VERSION: u32 = 1;
 /// No offset.
 pub const NONE: u32 = u32::MAX;
 
+/// Outputs whose weights lie side by side: a matrix `[y, x]` is stored as blocks `[y/LANES, x, LANES]`, then the rows of the rest, `[y mod LANES, x]`.
+pub const LANES: usize = 8;
+
 /// Words of the header.
 pub mod header {
     /// Words.
@@ -55,7 +58,7 @@ pub mod input {
     pub const LEN: usize = 1;
 }
 
-/// Words of a step. Offsets are numbers of the arena or of the parameters.
+/// Words of a step. Offsets are numbers of the arena or of the parameters; four results of 8 bits take the place of one number.
 pub mod step {
     /// Words.
     pub const WORDS: usize = 12;
@@ -91,9 +94,9 @@ pub mod op {
     pub const NORMALIZE: u32 = 1;
     /// An input, `(x − low)/range`; parameters are lower bounds, then ranges.
     pub const FRACTION: u32 = 2;
-    /// A dense layer: weights `[write, read]`, biases.
+    /// A dense layer: weights `[write, read]` in blocks of [`LANES`](super::LANES), biases.
     pub const DENSE: u32 = 3;
-    /// A convolution: weights `[filters, window]`, biases.
+    /// A convolution: weights `[filters, window]` in blocks, biases.
     pub const CONV: u32 = 4;
     /// The largest number of each channel in a window.
     pub const MAX_POOL: u32 = 5;
@@ -103,9 +106,9 @@ pub mod op {
     pub const LAYER_NORM: u32 = 7;
     /// An activation function alone.
     pub const ACTIVATION: u32 = 8;
-    /// A gated recurrent unit: weights `[3·write, read]` and `[3·write, write]`, both biases.
+    /// A gated recurrent unit: weights `[write, read]` of three gates and `[write, write]` of three, each in blocks; both biases.
     pub const GRU: u32 = 9;
-    /// A long short-term memory: weights `[4·write, read]` and `[4·write, write]`, both biases.
+    /// A long short-term memory: the same with four gates.
     pub const LSTM: u32 = 10;
     /// A copy.
     pub const COPY: u32 = 11;
@@ -115,6 +118,33 @@ pub mod op {
     pub const ONE_HOT: u32 = 13;
     /// The row of a table that belongs to a choice: parameters `[options, write]`, options in [`SIZE`](super::step::SIZE).
     pub const EMBEDDING: u32 = 14;
+    /// Floats in 8 bits: `x/scale` rounded, plus the zero point; [`STATE`](super::step::STATE) has the scale, a float, and
+    /// [`SIZE`](super::step::SIZE) the zero point.
+    pub const QUANTIZE: u32 = 15;
+    /// 8 bits as floats: `(x − zero point)·scale`.
+    pub const DEQUANTIZE: u32 = 16;
+    /// A dense layer in 8 bits: for each output [`quantized::WORDS`](super::quantized::WORDS), then weights in blocks, four to a word, then a
+    /// [table](super::quantized::TABLE).
+    pub const DENSE_INT8: u32 = 17;
+    /// A convolution in 8 bits: the same for each filter.
+    pub const CONV_INT8: u32 = 18;
+}
+
+/// Parameters of a layer in 8 bits.
+pub mod quantized {
+    /// Words for each output: its bias, in units of the products; the multiplier, in units of 2⁻³¹, and the shift that bring its sum to the units of the
+    /// result.
+    pub const WORDS: usize = 3;
+    /// Bytes of the results of an activation function, for −128 to 127; a layer has them where [`activation`](super::activation) is not 0.
+    pub const TABLE: usize = 256;
+    /// Bytes of [`STATE`](super::step::STATE): zero point of what is read, zero point of the sums, least and largest result before the table.
+    pub const READ_ZERO: usize = 0;
+    /// Zero point of the sums.
+    pub const SUM_ZERO: usize = 1;
+    /// Least result before the table.
+    pub const LEAST: usize = 2;
+    /// Largest result before the table.
+    pub const LARGEST: usize = 3;
 }
 
 /// Activation functions.

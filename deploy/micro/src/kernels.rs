@@ -3,35 +3,49 @@
 use phalanx_maths::{elu, leaky_relu, normal_cdf, relu, sigmoid, tanh};
 
 use crate::format::activation;
+use crate::linear::{Layer, linear};
+use crate::windows::Windows;
 
-/// Numbers that are multiplied side by side.
-const LANES: usize = 8;
+/// A layer in 32-bit floats, with these biases.
+pub struct Floats<'a>(pub &'a [f32]);
 
-/// `Σ weight·x`.
-pub fn dot(weight: &[f32], x: &[f32]) -> f32 {
-    let (weights, weight_rest) = weight.as_chunks::<LANES>();
-    let (xs, x_rest) = x.as_chunks::<LANES>();
-    let mut sums = [0.0; LANES];
-    for (weight, x) in weights.iter().zip(xs) {
-        for ((sum, w), x) in sums.iter_mut().zip(weight).zip(x) {
-            *sum += w * x;
-        }
+impl Layer for Floats<'_> {
+    type Number = f32;
+    type Sum = f32;
+
+    #[cfg_attr(feature = "simd", inline(always))]
+    fn begin<const L: usize>(&self, first: usize) -> [f32; L] {
+        self.0.get(first..).and_then(|bias| bias.first_chunk()).copied().unwrap_or([0.0; L])
     }
-    let rest: f32 = weight_rest.iter().zip(x_rest).map(|(w, x)| w * x).sum();
-    let [a, b, c, d, e, f, g, h] = sums;
-    ((a + e) + (b + f)) + ((c + g) + (d + h)) + rest
+
+    #[cfg_attr(feature = "simd", inline(always))]
+    fn add(&self, sum: f32, weight: f32, x: f32) -> f32 {
+        sum + weight * x
+    }
+
+    #[cfg_attr(feature = "simd", inline(always))]
+    fn end<const L: usize>(&self, _: usize, sums: [f32; L]) -> [f32; L] {
+        sums
+    }
 }
 
-/// `y = f(W·x + b)`, with a weight `[y, x]`, row-major, then biases.
-pub fn dense(parameters: &[f32], x: &[f32], y: &mut [f32], activation: u32) {
+/// `y = W·x + b`, with the weights of [`linear`], then biases.
+#[cfg_attr(feature = "simd", inline(always))]
+pub fn dense(parameters: &[f32], x: &[f32], y: &mut [f32]) {
     let (weight, bias) = parameters.split_at_checked(x.len().wrapping_mul(y.len())).unwrap_or_default();
-    for ((row, bias), y) in weight.chunks_exact(x.len().max(1)).zip(bias).zip(y.iter_mut()) {
-        *y = dot(row, x) + bias;
-    }
-    activate(y, activation);
+    linear(&Floats(bias), weight, x.len(), || core::iter::once((0, x)), y);
+}
+
+/// The convolution of a picture, with the weights of [`linear`], then biases.
+#[cfg_attr(feature = "simd", inline(always))]
+pub fn conv(parameters: &[f32], x: &[f32], windows: Windows, y: &mut [f32]) {
+    let weights = windows.filters(y.len()).wrapping_mul(windows.numbers());
+    let (weight, bias) = parameters.split_at_checked(weights).unwrap_or_default();
+    windows.conv(&Floats(bias), weight, x, y);
 }
 
 /// `y = (x − mean)/√(variance + 1e-5)·scale + shift`.
+#[cfg_attr(feature = "simd", inline(always))]
 pub fn layer_norm(parameters: &[f32], x: &[f32], y: &mut [f32]) {
     let n = x.len() as f32;
     let mean = x.iter().sum::<f32>() / n;
@@ -44,6 +58,7 @@ pub fn layer_norm(parameters: &[f32], x: &[f32], y: &mut [f32]) {
 }
 
 /// `x = f(x)`.
+#[cfg_attr(feature = "simd", inline(always))]
 pub fn activate(x: &mut [f32], of: u32) {
     match of {
         activation::TANH => x.iter_mut().for_each(|x| *x = tanh(*x)),

@@ -23,7 +23,10 @@ mod check;
 pub mod format;
 mod heads;
 mod kernels;
+mod linear;
 mod policy;
+#[cfg(feature = "int8")]
+mod quantized;
 mod recurrent;
 mod windows;
 

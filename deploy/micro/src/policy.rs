@@ -5,7 +5,9 @@ use core::ops::Range;
 
 use crate::check::check;
 use crate::format::{activation, header, input, op, part, step};
-use crate::kernels::{activate, dense, embed, layer_norm, one_hot};
+use crate::kernels::{activate, conv, dense, embed, layer_norm, one_hot};
+#[cfg(feature = "int8")]
+use crate::quantized;
 use crate::recurrent::{gru, lstm};
 use crate::windows::Windows;
 use crate::{format, heads};
@@ -145,11 +147,24 @@ impl<'a> Policy<'a> {
         self.arena.get_mut(self.file.results()..).unwrap_or_default()
     }
 
+    /// Results of all steps after [`Self::act`], those of which another one has not taken the place.
+    pub fn results(&self) -> &[f32] {
+        self.arena.get(..self.file.results()).unwrap_or_default()
+    }
+
     /// Takes the most probable action for an observation, whose parts are in the order of [`Self::inputs`].
     ///
     /// # Errors
     /// [`ActError`]; the hidden state may have changed then.
     pub fn act(&mut self, observation: &[Elements<'_>], action: &mut [f32]) -> Result<(), ActError> {
+        #[cfg(feature = "simd")]
+        return pulp::Arch::new().dispatch(Act { policy: self, observation, action });
+        #[cfg(not(feature = "simd"))]
+        self.act_here(observation, action)
+    }
+
+    #[cfg_attr(feature = "simd", inline(always))]
+    fn act_here(&mut self, observation: &[Elements<'_>], action: &mut [f32]) -> Result<(), ActError> {
         let (results, state) = self.arena.split_at_mut_checked(self.file.results()).ok_or(ActError::File)?;
         for words in self.file.steps {
             run(words, observation, self.file.floats, results, state)?;
@@ -204,6 +219,24 @@ impl<'a> Policy<'a> {
     }
 }
 
+/// A call of [`Policy::act`], to be compiled for the vector instructions that a processor has.
+#[cfg(feature = "simd")]
+struct Act<'p, 'a, 'o> {
+    policy: &'p mut Policy<'a>,
+    observation: &'o [Elements<'o>],
+    action: &'o mut [f32],
+}
+
+#[cfg(feature = "simd")]
+impl pulp::NullaryFnOnce for Act<'_, '_, '_> {
+    type Output = Result<(), ActError>;
+
+    #[inline(always)]
+    fn call(self) -> Self::Output {
+        self.policy.act_here(self.observation, self.action)
+    }
+}
+
 /// Inputs of a policy at most.
 pub const MOST_INPUTS: usize = 32;
 
@@ -253,7 +286,8 @@ impl<'a> File<'a> {
 }
 
 /// What a step reads and where it writes, which do not overlap.
-fn places(results: &mut [f32], read: Range<usize>, write: Range<usize>) -> Option<(&[f32], &mut [f32])> {
+#[cfg_attr(feature = "simd", inline(always))]
+pub fn places(results: &mut [f32], read: Range<usize>, write: Range<usize>) -> Option<(&[f32], &mut [f32])> {
     if read.end <= write.start {
         let (before, after) = results.split_at_mut_checked(write.start)?;
         Some((before.get(read)?, after.get_mut(..write.len())?))
@@ -264,6 +298,7 @@ fn places(results: &mut [f32], read: Range<usize>, write: Range<usize>) -> Optio
 }
 
 /// Computes one step.
+#[cfg_attr(feature = "simd", inline(always))]
 fn run(
     words: &[u32; step::WORDS],
     observation: &[Elements<'_>],
@@ -282,33 +317,35 @@ fn run(
         return read_input(of, x, parameters, f32::from_bits(words[step::STATE]), y)
             .ok_or(ActError::Input(word(step::READ)));
     }
+    #[cfg(feature = "int8")]
+    if of >= op::QUANTIZE {
+        return quantized::run(words, parameters, results).ok_or(ActError::File);
+    }
     let read = range(word(step::READ), word(step::READ_LEN));
     let (x, y) = places(results, read, write).ok_or(ActError::File)?;
     let states = if of == op::LSTM { 2 } else { 1 };
     match of {
-        op::DENSE => dense(parameters, x, y, activation),
-        op::CONV => Windows::of(words).conv(parameters, x, y, activation),
+        op::DENSE => dense(parameters, x, y),
+        op::CONV => conv(parameters, x, Windows::of(words), y),
         op::MAX_POOL | op::AVERAGE_POOL => Windows::of(words).pool(x, y, of == op::MAX_POOL),
         op::LAYER_NORM => layer_norm(parameters, x, y),
-        op::ACTIVATION => {
-            y.iter_mut().zip(x).for_each(|(y, x)| *y = *x);
-            activate(y, activation);
-        }
         op::GRU | op::LSTM => {
             let own = range(word(step::STATE), y.len().saturating_mul(states));
             let state = state.get_mut(own).ok_or(ActError::File)?;
             if of == op::GRU { gru(parameters, x, state, y) } else { lstm(parameters, x, state, y) }
         }
-        op::COPY => y.iter_mut().zip(x).for_each(|(y, x)| *y = *x),
+        op::ACTIVATION | op::COPY => y.iter_mut().zip(x).for_each(|(y, x)| *y = *x),
         op::ADD => y.iter_mut().zip(x).for_each(|(y, x)| *y += *x),
         op::ONE_HOT => one_hot(x, y),
         op::EMBEDDING => embed(parameters, word(step::SIZE), x, y),
         _ => return Err(ActError::File),
     }
+    activate(y, activation);
     Ok(())
 }
 
 /// Reads an input; nothing where it is another one.
+#[cfg_attr(feature = "simd", inline(always))]
 fn read_input(of: u32, x: Option<Elements<'_>>, parameters: &[f32], bound: f32, y: &mut [f32]) -> Option<()> {
     let x = x?;
     let (len, scales) = (y.len(), parameters.split_at_checked(y.len()));

@@ -1,73 +1,85 @@
-//! Recurrent layers, one number of the state at a time: no memory is needed for the gates.
+//! Recurrent layers, [`LANES`] units of the state at a time: no memory is needed for the gates.
 
 use phalanx_maths::{sigmoid, tanh};
 
-use crate::kernels::dot;
+use crate::format::LANES;
+use crate::kernels::Floats;
+use crate::linear::{Layer, add_block};
 
-/// Weights and biases of some gates.
-struct Gates<'a> {
-    input: &'a [f32],
-    hidden: &'a [f32],
-    input_bias: &'a [f32],
-    hidden_bias: &'a [f32],
-    inputs: usize,
+/// Weights of some gates, each as those of a dense layer, and their biases.
+struct Half<'a> {
+    weight: &'a [f32],
+    bias: &'a [f32],
+    columns: usize,
     width: usize,
 }
 
-impl<'a> Gates<'a> {
-    fn new(parameters: &'a [f32], gates: usize, inputs: usize, width: usize) -> Self {
-        let rows = gates.wrapping_mul(width);
-        let split = |from: &'a [f32], at: usize| from.split_at_checked(at).unwrap_or_default();
-        let (input, rest) = split(parameters, rows.wrapping_mul(inputs));
-        let (hidden, biases) = split(rest, rows.wrapping_mul(width));
-        let (input_bias, hidden_bias) = split(biases, rows);
-        Self { input, hidden, input_bias, hidden_bias, inputs, width }
-    }
-
-    /// The input's and the hidden state's half of number `i` of a gate.
-    fn halves(&self, gate: usize, i: usize, x: &[f32], h: &[f32]) -> [f32; 2] {
-        let row = gate.wrapping_mul(self.width).wrapping_add(i);
-        let half = |weight: &[f32], bias: &[f32], columns: usize, of: &[f32]| {
-            let start = row.wrapping_mul(columns);
-            let weight = weight.get(start..start.wrapping_add(columns)).unwrap_or_default();
-            dot(weight, of) + bias.get(row).copied().unwrap_or(0.0)
-        };
-        [
-            half(self.input, self.input_bias, self.inputs, x),
-            half(self.hidden, self.hidden_bias, self.width, h),
-        ]
-    }
-
-    fn sigmoid(&self, gate: usize, i: usize, x: &[f32], h: &[f32]) -> f32 {
-        let [input, hidden] = self.halves(gate, i, x, h);
-        sigmoid(input + hidden)
+impl Half<'_> {
+    /// `W·x + b` of the units of a gate from `at` on.
+    #[cfg_attr(feature = "simd", inline(always))]
+    fn units(&self, gate: usize, at: usize, x: &[f32]) -> [f32; LANES] {
+        let first = gate.wrapping_mul(self.width).wrapping_add(at);
+        let weight = self.weight.get(first.wrapping_mul(self.columns)..).unwrap_or_default();
+        let layer = Floats(self.bias);
+        let rest = self.width.wrapping_sub(at);
+        if rest >= LANES {
+            return add_block(&layer, layer.begin(first), weight.as_chunks().0, x);
+        }
+        let mut sums = [0.0; LANES];
+        let rows = weight.chunks_exact(self.columns.max(1)).take(rest);
+        for (i, (sum, row)) in sums.iter_mut().zip(rows).enumerate() {
+            [*sum] = add_block(&layer, layer.begin(first.wrapping_add(i)), row.as_chunks().0, x);
+        }
+        sums
     }
 }
 
+/// The input's and the hidden state's half of a layer of `gates` gates.
+fn halves(parameters: &[f32], gates: usize, inputs: usize, width: usize) -> [Half<'_>; 2] {
+    let rows = gates.wrapping_mul(width);
+    let (input, rest) = parameters.split_at_checked(rows.wrapping_mul(inputs)).unwrap_or_default();
+    let (hidden, biases) = rest.split_at_checked(rows.wrapping_mul(width)).unwrap_or_default();
+    let (input_bias, hidden_bias) = biases.split_at_checked(rows).unwrap_or_default();
+    [
+        Half { weight: input, bias: input_bias, columns: inputs, width },
+        Half { weight: hidden, bias: hidden_bias, columns: width, width },
+    ]
+}
+
 /// A gated recurrent unit; `state` becomes `y`.
+#[cfg_attr(feature = "simd", inline(always))]
 pub fn gru(parameters: &[f32], x: &[f32], state: &mut [f32], y: &mut [f32]) {
-    let gates = Gates::new(parameters, 3, x.len(), y.len());
-    for (i, (y, before)) in y.iter_mut().zip(&*state).enumerate() {
-        let r = gates.sigmoid(0, i, x, state);
-        let z = gates.sigmoid(1, i, x, state);
-        let [input, hidden] = gates.halves(2, i, x, state);
-        let n = tanh(input + r * hidden);
-        *y = (1.0 - z) * n + z * before;
+    let [input, hidden] = halves(parameters, 3, x.len(), y.len());
+    for (block, (y, before)) in y.chunks_mut(LANES).zip(state.chunks(LANES)).enumerate() {
+        let gate = |i: usize| [input.units(i, block * LANES, x), hidden.units(i, block * LANES, state)];
+        let ([r, r_hidden], [z, z_hidden], [n, n_hidden]) = (gate(0), gate(1), gate(2));
+        for (i, (y, before)) in y.iter_mut().zip(before).enumerate().take(LANES) {
+            let r = sigmoid(r[i] + r_hidden[i]);
+            let z = sigmoid(z[i] + z_hidden[i]);
+            let n = tanh(n[i] + r * n_hidden[i]);
+            *y = (1.0 - z) * n + z * before;
+        }
     }
     state.iter_mut().zip(y).for_each(|(state, y)| *state = *y);
 }
 
 /// A long short-term memory; `state` is h, then c.
+#[cfg_attr(feature = "simd", inline(always))]
 pub fn lstm(parameters: &[f32], x: &[f32], state: &mut [f32], y: &mut [f32]) {
-    let gates = Gates::new(parameters, 4, x.len(), y.len());
+    let [input, hidden] = halves(parameters, 4, x.len(), y.len());
     let Some((h, c)) = state.split_at_mut_checked(y.len()) else { return };
-    for (i, (y, c)) in y.iter_mut().zip(c).enumerate() {
-        let input = gates.sigmoid(0, i, x, h);
-        let forget = gates.sigmoid(1, i, x, h);
-        let [a, b] = gates.halves(2, i, x, h);
-        let output = gates.sigmoid(3, i, x, h);
-        *c = forget * *c + input * tanh(a + b);
-        *y = output * tanh(*c);
+    for (block, (y, c)) in y.chunks_mut(LANES).zip(c.chunks_mut(LANES)).enumerate() {
+        let gate = |i: usize| {
+            let mut sums = input.units(i, block * LANES, x);
+            let hidden = hidden.units(i, block * LANES, h);
+            sums.iter_mut().zip(hidden).for_each(|(sum, hidden)| *sum += hidden);
+            sums
+        };
+        let [take, forget, new, give] = [gate(0), gate(1), gate(2), gate(3)];
+        for (i, (y, c)) in y.iter_mut().zip(c).enumerate().take(LANES) {
+            *c = sigmoid(forget[i]) * *c + sigmoid(take[i]) * tanh(new[i]);
+            *y = sigmoid(give[i]) * tanh(*c);
+        }
     }
     h.iter_mut().zip(y).for_each(|(h, y)| *h = *y);
 }

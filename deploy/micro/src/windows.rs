@@ -1,7 +1,7 @@
 //! Convolutions and pools over a picture.
 
 use crate::format::step;
-use crate::kernels::activate;
+use crate::linear::{Layer, linear};
 
 /// The picture that a step reads, and its windows.
 #[derive(Clone, Copy)]
@@ -41,80 +41,74 @@ impl Windows {
         Some([along(self.height)?, along(self.width)?])
     }
 
-    /// The number of a channel at a pixel of the padded picture; `outside` beyond the picture.
-    fn at(self, x: &[f32], [row, column]: [usize; 2], channel: usize, outside: f32) -> f32 {
-        let (Some(row), Some(column)) = (row.checked_sub(self.padding), column.checked_sub(self.padding))
-        else {
-            return outside;
-        };
-        if row >= self.height || column >= self.width {
-            return outside;
-        }
-        let index = if self.channels_first {
-            (channel * self.height + row) * self.width + column
-        } else {
-            (row * self.width + column) * self.channels + channel
-        };
-        x.get(index).copied().unwrap_or(outside)
+    /// The numbers of a window that lie beside each other in the picture, each with the index of its first one among the weights of a
+    /// filter; what the padding has is left out.
+    #[cfg_attr(feature = "simd", inline(always))]
+    fn pieces<T>(self, x: &[T], window: usize) -> impl Iterator<Item = (usize, &[T])> {
+        let Self { height, width, kernel, dilation, padding, .. } = self;
+        let [_, across] = self.count().unwrap_or_default();
+        let (row, column) = (window / across.max(1) * self.stride, window % across.max(1) * self.stride);
+        let (planes, numbers) = if self.channels_first { (self.channels, 1) } else { (1, self.channels) };
+        // Pixels across lie beside each other without dilation.
+        let (runs, pixels) = if dilation == 1 { (1, kernel) } else { (kernel, 1) };
+        (0..planes * kernel * runs).filter_map(move |piece| {
+            let (line, j) = (piece / runs, piece % runs);
+            let (plane, i) = (line / kernel, line % kernel);
+            let row = (row + i * dilation).checked_sub(padding)?;
+            let first = column + j * dilation;
+            let left = padding.saturating_sub(first);
+            let start = (first + left).checked_sub(padding)?;
+            let end = (first + pixels).saturating_sub(padding).min(width);
+            if row >= height || start >= end {
+                return None;
+            }
+            let line_start = (plane * height + row) * width;
+            let x = x.get((line_start + start) * numbers..(line_start + end) * numbers)?;
+            Some(((line * kernel + j + left) * numbers, x))
+        })
     }
 
-    /// Calls `with` for the pixels of each window, in the order of the windows.
-    fn each(self, mut with: impl FnMut(usize, &dyn Fn(usize, usize) -> [usize; 2])) {
-        let [down, across] = self.count().unwrap_or_default();
-        for window in 0..down * across {
-            let (row, column) = (window / across.max(1) * self.stride, window % across.max(1) * self.stride);
-            with(window, &|i, j| [row + i * self.dilation, column + j * self.dilation]);
-        }
+    /// Numbers of a window.
+    pub fn numbers(self) -> usize {
+        self.kernel * self.kernel * self.channels
     }
 
-    /// `y [windows, filters] = f(W·window + b)`.
-    pub fn conv(self, parameters: &[f32], x: &[f32], y: &mut [f32], activation: u32) {
+    /// Filters of a convolution that writes `len` numbers.
+    pub fn filters(self, len: usize) -> usize {
         let [down, across] = self.count().unwrap_or_default();
-        let filters = y.len().checked_div(down * across).unwrap_or(0);
-        let numbers = self.kernel * self.kernel * self.channels;
-        let (weight, bias) = parameters.split_at_checked(filters * numbers).unwrap_or_default();
-        let order = |i: usize, j: usize, channel: usize| {
-            if self.channels_first {
-                (channel * self.kernel + i) * self.kernel + j
-            } else {
-                (i * self.kernel + j) * self.channels + channel
-            }
-        };
-        self.each(|window, pixel| {
-            let results = y.iter_mut().skip(window * filters).take(filters);
-            for ((y, weight), bias) in results.zip(weight.chunks_exact(numbers.max(1))).zip(bias) {
-                let mut sum = 0.0;
-                for i in 0..self.kernel {
-                    for j in 0..self.kernel {
-                        for channel in 0..self.channels {
-                            let w = weight.get(order(i, j, channel)).copied().unwrap_or(0.0);
-                            sum += w * self.at(x, pixel(i, j), channel, 0.0);
-                        }
-                    }
-                }
-                *y = sum + bias;
-            }
-        });
-        activate(y, activation);
+        len.checked_div(down * across).unwrap_or(0)
+    }
+
+    /// `y [windows, filters] = W·window + b`, with the weights of [`linear`].
+    #[cfg_attr(feature = "simd", inline(always))]
+    pub fn conv<A: Layer>(self, layer: &A, weight: &[A::Number], x: &[A::Number], y: &mut [A::Number]) {
+        let filters = self.filters(y.len()).max(1);
+        for (window, y) in y.chunks_exact_mut(filters).enumerate() {
+            linear(layer, weight, self.numbers(), || self.pieces(x, window), y);
+        }
     }
 
     /// The largest number of each channel in every window, or the mean, in which the padding counts as zeros.
+    #[cfg_attr(feature = "simd", inline(always))]
     pub fn pool(self, x: &[f32], y: &mut [f32], is_max: bool) {
         let outside = if is_max { f32::NEG_INFINITY } else { 0.0 };
-        let share = 1.0 / (self.kernel * self.kernel) as f32;
-        self.each(|window, pixel| {
-            let results = y.iter_mut().skip(window * self.channels).take(self.channels);
-            for (channel, y) in results.enumerate() {
-                let mut all = outside;
-                for i in 0..self.kernel {
-                    for j in 0..self.kernel {
-                        let number = self.at(x, pixel(i, j), channel, outside);
-                        all = if is_max { larger(all, number) } else { all + number };
-                    }
+        let pixels = self.kernel * self.kernel;
+        let with = |y: &mut f32, x: &f32| *y = if is_max { larger(*y, *x) } else { *y + *x };
+        for (window, y) in y.chunks_exact_mut(self.channels.max(1)).enumerate() {
+            y.fill(outside);
+            for (at, x) in self.pieces(x, window) {
+                if self.channels_first {
+                    let y = y.get_mut(at / pixels);
+                    y.into_iter().for_each(|y| x.iter().for_each(|x| with(y, x)));
+                } else {
+                    let all = x.chunks_exact(self.channels.max(1));
+                    all.for_each(|x| y.iter_mut().zip(x).for_each(|(y, x)| with(y, x)));
                 }
-                *y = if is_max { all } else { all * share };
             }
-        });
+            if !is_max {
+                y.iter_mut().for_each(|y| *y *= 1.0 / pixels as f32);
+            }
+        }
     }
 }
 
