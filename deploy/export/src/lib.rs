@@ -1,8 +1,11 @@
 //! Writes trained policies as files that act without libtorch.
 //!
 //! [`Policy`] is what a file holds, as plain data; [`write()`] makes the bytes that `phalanx-micro` runs. docs/policy-file.md has the layout.
+//! [`onnx()`] makes models for other programs, which docs/formats.md describes.
 
 mod drafts;
+mod lower;
+mod onnx;
 mod place;
 mod policy;
 mod quantize;
@@ -10,6 +13,7 @@ mod steps;
 mod weights;
 mod write;
 
+pub use onnx::onnx;
 pub use policy::{ExportError, Input, Kind, Mask, Part, Policy, Record, Recorded};
 pub use quantize::{Layer, Quantization, Scale};
 pub use write::{aligned, write};
