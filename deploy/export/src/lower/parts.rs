@@ -55,7 +55,8 @@ impl<T: Target> Lowering<'_, T> {
 
     fn numbers(&mut self, tanh: bool, scale: &[[f32; 4]], x: Tensor) -> Tensor {
         let x = if tanh { self.target.unary(Unary::Activation(Activation::Tanh), x) } else { x };
-        let [centre, factor, least, largest] = [0, 1, 2, 3].map(|i| scale.iter().map(|s| s[i]).collect::<Vec<_>>());
+        let [centre, factor, least, largest] =
+            [0, 1, 2, 3].map(|i| scale.iter().map(|s| s[i]).collect::<Vec<_>>());
         let x = self.apply(Binary::Mul, x, &factor);
         let x = self.apply(Binary::Add, x, &centre);
         let x = self.apply(Binary::Max, x, &least);

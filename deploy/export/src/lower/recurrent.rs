@@ -11,13 +11,9 @@ impl<T: Target> Lowering<'_, T> {
         let (input, rest) = parameters.split_at(rows * step.reads[0].len);
         let (hidden, biases) = rest.split_at(rows * step.len);
         let (input_bias, hidden_bias) = biases.split_at(rows);
-        let dense = |target: &mut T, x, weight, bias| {
-            target.dense(x, Weights { weight, bias, is_relu: false })
-        };
-        [
-            dense(self.target, reads[0], input, input_bias),
-            dense(self.target, reads[1], hidden, hidden_bias),
-        ]
+        let dense =
+            |target: &mut T, x, weight, bias| target.dense(x, Weights { weight, bias, is_relu: false });
+        [dense(self.target, reads[0], input, input_bias), dense(self.target, reads[1], hidden, hidden_bias)]
     }
 
     fn state(&mut self, node: &str, len: usize) -> Tensor {

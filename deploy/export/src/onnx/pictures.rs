@@ -4,7 +4,7 @@ use phalanx_graph::Window;
 
 use super::proto::Attribute;
 use super::target::Onnx;
-use crate::lower::{Tensor, Weights, Target as _, Unary};
+use crate::lower::{Target as _, Tensor, Unary, Weights};
 
 impl Onnx {
     /// A picture with its channels first.

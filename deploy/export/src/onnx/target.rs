@@ -260,4 +260,3 @@ impl Target for Onnx {
         None
     }
 }
-

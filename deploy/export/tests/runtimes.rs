@@ -1,0 +1,154 @@
+//! Models for other programs, run by those programs: they give what policy files give.
+//!
+//! `cargo xtask setup --runtimes` installs them; without it these tests say so and pass.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use common::Example;
+use phalanx_export::{Policy, Quantization, Record, Recorded, aligned, onnx, write};
+use phalanx_graph::Activation;
+use phalanx_micro::Policy as Micro;
+use serde_json::{Value, json};
+
+/// The outputs of a step by name.
+type Outputs = HashMap<String, Vec<f32>>;
+
+/// The Python with the programs, if there is one.
+fn python() -> Option<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let python = std::env::var_os("PHALANX_RUNTIMES")
+        .map_or_else(|| root.join(".cache/runtimes/bin/python"), PathBuf::from);
+    if !python.exists() {
+        println!("skipped: `cargo xtask setup --runtimes` installs what this test needs");
+    }
+    python.exists().then_some(python)
+}
+
+/// What a program gives for these steps, each of several rows.
+fn run(python: &Path, runtime: &str, model: &[u8], steps: &Value) -> Vec<Outputs> {
+    let folder = tempfile::tempdir().unwrap();
+    let [model_path, steps_path] = ["model", "steps.json"].map(|name| folder.path().join(name));
+    std::fs::write(&model_path, model).unwrap();
+    std::fs::write(&steps_path, steps.to_string()).unwrap();
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python/run.py");
+    let output =
+        Command::new(python).arg(script).arg(runtime).arg(&model_path).arg(&steps_path).output().unwrap();
+    assert!(output.status.success(), "{runtime}: {}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// One step for each record.
+fn one_by_one(policy: &Policy<'_>) -> Value {
+    let steps = policy.records.iter();
+    steps
+        .map(|record| json!({ "begins": record.begins, "rows": 1, "inputs": inputs(policy, &[record]) }))
+        .collect()
+}
+
+/// One step with a row for each record.
+fn together(policy: &Policy<'_>) -> Value {
+    let records: Vec<&Record> = policy.records.iter().collect();
+    json!([{ "begins": true, "rows": records.len(), "inputs": inputs(policy, &records) }])
+}
+
+fn inputs(policy: &Policy<'_>, records: &[&Record]) -> Value {
+    let of = |i: usize| -> Value {
+        let elements = records.iter().flat_map(|record| match &record.observation[i] {
+            Recorded::F32(x) => x.clone(),
+            Recorded::U8(x) => x.iter().map(|&x| f32::from(x)).collect(),
+        });
+        elements.collect::<Vec<f32>>().into()
+    };
+    policy
+        .inputs
+        .iter()
+        .enumerate()
+        .map(|(i, input)| (input.name.clone(), of(i)))
+        .collect::<serde_json::Map<_, _>>()
+        .into()
+}
+
+/// What the policy file gives: the outputs of the parts of an action, the action, and the hidden state.
+fn expected(policy: &Policy<'_>, int8: Option<&Quantization>, always_begins: bool) -> Vec<[Vec<f32>; 3]> {
+    let plain = Policy { records: vec![], ..policy.clone() };
+    let bytes = write(&plain, int8).unwrap();
+    let mut memory = vec![];
+    let file = aligned(&bytes, &mut memory);
+    let mut arena = vec![0.0; Micro::arena(file).unwrap()];
+    let mut micro = Micro::new(file, &mut arena).unwrap();
+    let mut action = vec![0.0; micro.action_len()];
+    let mut act = |record: &Record| {
+        if record.begins || always_begins {
+            micro.reset();
+        }
+        let elements: Vec<_> = record.observation.iter().map(Recorded::elements).collect();
+        micro.act(&elements, &mut action).unwrap();
+        [micro.outputs().collect(), action.clone(), micro.state().to_vec()]
+    };
+    policy.records.iter().map(&mut act).collect()
+}
+
+/// Fails unless numbers agree to 10⁻⁵ of the largest one.
+fn agree(what: &str, here: &[f32], expected: &[f32]) {
+    assert_eq!(here.len(), expected.len(), "{what}");
+    let largest = expected.iter().fold(1.0_f32, |most, x| most.max(x.abs()));
+    for (i, (here, expected)) in here.iter().zip(expected).enumerate() {
+        assert!((here - expected).abs() <= 1e-5 * largest, "{what}: number {i} is {here}, not {expected}");
+    }
+}
+
+/// Fails unless a model gives what the policy file gives, in a program that takes any number of rows or one.
+fn compare(python: &Path, runtime: &str, name: &str, policy: &Policy<'_>, model: &[u8], rows: bool) {
+    let steps = run(python, runtime, model, &one_by_one(policy));
+    let expected_steps = expected(policy, None, false);
+    assert_eq!(steps.len(), expected_steps.len());
+    let schedule_states: Vec<String> = policy
+        .graph
+        .nodes
+        .iter()
+        .filter(|node| node.state() > 0)
+        .map(|node| format!("next_state.{}", node.name))
+        .collect();
+    for (i, (outputs, [parts, action, state])) in steps.iter().zip(&expected_steps).enumerate() {
+        let what = format!("{name} in {runtime}, step {i}");
+        agree(&what, &outputs["outputs"][..parts.len()], parts);
+        agree(&what, &outputs["action"], action);
+        let states: Vec<f32> = schedule_states.iter().flat_map(|name| outputs[name].clone()).collect();
+        agree(&what, &states, state);
+    }
+    if rows {
+        let [outputs] = &run(python, runtime, model, &together(policy))[..] else { panic!("one step") };
+        let actions: Vec<f32> =
+            expected(policy, None, true).into_iter().flat_map(|[_, action, _]| action).collect();
+        agree(&format!("{name} in {runtime}, all rows"), &outputs["action"], &actions);
+    }
+}
+
+/// Policies that have everything between them.
+fn examples() -> Vec<(String, Example)> {
+    let mut all = vec![("everything".into(), Example::everything())];
+    for channels_first in [false, true] {
+        for (padding, dilation) in [(0, 1), (1, 1), (0, 2), (2, 2)] {
+            let name =
+                format!("pictures, channels first {channels_first}, padding {padding}, dilation {dilation}");
+            all.push((name, Example::pictures(channels_first, padding, dilation)));
+        }
+    }
+    let of = |activation: Activation| (activation.to_string(), Example::layers(activation, 1, 8));
+    all.extend(Activation::ALL.map(of));
+    all
+}
+
+#[test]
+fn onnx_models_act_as_policy_files_do() {
+    let Some(python) = python() else { return };
+    for (name, example) in examples() {
+        let policy = example.policy();
+        compare(&python, "onnxruntime", &name, &policy, &onnx(&policy).unwrap(), true);
+    }
+}
