@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use common::Example;
-use phalanx_export::{Policy, Quantization, Record, Recorded, aligned, onnx, write};
+use phalanx_export::{Policy, Quantization, Record, Recorded, aligned, onnx, tflite, write};
 use phalanx_graph::Activation;
 use phalanx_micro::Policy as Micro;
 use serde_json::{Value, json};
@@ -29,15 +29,26 @@ fn python() -> Option<PathBuf> {
     python.exists().then_some(python)
 }
 
-/// What a program gives for these steps, each of several rows.
-fn run(python: &Path, runtime: &str, model: &[u8], steps: &Value) -> Vec<Outputs> {
+/// A model with its name and its steps, each of several rows.
+struct Case {
+    name: String,
+    model: Vec<u8>,
+    steps: Value,
+}
+
+/// What a program gives for the steps of each case.
+fn run(python: &Path, runtime: &str, cases: &[Case]) -> Vec<Vec<Outputs>> {
     let folder = tempfile::tempdir().unwrap();
-    let [model_path, steps_path] = ["model", "steps.json"].map(|name| folder.path().join(name));
-    std::fs::write(&model_path, model).unwrap();
-    std::fs::write(&steps_path, steps.to_string()).unwrap();
+    let case = |(i, case): (usize, &Case)| {
+        let path = folder.path().join(i.to_string());
+        std::fs::write(&path, &case.model).unwrap();
+        json!({ "name": case.name, "model": path, "steps": case.steps })
+    };
+    let all: Value = cases.iter().enumerate().map(case).collect();
+    let path = folder.path().join("cases.json");
+    std::fs::write(&path, all.to_string()).unwrap();
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python/run.py");
-    let output =
-        Command::new(python).arg(script).arg(runtime).arg(&model_path).arg(&steps_path).output().unwrap();
+    let output = Command::new(python).arg(script).arg(runtime).arg(&path).output().unwrap();
     assert!(output.status.success(), "{runtime}: {}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&output.stdout).unwrap()
 }
@@ -102,30 +113,41 @@ fn agree(what: &str, here: &[f32], expected: &[f32]) {
     }
 }
 
-/// Fails unless a model gives what the policy file gives, in a program that takes any number of rows or one.
-fn compare(python: &Path, runtime: &str, name: &str, policy: &Policy<'_>, model: &[u8], rows: bool) {
-    let steps = run(python, runtime, model, &one_by_one(policy));
-    let expected_steps = expected(policy, None, false);
-    assert_eq!(steps.len(), expected_steps.len());
-    let schedule_states: Vec<String> = policy
-        .graph
-        .nodes
-        .iter()
-        .filter(|node| node.state() > 0)
-        .map(|node| format!("next_state.{}", node.name))
-        .collect();
-    for (i, (outputs, [parts, action, state])) in steps.iter().zip(&expected_steps).enumerate() {
-        let what = format!("{name} in {runtime}, step {i}");
-        agree(&what, &outputs["outputs"][..parts.len()], parts);
-        agree(&what, &outputs["action"], action);
-        let states: Vec<f32> = schedule_states.iter().flat_map(|name| outputs[name].clone()).collect();
-        agree(&what, &states, state);
+/// Fails unless models give what policy files give: step by step, and with a row for each record where the program can.
+fn compare(runtime: &str, model: impl Fn(&Policy<'_>) -> Vec<u8>, has_rows: bool) {
+    let Some(python) = python() else { return };
+    let examples = examples();
+    let case =
+        |name: &str, policy: &Policy<'_>, steps| Case { name: name.into(), model: model(policy), steps };
+    let mut cases = Vec::new();
+    for (name, example) in &examples {
+        let policy = example.policy();
+        cases.push(case(name, &policy, one_by_one(&policy)));
+        if has_rows {
+            cases.push(case(name, &policy, together(&policy)));
+        }
     }
-    if rows {
-        let [outputs] = &run(python, runtime, model, &together(policy))[..] else { panic!("one step") };
-        let actions: Vec<f32> =
-            expected(policy, None, true).into_iter().flat_map(|[_, action, _]| action).collect();
-        agree(&format!("{name} in {runtime}, all rows"), &outputs["action"], &actions);
+    let mut results = run(&python, runtime, &cases).into_iter();
+    for (name, example) in &examples {
+        let policy = example.policy();
+        let states = policy.graph.nodes.iter().filter(|node| node.state() > 0);
+        let states: Vec<String> = states.map(|node| format!("next_state.{}", node.name)).collect();
+        let steps = results.next().unwrap();
+        assert_eq!(steps.len(), policy.records.len());
+        for (i, (outputs, [parts, action, state])) in
+            steps.iter().zip(expected(&policy, None, false)).enumerate()
+        {
+            let what = format!("{name} in {runtime}, step {i}");
+            agree(&what, &outputs["outputs"], &parts);
+            agree(&what, &outputs["action"], &action);
+            let here: Vec<f32> = states.iter().flat_map(|name| outputs[name].clone()).collect();
+            agree(&what, &here, &state);
+        }
+        if has_rows {
+            let actions = expected(&policy, None, true).into_iter().flat_map(|[_, action, _]| action);
+            let here = &results.next().unwrap()[0]["action"];
+            agree(&format!("{name} in {runtime}, all rows"), here, &actions.collect::<Vec<f32>>());
+        }
     }
 }
 
@@ -145,10 +167,16 @@ fn examples() -> Vec<(String, Example)> {
 }
 
 #[test]
-fn onnx_models_act_as_policy_files_do() {
-    let Some(python) = python() else { return };
-    for (name, example) in examples() {
-        let policy = example.policy();
-        compare(&python, "onnxruntime", &name, &policy, &onnx(&policy).unwrap(), true);
-    }
+fn onnxruntime_acts_as_policy_files_do() {
+    compare("onnxruntime", |policy| onnx(policy).unwrap(), true);
+}
+
+#[test]
+fn litert_acts_as_policy_files_do() {
+    compare("LiteRT", |policy| tflite(policy, None).unwrap(), true);
+}
+
+#[test]
+fn tensorflow_lite_micro_acts_as_policy_files_do() {
+    compare("TensorFlow Lite Micro", |policy| tflite(policy, None).unwrap(), false);
 }

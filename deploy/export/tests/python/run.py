@@ -1,6 +1,7 @@
-"""Runs a model over steps of an episode: python run.py RUNTIME MODEL STEPS.
+"""Runs models over steps: python run.py RUNTIME CASES.
 
-STEPS is JSON: for each step whether an episode begins, its rows and the numbers of each input. Prints the outputs of each step as JSON.
+CASES is JSON: models with their steps, each with whether an episode begins, its rows and the numbers of each input. Prints the
+outputs of each model's steps by name, and what the model says of itself.
 """
 
 import json
@@ -24,13 +25,64 @@ class Onnx:
         return dict(zip(names, self.session.run(names, feed)))
 
 
-RUNTIMES = {"onnxruntime": Onnx}
+class LiteRt:
+    def __init__(self, path):
+        from ai_edge_litert.interpreter import Interpreter
+
+        # Without the delegate that computes on its own.
+        self.interpreter = Interpreter(path)
+        self.details = {x["name"]: x for x in self.interpreter.get_input_details()}
+        self.inputs = {name: (x["shape"][1:], x["dtype"]) for name, x in self.details.items()}
+        self.rows = None
+
+    def run(self, feed):
+        rows = len(next(iter(feed.values())))
+        if rows != self.rows:
+            for name, x in feed.items():
+                self.interpreter.resize_tensor_input(self.details[name]["index"], x.shape, strict=True)
+            self.interpreter.allocate_tensors()
+            self.rows = rows
+        for name, x in feed.items():
+            self.interpreter.set_tensor(self.details[name]["index"], x)
+        self.interpreter.invoke()
+        outputs = self.interpreter.get_output_details()
+        return {x["name"]: self.interpreter.get_tensor(x["index"]) for x in outputs}
 
 
-def main(runtime, model, steps):
-    model = RUNTIMES[runtime](model)
-    with open(steps) as file:
-        steps = json.load(file)
+class Tflm:
+    """TensorFlow Lite Micro, for one row. Its tensors have no names: those of the file are read."""
+
+    def __init__(self, path):
+        from ai_edge_litert import schema_py_generated as schema
+        from tflite_micro.python.tflite_micro import runtime
+
+        with open(path, "rb") as file:
+            data = file.read()
+        keep = runtime.InterpreterConfig.kPreserveAllTensors
+        self.interpreter = runtime.Interpreter.from_bytes(data, arena_size=1 << 22, intrepreter_config=keep)
+        graph = schema.Model.GetRootAs(data, 0).Subgraphs(0)
+        name = lambda i: graph.Tensors(i).Name().decode()
+        self.names = [name(i) for i in graph.InputsAsNumpy()]
+        self.outputs = [name(i) for i in graph.OutputsAsNumpy()]
+        # What is dequantised into the outputs.
+        self.bytes = [graph.Operators(i).Inputs(0) for i in range(graph.OperatorsLength())
+                      if graph.Operators(i).Outputs(0) == graph.Outputs(graph.OutputsLength() - 1)
+                      and graph.Tensors(graph.Operators(i).Inputs(0)).Type() == schema.TensorType.INT8]
+        details = [self.interpreter.get_input_details(i) for i in range(len(self.names))]
+        self.inputs = {name: (x["shape"][1:], x["dtype"]) for name, x in zip(self.names, details)}
+
+    def run(self, feed):
+        for i, name in enumerate(self.names):
+            self.interpreter.set_input(feed[name], i)
+        self.interpreter.invoke()
+        outputs = {name: self.interpreter.get_output(i) for i, name in enumerate(self.outputs)}
+        return outputs | {"bytes": self.interpreter.GetTensor(i, 0)["tensor_data"] for i in self.bytes}
+
+
+RUNTIMES = {"onnxruntime": Onnx, "LiteRT": LiteRt, "TensorFlow Lite Micro": Tflm}
+
+
+def run(model, steps):
     state, results = {}, []
     for step in steps:
         feed = {}
@@ -44,6 +96,18 @@ def main(runtime, model, steps):
         outputs = model.run(feed)
         state = {name.removeprefix("next_"): x for name, x in outputs.items()}
         results.append({name: x.flatten().tolist() for name, x in outputs.items()})
+    return results
+
+
+def main(runtime, cases):
+    with open(cases) as file:
+        cases = json.load(file)
+    results = []
+    for case in cases:
+        try:
+            results.append(run(RUNTIMES[runtime](case["model"]), case["steps"]))
+        except Exception as error:
+            raise RuntimeError(case["name"]) from error
     json.dump(results, sys.stdout)
 
 
