@@ -41,7 +41,7 @@ impl TfLite<'_> {
 
     /// A result in floats.
     pub fn in_floats(&mut self, x: Tensor) -> Tensor {
-        if self.info(x).dtype != Type::Int8 {
+        if self.info(x).quantized.is_none() {
             return x;
         }
         let like = TensorInfo { dtype: Type::Float32, quantized: None, ..self.info(x).clone() };

@@ -3,7 +3,7 @@
 use phalanx_graph::{Activation, LAYER_NORM_EPSILON, Window};
 use phalanx_maths::{LEAK, NORMAL_CDF};
 
-use super::schema::{Builtin, Field, Model, Operator, Options, TensorInfo, Type};
+use super::schema::{Builtin, Field, Model, Operator, Options, Quantized, TensorInfo, Type};
 use crate::Quantization;
 use crate::lower::{Binary, Target, Tensor, Unary, Weights};
 
@@ -180,10 +180,16 @@ impl Target for TfLite<'_> {
 
     fn input(&mut self, name: &str, shape: &[usize], is_bytes: bool) -> Tensor {
         let dtype = if is_bytes { Type::Uint8 } else { Type::Float32 };
-        let shape = shape.to_vec();
-        let x = self.tensor(TensorInfo { name: name.into(), dtype, shape, data: None, quantized: None });
+        // Microcontrollers have no cast from bytes, but a unit of 1.
+        let quantized = is_bytes.then(|| Quantized { scale: vec![1.0], zero: vec![0] });
+        let x = self.tensor(TensorInfo {
+            name: name.into(),
+            dtype,
+            shape: shape.to_vec(),
+            data: None,
+            quantized,
+        });
         self.model.inputs.push(x.0);
-        let x = if is_bytes { self.cast(x, Type::Float32) } else { x };
         self.flat(x)
     }
 
