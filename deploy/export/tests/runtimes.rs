@@ -5,7 +5,7 @@
 
 mod common;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -161,7 +161,7 @@ fn examples() -> Vec<(String, Example)> {
             all.push((name, Example::pictures(channels_first, padding, dilation)));
         }
     }
-    let of = |activation: Activation| (activation.to_string(), Example::layers(activation, 1, 8));
+    let of = |activation: Activation| (activation.to_string(), Example::layers(activation, 1, false, 8));
     all.extend(Activation::ALL.map(of));
     all
 }
@@ -179,4 +179,37 @@ fn litert_acts_as_policy_files_do() {
 #[test]
 fn tensorflow_lite_micro_acts_as_policy_files_do() {
     compare("TensorFlow Lite Micro", |policy| tflite(policy, None).unwrap(), false);
+}
+
+/// Layers in 8 bits give the same bytes as those of policy files, within the ranges that were measured and beyond.
+#[test]
+fn tensorflow_lite_micro_has_the_same_bytes() {
+    let Some(python) = python() else { return };
+    let (mut cases, mut all) = (Vec::new(), Vec::new());
+    for activation in [Activation::Identity, Activation::Relu, Activation::Tanh] {
+        for (padding, channels_first, gain) in
+            [(0, false, 0.1), (1, false, 1.0), (1, true, 1.0), (2, true, 20.0)]
+        {
+            let mut example = Example::layers(activation, padding, channels_first, 300);
+            example.parameters.iter_mut().for_each(|x| *x *= gain);
+            let policy = example.policy();
+            let int8 = Quantization::new(&policy, &policy.records[..100]).unwrap();
+            let name =
+                format!("{activation}, padding {padding}, channels first {channels_first}, gain {gain}");
+            let last = int8.layers.last().unwrap().as_ref().unwrap().write;
+            let model = tflite(&policy, Some(&int8)).unwrap();
+            all.push((name.clone(), expected(&policy, Some(&int8), false), last));
+            cases.push(Case { name, model, steps: one_by_one(&policy) });
+        }
+    }
+    for ((name, expected, last), steps) in all.iter().zip(run(&python, "TensorFlow Lite Micro", &cases)) {
+        let mut seen = HashSet::new();
+        for (i, (outputs, [parts, ..])) in steps.iter().zip(expected).enumerate() {
+            let bytes = parts.iter().map(|x| (x / last.scale).round() + f32::from(last.zero));
+            assert_eq!(outputs["outputs"], *parts, "{name}, step {i}");
+            assert_eq!(outputs["bytes"], bytes.collect::<Vec<f32>>(), "{name}, step {i}");
+            seen.extend(outputs["bytes"].iter().map(|x| *x as i8));
+        }
+        assert!(seen.len() > 100, "{name}: {} bytes alone", seen.len());
+    }
 }

@@ -144,9 +144,10 @@ impl Example {
     }
 
     /// A convolution and two dense layers with this activation function.
-    pub fn layers(activation: Activation, padding: usize, steps: usize) -> Self {
+    pub fn layers(activation: Activation, padding: usize, channels_first: bool, steps: usize) -> Self {
         let mut graph = Graph::default();
-        let picture = vec![Dim::new("height", 5), Dim::new("width", 5), Dim::new("channels", 2)];
+        let mut picture = vec![Dim::new("height", 5), Dim::new("width", 5), Dim::new("channels", 2)];
+        picture.rotate_right(usize::from(channels_first));
         let eye = graph.add_input("observation.x", picture, Dtype::F32).unwrap();
         let conv =
             graph.add_conv("conv", eye, Convolution { padding, ..Convolution::new(10, 3, 2) }).unwrap();

@@ -64,10 +64,11 @@ class Tflm:
         name = lambda i: graph.Tensors(i).Name().decode()
         self.names = [name(i) for i in graph.InputsAsNumpy()]
         self.outputs = [name(i) for i in graph.OutputsAsNumpy()]
-        # What is dequantised into the outputs.
-        self.bytes = [graph.Operators(i).Inputs(0) for i in range(graph.OperatorsLength())
-                      if graph.Operators(i).Outputs(0) == graph.Outputs(graph.OutputsLength() - 1)
-                      and graph.Tensors(graph.Operators(i).Inputs(0)).Type() == schema.TensorType.INT8]
+        # What is dequantised last.
+        type_of = lambda i: graph.Tensors(i).Type()
+        operators = [graph.Operators(i) for i in range(graph.OperatorsLength())]
+        is_last = lambda x: (type_of(x.Inputs(0)), type_of(x.Outputs(0))) == (schema.TensorType.INT8, schema.TensorType.FLOAT32)
+        self.bytes = [x.Inputs(0) for x in operators if is_last(x)][-1:]
         details = [self.interpreter.get_input_details(i) for i in range(len(self.names))]
         self.inputs = {name: (x["shape"][1:], x["dtype"]) for name, x in zip(self.names, details)}
 
