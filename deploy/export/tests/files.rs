@@ -3,9 +3,9 @@
 
 mod common;
 
-use common::{Example, dim, numbers};
+use common::{Example, dim};
 use phalanx_export::{Input, Kind, Mask, Part, Policy, Quantization, Record, Recorded, aligned, write};
-use phalanx_graph::{Activation, Convolution, Dim, Dtype, Graph, InputScale};
+use phalanx_graph::{Activation, Dtype, Graph, InputScale};
 use phalanx_micro::format::{crc32, header};
 use phalanx_micro::{ActError, Elements, FormatError, Policy as Micro, SelfTestError};
 use proptest::prelude::*;
@@ -27,14 +27,9 @@ fn small(mask: bool) -> (Graph, Vec<f32>, Vec<Input>, Vec<Part>) {
 }
 
 /// The file of a policy in floats.
-fn file(policy: &(Graph, Vec<f32>, Vec<Input>, Vec<Part>), records: Vec<Record>) -> Vec<u8> {
-    file_of(policy, records, false)
-}
-
-fn file_of(
+fn file(
     (graph, parameters, inputs, parts): &(Graph, Vec<f32>, Vec<Input>, Vec<Part>),
     records: Vec<Record>,
-    in_int8: bool,
 ) -> Vec<u8> {
     let policy = Policy {
         graph,
@@ -46,8 +41,7 @@ fn file_of(
         text: "{}".into(),
         records,
     };
-    let int8 = in_int8.then(|| Quantization::new(&policy, &policy.records).unwrap());
-    write(&policy, int8.as_ref()).unwrap()
+    write(&policy, None).unwrap()
 }
 
 #[test]
@@ -126,27 +120,12 @@ fn outputs(bytes: &[u8], records: &[Record]) -> Vec<f32> {
 #[test]
 fn layers_in_8_bits_are_close_to_those_in_floats() {
     for activation in Activation::ALL {
-        let mut graph = Graph::default();
-        let picture = vec![Dim::new("height", 5), Dim::new("width", 5), Dim::new("channels", 2)];
-        let eye = graph.add_input("observation.x", picture, Dtype::F32).unwrap();
-        let window = Convolution { padding: 1, ..Convolution::new(10, 3, 2) };
-        let conv = graph.add_conv("conv", eye, window).unwrap();
-        let conv = graph.add_activation("first", conv, activation).unwrap();
-        let dense = graph.add_dense("dense", conv, dim(21)).unwrap();
-        let dense = graph.add_activation("second", dense, activation).unwrap();
-        let action = graph.add_dense("action", dense, dim(3)).unwrap();
-        graph.add_output("action", action);
-        let parameters = numbers(graph.parameters()).iter().map(|x| 0.3 * x).collect();
-        let input = Input { name: "observation.x".into(), is_bytes: false, len: 50, scale: InputScale::Same };
-        let parts = vec![Part { kind: Kind::Choice, outputs: 0, len: 3, mask: None, action: 0 }];
-        let records: Vec<Record> = numbers(50 * 50)
-            .chunks(50)
-            .map(|x| Record { begins: true, observation: vec![Recorded::F32(x.to_vec())], action: vec![0.0] })
-            .collect();
-        let policy = (graph, parameters, vec![input], parts);
-        let [floats, int8] = [false, true].map(|in_int8| file_of(&policy, records.clone(), in_int8));
+        let example = Example::layers(activation, 1, false, 50);
+        let (policy, records) = (example.policy(), &example.records);
+        let quantization = Quantization::new(&policy, records).unwrap();
+        let [floats, int8] = [None, Some(&quantization)].map(|int8| write(&policy, int8).unwrap());
         assert!(int8.len() < floats.len());
-        let (floats, int8) = (outputs(&floats, &records), outputs(&int8, &records));
+        let (floats, int8) = (outputs(&floats, records), outputs(&int8, records));
         let largest = floats.iter().fold(0.0_f32, |most, x| most.max(x.abs()));
         let squares: f32 = floats.iter().zip(&int8).map(|(a, b)| (a - b) * (a - b)).sum();
         let error = (squares / floats.len() as f32).sqrt() / largest;

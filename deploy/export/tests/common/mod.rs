@@ -31,7 +31,7 @@ impl Example {
             inputs: self.inputs.clone(),
             parts: self.parts.clone(),
             time_step: 0.02,
-            text: "{}".into(),
+            text: r#"{"env": "none"}"#.into(),
             records: self.records.clone(),
         }
     }
@@ -81,7 +81,8 @@ impl Example {
         let picture = vec![Dim::new("height", 6), Dim::new("width", 5), Dim::new("channels", 2)];
         let eye = graph.add_input("observation.eye", picture, Dtype::U8).unwrap();
         let x = graph.add_input("observation.x", vec![dim(3)], Dtype::F32).unwrap();
-        let choice = graph.add_input("observation.choice", vec![dim(1)], Dtype::F32).unwrap();
+        let choice = graph.add_input("observation.choice", vec![], Dtype::F32).unwrap();
+        let choices = graph.add_input("observation.more_choice", vec![dim(2)], Dtype::F32).unwrap();
         let window = Convolution { padding: 1, dilation: 2, ..Convolution::new(3, 2, 1) };
         let conv = graph.add_conv("conv", eye, window).unwrap();
         let conv = graph.add_activation("relu", conv, Activation::Relu).unwrap();
@@ -92,8 +93,9 @@ impl Example {
         let silu = graph.add_activation("silu", norm, Activation::Silu).unwrap();
         let sum = graph.add_sum("sum", &[silu, x]).unwrap();
         let one = graph.add_one_hot("one", choice, vec![4]).unwrap();
+        let two = graph.add_one_hot("two", choices, vec![3, 5]).unwrap();
         let table = graph.add_embedding("table", choice, 4, dim(2)).unwrap();
-        let all = graph.add_concat("all", &[most, mean, sum, one, table]).unwrap();
+        let all = graph.add_concat("all", &[most, mean, sum, one, two, table]).unwrap();
         let gru = graph.add_recurrent("gru", all, Recurrent::Gru, dim(5)).unwrap();
         let lstm = graph.add_recurrent("lstm", gru, Recurrent::Lstm, dim(4)).unwrap();
         let action = graph.add_dense("action", lstm, dim(6)).unwrap();
@@ -105,9 +107,10 @@ impl Example {
             input("observation.eye", true, 60, fraction),
             input("observation.x", false, 3, normalize),
             input("observation.choice", false, 1, InputScale::Same),
+            input("observation.more_choice", false, 2, InputScale::Same),
             input("observation.action_mask", true, 6, InputScale::Same),
         ];
-        let mask = |start| Some(Mask { input: 3, start });
+        let mask = |start| Some(Mask { input: 4, start });
         let part = |kind, outputs, len, mask, action| Part { kind, outputs, len, mask, action };
         let numbers_of = |tanh| Kind::Numbers { tanh, scale: vec![[1.0, 2.0, -1.0, 3.0]] };
         let parts = vec![

@@ -1,7 +1,7 @@
 """Runs models over steps: python run.py RUNTIME CASES.
 
-CASES is JSON: models with their steps, each with whether an episode begins, its rows and the numbers of each input. Prints the
-outputs of each model's steps by name, and what the model says of itself.
+CASES is JSON: models with their steps, each with whether an episode begins, its rows and the numbers of each input. Prints for each
+model the description in JSON that is in it, and the outputs of its steps by name.
 """
 
 import json
@@ -17,6 +17,7 @@ class Onnx:
 
         onnx.checker.check_model(path, full_check=True)
         self.session = onnxruntime.InferenceSession(path)
+        self.text = self.session.get_modelmeta().custom_metadata_map["phalanx"]
         types = {"tensor(float)": np.float32, "tensor(uint8)": np.uint8}
         self.inputs = {x.name: (x.shape[1:], types[x.type]) for x in self.session.get_inputs()}
 
@@ -25,11 +26,37 @@ class Onnx:
         return dict(zip(names, self.session.run(names, feed)))
 
 
+class Schema:
+    """What a TensorFlow Lite file has that its interpreters do not give."""
+
+    def __init__(self, path):
+        from ai_edge_litert import schema_py_generated as schema
+
+        with open(path, "rb") as file:
+            self.data = file.read()
+        model = schema.Model.GetRootAs(self.data, 0)
+        metadata = [model.Metadata(i) for i in range(model.MetadataLength())]
+        [buffer] = [x.Buffer() for x in metadata if x.Name() == b"phalanx"]
+        self.text = bytes(model.Buffers(buffer).DataAsNumpy()).decode()
+        # Microcontrollers use numbers where they lie.
+        constants = [model.Buffers(i) for i in range(model.BuffersLength())]
+        assert all(x._tab.Vector(x._tab.Offset(4)) % 16 == 0 for x in constants if x.DataLength())
+        graph = model.Subgraphs(0)
+        name = lambda i: graph.Tensors(i).Name().decode()
+        self.inputs = [name(i) for i in graph.InputsAsNumpy()]
+        self.outputs = [name(i) for i in graph.OutputsAsNumpy()]
+        # What is last brought from 8 bits to floats.
+        types = lambda x: [graph.Tensors(i).Type() for i in (x.Inputs(0), x.Outputs(0))]
+        operators = [graph.Operators(i) for i in range(graph.OperatorsLength())]
+        to_floats = [schema.TensorType.INT8, schema.TensorType.FLOAT32]
+        self.bytes = [x.Inputs(0) for x in operators if types(x) == to_floats][-1:]
+
+
 class LiteRt:
     def __init__(self, path):
         from ai_edge_litert.interpreter import Interpreter
 
-        # Without the delegate that computes on its own.
+        self.text = Schema(path).text
         self.interpreter = Interpreter(path)
         self.details = {x["name"]: x for x in self.interpreter.get_input_details()}
         self.inputs = {name: (x["shape"][1:], x["dtype"]) for name, x in self.details.items()}
@@ -50,34 +77,26 @@ class LiteRt:
 
 
 class Tflm:
-    """TensorFlow Lite Micro, for one row. Its tensors have no names: those of the file are read."""
+    """TensorFlow Lite Micro, for one row. Its inputs and outputs have no names: those of the file are read."""
 
     def __init__(self, path):
-        from ai_edge_litert import schema_py_generated as schema
-        from tflite_micro.python.tflite_micro import runtime
+        from tflite_micro import runtime
 
-        with open(path, "rb") as file:
-            data = file.read()
+        self.schema = Schema(path)
+        self.text = self.schema.text
         keep = runtime.InterpreterConfig.kPreserveAllTensors
-        self.interpreter = runtime.Interpreter.from_bytes(data, arena_size=1 << 22, intrepreter_config=keep)
-        graph = schema.Model.GetRootAs(data, 0).Subgraphs(0)
-        name = lambda i: graph.Tensors(i).Name().decode()
-        self.names = [name(i) for i in graph.InputsAsNumpy()]
-        self.outputs = [name(i) for i in graph.OutputsAsNumpy()]
-        # What is dequantised last.
-        type_of = lambda i: graph.Tensors(i).Type()
-        operators = [graph.Operators(i) for i in range(graph.OperatorsLength())]
-        is_last = lambda x: (type_of(x.Inputs(0)), type_of(x.Outputs(0))) == (schema.TensorType.INT8, schema.TensorType.FLOAT32)
-        self.bytes = [x.Inputs(0) for x in operators if is_last(x)][-1:]
-        details = [self.interpreter.get_input_details(i) for i in range(len(self.names))]
-        self.inputs = {name: (x["shape"][1:], x["dtype"]) for name, x in zip(self.names, details)}
+        self.interpreter = runtime.Interpreter.from_bytes(
+            self.schema.data, arena_size=1 << 22, intrepreter_config=keep
+        )
+        details = [self.interpreter.get_input_details(i) for i in range(len(self.schema.inputs))]
+        self.inputs = {name: (x["shape"][1:], x["dtype"]) for name, x in zip(self.schema.inputs, details)}
 
     def run(self, feed):
-        for i, name in enumerate(self.names):
+        for i, name in enumerate(self.schema.inputs):
             self.interpreter.set_input(feed[name], i)
         self.interpreter.invoke()
-        outputs = {name: self.interpreter.get_output(i) for i, name in enumerate(self.outputs)}
-        return outputs | {"bytes": self.interpreter.GetTensor(i, 0)["tensor_data"] for i in self.bytes}
+        outputs = {name: self.interpreter.get_output(i) for i, name in enumerate(self.schema.outputs)}
+        return outputs | {"bytes": self.interpreter.GetTensor(i, 0)["tensor_data"] for i in self.schema.bytes}
 
 
 RUNTIMES = {"onnxruntime": Onnx, "LiteRT": LiteRt, "TensorFlow Lite Micro": Tflm}
@@ -90,8 +109,7 @@ def run(model, steps):
         for name, (shape, dtype) in model.inputs.items():
             shape = [step["rows"], *shape]
             if name.startswith("state."):
-                fresh = np.zeros(shape, dtype)
-                feed[name] = fresh if step["begins"] else state[name]
+                feed[name] = np.zeros(shape, dtype) if step["begins"] else state[name]
             else:
                 feed[name] = np.array(step["inputs"][name], dtype).reshape(shape)
         outputs = model.run(feed)
@@ -106,7 +124,8 @@ def main(runtime, cases):
     results = []
     for case in cases:
         try:
-            results.append(run(RUNTIMES[runtime](case["model"]), case["steps"]))
+            model = RUNTIMES[runtime](case["model"])
+            results.append({"text": model.text, "steps": run(model, case["steps"])})
         except Exception as error:
             raise RuntimeError(case["name"]) from error
     json.dump(results, sys.stdout)
