@@ -10,8 +10,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use common::Example;
-use phalanx_export::{ExportError, Policy, Quantization, Record, Recorded, aligned, onnx, tflite, write};
-use phalanx_graph::{Activation, Dtype, Graph, Own};
+use phalanx_export::{
+    ExportError, Input, Policy, Quantization, Record, Recorded, Scale, aligned, onnx, tflite, write,
+};
+use phalanx_graph::{Activation, Dtype, Graph, InputScale, Own};
 use phalanx_micro::Policy as Micro;
 use serde_json::{Map, Value, json};
 
@@ -191,7 +193,7 @@ fn tensorflow_lite_micro_acts_as_policy_files_do() {
 }
 
 /// A case with layers in 8 bits, what the policy file gives, and the unit and the zero point of the last layer.
-fn int8_case(name: String, example: &Example) -> (Case, Vec<Expected>, phalanx_export::Scale) {
+fn int8_case(name: String, example: &Example) -> (Case, Vec<Expected>, Scale) {
     let policy = example.policy();
     // Others go beyond the ranges of these.
     let int8 = Quantization::new(&policy, &policy.records[..policy.records.len() / 3]).unwrap();
@@ -201,7 +203,7 @@ fn int8_case(name: String, example: &Example) -> (Case, Vec<Expected>, phalanx_e
 }
 
 /// Convolutions and dense layers with each activation, with small and large numbers, and every operation.
-fn int8_cases() -> Vec<(Case, Vec<Expected>, phalanx_export::Scale)> {
+fn int8_cases() -> (Vec<Case>, Vec<(Vec<Expected>, Scale)>) {
     let mut all = vec![int8_case("everything".into(), &Example::everything())];
     for activation in Activation::ALL {
         for (padding, channels_first, gain) in [(0, false, 0.1), (1, false, 1.0), (2, true, 20.0)] {
@@ -210,14 +212,13 @@ fn int8_cases() -> Vec<(Case, Vec<Expected>, phalanx_export::Scale)> {
             all.push(int8_case(format!("{activation}, padding {padding}, gain {gain}"), &example));
         }
     }
-    all
+    all.into_iter().map(|(case, expected, last)| (case, (expected, last))).unzip()
 }
 
 #[test]
 fn layers_in_8_bits_give_the_bytes_of_tensorflow_lite_micro() {
     let Some(python) = python(MICRO) else { return };
-    let (cases, all): (Vec<Case>, Vec<_>) =
-        int8_cases().into_iter().map(|(case, expected, last)| (case, (expected, last))).unzip();
+    let (cases, all) = int8_cases();
     for ((case, (expected, last)), given) in cases.iter().zip(&all).zip(run(&python, MICRO, &cases)) {
         let mut seen = HashSet::new();
         for (i, (outputs, [parts, action, _])) in given.steps.iter().zip(expected).enumerate() {
@@ -232,23 +233,19 @@ fn layers_in_8_bits_give_the_bytes_of_tensorflow_lite_micro() {
     }
 }
 
-/// Its kernels for processors round otherwise.
+/// Its kernels for processors round in another way.
 #[test]
 fn layers_in_8_bits_are_those_of_litert_up_to_few_units() {
     let Some(python) = python(LITE) else { return };
-    let (cases, all): (Vec<Case>, Vec<_>) =
-        int8_cases().into_iter().map(|(case, expected, last)| (case, (expected, last))).unzip();
+    let (cases, all) = int8_cases();
     for ((case, (expected, last)), given) in cases.iter().zip(&all).zip(run(&python, LITE, &cases)) {
-        let all = given
-            .steps
-            .iter()
-            .zip(expected)
-            .flat_map(|(outputs, [parts, ..])| outputs["outputs"].iter().zip(parts));
+        let pairs = given.steps.iter().zip(expected);
+        let pairs = pairs.flat_map(|(outputs, [parts, ..])| outputs["outputs"].iter().zip(parts));
         let units: Vec<f32> =
-            all.map(|(here, expected)| ((here - expected) / last.scale).abs().round()).collect();
-        let (largest, mean) =
-            (units.iter().fold(0.0_f32, |a, b| a.max(*b)), units.iter().sum::<f32>() / units.len() as f32);
-        println!("{}: {largest} {mean}", case.name);
+            pairs.map(|(here, there)| ((here - there) / last.scale).abs().round()).collect();
+        let largest = units.iter().fold(0.0_f32, |most, units| most.max(*units));
+        let mean = units.iter().sum::<f32>() / units.len() as f32;
+        assert!(largest <= 3.0 && mean < 0.1, "{}: {largest} units, {mean} in the mean", case.name);
     }
 }
 
@@ -258,8 +255,9 @@ fn operations_of_ones_own_are_refused() {
     let x = graph.add_input("observation.x", vec![common::dim(2)], Dtype::F32).unwrap();
     let own = Own { name: "mine".into(), params: "{}".into() };
     let own = graph.add_own("odd", x, own, vec![common::dim(2)], 0).unwrap();
-    let example = Example::plain(graph, own, vec![], 0);
-    let policy = Policy { records: vec![], ..example.policy() };
+    let input = Input { name: "observation.x".into(), is_bytes: false, len: 2, scale: InputScale::Same };
+    let example = Example::plain(graph, own, vec![input], 0);
+    let policy = example.policy();
     for refused in [onnx(&policy), tflite(&policy, None)] {
         assert!(matches!(refused, Err(ExportError::Operation { node, op }) if node == "odd" && op == "mine"));
     }
