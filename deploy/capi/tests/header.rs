@@ -67,7 +67,7 @@ fn policy(path: &Path) {
     let kind = Kind::Numbers { tanh: false, scale: vec![[15.0, 5.0, 10.0, 20.0]] };
     let policy = Policy {
         graph: &graph,
-        parameters: &parameters,
+        parameters: parameters[..].into(),
         output: action,
         inputs: vec![Input { name: "observation".into(), is_bytes: false, len: 2, scale: InputScale::Same }],
         parts: vec![Part { kind, outputs: 0, len: 1, mask: None, action: 0 }],

@@ -1,5 +1,7 @@
 //! What a policy file holds.
 
+use std::borrow::Cow;
+
 use phalanx_graph::{Graph, InputScale, Source};
 use phalanx_micro::{ActError, Elements, FormatError};
 
@@ -9,7 +11,7 @@ pub struct Policy<'a> {
     /// The networks.
     pub graph: &'a Graph,
     /// All parameters `[P]` of the graph.
-    pub parameters: &'a [f32],
+    pub parameters: Cow<'a, [f32]>,
     /// What gives the parameters of the action distribution.
     pub output: Source,
     /// What is observed, in the order of an observation's fields.

@@ -42,17 +42,17 @@ fn file_of(
     records: Vec<Record>,
     in_int8: bool,
 ) -> Vec<u8> {
-    let policy = Policy {
+    let mut policy = Policy {
         graph,
-        parameters,
+        parameters: parameters.into(),
         output: graph.output("action").unwrap(),
         inputs: inputs.clone(),
         parts: parts.clone(),
         time_step: 0.02,
         text: "{}".into(),
-        records,
+        records: records.clone(),
     };
-    let int8 = in_int8.then(|| Quantization::new(&policy, &policy.records).unwrap());
+    let int8 = in_int8.then(|| Quantization::new(&mut policy, &records).unwrap());
     write(&policy, int8.as_ref()).unwrap()
 }
 
