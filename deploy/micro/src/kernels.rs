@@ -2,46 +2,74 @@
 
 use phalanx_maths::{elu, leaky_relu, normal_cdf, relu, sigmoid, tanh};
 
-use crate::format::activation;
+use crate::format::{LANES, activation};
+use crate::lanes::Lanes;
 use crate::linear::{Layer, linear};
 use crate::windows::Windows;
 
-/// A layer in 32-bit floats, with these biases.
-pub struct Floats<'a>(pub &'a [f32]);
+/// A layer in 32-bit floats.
+pub struct Floats<'a, L> {
+    /// Biases.
+    pub bias: &'a [f32],
+    /// How sums are computed.
+    pub lanes: L,
+}
 
-impl Layer for Floats<'_> {
+impl<L: Lanes> Layer for Floats<'_, L> {
     type Number = f32;
     type Sum = f32;
+    type Sums = L::Floats;
 
     #[cfg_attr(feature = "simd", inline(always))]
-    fn begin<const L: usize>(&self, first: usize) -> [f32; L] {
-        self.0.get(first..).and_then(|bias| bias.first_chunk()).copied().unwrap_or([0.0; L])
+    fn begin(&self) -> L::Floats {
+        self.lanes.zeros()
     }
 
     #[cfg_attr(feature = "simd", inline(always))]
-    fn add(&self, sum: f32, weight: f32, x: f32) -> f32 {
-        sum + weight * x
+    fn add(&self, sums: L::Floats, weights: &[f32; LANES], x: f32) -> L::Floats {
+        self.lanes.add(sums, weights, x)
     }
 
     #[cfg_attr(feature = "simd", inline(always))]
-    fn end<const L: usize>(&self, _: usize, sums: [f32; L]) -> [f32; L] {
+    fn row(&self, sum: f32, weight: &[f32], x: &[f32]) -> f32 {
+        let ((weights, weight_rest), (xs, x_rest)) = (weight.as_chunks::<LANES>(), x.as_chunks::<LANES>());
+        let mut sums = [0.0; LANES];
+        for (weight, x) in weights.iter().zip(xs) {
+            for ((sum, weight), x) in sums.iter_mut().zip(weight).zip(x) {
+                *sum += weight * x;
+            }
+        }
+        let rest = weight_rest.iter().zip(x_rest).fold(sum, |sum, (weight, x)| sum + weight * x);
+        let [a, b, c, d, e, f, g, h] = sums;
+        ((a + e) + (b + f)) + ((c + g) + (d + h)) + rest
+    }
+
+    #[cfg_attr(feature = "simd", inline(always))]
+    fn sums(&self, sums: L::Floats) -> [f32; LANES] {
+        self.lanes.array(sums)
+    }
+
+    #[cfg_attr(feature = "simd", inline(always))]
+    fn end<const N: usize>(&self, first: usize, mut sums: [f32; N]) -> [f32; N] {
+        let bias = self.bias.get(first..).unwrap_or_default();
+        sums.iter_mut().zip(bias).for_each(|(sum, bias)| *sum += bias);
         sums
     }
 }
 
 /// `y = W·x + b`, with the weights of [`linear`], then biases.
 #[cfg_attr(feature = "simd", inline(always))]
-pub fn dense(parameters: &[f32], x: &[f32], y: &mut [f32]) {
+pub fn dense<L: Lanes>(lanes: L, parameters: &[f32], x: &[f32], y: &mut [f32]) {
     let (weight, bias) = parameters.split_at_checked(x.len().wrapping_mul(y.len())).unwrap_or_default();
-    linear(&Floats(bias), weight, x.len(), || core::iter::once((0, x)), y);
+    linear(&Floats { bias, lanes }, weight, x.len(), || core::iter::once((0, x)), y);
 }
 
 /// The convolution of a picture, with the weights of [`linear`], then biases.
 #[cfg_attr(feature = "simd", inline(always))]
-pub fn conv(parameters: &[f32], x: &[f32], windows: Windows, y: &mut [f32]) {
+pub fn conv<L: Lanes>(lanes: L, parameters: &[f32], x: &[f32], windows: Windows, y: &mut [f32]) {
     let weights = windows.filters(y.len()).wrapping_mul(windows.numbers());
     let (weight, bias) = parameters.split_at_checked(weights).unwrap_or_default();
-    windows.conv(&Floats(bias), weight, x, y);
+    windows.conv(&Floats { bias, lanes }, weight, x, y);
 }
 
 /// `y = (x − mean)/√(variance + 1e-5)·scale + shift`.

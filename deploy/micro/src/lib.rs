@@ -23,6 +23,7 @@ mod check;
 pub mod format;
 mod heads;
 mod kernels;
+mod lanes;
 mod linear;
 mod policy;
 #[cfg(feature = "int8")]

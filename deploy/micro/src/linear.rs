@@ -1,7 +1,7 @@
 //! Products of a matrix with numbers, for floats and for 8 bits.
 //!
 //! Weights lie as they are read: those of [`LANES`] outputs side by side, so that a number of `x` is loaded once for all of them and no sum waits for
-//! another one. Every output is the sum over `x` in order, on any processor.
+//! another one.
 
 use crate::format::LANES;
 
@@ -13,31 +13,37 @@ const BLOCKS: usize = 4;
 pub trait Layer {
     /// Weights, inputs and outputs.
     type Number: Copy;
-    /// What products are added in.
-    type Sum: Copy;
+    /// What the products of an output are added in.
+    type Sum: Copy + Default;
+    /// The sums of [`LANES`] outputs.
+    type Sums: Copy;
 
-    /// The sums of the outputs from `first` on, before a product is added.
-    fn begin<const L: usize>(&self, first: usize) -> [Self::Sum; L];
+    /// Sums without a product.
+    fn begin(&self) -> Self::Sums;
 
-    /// `sum + weight·x`.
-    fn add(&self, sum: Self::Sum, weight: Self::Number, x: Self::Number) -> Self::Sum;
+    /// `sums + weights·x`.
+    fn add(&self, sums: Self::Sums, weights: &[Self::Number; LANES], x: Self::Number) -> Self::Sums;
+
+    /// `sum + weight·x` of one output.
+    fn row(&self, sum: Self::Sum, weight: &[Self::Number], x: &[Self::Number]) -> Self::Sum;
+
+    /// The sums of several outputs.
+    fn sums(&self, sums: Self::Sums) -> [Self::Sum; LANES];
 
     /// The outputs from `first` on, of their sums.
     fn end<const L: usize>(&self, first: usize, sums: [Self::Sum; L]) -> [Self::Number; L];
 }
 
-/// Adds the products with the weights of a block, `[x, L]`.
+/// Adds the products with the weights of a block, `[x, LANES]`.
 #[cfg_attr(feature = "simd", inline(always))]
-pub fn add_block<A: Layer, const L: usize>(
+pub fn add_block<A: Layer>(
     layer: &A,
-    mut sums: [A::Sum; L],
-    weight: &[[A::Number; L]],
+    mut sums: A::Sums,
+    weight: &[[A::Number; LANES]],
     x: &[A::Number],
-) -> [A::Sum; L] {
+) -> A::Sums {
     for (weights, &x) in weight.iter().zip(x) {
-        for (sum, &weight) in sums.iter_mut().zip(weights) {
-            *sum = layer.add(*sum, weight, x);
-        }
+        sums = layer.add(sums, weights, x);
     }
     sums
 }
@@ -47,17 +53,13 @@ pub fn add_block<A: Layer, const L: usize>(
 #[inline(always)]
 fn add_blocks<A: Layer>(
     layer: &A,
-    [mut a, mut b, mut c, mut d]: [[A::Sum; LANES]; BLOCKS],
-    weights: [&[[A::Number; LANES]]; BLOCKS],
+    [mut a, mut b, mut c, mut d]: [A::Sums; BLOCKS],
+    [wa, wb, wc, wd]: [&[[A::Number; LANES]]; BLOCKS],
     x: &[A::Number],
-) -> [[A::Sum; LANES]; BLOCKS] {
-    let [wa, wb, wc, wd] = weights;
+) -> [A::Sums; BLOCKS] {
     for ((((&x, wa), wb), wc), wd) in x.iter().zip(wa).zip(wb).zip(wc).zip(wd) {
-        for (sums, weights) in [(&mut a, wa), (&mut b, wb), (&mut c, wc), (&mut d, wd)] {
-            for (sum, &weight) in sums.iter_mut().zip(weights) {
-                *sum = layer.add(*sum, weight, x);
-            }
-        }
+        (a, b) = (layer.add(a, wa, x), layer.add(b, wb, x));
+        (c, d) = (layer.add(c, wc, x), layer.add(d, wd, x));
     }
     [a, b, c, d]
 }
@@ -85,29 +87,31 @@ pub fn linear<'a, A: Layer, P: Iterator<Item = (usize, &'a [A::Number])>>(
     let (blocks, blocked) = {
         let (fours, blocks) = blocks.as_chunks_mut::<BLOCKS>();
         for (y, weight) in fours.iter_mut().zip(blocked.chunks_exact(BLOCKS * n)) {
-            let mut sums: [_; BLOCKS] = core::array::from_fn(|i| layer.begin(first + i * LANES));
+            let mut sums = [layer.begin(); BLOCKS];
             for (at, x) in pieces() {
                 let weights = core::array::from_fn(|i| weight.get(i * n + at..).unwrap_or_default());
                 sums = add_blocks(layer, sums, weights, x);
             }
             for (i, (y, sums)) in y.iter_mut().zip(sums).enumerate() {
-                *y = layer.end(first + i * LANES, sums);
+                *y = layer.end(first + i * LANES, layer.sums(sums));
             }
             first += BLOCKS * LANES;
         }
         (blocks, blocked.get(first / LANES * n..).unwrap_or_default())
     };
     for (y, weight) in blocks.iter_mut().zip(blocked.chunks_exact(n)) {
-        let sums = pieces().fold(layer.begin(first), |sums, (at, x)| {
-            add_block(layer, sums, weight.get(at..).unwrap_or_default(), x)
-        });
-        *y = layer.end(first, sums);
+        let mut sums = layer.begin();
+        for (at, x) in pieces() {
+            sums = add_block(layer, sums, weight.get(at..).unwrap_or_default(), x);
+        }
+        *y = layer.end(first, layer.sums(sums));
         first += LANES;
     }
     for (i, (y, weight)) in rest.iter_mut().zip(rows.chunks_exact(n)).enumerate() {
-        let sums = pieces().fold(layer.begin(first_row + i), |sums, (at, x)| {
-            add_block(layer, sums, weight.get(at..).unwrap_or_default().as_chunks().0, x)
-        });
-        [*y] = layer.end(first_row + i, sums);
+        let mut sum = A::Sum::default();
+        for (at, x) in pieces() {
+            sum = layer.row(sum, weight.get(at..at.saturating_add(x.len())).unwrap_or_default(), x);
+        }
+        [*y] = layer.end(first_row + i, [sum]);
     }
 }

@@ -6,6 +6,7 @@ use core::ops::Range;
 use crate::check::check;
 use crate::format::{activation, header, input, op, part, step};
 use crate::kernels::{activate, conv, dense, embed, layer_norm, one_hot};
+use crate::lanes::{Lanes, Portable};
 #[cfg(feature = "int8")]
 use crate::quantized;
 use crate::recurrent::{gru, lstm};
@@ -157,17 +158,23 @@ impl<'a> Policy<'a> {
     /// # Errors
     /// [`ActError`]; the hidden state may have changed then.
     pub fn act(&mut self, observation: &[Elements<'_>], action: &mut [f32]) -> Result<(), ActError> {
-        #[cfg(feature = "simd")]
-        return pulp::Arch::new().dispatch(Act { policy: self, observation, action });
-        #[cfg(not(feature = "simd"))]
-        self.act_here(observation, action)
+        #[cfg(all(feature = "simd", target_arch = "x86_64"))]
+        if let pulp::Arch::V3(lanes) = pulp::Arch::new() {
+            return pulp::Simd::vectorize(lanes, Act { lanes, policy: self, observation, action });
+        }
+        self.act_by(Portable, observation, action)
     }
 
     #[cfg_attr(feature = "simd", inline(always))]
-    fn act_here(&mut self, observation: &[Elements<'_>], action: &mut [f32]) -> Result<(), ActError> {
+    fn act_by<L: Lanes>(
+        &mut self,
+        lanes: L,
+        observation: &[Elements<'_>],
+        action: &mut [f32],
+    ) -> Result<(), ActError> {
         let (results, state) = self.arena.split_at_mut_checked(self.file.results()).ok_or(ActError::File)?;
         for words in self.file.steps {
-            run(words, observation, self.file.floats, results, state)?;
+            run(lanes, words, observation, self.file.floats, results, state)?;
         }
         let action = action.get_mut(..self.file.header[header::ACTION] as usize).ok_or(ActError::Action)?;
         for part in self.file.parts {
@@ -220,20 +227,21 @@ impl<'a> Policy<'a> {
 }
 
 /// A call of [`Policy::act`], to be compiled for the vector instructions that a processor has.
-#[cfg(feature = "simd")]
+#[cfg(all(feature = "simd", target_arch = "x86_64"))]
 struct Act<'p, 'a, 'o> {
+    lanes: pulp::x86::V3,
     policy: &'p mut Policy<'a>,
     observation: &'o [Elements<'o>],
     action: &'o mut [f32],
 }
 
-#[cfg(feature = "simd")]
+#[cfg(all(feature = "simd", target_arch = "x86_64"))]
 impl pulp::NullaryFnOnce for Act<'_, '_, '_> {
     type Output = Result<(), ActError>;
 
     #[inline(always)]
     fn call(self) -> Self::Output {
-        self.policy.act_here(self.observation, self.action)
+        self.policy.act_by(self.lanes, self.observation, self.action)
     }
 }
 
@@ -299,7 +307,8 @@ pub fn places(results: &mut [f32], read: Range<usize>, write: Range<usize>) -> O
 
 /// Computes one step.
 #[cfg_attr(feature = "simd", inline(always))]
-fn run(
+fn run<L: Lanes>(
+    lanes: L,
     words: &[u32; step::WORDS],
     observation: &[Elements<'_>],
     floats: &[f32],
@@ -325,14 +334,18 @@ fn run(
     let (x, y) = places(results, read, write).ok_or(ActError::File)?;
     let states = if of == op::LSTM { 2 } else { 1 };
     match of {
-        op::DENSE => dense(parameters, x, y),
-        op::CONV => conv(parameters, x, Windows::of(words), y),
+        op::DENSE => dense(lanes, parameters, x, y),
+        op::CONV => conv(lanes, parameters, x, Windows::of(words), y),
         op::MAX_POOL | op::AVERAGE_POOL => Windows::of(words).pool(x, y, of == op::MAX_POOL),
         op::LAYER_NORM => layer_norm(parameters, x, y),
         op::GRU | op::LSTM => {
             let own = range(word(step::STATE), y.len().saturating_mul(states));
             let state = state.get_mut(own).ok_or(ActError::File)?;
-            if of == op::GRU { gru(parameters, x, state, y) } else { lstm(parameters, x, state, y) }
+            if of == op::GRU {
+                gru(lanes, parameters, x, state, y)
+            } else {
+                lstm(lanes, parameters, x, state, y)
+            }
         }
         op::ACTIVATION | op::COPY => y.iter_mut().zip(x).for_each(|(y, x)| *y = *x),
         op::ADD => y.iter_mut().zip(x).for_each(|(y, x)| *y += *x),

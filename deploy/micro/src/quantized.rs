@@ -2,7 +2,7 @@
 
 use bytemuck::{cast_slice, cast_slice_mut};
 
-use crate::format::{op, quantized, step};
+use crate::format::{LANES, op, quantized, step};
 use crate::linear::{Layer, linear};
 use crate::policy::places;
 use crate::windows::Windows;
@@ -19,24 +19,48 @@ struct Quantized<'a> {
     largest: i32,
 }
 
+impl Quantized<'_> {
+    /// `weight·(x − zero point)`.
+    #[cfg_attr(feature = "simd", inline(always))]
+    fn product(&self, weight: i8, x: i8) -> i32 {
+        i32::from(weight).wrapping_mul(i32::from(x).wrapping_sub(self.read_zero))
+    }
+}
+
 impl Layer for Quantized<'_> {
     type Number = i8;
     type Sum = i32;
+    type Sums = [i32; LANES];
 
-    fn begin<const L: usize>(&self, first: usize) -> [i32; L] {
-        let outputs = self.outputs.get(first..).and_then(|outputs| outputs.first_chunk());
-        outputs.map_or([0; L], |outputs: &[_; L]| outputs.map(|[bias, ..]| bias))
+    #[cfg_attr(feature = "simd", inline(always))]
+    fn begin(&self) -> [i32; LANES] {
+        [0; LANES]
     }
 
-    fn add(&self, sum: i32, weight: i8, x: i8) -> i32 {
-        sum.wrapping_add(i32::from(weight).wrapping_mul(i32::from(x).wrapping_sub(self.read_zero)))
+    #[cfg_attr(feature = "simd", inline(always))]
+    fn add(&self, mut sums: [i32; LANES], weights: &[i8; LANES], x: i8) -> [i32; LANES] {
+        for (sum, weight) in sums.iter_mut().zip(weights) {
+            *sum = sum.wrapping_add(self.product(*weight, x));
+        }
+        sums
     }
 
+    #[cfg_attr(feature = "simd", inline(always))]
+    fn row(&self, sum: i32, weight: &[i8], x: &[i8]) -> i32 {
+        weight.iter().zip(x).fold(sum, |sum, (weight, x)| sum.wrapping_add(self.product(*weight, *x)))
+    }
+
+    #[cfg_attr(feature = "simd", inline(always))]
+    fn sums(&self, sums: [i32; LANES]) -> [i32; LANES] {
+        sums
+    }
+
+    #[cfg_attr(feature = "simd", inline(always))]
     fn end<const L: usize>(&self, first: usize, sums: [i32; L]) -> [i8; L] {
         let mut results = [0; L];
         let outputs = self.outputs.get(first..).unwrap_or_default();
-        for ((y, sum), [_, multiplier, shift]) in results.iter_mut().zip(sums).zip(outputs) {
-            let x = rescale(sum, *multiplier, *shift).saturating_add(self.sum_zero);
+        for ((y, sum), [bias, multiplier, shift]) in results.iter_mut().zip(sums).zip(outputs) {
+            let x = rescale(sum.wrapping_add(*bias), *multiplier, *shift).saturating_add(self.sum_zero);
             let x = x.min(self.largest).max(self.least) as i8;
             // Without a table as it is.
             *y = self.table.get((i32::from(x) + 128) as usize).copied().unwrap_or(x);
@@ -46,6 +70,7 @@ impl Layer for Quantized<'_> {
 }
 
 /// `x·multiplier·2^(shift − 31)`, rounded twice: as the high half of the doubled product, and where it is shifted to the right, ties away from zero.
+#[cfg_attr(feature = "simd", inline(always))]
 pub fn rescale(x: i32, multiplier: i32, shift: i32) -> i32 {
     let product = i64::from(x.wrapping_shl(shift.max(0) as u32)).wrapping_mul(i64::from(multiplier));
     let nudge = if product >= 0 { 1 << 30 } else { 1 - (1 << 30) };
@@ -57,6 +82,7 @@ pub fn rescale(x: i32, multiplier: i32, shift: i32) -> i32 {
 }
 
 /// The nearest whole number of units, ties away from zero, plus the zero point.
+#[cfg_attr(feature = "simd", inline(always))]
 fn quantize(x: f32, scale: f32, zero: i32) -> i8 {
     let x = x / scale;
     let whole = x as i32;
@@ -66,6 +92,7 @@ fn quantize(x: f32, scale: f32, zero: i32) -> i8 {
 }
 
 /// Computes a step in 8 bits; nothing where it contradicts itself.
+#[cfg_attr(feature = "simd", inline(always))]
 pub fn run(words: &[u32; step::WORDS], parameters: &[f32], results: &mut [f32]) -> Option<()> {
     let word = |i: usize| words[i] as usize;
     let of = words[step::OP] & 0xff;
