@@ -125,3 +125,25 @@ fn an_installed_library_is_found_by_pkg_config() {
         assert!(errors.contains(prefix.to_str().unwrap()), "{errors}");
     }
 }
+
+/// A million actions: memory does not grow, and valgrind finds no leak and no error in a part of them.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_million_actions_leave_nothing_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let (program, file) = (folder.path().join("repeat"), folder.path().join("policy.phx"));
+    policy(&file);
+    let mut build = compiler("cc", &program);
+    build.args(["-g", "-std=gnu99", "-Wall", "-Wextra", "-Werror"]).arg(root().join("tests/repeat.c"));
+    succeed(build.arg("-lphalanx_policy"));
+    let grown = succeed(Command::new(&program).arg(&file).arg("1000000")).stdout;
+    assert_eq!(text(&grown), "0\n", "kilobytes");
+    if !is_there("valgrind") {
+        return;
+    }
+    let mut valgrind = Command::new("valgrind");
+    valgrind.args(["--leak-check=full", "--show-leak-kinds=all", "--errors-for-leak-kinds=all"]);
+    let output = succeed(valgrind.arg("--error-exitcode=1").arg(&program).arg(&file).arg("100000"));
+    let report = text(&output.stderr);
+    assert!(report.contains("ERROR SUMMARY: 0 errors"), "{report}");
+}
