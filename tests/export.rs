@@ -105,22 +105,23 @@ fn a_policy_balances_cartpole_on_a_microcontroller() {
     }
     let place = Place::new();
     let config = format!("{}/configs/cartpole.yaml", env!("CARGO_MANIFEST_DIR"));
-    for (more, records) in [
-        (&["--set", "steps=20_480"][..], "256"),
-        (
-            &["--set", "steps=20_480", "--set", "network={hidden: [32], memory: {gru: 32}, shared: true}"],
-            "100",
-        ),
+    let plain = &["--set", "steps=20_480"][..];
+    let memory = &["--set", "network={hidden: [32], memory: {gru: 32}, shared: true}"];
+    // At least 95 % with layers in 8 bits, and 1 % in floats.
+    for (more, export, share) in [
+        (plain, &[][..], 0.01),
+        (&[plain, memory].concat(), &["--records", "100"], 0.01),
+        (plain, &["--dtype", "int8"], 0.05),
     ] {
         place.succeed(&[&["train", &config, "--set", "evaluation.episodes=0"][..], more].concat());
         let run = place.runs().pop().unwrap().to_str().unwrap().to_owned();
-        place.succeed(&["export", &run, "--records", records, "-o", "cartpole.phx"]);
+        place.succeed(&[&["export", &run, "-o", "cartpole.phx"][..], export].concat());
         let json = text(&place.succeed(&["evaluate", &run, "--json"]).stdout);
         let report: serde_json::Value = serde_json::from_str(&json).unwrap();
         let number = |key: &str| report[key].as_f64().unwrap();
         let found = firmware(&place.0.path().join("cartpole.phx"));
         // Other episodes: means of 100 differ by chance.
-        let bound = 0.01 * number("return_mean") + 4.0 * number("return_std") * (2.0_f64 / 100.0).sqrt();
+        let bound = share * number("return_mean") + 4.0 * number("return_std") * (2.0_f64 / 100.0).sqrt();
         let (mean, std) = (number("return_mean"), number("return_std"));
         assert!((found - mean).abs() <= bound, "{found} on the microcontroller, {mean} ± {std} here");
     }

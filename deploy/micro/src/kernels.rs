@@ -1,6 +1,6 @@
 //! Kernels over the numbers of one row.
 
-use phalanx_maths::{elu, leaky_relu, normal_cdf, relu, sigmoid, tanh};
+use crate::scalars::{elu, leaky_relu, normal_cdf, relu, sigmoid, tanh};
 
 use crate::format::{LANES, activation};
 use crate::lanes::Lanes;
@@ -21,8 +21,9 @@ impl<L: Lanes> Layer for Floats<'_, L> {
     type Sums = L::Floats;
 
     #[cfg_attr(feature = "simd", inline(always))]
-    fn begin(&self) -> L::Floats {
-        self.lanes.zeros()
+    fn begin(&self, first: usize) -> L::Floats {
+        let bias = self.bias.get(first..).and_then(|bias| bias.first_chunk());
+        self.lanes.load(*bias.unwrap_or(&[0.0; LANES]))
     }
 
     #[cfg_attr(feature = "simd", inline(always))]
@@ -31,29 +32,30 @@ impl<L: Lanes> Layer for Floats<'_, L> {
     }
 
     #[cfg_attr(feature = "simd", inline(always))]
-    fn row(&self, sum: f32, weight: &[f32], x: &[f32]) -> f32 {
-        let ((weights, weight_rest), (xs, x_rest)) = (weight.as_chunks::<LANES>(), x.as_chunks::<LANES>());
-        let mut sums = [0.0; LANES];
-        for (weight, x) in weights.iter().zip(xs) {
-            for ((sum, weight), x) in sums.iter_mut().zip(weight).zip(x) {
-                *sum += weight * x;
-            }
+    fn end(&self, _: usize, sums: L::Floats) -> [f32; LANES] {
+        self.lanes.store(sums)
+    }
+
+    #[cfg_attr(feature = "simd", inline(always))]
+    fn begin_row(&self, output: usize) -> f32 {
+        self.bias.get(output).copied().unwrap_or(0.0)
+    }
+
+    /// Four sums, so that none waits for another one.
+    #[cfg_attr(feature = "simd", inline(always))]
+    fn add_row(&self, sum: f32, weight: &[f32], x: &[f32]) -> f32 {
+        let ((weights, weight_rest), (xs, x_rest)) = (weight.as_chunks(), x.as_chunks());
+        let [mut a, mut b, mut c, mut d] = [sum, 0.0, 0.0, 0.0];
+        for (w, x) in weights.iter().zip(xs) {
+            let (w, x): (&[f32; 4], &[f32; 4]) = (w, x);
+            (a, b, c, d) = (a + w[0] * x[0], b + w[1] * x[1], c + w[2] * x[2], d + w[3] * x[3]);
         }
-        let rest = weight_rest.iter().zip(x_rest).fold(sum, |sum, (weight, x)| sum + weight * x);
-        let [a, b, c, d, e, f, g, h] = sums;
-        ((a + e) + (b + f)) + ((c + g) + (d + h)) + rest
+        weight_rest.iter().zip(x_rest).fold((a + b) + (c + d), |sum, (w, x)| sum + w * x)
     }
 
     #[cfg_attr(feature = "simd", inline(always))]
-    fn sums(&self, sums: L::Floats) -> [f32; LANES] {
-        self.lanes.array(sums)
-    }
-
-    #[cfg_attr(feature = "simd", inline(always))]
-    fn end<const N: usize>(&self, first: usize, mut sums: [f32; N]) -> [f32; N] {
-        let bias = self.bias.get(first..).unwrap_or_default();
-        sums.iter_mut().zip(bias).for_each(|(sum, bias)| *sum += bias);
-        sums
+    fn end_row(&self, _: usize, sum: f32) -> f32 {
+        sum
     }
 }
 
@@ -78,11 +80,20 @@ pub fn layer_norm(parameters: &[f32], x: &[f32], y: &mut [f32]) {
     let n = x.len() as f32;
     let mean = x.iter().sum::<f32>() / n;
     let variance = x.iter().map(|x| (x - mean) * (x - mean)).sum::<f32>() / n;
-    let factor = 1.0 / libm::sqrtf(variance + 1e-5);
+    let factor = inverse_root(variance + 1e-5);
     let (scale, shift) = parameters.split_at_checked(x.len()).unwrap_or_default();
     for (((y, x), scale), shift) in y.iter_mut().zip(x).zip(scale).zip(shift) {
         *y = (x - mean) * factor * scale + shift;
     }
+}
+
+/// `1/√x` of a positive number: a guess from its exponent, and four steps of Newton's, after which 32 bits hold no better one.
+fn inverse_root(x: f32) -> f32 {
+    let mut y = f32::from_bits(0x5f37_59df_u32.wrapping_sub(x.to_bits() >> 1));
+    for _ in 0..4 {
+        y *= 1.5 - 0.5 * x * y * y;
+    }
+    y
 }
 
 /// `x = f(x)`.

@@ -7,14 +7,14 @@ pub trait Lanes: Copy {
     /// The sums.
     type Floats: Copy;
 
-    /// Zeros.
-    fn zeros(self) -> Self::Floats;
+    /// These sums.
+    fn load(self, sums: [f32; LANES]) -> Self::Floats;
 
     /// `sums + weights·x`.
     fn add(self, sums: Self::Floats, weights: &[f32; LANES], x: f32) -> Self::Floats;
 
     /// The sums as numbers.
-    fn array(self, sums: Self::Floats) -> [f32; LANES];
+    fn store(self, sums: Self::Floats) -> [f32; LANES];
 }
 
 /// On any processor.
@@ -24,17 +24,28 @@ pub struct Portable;
 impl Lanes for Portable {
     type Floats = [f32; LANES];
 
-    fn zeros(self) -> Self::Floats {
-        [0.0; LANES]
-    }
-
     #[cfg_attr(feature = "simd", inline(always))]
-    fn add(self, mut sums: Self::Floats, weights: &[f32; LANES], x: f32) -> Self::Floats {
-        sums.iter_mut().zip(weights).for_each(|(sum, weight)| *sum += weight * x);
+    fn load(self, sums: [f32; LANES]) -> Self::Floats {
         sums
     }
 
-    fn array(self, sums: Self::Floats) -> [f32; LANES] {
+    #[cfg_attr(feature = "simd", inline(always))]
+    fn add(self, [a, b, c, d, e, f, g, h]: Self::Floats, w: &[f32; LANES], x: f32) -> Self::Floats {
+        // No loop: compilers that save code would keep it, and the sums in memory.
+        [
+            a + w[0] * x,
+            b + w[1] * x,
+            c + w[2] * x,
+            d + w[3] * x,
+            e + w[4] * x,
+            f + w[5] * x,
+            g + w[6] * x,
+            h + w[7] * x,
+        ]
+    }
+
+    #[cfg_attr(feature = "simd", inline(always))]
+    fn store(self, sums: Self::Floats) -> [f32; LANES] {
         sums
     }
 }
@@ -44,8 +55,8 @@ impl Lanes for pulp::x86::V3 {
     type Floats = pulp::f32x8;
 
     #[inline(always)]
-    fn zeros(self) -> Self::Floats {
-        self.splat_f32x8(0.0)
+    fn load(self, sums: [f32; LANES]) -> Self::Floats {
+        bytemuck::must_cast(sums)
     }
 
     #[inline(always)]
@@ -54,7 +65,7 @@ impl Lanes for pulp::x86::V3 {
     }
 
     #[inline(always)]
-    fn array(self, sums: Self::Floats) -> [f32; LANES] {
+    fn store(self, sums: Self::Floats) -> [f32; LANES] {
         bytemuck::must_cast(sums)
     }
 }

@@ -14,24 +14,27 @@ pub trait Layer {
     /// Weights, inputs and outputs.
     type Number: Copy;
     /// What the products of an output are added in.
-    type Sum: Copy + Default;
+    type Sum: Copy;
     /// The sums of [`LANES`] outputs.
     type Sums: Copy;
 
-    /// Sums without a product.
-    fn begin(&self) -> Self::Sums;
+    /// The sums of the outputs from `first` on, before a product is added.
+    fn begin(&self, first: usize) -> Self::Sums;
 
     /// `sums + weights·x`.
     fn add(&self, sums: Self::Sums, weights: &[Self::Number; LANES], x: Self::Number) -> Self::Sums;
 
-    /// `sum + weight·x` of one output.
-    fn row(&self, sum: Self::Sum, weight: &[Self::Number], x: &[Self::Number]) -> Self::Sum;
-
-    /// The sums of several outputs.
-    fn sums(&self, sums: Self::Sums) -> [Self::Sum; LANES];
-
     /// The outputs from `first` on, of their sums.
-    fn end<const L: usize>(&self, first: usize, sums: [Self::Sum; L]) -> [Self::Number; L];
+    fn end(&self, first: usize, sums: Self::Sums) -> [Self::Number; LANES];
+
+    /// The sum of one output, before a product is added.
+    fn begin_row(&self, output: usize) -> Self::Sum;
+
+    /// `sum + weight·x`.
+    fn add_row(&self, sum: Self::Sum, weight: &[Self::Number], x: &[Self::Number]) -> Self::Sum;
+
+    /// One output, of its sum.
+    fn end_row(&self, output: usize, sum: Self::Sum) -> Self::Number;
 }
 
 /// Adds the products with the weights of a block, `[x, LANES]`.
@@ -87,31 +90,31 @@ pub fn linear<'a, A: Layer, P: Iterator<Item = (usize, &'a [A::Number])>>(
     let (blocks, blocked) = {
         let (fours, blocks) = blocks.as_chunks_mut::<BLOCKS>();
         for (y, weight) in fours.iter_mut().zip(blocked.chunks_exact(BLOCKS * n)) {
-            let mut sums = [layer.begin(); BLOCKS];
+            let mut sums: [_; BLOCKS] = core::array::from_fn(|i| layer.begin(first + i * LANES));
             for (at, x) in pieces() {
                 let weights = core::array::from_fn(|i| weight.get(i * n + at..).unwrap_or_default());
                 sums = add_blocks(layer, sums, weights, x);
             }
             for (i, (y, sums)) in y.iter_mut().zip(sums).enumerate() {
-                *y = layer.end(first + i * LANES, layer.sums(sums));
+                *y = layer.end(first + i * LANES, sums);
             }
             first += BLOCKS * LANES;
         }
         (blocks, blocked.get(first / LANES * n..).unwrap_or_default())
     };
     for (y, weight) in blocks.iter_mut().zip(blocked.chunks_exact(n)) {
-        let mut sums = layer.begin();
+        let mut sums = layer.begin(first);
         for (at, x) in pieces() {
             sums = add_block(layer, sums, weight.get(at..).unwrap_or_default(), x);
         }
-        *y = layer.end(first, layer.sums(sums));
+        *y = layer.end(first, sums);
         first += LANES;
     }
     for (i, (y, weight)) in rest.iter_mut().zip(rows.chunks_exact(n)).enumerate() {
-        let mut sum = A::Sum::default();
+        let mut sum = layer.begin_row(first_row + i);
         for (at, x) in pieces() {
-            sum = layer.row(sum, weight.get(at..at.saturating_add(x.len())).unwrap_or_default(), x);
+            sum = layer.add_row(sum, weight.get(at..at.saturating_add(x.len())).unwrap_or_default(), x);
         }
-        [*y] = layer.end(first_row + i, [sum]);
+        *y = layer.end_row(first_row + i, sum);
     }
 }

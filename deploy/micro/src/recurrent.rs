@@ -1,11 +1,10 @@
 //! Recurrent layers, [`LANES`] units of the state at a time: no memory is needed for the gates.
 
-use phalanx_maths::{sigmoid, tanh};
-
 use crate::format::LANES;
 use crate::kernels::Floats;
 use crate::lanes::Lanes;
 use crate::linear::{Layer, add_block};
+use crate::scalars::{sigmoid, tanh};
 
 /// Weights of some gates, each as those of a dense layer, and their biases.
 struct Half<'a, L> {
@@ -25,15 +24,14 @@ impl<L: Lanes> Half<'_, L> {
         let layer = Floats { bias: self.bias, lanes: self.lanes };
         let rest = self.width.wrapping_sub(at);
         if rest >= LANES {
-            let sums = add_block(&layer, layer.begin(), weight.as_chunks().0, x);
-            return layer.end(first, layer.sums(sums));
+            return layer.end(first, add_block(&layer, layer.begin(first), weight.as_chunks().0, x));
         }
         let mut sums = [0.0; LANES];
         let rows = weight.chunks_exact(self.columns.max(1)).take(rest);
-        for (sum, row) in sums.iter_mut().zip(rows) {
-            *sum = layer.row(0.0, row, x);
+        for (i, (sum, row)) in sums.iter_mut().zip(rows).enumerate() {
+            *sum = layer.add_row(layer.begin_row(first.wrapping_add(i)), row, x);
         }
-        layer.end(first, sums)
+        sums
     }
 }
 

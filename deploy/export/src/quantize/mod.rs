@@ -177,9 +177,8 @@ impl Layer {
         bytes[quantized::LARGEST] = 127;
         words[step::STATE] = u32::from_le_bytes(bytes);
         words[step::OP] |= u32::from(!self.table.is_empty()) << 8;
-        for (bias, [multiplier, shift]) in self.bias.iter().zip(self.rescaling()) {
-            floats.extend([*bias, multiplier, shift].map(|word| f32::from_bits(word as u32)));
-        }
+        let words = self.bias.iter().copied().chain(self.rescaling().flatten());
+        floats.extend(words.map(|word| f32::from_bits(word as u32)));
         let columns = self.weight.len() / self.bias.len();
         for bytes in [&blocked(&self.weight, columns), &self.table] {
             floats.extend(bytes.chunks(4).map(|bytes| {
