@@ -133,6 +133,12 @@ pub enum ExportError {
         /// The most.
         most: usize,
     },
+    /// A name that functions of C cannot begin with.
+    #[error("{name:?} is no name in C: use letters, digits and underscores, a letter first")]
+    Name {
+        /// The name.
+        name: String,
+    },
     /// An observation for which there is no action.
     #[error("observation {step} of those that the ranges are measured on: {error}")]
     Calibration {

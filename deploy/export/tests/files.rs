@@ -4,24 +4,18 @@
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
-use phalanx_export::{Input, Kind, Mask, Part, Policy, Quantization, Record, Recorded, aligned, write};
-use phalanx_graph::{Activation, Convolution, Dim, Dtype, Graph, InputScale, Pool, Recurrent};
+mod common;
+
+use common::{Parts, convolution, dim, everything, file_of, pictures};
+use phalanx_export::{Input, Kind, Mask, Part, Record, Recorded, aligned};
+use phalanx_graph::{Activation, Dtype, Graph, InputScale};
 use phalanx_micro::format::{crc32, header};
 use phalanx_micro::{ActError, Elements, FormatError, Policy as Micro, SelfTestError};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 
-/// Numbers in [−1, 1] without a pattern.
-fn numbers(n: usize) -> Vec<f32> {
-    (0..n).map(|i| ((i * i) as f32 * 0.37 + i as f32).sin()).collect()
-}
-
-fn dim(size: usize) -> Dim {
-    Dim::new("numbers", size)
-}
-
 /// A dense layer of two numbers, the larger of which is chosen: y = (x₀ + 2·x₁ + 0.5, −x₀).
-fn small(mask: bool) -> (Graph, Vec<f32>, Vec<Input>, Vec<Part>) {
+fn small(mask: bool) -> Parts {
     let mut graph = Graph::default();
     let x = graph.add_input("observation.x", vec![dim(2)], Dtype::F32).unwrap();
     let action = graph.add_dense("action", x, dim(2)).unwrap();
@@ -37,27 +31,8 @@ fn small(mask: bool) -> (Graph, Vec<f32>, Vec<Input>, Vec<Part>) {
 }
 
 /// The file of a policy in floats.
-fn file(policy: &(Graph, Vec<f32>, Vec<Input>, Vec<Part>), records: Vec<Record>) -> Vec<u8> {
+fn file(policy: &Parts, records: Vec<Record>) -> Vec<u8> {
     file_of(policy, records, false)
-}
-
-fn file_of(
-    (graph, parameters, inputs, parts): &(Graph, Vec<f32>, Vec<Input>, Vec<Part>),
-    records: Vec<Record>,
-    in_int8: bool,
-) -> Vec<u8> {
-    let mut policy = Policy {
-        graph,
-        parameters: parameters.into(),
-        output: graph.output("action").unwrap(),
-        inputs: inputs.clone(),
-        parts: parts.clone(),
-        time_step: 0.02,
-        text: "{}".into(),
-        records: records.clone(),
-    };
-    let int8 = in_int8.then(|| Quantization::new(&mut policy, &records).unwrap());
-    write(&policy, int8.as_ref()).unwrap()
 }
 
 #[test]
@@ -136,24 +111,7 @@ fn outputs(bytes: &[u8], records: &[Record]) -> Vec<f32> {
 #[test]
 fn layers_in_8_bits_are_close_to_those_in_floats() {
     for activation in Activation::ALL {
-        let mut graph = Graph::default();
-        let picture = vec![Dim::new("height", 5), Dim::new("width", 5), Dim::new("channels", 2)];
-        let eye = graph.add_input("observation.x", picture, Dtype::F32).unwrap();
-        let window = Convolution { padding: 1, ..Convolution::new(10, 3, 2) };
-        let conv = graph.add_conv("conv", eye, window).unwrap();
-        let conv = graph.add_activation("first", conv, activation).unwrap();
-        let dense = graph.add_dense("dense", conv, dim(21)).unwrap();
-        let dense = graph.add_activation("second", dense, activation).unwrap();
-        let action = graph.add_dense("action", dense, dim(3)).unwrap();
-        graph.add_output("action", action);
-        let parameters = numbers(graph.parameters()).iter().map(|x| 0.3 * x).collect();
-        let input = Input { name: "observation.x".into(), is_bytes: false, len: 50, scale: InputScale::Same };
-        let parts = vec![Part { kind: Kind::Choice, outputs: 0, len: 3, mask: None, action: 0 }];
-        let records: Vec<Record> = numbers(50 * 50)
-            .chunks(50)
-            .map(|x| Record { begins: true, observation: vec![Recorded::F32(x.to_vec())], action: vec![0.0] })
-            .collect();
-        let policy = (graph, parameters, vec![input], parts);
+        let (policy, records) = (convolution(activation), pictures(50));
         let [floats, int8] = [false, true].map(|in_int8| file_of(&policy, records.clone(), in_int8));
         assert!(int8.len() < floats.len());
         let (floats, int8) = (outputs(&floats, &records), outputs(&int8, &records));
@@ -162,62 +120,6 @@ fn layers_in_8_bits_are_close_to_those_in_floats() {
         let error = (squares / floats.len() as f32).sqrt() / largest;
         assert!((1e-5..0.02).contains(&error), "{activation}: {error} of {largest}");
     }
-}
-
-/// Every operation once; dense layers and convolutions in floats or in 8 bits.
-fn everything(in_int8: bool) -> Vec<u8> {
-    let mut graph = Graph::default();
-    let picture = vec![Dim::new("height", 6), Dim::new("width", 5), Dim::new("channels", 2)];
-    let eye = graph.add_input("observation.eye", picture, Dtype::U8).unwrap();
-    let x = graph.add_input("observation.x", vec![dim(3)], Dtype::F32).unwrap();
-    let choice = graph.add_input("observation.choice", vec![dim(1)], Dtype::F32).unwrap();
-    let window = Convolution { padding: 1, dilation: 2, ..Convolution::new(3, 2, 1) };
-    let conv = graph.add_conv("conv", eye, window).unwrap();
-    let conv = graph.add_activation("relu", conv, Activation::Relu).unwrap();
-    let pool = |kernel| Convolution::new(0, kernel, 2);
-    let most = graph.add_pool("most", conv, Pool::Max, pool(2)).unwrap();
-    let mean = graph.add_pool("mean", conv, Pool::Average, pool(3)).unwrap();
-    let norm = graph.add_layer_norm("norm", x).unwrap();
-    let silu = graph.add_activation("silu", norm, Activation::Silu).unwrap();
-    let sum = graph.add_sum("sum", &[silu, x]).unwrap();
-    let one = graph.add_one_hot("one", choice, vec![4]).unwrap();
-    let table = graph.add_embedding("table", choice, 4, dim(2)).unwrap();
-    let all = graph.add_concat("all", &[most, mean, sum, one, table]).unwrap();
-    let gru = graph.add_recurrent("gru", all, Recurrent::Gru, dim(5)).unwrap();
-    let lstm = graph.add_recurrent("lstm", gru, Recurrent::Lstm, dim(4)).unwrap();
-    let action = graph.add_dense("action", lstm, dim(6)).unwrap();
-    graph.add_output("action", action);
-    let input = |name: &str, is_bytes, len, scale| Input { name: name.into(), is_bytes, len, scale };
-    let fraction = InputScale::Fraction { low: vec![0.0; 60], range: vec![255.0; 60] };
-    let normalize = InputScale::Normalize { mean: vec![0.5; 3], factor: vec![2.0; 3], bound: 3.0 };
-    let inputs = vec![
-        input("observation.eye", true, 60, fraction),
-        input("observation.x", false, 3, normalize),
-        input("observation.choice", false, 1, InputScale::Same),
-        input("observation.action_mask", true, 6, InputScale::Same),
-    ];
-    let mask = |start| Some(Mask { input: 3, start });
-    let part = |kind, outputs, len, mask, action| Part { kind, outputs, len, mask, action };
-    let numbers_of = |tanh| Kind::Numbers { tanh, scale: vec![[1.0, 2.0, -1.0, 3.0]] };
-    let parts = vec![
-        part(Kind::Choice, 0, 2, mask(0), 0),
-        part(Kind::Bits, 2, 2, mask(2), 1),
-        part(numbers_of(false), 4, 1, None, 3),
-        part(numbers_of(true), 5, 1, None, 4),
-    ];
-    let parameters = numbers(graph.parameters());
-    let record = Record {
-        begins: true,
-        observation: vec![
-            Recorded::U8((0..60).collect()),
-            Recorded::F32(vec![0.1, -0.2, 0.3]),
-            Recorded::F32(vec![2.0]),
-            Recorded::U8(vec![1; 6]),
-        ],
-        action: vec![0.0; 5],
-    };
-    let records = vec![record.clone(), Record { begins: false, ..record }];
-    file_of(&(graph, parameters, inputs, parts), records, in_int8)
 }
 
 /// Uses whatever is accepted.
@@ -279,7 +181,10 @@ fn changes() -> impl Strategy<Value = (Vec<Change>, Option<prop::sample::Index>)
 /// With a right checksum, too: nothing panics, whatever tables and numbers are. `PHALANX_FUZZ_SECONDS` has it go on for so long.
 #[test]
 fn hostile_files_are_refused_or_harmless() {
-    let both = [false, true].map(everything);
+    let both = [false, true].map(|in_int8| {
+        let (policy, records) = everything();
+        file_of(&policy, records, in_int8)
+    });
     let (files, accepted) = (Cell::new(0), Cell::new(0));
     let word = |bytes: &[u8], at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap());
     let seconds = std::env::var("PHALANX_FUZZ_SECONDS").map_or(0, |seconds| seconds.parse().unwrap());
@@ -319,6 +224,8 @@ fn hostile_files_are_refused_or_harmless() {
 
 #[test]
 fn every_operation_runs() {
-    run(&everything(false)).unwrap();
-    run(&everything(true)).unwrap();
+    let (policy, records) = everything();
+    for in_int8 in [false, true] {
+        run(&file_of(&policy, records.clone(), in_int8)).unwrap();
+    }
 }

@@ -1,0 +1,119 @@
+//! Policies of tests.
+#![allow(dead_code, clippy::unwrap_used)] // not every test has all
+
+use phalanx_export::{Input, Kind, Mask, Part, Policy, Quantization, Record, Recorded, write};
+use phalanx_graph::{Activation, Convolution, Dim, Dtype, Graph, InputScale, Pool, Recurrent};
+
+/// Graph, parameters, inputs and parts of an action.
+pub type Parts = (Graph, Vec<f32>, Vec<Input>, Vec<Part>);
+
+/// Numbers in [−1, 1] without a pattern.
+pub fn numbers(n: usize) -> Vec<f32> {
+    (0..n).map(|i| ((i * i) as f32 * 0.37 + i as f32).sin()).collect()
+}
+
+pub fn dim(size: usize) -> Dim {
+    Dim::new("numbers", size)
+}
+
+/// A policy of these parts.
+pub fn policy_of<'a>((graph, parameters, inputs, parts): &'a Parts, records: &[Record]) -> Policy<'a> {
+    Policy {
+        graph,
+        parameters: parameters.into(),
+        output: graph.output("action").unwrap(),
+        inputs: inputs.clone(),
+        parts: parts.clone(),
+        time_step: 0.02,
+        text: "{}".into(),
+        records: records.to_vec(),
+    }
+}
+
+/// The file of a policy, in floats or with layers in 8 bits.
+pub fn file_of(all: &Parts, records: Vec<Record>, in_int8: bool) -> Vec<u8> {
+    let mut policy = policy_of(all, &records);
+    let int8 = in_int8.then(|| Quantization::new(&mut policy, &records).unwrap());
+    write(&policy, int8.as_ref()).unwrap()
+}
+
+/// Every operation once, and two steps of an episode.
+pub fn everything() -> (Parts, Vec<Record>) {
+    let mut graph = Graph::default();
+    let picture = vec![Dim::new("height", 6), Dim::new("width", 5), Dim::new("channels", 2)];
+    let eye = graph.add_input("observation.eye", picture, Dtype::U8).unwrap();
+    let x = graph.add_input("observation.x", vec![dim(3)], Dtype::F32).unwrap();
+    let choice = graph.add_input("observation.choice", vec![dim(1)], Dtype::F32).unwrap();
+    let window = Convolution { padding: 1, dilation: 2, ..Convolution::new(3, 2, 1) };
+    let conv = graph.add_conv("conv", eye, window).unwrap();
+    let conv = graph.add_activation("relu", conv, Activation::Relu).unwrap();
+    let pool = |kernel| Convolution::new(0, kernel, 2);
+    let most = graph.add_pool("most", conv, Pool::Max, pool(2)).unwrap();
+    let mean = graph.add_pool("mean", conv, Pool::Average, pool(3)).unwrap();
+    let norm = graph.add_layer_norm("norm", x).unwrap();
+    let silu = graph.add_activation("silu", norm, Activation::Silu).unwrap();
+    let sum = graph.add_sum("sum", &[silu, x]).unwrap();
+    let one = graph.add_one_hot("one", choice, vec![4]).unwrap();
+    let table = graph.add_embedding("table", choice, 4, dim(2)).unwrap();
+    let all = graph.add_concat("all", &[most, mean, sum, one, table]).unwrap();
+    let gru = graph.add_recurrent("gru", all, Recurrent::Gru, dim(5)).unwrap();
+    let lstm = graph.add_recurrent("lstm", gru, Recurrent::Lstm, dim(4)).unwrap();
+    let action = graph.add_dense("action", lstm, dim(6)).unwrap();
+    graph.add_output("action", action);
+    let input = |name: &str, is_bytes, len, scale| Input { name: name.into(), is_bytes, len, scale };
+    let fraction = InputScale::Fraction { low: vec![0.0; 60], range: vec![255.0; 60] };
+    let normalize = InputScale::Normalize { mean: vec![0.5; 3], factor: vec![2.0; 3], bound: 3.0 };
+    let inputs = vec![
+        input("observation.eye", true, 60, fraction),
+        input("observation.x", false, 3, normalize),
+        input("observation.choice", false, 1, InputScale::Same),
+        input("observation.action_mask", true, 6, InputScale::Same),
+    ];
+    let mask = |start| Some(Mask { input: 3, start });
+    let part = |kind, outputs, len, mask, action| Part { kind, outputs, len, mask, action };
+    let numbers_of = |tanh| Kind::Numbers { tanh, scale: vec![[1.0, 2.0, -1.0, 3.0]] };
+    let parts = vec![
+        part(Kind::Choice, 0, 2, mask(0), 0),
+        part(Kind::Bits, 2, 2, mask(2), 1),
+        part(numbers_of(false), 4, 1, None, 3),
+        part(numbers_of(true), 5, 1, None, 4),
+    ];
+    let parameters = numbers(graph.parameters());
+    let record = Record {
+        begins: true,
+        observation: vec![
+            Recorded::U8((0..60).collect()),
+            Recorded::F32(vec![0.1, -0.2, 0.3]),
+            Recorded::F32(vec![2.0]),
+            Recorded::U8(vec![1; 6]),
+        ],
+        action: vec![0.0; 5],
+    };
+    let records = vec![record.clone(), Record { begins: false, ..record }];
+    ((graph, parameters, inputs, parts), records)
+}
+
+/// A convolution with padding over a picture of floats and two dense layers, each with this activation; one choice of three.
+pub fn convolution(activation: Activation) -> Parts {
+    let mut graph = Graph::default();
+    let picture = vec![Dim::new("height", 5), Dim::new("width", 5), Dim::new("channels", 2)];
+    let eye = graph.add_input("observation.x", picture, Dtype::F32).unwrap();
+    let window = Convolution { padding: 1, ..Convolution::new(10, 3, 2) };
+    let conv = graph.add_conv("conv", eye, window).unwrap();
+    let conv = graph.add_activation("first", conv, activation).unwrap();
+    let dense = graph.add_dense("dense", conv, dim(21)).unwrap();
+    let dense = graph.add_activation("second", dense, activation).unwrap();
+    let action = graph.add_dense("action", dense, dim(3)).unwrap();
+    graph.add_output("action", action);
+    let parameters = numbers(graph.parameters()).iter().map(|x| 0.3 * x).collect();
+    let input = Input { name: "observation.x".into(), is_bytes: false, len: 50, scale: InputScale::Same };
+    let parts = vec![Part { kind: Kind::Choice, outputs: 0, len: 3, mask: None, action: 0 }];
+    (graph, parameters, vec![input], parts)
+}
+
+/// Observations of it.
+pub fn pictures(n: usize) -> Vec<Record> {
+    let of =
+        |x: &[f32]| Record { begins: true, observation: vec![Recorded::F32(x.to_vec())], action: vec![0.0] };
+    numbers(50 * n).chunks(50).map(of).collect()
+}
