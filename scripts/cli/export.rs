@@ -4,15 +4,16 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use bytesize::ByteSize;
+use clap::ValueEnum;
 use phalanx_agents::ACTION;
 use phalanx_algorithms::{Which, checkpoint_step, digits, evaluate, evaluation_shape};
 use phalanx_envs::{Registry, Workers};
-use phalanx_export::Quantization;
+use phalanx_export::{Quantization, Sources};
 use phalanx_micro::Policy;
 
 use super::Usage;
 use crate::config::Config;
-use crate::export::{self, About, FilePolicy, PolicyError, Replay};
+use crate::export::{self, About, FilePolicy, Replay};
 use crate::run::RunFolder;
 use crate::setup;
 
@@ -24,6 +25,14 @@ const EPISODES: usize = 100;
 
 /// Steps after which such an episode is cut off.
 const MOST_STEPS: u64 = 10_000;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    /// A policy file, which `phalanx evaluate --policy`, the C library and microcontrollers run.
+    Phx,
+    /// C99 without a library.
+    C,
+}
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
 enum Dtype {
@@ -42,9 +51,12 @@ pub(super) struct Arguments {
     /// Checkpoint whose policy is written: the newest, the one with the best evaluation, or the one of a step.
     #[arg(long, default_value = "latest", value_name = "latest|best|STEP")]
     checkpoint: Which,
-    /// File that is written.
+    /// File that is written; for C also a header beside it.
     #[arg(short, long, value_name = "FILE")]
     out: PathBuf,
+    /// Format of the file [default: by the ending of FILE, or phx].
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    format: Option<Format>,
     /// Numbers in which dense layers and convolutions are computed.
     ///
     /// With int8, weights and results take a quarter of the memory; the return is measured before and after.
@@ -65,6 +77,12 @@ pub(super) struct Arguments {
 }
 
 impl Arguments {
+    fn format(&self) -> Format {
+        let ending = self.out.extension().and_then(|ending| ending.to_str());
+        let of_ending = ending.and_then(|ending| Format::from_str(ending, true).ok());
+        self.format.or(of_ending).unwrap_or(Format::Phx)
+    }
+
     /// See [`super::enter_working_directory`].
     pub fn enter_working_directory(&mut self) -> anyhow::Result<()> {
         super::enter_working_directory(&mut self.run, Some(&mut self.out))
@@ -91,57 +109,73 @@ pub(super) fn run(arguments: &Arguments, registry: &Registry, out: &mut impl Wri
     let mut policy = export::policy(&agent, layout, &about, records);
     let mut bytes = phalanx_export::write(&policy, None)?;
     let replay = Replay::new(&bytes, &policy, records)?;
-    let difference = replay.difference(&outputs[..arguments.records]);
-    if difference > TOLERANCE {
-        return Err(PolicyError::Differs(format!("an output by {difference:e} of the largest one")).into());
-    }
-    let mut notes = Vec::new();
+    replay.check(records, &outputs, TOLERANCE)?;
+    let (mut int8, mut notes) = (None, Vec::new());
     if arguments.dtype == Dtype::Int8 {
-        let int8 = Quantization::new(&mut policy, &played)?;
-        let replay = Replay::new(&phalanx_export::write(&policy, Some(&int8))?, &policy, records)?;
-        let bound = replay.difference(&outputs[..arguments.records]);
+        let quantization = int8.insert(Quantization::new(&mut policy, &played)?);
+        let replay = Replay::new(&phalanx_export::write(&policy, Some(quantization))?, &policy, records)?;
+        let bound = replay.difference(&outputs);
+        // Its self test is about its own actions.
         policy.records.iter_mut().zip(replay.actions).for_each(|(record, action)| record.action = action);
-        let floats = std::mem::replace(&mut bytes, phalanx_export::write(&policy, Some(&int8))?);
-        let [before, after] =
-            [floats, bytes.clone()].map(|bytes| measure(&bytes, arguments, &config, registry));
-        notes = vec![
-            format!("  outputs in 8 bits differ by {bound:.4} of the largest one at most"),
-            format!("  return over {EPISODES} episodes: {} in 8 bits, {} in floats", after?, before?),
-        ];
+        let floats = std::mem::replace(&mut bytes, phalanx_export::write(&policy, Some(quantization))?);
+        let [before, after] = [&floats, &bytes].map(|bytes| measure(bytes, arguments, &config, registry));
+        notes.push(format!("  outputs in 8 bits differ by {bound:.4} of the largest one at most"));
+        notes.push(format!("  return over {EPISODES} episodes: {} in 8 bits, {} in floats", after?, before?));
     }
 
     let mut memory = Vec::new();
     let ram = 4 * Policy::arena(phalanx_export::aligned(&bytes, &mut memory))?;
-    for (what, size, most) in
-        [("file", bytes.len(), arguments.max_flash), ("memory while it acts", ram, arguments.max_ram)]
-    {
+    let files = files(arguments, &policy, int8.as_ref(), bytes)?;
+    let size: usize = files.iter().map(|(_, bytes)| bytes.len()).sum();
+    // Of text, what is compiled is in flash, and the compiler knows how much that is.
+    let flash = arguments.max_flash.filter(|_| arguments.format() != Format::C);
+    for (what, size, most) in [("file", size, flash), ("memory while it acts", ram, arguments.max_ram)] {
         if let Some(most) = most.filter(|most| size as u64 > most.as_u64()) {
-            let message = format!(
-                "the {what} takes {size} bytes, more than {} bytes; nothing was written",
-                most.as_u64()
-            );
+            let most = most.as_u64();
+            let message =
+                format!("the {what} takes {size} bytes, more than {most} bytes; nothing was written");
             return Err(Usage(message).into());
         }
     }
-    export::save(&arguments.out, &bytes)?;
+    files.iter().try_for_each(|(path, bytes)| export::save(path, bytes))?;
     let graph = agent.network().graph();
     let actor = graph.output(ACTION).map(|action| graph.order(&[action])).unwrap_or_default();
     let multiplications: usize = actor.iter().map(|&i| graph.nodes[i].multiplications()).sum();
-    let (file, steps) = (arguments.out.display(), about.steps);
-    writeln!(
-        out,
-        "{file}: the policy of {} after {steps} steps, {} bytes with {} recorded steps",
-        about.env.name,
-        bytes.len(),
-        records.len()
-    )?;
+    let (file, steps, name) = (arguments.out.display(), about.steps, &about.env.name);
+    let recorded = match arguments.format() {
+        Format::Phx => format!(" with {} recorded steps", records.len()),
+        Format::C => String::new(),
+    };
+    writeln!(out, "{file}: the policy of {name} after {steps} steps, {size} bytes{recorded}")?;
     writeln!(
         out,
         "  {ram} bytes of memory while it acts, {multiplications} multiplications with weights a step"
     )?;
     notes.iter().try_for_each(|note| writeln!(out, "{note}"))?;
-    writeln!(out, "to evaluate it: phalanx evaluate --policy {file}")?;
+    match arguments.format() {
+        Format::Phx => writeln!(out, "to evaluate it: phalanx evaluate --policy {file}")?,
+        Format::C => writeln!(out, "its functions: {}", files[1].0.display())?,
+    }
     Ok(())
+}
+
+/// The files of a policy whose policy file has these bytes, each with its path.
+fn files(
+    arguments: &Arguments,
+    policy: &phalanx_export::Policy<'_>,
+    int8: Option<&Quantization>,
+    bytes: Vec<u8>,
+) -> anyhow::Result<Vec<(PathBuf, Vec<u8>)>> {
+    let out = arguments.out.clone();
+    Ok(match arguments.format() {
+        Format::Phx => vec![(out, bytes)],
+        Format::C => {
+            let name = out.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+            let Sources { source, header } = phalanx_export::c(policy, int8, &name)?;
+            let beside = out.with_extension("h");
+            vec![(out, source.into_bytes()), (beside, header.into_bytes())]
+        }
+    })
 }
 
 /// Mean return of a policy file.

@@ -185,16 +185,36 @@ impl Replay {
         Ok(Self { outputs, actions })
     }
 
+    /// Fails unless outputs are within `tolerance` of the largest one of the trained network's, and actions are the recorded ones.
+    ///
+    /// # Errors
+    /// [`PolicyError::Differs`].
+    pub fn check(&self, records: &[Record], trained: &[Vec<f32>], tolerance: f32) -> Result<(), PolicyError> {
+        let difference = self.difference(trained);
+        if difference > tolerance {
+            let message = format!("an output by {difference:e} of the largest one");
+            return Err(PolicyError::Differs(message));
+        }
+        for (step, (here, record)) in self.actions.iter().zip(records).enumerate() {
+            let differs = |(a, b): (&f32, &f32)| (a - b).abs() > 1e-5 * b.abs().max(1.0);
+            if here.iter().zip(&record.action).any(differs) {
+                let message = format!("its action of step {step} is {here:?}, and was {:?}", record.action);
+                return Err(PolicyError::Differs(message));
+            }
+        }
+        Ok(())
+    }
+
     /// The largest difference of an output from those of the trained network, as a part of the largest one.
     pub fn difference(&self, trained: &[Vec<f32>]) -> f32 {
-        let largest = trained.iter().flatten().fold(1.0, |most: f32, x| most.max(x.abs()));
-        let pairs = self.outputs.iter().flatten().zip(trained.iter().flatten());
+        let steps = || self.outputs.iter().zip(trained);
+        let largest = steps().flat_map(|(_, there)| there).fold(1.0, |most: f32, x| most.max(x.abs()));
         // NaN is as far away as can be.
         let difference = |(here, there): (&f32, &f32)| {
             let difference = (here - there).abs() / largest;
             if difference.is_nan() { f32::INFINITY } else { difference }
         };
-        pairs.map(difference).fold(0.0, f32::max)
+        steps().flat_map(|(here, there)| here.iter().zip(there)).map(difference).fold(0.0, f32::max)
     }
 }
 
