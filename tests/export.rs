@@ -19,6 +19,8 @@ fn a_policy_file_is_written_within_its_budgets_and_plays_without_its_run() {
             "the memory while it acts takes 80 bytes, more than 64 bytes; nothing was written",
         ),
         (["--records", "many"], "invalid value 'many'"),
+        (["--time-step", "-0.1"], "seconds are finite and not negative"),
+        (["-o", "a-policy.c"], "\"a-policy\" is no name in C"),
         (["-o", "nowhere/policy.phx"], "cannot write nowhere/policy.phx"),
     ] {
         let out = if budget[0] == "-o" { &[][..] } else { &["-o", "policy.phx"] };
@@ -31,6 +33,15 @@ fn a_policy_file_is_written_within_its_budgets_and_plays_without_its_run() {
     assert!(printed.contains("the policy of CartPole-v1 after 512 steps, "), "{printed}");
     // 4 numbers at a time beside 16 hidden ones; 4·16 + 16·2 weights.
     assert!(printed.contains("80 bytes of memory while it acts, 96 multiplications"), "{printed}");
+
+    let int8 = ["--dtype", "int8", "--calibrate", "64", "--records", "32"];
+    let printed = text(&place.succeed(&[&["export", &run, "-o", "cart.c"][..], &int8].concat()).stdout);
+    for expected in ["outputs in 8 bits differ by 0.0", "return over 100 episodes: ", "its functions: cart.h"]
+    {
+        assert!(printed.contains(expected), "{printed}");
+    }
+    let header = fs::read_to_string(place.0.path().join("cart.h")).unwrap();
+    assert!(header.contains("int cart_act(cart_policy *policy, const float *observation, float *action);"));
 
     fs::remove_dir_all(&run).unwrap();
     let evaluate = |more: &[&str]| place.run(&[&["evaluate", "--policy", "policy.phx"], more].concat());

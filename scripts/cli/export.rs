@@ -68,6 +68,9 @@ pub(super) struct Arguments {
     /// Number of steps whose observations and actions are recorded in the file.
     #[arg(long, default_value_t = 256, value_name = "N")]
     records: usize,
+    /// Seconds from one action to the next, for programs that read them from the file; 0: not known.
+    #[arg(long, default_value_t = 0.0, value_name = "SECONDS", value_parser = seconds, allow_negative_numbers = true)]
+    time_step: f32,
     /// Most bytes of the file, as in 32KiB, or 32K for 32,000; a larger one is not written.
     #[arg(long, value_name = "SIZE")]
     max_flash: Option<ByteSize>,
@@ -107,6 +110,7 @@ pub(super) fn run(arguments: &Arguments, registry: &Registry, out: &mut impl Wri
     );
     let records = &played[..arguments.records];
     let mut policy = export::policy(&agent, layout, &about, records);
+    policy.time_step = arguments.time_step;
     let mut bytes = phalanx_export::write(&policy, None)?;
     let replay = Replay::new(&bytes, &policy, records)?;
     replay.check(records, &outputs, TOLERANCE)?;
@@ -157,6 +161,16 @@ pub(super) fn run(arguments: &Arguments, registry: &Registry, out: &mut impl Wri
         Format::C => writeln!(out, "its functions: {}", files[1].0.display())?,
     }
     Ok(())
+}
+
+/// A number of seconds that is one.
+fn seconds(text: &str) -> Result<f32, String> {
+    let seconds: f32 = text.parse().map_err(|_| "not a number of seconds".to_owned())?;
+    if seconds >= 0.0 && seconds.is_finite() {
+        Ok(seconds)
+    } else {
+        Err("seconds are finite and not negative".into())
+    }
 }
 
 /// The files of a policy whose policy file has these bytes, each with its path.

@@ -52,6 +52,12 @@ fn faults_are_codes_with_messages() {
         assert_eq!(message(), "the policy is null");
         assert_eq!(phalanx_policy_reset(policy, 7), 1);
         assert_eq!(phalanx_policy_set_rows(policy, 0), 1);
+        for rows in [usize::MAX, usize::MAX / 8] {
+            assert_eq!(phalanx_policy_set_rows(policy, rows), 1);
+            assert_eq!(message(), format!("{rows} rows are more than memory has"));
+            assert_eq!(phalanx_policy_act(policy, rows, input.as_ptr(), action.as_mut_ptr()), 1);
+        }
+        assert_eq!(phalanx_policy_time_step(policy), 0.0);
         // Two rows with a hidden state each; the second one begins anew.
         assert_eq!(phalanx_policy_set_rows(policy, 2), 0);
         let expected = by_hand(2);
