@@ -13,6 +13,7 @@
 //! - `runs`: whole trainings by the binary: what they leave, and how they go on.
 //! - `stops`: how they are stopped, by signals or worse.
 //! - `tidy`: the rules of the house: arrows, unsafe, words, paths.
+//! - `web`: a policy in a browser.
 
 #![allow(clippy::unwrap_used)]
 
@@ -29,3 +30,4 @@ mod resume_settings;
 mod runs;
 mod stops;
 mod tidy;
+mod web;

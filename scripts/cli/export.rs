@@ -4,19 +4,44 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use bytesize::ByteSize;
+use clap::ValueEnum;
 use phalanx_agents::ACTION;
-use phalanx_algorithms::{Which, checkpoint_step};
+use phalanx_algorithms::{Which, checkpoint_step, digits, evaluate, evaluation_shape};
 use phalanx_envs::{Registry, Workers};
+use phalanx_export::{Quantization, Sources};
 use phalanx_micro::Policy;
 
 use super::Usage;
 use crate::config::Config;
-use crate::export::{self, About};
+use crate::export::{self, About, FilePolicy, Replay};
 use crate::run::RunFolder;
 use crate::setup;
 
 /// Largest difference of an output of the network, as a part of the largest one.
 const TOLERANCE: f32 = 1e-6;
+
+/// Episodes over which a policy in 8 bits is measured.
+const EPISODES: usize = 100;
+
+/// Steps after which such an episode is cut off.
+const MOST_STEPS: u64 = 10_000;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    /// A policy file, which `phalanx evaluate --policy`, the C library and microcontrollers run.
+    Phx,
+    /// C99 without a library.
+    C,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+enum Dtype {
+    /// 32-bit floats.
+    #[default]
+    F32,
+    /// 8 bits, as in TensorFlow Lite.
+    Int8,
+}
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -26,12 +51,26 @@ pub(super) struct Arguments {
     /// Checkpoint whose policy is written: the newest, the one with the best evaluation, or the one of a step.
     #[arg(long, default_value = "latest", value_name = "latest|best|STEP")]
     checkpoint: Which,
-    /// File that is written.
+    /// File that is written; for C also a header beside it.
     #[arg(short, long, value_name = "FILE")]
     out: PathBuf,
+    /// Format of the file [default: by the ending of FILE, or phx].
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    format: Option<Format>,
+    /// Numbers in which dense layers and convolutions are computed.
+    ///
+    /// With int8, weights and results take a quarter of the memory; the return is measured before and after.
+    #[arg(long, value_enum, default_value_t, value_name = "DTYPE")]
+    dtype: Dtype,
+    /// Number of steps over which int8 measures the range of each result.
+    #[arg(long, default_value_t = 4096, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    calibrate: u32,
     /// Number of steps whose observations and actions are recorded in the file.
     #[arg(long, default_value_t = 256, value_name = "N")]
     records: usize,
+    /// Seconds from one action to the next, for programs that read them from the file; 0: not known.
+    #[arg(long, default_value_t = 0.0, value_name = "SECONDS", value_parser = seconds, allow_negative_numbers = true)]
+    time_step: f32,
     /// Most bytes of the file, as in 32KiB, or 32K for 32,000; a larger one is not written.
     #[arg(long, value_name = "SIZE")]
     max_flash: Option<ByteSize>,
@@ -41,6 +80,12 @@ pub(super) struct Arguments {
 }
 
 impl Arguments {
+    fn format(&self) -> Format {
+        let ending = self.out.extension().and_then(|ending| ending.to_str());
+        let of_ending = ending.and_then(|ending| Format::from_str(ending, true).ok());
+        self.format.or(of_ending).unwrap_or(Format::Phx)
+    }
+
     /// See [`super::enter_working_directory`].
     pub fn enter_working_directory(&mut self) -> anyhow::Result<()> {
         super::enter_working_directory(&mut self.run, Some(&mut self.out))
@@ -56,41 +101,109 @@ pub(super) fn run(arguments: &Arguments, registry: &Registry, out: &mut impl Wri
     let shape = (1, 1, setup::trial_seed(config.seed));
     let mut batch = setup::batch(&config, env, registry, None, shape)?.batch;
     let mut agent = setup::agent(&config, batch.block().layout(), device, &found.checkpoint)?;
-    let (records, outputs) = export::record(&mut agent, &mut *batch, arguments.records)?;
-    let about = About::new(env, batch.block().layout(), checkpoint_step(&found.checkpoint)?);
-    let bytes = export::bytes(&agent, batch.block().layout(), &about, &records)?;
-    export::compare(&agent, batch.block().layout(), &bytes, (&records, &outputs), TOLERANCE)?;
+    let calibrate = if arguments.dtype == Dtype::Int8 { arguments.calibrate as usize } else { 0 };
+    let (played, outputs) = export::record(&mut agent, &mut *batch, arguments.records.max(calibrate))?;
     batch.close()?;
+    let (about, layout) = (
+        About::new(env, batch.block().layout(), checkpoint_step(&found.checkpoint)?),
+        batch.block().layout(),
+    );
+    let records = &played[..arguments.records];
+    let mut policy = export::policy(&agent, layout, &about, records);
+    policy.time_step = arguments.time_step;
+    let mut bytes = phalanx_export::write(&policy, None)?;
+    let replay = Replay::new(&bytes, &policy, records)?;
+    replay.check(records, &outputs, TOLERANCE)?;
+    let (mut int8, mut notes) = (None, Vec::new());
+    if arguments.dtype == Dtype::Int8 {
+        let quantization = int8.insert(Quantization::new(&mut policy, &played)?);
+        let replay = Replay::new(&phalanx_export::write(&policy, Some(quantization))?, &policy, records)?;
+        let bound = replay.difference(&outputs);
+        // Its self test is about its own actions.
+        policy.records.iter_mut().zip(replay.actions).for_each(|(record, action)| record.action = action);
+        let floats = std::mem::replace(&mut bytes, phalanx_export::write(&policy, Some(quantization))?);
+        let [before, after] = [&floats, &bytes].map(|bytes| measure(bytes, arguments, &config, registry));
+        notes.push(format!("  outputs in 8 bits differ by {bound:.4} of the largest one at most"));
+        notes.push(format!("  return over {EPISODES} episodes: {} in 8 bits, {} in floats", after?, before?));
+    }
 
     let mut memory = Vec::new();
     let ram = 4 * Policy::arena(phalanx_export::aligned(&bytes, &mut memory))?;
-    for (what, size, most) in
-        [("file", bytes.len(), arguments.max_flash), ("memory while it acts", ram, arguments.max_ram)]
-    {
+    let files = files(arguments, &policy, int8.as_ref(), bytes)?;
+    let size: usize = files.iter().map(|(_, bytes)| bytes.len()).sum();
+    // Of text, what is compiled is in flash, and the compiler knows how much that is.
+    let flash = arguments.max_flash.filter(|_| arguments.format() != Format::C);
+    for (what, size, most) in [("file", size, flash), ("memory while it acts", ram, arguments.max_ram)] {
         if let Some(most) = most.filter(|most| size as u64 > most.as_u64()) {
-            let message = format!(
-                "the {what} takes {size} bytes, more than {} bytes; nothing was written",
-                most.as_u64()
-            );
+            let most = most.as_u64();
+            let message =
+                format!("the {what} takes {size} bytes, more than {most} bytes; nothing was written");
             return Err(Usage(message).into());
         }
     }
-    export::save(&arguments.out, &bytes)?;
+    files.iter().try_for_each(|(path, bytes)| export::save(path, bytes))?;
     let graph = agent.network().graph();
     let actor = graph.output(ACTION).map(|action| graph.order(&[action])).unwrap_or_default();
     let multiplications: usize = actor.iter().map(|&i| graph.nodes[i].multiplications()).sum();
-    let (file, steps) = (arguments.out.display(), about.steps);
-    writeln!(
-        out,
-        "{file}: the policy of {} after {steps} steps, {} bytes with {} recorded steps",
-        about.env.name,
-        bytes.len(),
-        records.len()
-    )?;
+    let (file, steps, name) = (arguments.out.display(), about.steps, &about.env.name);
+    let recorded = match arguments.format() {
+        Format::Phx => format!(" with {} recorded steps", records.len()),
+        Format::C => String::new(),
+    };
+    writeln!(out, "{file}: the policy of {name} after {steps} steps, {size} bytes{recorded}")?;
     writeln!(
         out,
         "  {ram} bytes of memory while it acts, {multiplications} multiplications with weights a step"
     )?;
-    writeln!(out, "to evaluate it: phalanx evaluate --policy {file}")?;
+    notes.iter().try_for_each(|note| writeln!(out, "{note}"))?;
+    match arguments.format() {
+        Format::Phx => writeln!(out, "to evaluate it: phalanx evaluate --policy {file}")?,
+        Format::C => writeln!(out, "its functions: {}", files[1].0.display())?,
+    }
     Ok(())
+}
+
+/// A number of seconds that is one.
+fn seconds(text: &str) -> Result<f32, String> {
+    let seconds: f32 = text.parse().map_err(|_| "not a number of seconds".to_owned())?;
+    if seconds >= 0.0 && seconds.is_finite() {
+        Ok(seconds)
+    } else {
+        Err("seconds are finite and not negative".into())
+    }
+}
+
+/// The files of a policy whose policy file has these bytes, each with its path.
+fn files(
+    arguments: &Arguments,
+    policy: &phalanx_export::Policy<'_>,
+    int8: Option<&Quantization>,
+    bytes: Vec<u8>,
+) -> anyhow::Result<Vec<(PathBuf, Vec<u8>)>> {
+    let out = arguments.out.clone();
+    Ok(match arguments.format() {
+        Format::Phx => vec![(out, bytes)],
+        Format::C => {
+            let name = out.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+            let Sources { source, header } = phalanx_export::c(policy, int8, &name)?;
+            let beside = out.with_extension("h");
+            vec![(out, source.into_bytes()), (beside, header.into_bytes())]
+        }
+    })
+}
+
+/// Mean return of a policy file.
+fn measure(
+    bytes: &[u8],
+    arguments: &Arguments,
+    config: &Config,
+    registry: &Registry,
+) -> anyhow::Result<String> {
+    let (rows, steps) = evaluation_shape(EPISODES);
+    let shape = (rows, steps, setup::trial_seed(0));
+    let mut batch = setup::batch(config, config.evaluation_env(), registry, None, shape)?.batch;
+    let mut policy = FilePolicy::new(bytes, &arguments.out)?;
+    let evaluation = evaluate(&mut policy, &mut *batch, (EPISODES, MOST_STEPS), |_| (), &|| false)?;
+    batch.close()?;
+    Ok(digits(evaluation.expect("nothing stops it").return_mean(), 2))
 }

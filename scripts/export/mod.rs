@@ -74,30 +74,22 @@ pub enum PolicyError {
     },
 }
 
-/// The bytes of a policy file: the actor of `agent`, for environments of this layout.
+/// What a policy file holds: the actor of `agent`, for environments of this layout.
 ///
-/// # Errors
-/// [`PolicyError::Export`].
 /// # Panics
 /// When the agent has no actor, which every agent has.
-pub fn bytes(
-    agent: &Agent,
-    layout: &Layout,
-    about: &About,
-    records: &[Record],
-) -> Result<Vec<u8>, PolicyError> {
+pub fn policy<'a>(agent: &'a Agent, layout: &Layout, about: &About, records: &[Record]) -> Policy<'a> {
     let network = agent.network();
-    let policy = Policy {
+    Policy {
         graph: network.graph(),
-        parameters: network.parameters(),
+        parameters: network.parameters().into(),
         output: network.graph().output(ACTION).expect("an actor"),
         inputs: inputs(agent, layout),
         parts: parts(agent, layout),
         time_step: 0.0,
         text: serde_json::to_string(about).expect("plain data"),
         records: records.to_vec(),
-    };
-    Ok(phalanx_export::write(&policy, None)?)
+    }
 }
 
 /// The fields of an observation that the actor reads, and masks.
@@ -156,44 +148,74 @@ pub fn read(path: &Path) -> Result<Vec<u8>, PolicyError> {
     std::fs::read(path).map_err(|source| PolicyError::File { action: "read", path: path.into(), source })
 }
 
-/// Fails unless the file acts as the trained policy did: outputs within `tolerance` of the largest one, and the same actions.
-///
-/// # Errors
-/// [`PolicyError::Differs`] with the first difference.
-pub fn compare(
-    agent: &Agent,
-    layout: &Layout,
-    bytes: &[u8],
-    (records, outputs): (&[Record], &[Vec<f32>]),
-    tolerance: f32,
-) -> Result<(), PolicyError> {
-    let mut memory = Vec::new();
-    let file = phalanx_export::aligned(bytes, &mut memory);
-    let mut arena = vec![0.0; micro::Policy::arena(file).map_err(ExportError::from)?];
-    let mut policy = micro::Policy::new(file, &mut arena).map_err(ExportError::from)?;
-    let mut action = vec![0.0; policy.action_len()];
-    let read: Vec<usize> =
-        parts(agent, layout).iter().flat_map(|part| part.outputs..part.outputs + part.len).collect();
-    let bound = tolerance * outputs.iter().flatten().fold(1.0, |most: f32, x| most.max(x.abs()));
-    for (step, (record, outputs)) in records.iter().zip(outputs).enumerate() {
-        if record.begins {
-            policy.reset();
+/// What a file does for recorded observations.
+pub struct Replay {
+    /// Outputs of its network for each.
+    pub outputs: Vec<Vec<f32>>,
+    /// Its actions.
+    pub actions: Vec<Vec<f32>>,
+}
+
+impl Replay {
+    /// Of the file with these bytes.
+    ///
+    /// # Errors
+    /// [`PolicyError`] where there is no action.
+    pub fn new(bytes: &[u8], policy: &Policy<'_>, records: &[Record]) -> Result<Self, PolicyError> {
+        let mut memory = Vec::new();
+        let file = phalanx_export::aligned(bytes, &mut memory);
+        let mut arena = vec![0.0; micro::Policy::arena(file).map_err(ExportError::from)?];
+        let mut micro = micro::Policy::new(file, &mut arena).map_err(ExportError::from)?;
+        let mut action = vec![0.0; micro.action_len()];
+        // The file has the outputs of one part of an action after the other.
+        let read = || policy.parts.iter().flat_map(|part| part.outputs..part.outputs + part.len);
+        let (mut outputs, mut actions) = (Vec::new(), Vec::new());
+        for (step, record) in records.iter().enumerate() {
+            if record.begins {
+                micro.reset();
+            }
+            let elements: Vec<_> = record.observation.iter().map(Recorded::elements).collect();
+            let acted = micro.act(&elements, &mut action);
+            acted.map_err(|error| PolicyError::Differs(format!("step {step}: {error}")))?;
+            let mut own = vec![0.0; read().max().map_or(0, |last| last + 1)];
+            read().zip(micro.outputs()).for_each(|(i, output)| own[i] = output);
+            outputs.push(own);
+            actions.push(action.clone());
         }
-        let elements: Vec<micro::Elements<'_>> = record.observation.iter().map(Recorded::elements).collect();
-        policy
-            .act(&elements, &mut action)
-            .map_err(|error| PolicyError::Differs(format!("step {step}: {error}")))?;
-        for (&i, here) in read.iter().zip(policy.outputs()) {
-            let agrees = (here - outputs[i]).abs() <= bound;
-            if !agrees {
-                let there = outputs[i];
-                return Err(PolicyError::Differs(format!(
-                    "output {i} of step {step} is {here}, and was {there}"
-                )));
+        Ok(Self { outputs, actions })
+    }
+
+    /// Fails unless outputs are within `tolerance` of the largest one of the trained network's, and actions are the recorded ones.
+    ///
+    /// # Errors
+    /// [`PolicyError::Differs`].
+    pub fn check(&self, records: &[Record], trained: &[Vec<f32>], tolerance: f32) -> Result<(), PolicyError> {
+        let difference = self.difference(trained);
+        if difference > tolerance {
+            let message = format!("an output by {difference:e} of the largest one");
+            return Err(PolicyError::Differs(message));
+        }
+        for (step, (here, record)) in self.actions.iter().zip(records).enumerate() {
+            let differs = |(a, b): (&f32, &f32)| (a - b).abs() > 1e-5 * b.abs().max(1.0);
+            if here.iter().zip(&record.action).any(differs) {
+                let message = format!("its action of step {step} is {here:?}, and was {:?}", record.action);
+                return Err(PolicyError::Differs(message));
             }
         }
+        Ok(())
     }
-    policy.selftest(&mut action).map_err(|error| PolicyError::Differs(error.to_string()))
+
+    /// The largest difference of an output from those of the trained network, as a part of the largest one.
+    pub fn difference(&self, trained: &[Vec<f32>]) -> f32 {
+        let steps = || self.outputs.iter().zip(trained);
+        let largest = steps().flat_map(|(_, there)| there).fold(1.0, |most: f32, x| most.max(x.abs()));
+        // NaN is as far away as can be.
+        let difference = |(here, there): (&f32, &f32)| {
+            let difference = (here - there).abs() / largest;
+            if difference.is_nan() { f32::INFINITY } else { difference }
+        };
+        steps().flat_map(|(here, there)| here.iter().zip(there)).map(difference).fold(0.0, f32::max)
+    }
 }
 
 /// Writes a file that is whole or not there.

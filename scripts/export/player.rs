@@ -27,9 +27,17 @@ impl FilePolicy {
     /// # Errors
     /// [`PolicyError`].
     pub fn open(path: &Path) -> Result<Self, PolicyError> {
+        Self::new(&read(path)?, path)
+    }
+
+    /// The same for the bytes of a file that is to be written.
+    ///
+    /// # Errors
+    /// [`PolicyError`].
+    pub fn new(bytes: &[u8], path: &Path) -> Result<Self, PolicyError> {
         // It plays until the program ends.
         let memory: &'static mut Vec<u8> = Box::leak(Box::default());
-        let file = aligned(&read(path)?, memory);
+        let file = aligned(bytes, memory);
         let mut policy =
             begin(file).map_err(|source| PolicyError::Format { path: path.to_owned(), source })?;
         let mut action = vec![0.0; policy.action_len()];

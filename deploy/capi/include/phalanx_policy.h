@@ -84,6 +84,12 @@ int32_t phalanx_policy_input_is_bytes(const PhalanxPolicy *policy, size_t input)
 // As above.
 size_t phalanx_policy_action_len(const PhalanxPolicy *policy);
 
+// Seconds from one action to the next, as the file has them; 0 where they are not known.
+//
+// # Safety
+// As above.
+float phalanx_policy_time_step(const PhalanxPolicy *policy);
+
 // Gives a recurrent policy `rows` hidden states, all at the start of an episode; there is one at first.
 //
 // # Safety

@@ -71,13 +71,34 @@ impl PhalanxPolicy {
         })
     }
 
+    /// Seconds from one action to the next.
+    pub(crate) fn time_step(&self) -> f32 {
+        self.policy.time_step()
+    }
+
+    /// Numbers of the actions of `rows` rows; more rows than memory has are an error.
+    pub(crate) fn numbers(&self, rows: usize) -> Result<usize, Failure> {
+        let widest =
+            self.inputs.iter().map(|(_, len)| *len).chain([self.action_len, self.policy.state().len()]).max();
+        let bytes = widest.unwrap_or(0).checked_mul(8).and_then(|bytes| bytes.checked_mul(rows));
+        if bytes.is_none_or(|bytes| isize::try_from(bytes).is_err()) {
+            return Err(Failure::argument(format!("{rows} rows are more than memory has")));
+        }
+        Ok(rows * self.action_len)
+    }
+
     /// As many hidden states, zeros.
     pub(crate) fn set_rows(&mut self, rows: usize) -> Result<(), Failure> {
         if rows == 0 {
             return Err(Failure::argument("a policy has at least one row"));
         }
+        self.numbers(rows)?;
+        let numbers = rows * self.policy.state().len();
         self.states.clear();
-        self.states.resize(rows * self.policy.state().len(), 0.0);
+        self.states.try_reserve_exact(numbers).map_err(|_| {
+            Failure::argument(format!("there is no memory for the hidden states of {rows} rows"))
+        })?;
+        self.states.resize(numbers, 0.0);
         self.rows = rows;
         Ok(())
     }

@@ -118,6 +118,16 @@ pub unsafe extern "C" fn phalanx_policy_action_len(policy: *const PhalanxPolicy)
     unsafe { policy.as_ref() }.map_or(0, |policy| policy.action_len)
 }
 
+/// Seconds from one action to the next, as the file has them; 0 where they are not known.
+///
+/// # Safety
+/// As above.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn phalanx_policy_time_step(policy: *const PhalanxPolicy) -> f32 {
+    // SAFETY: as the caller promises.
+    unsafe { policy.as_ref() }.map_or(0.0, PhalanxPolicy::time_step)
+}
+
 /// Gives a recurrent policy `rows` hidden states, all at the start of an episode; there is one at first.
 ///
 /// # Safety
@@ -157,8 +167,9 @@ pub unsafe extern "C" fn phalanx_policy_act(
         if pointers.iter().any(|pointer| pointer.is_null()) {
             return Err(Failure::argument("an input of the observation is null"));
         }
+        let numbers = policy.numbers(rows)?;
         // SAFETY: as the caller promises.
-        let action = unsafe { slice::from_raw_parts_mut(action, rows * policy.action_len) };
+        let action = unsafe { slice::from_raw_parts_mut(action, numbers) };
         // SAFETY: as the caller promises.
         unsafe { policy.act(rows, pointers, action) }
     })
@@ -182,10 +193,11 @@ pub unsafe extern "C" fn phalanx_policy_act_f64(
         if observation.is_null() || action.is_null() {
             return Err(Failure::argument("observation or action is null"));
         }
+        let numbers = policy.numbers(rows)?;
         // SAFETY: as the caller promises.
         let observation = unsafe { slice::from_raw_parts(observation, rows * len) };
         // SAFETY: as the caller promises.
-        let action = unsafe { slice::from_raw_parts_mut(action, rows * policy.action_len) };
+        let action = unsafe { slice::from_raw_parts_mut(action, numbers) };
         policy.act_f64(rows, observation, action)
     })
 }

@@ -1,15 +1,12 @@
-//! The committed header is that of the functions, and programs in C compile against it.
+//! The committed header is that of the functions, whose faults are codes.
 #![allow(clippy::unwrap_used, unsafe_code)]
 
-use std::path::{Path, PathBuf};
+mod common;
+
+use std::path::Path;
 use std::process::Command;
 
-use phalanx_export::{Input, Kind, Part, Policy, write};
-use phalanx_graph::{Dim, Dtype, Graph, InputScale, Recurrent};
-
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
+use common::{by_hand, libraries, policy, root};
 
 /// `PHALANX_BLESS=1` writes it.
 #[test]
@@ -24,96 +21,6 @@ fn the_header_is_up_to_date() {
     }
     let committed = std::fs::read_to_string(path).unwrap_or_default();
     assert_eq!(committed, String::from_utf8(written).unwrap(), "PHALANX_BLESS=1 writes the header");
-}
-
-/// The folder of this build's libraries.
-fn libraries() -> PathBuf {
-    std::env::current_exe().unwrap().parent().unwrap().to_owned()
-}
-
-fn parameters(n: usize) -> Vec<f32> {
-    (0..n).map(|i| (i as f32 * 0.7).sin()).collect()
-}
-
-/// What it does for zeros, step after step, in 64 bits: only biases and the hidden state count.
-fn by_hand(steps: usize) -> Vec<f64> {
-    let p: Vec<f64> = parameters(70).into_iter().map(f64::from).collect();
-    let (hidden, input_bias, hidden_bias) = (&p[18..45], &p[45..54], &p[54..63]);
-    let sigmoid = |x: f64| 1.0 / (1.0 + (-x).exp());
-    let (mut h, mut actions) = (vec![0.0; 3], Vec::new());
-    for _ in 0..steps {
-        let half = |row: usize| hidden_bias[row] + (0..3).map(|i| hidden[row * 3 + i] * h[i]).sum::<f64>();
-        let next = (0..3).map(|i| {
-            let (r, z) = (sigmoid(input_bias[i] + half(i)), sigmoid(input_bias[3 + i] + half(3 + i)));
-            let n = (input_bias[6 + i] + r * half(6 + i)).tanh();
-            (1.0 - z) * n + z * h[i]
-        });
-        h = next.collect();
-        let mean: f64 = p[66] + (0..3).map(|i| p[63 + i] * h[i]).sum::<f64>();
-        actions.push((15.0 + 5.0 * mean).clamp(10.0, 20.0));
-    }
-    actions
-}
-
-/// A recurrent policy of two floats and a number: a GRU and a mean, scaled to 10…20.
-fn policy(path: &Path) {
-    let mut graph = Graph::default();
-    let dim = |n| Dim::new("numbers", n);
-    let x = graph.add_input("observation", vec![dim(2)], Dtype::F32).unwrap();
-    let memory = graph.add_recurrent("memory", x, Recurrent::Gru, dim(3)).unwrap();
-    let action = graph.add_dense("action", memory, dim(1)).unwrap();
-    graph.add_output("action", action);
-    let parameters = parameters(graph.parameters());
-    let kind = Kind::Numbers { tanh: false, scale: vec![[15.0, 5.0, 10.0, 20.0]] };
-    let policy = Policy {
-        graph: &graph,
-        parameters: &parameters,
-        output: action,
-        inputs: vec![Input { name: "observation".into(), is_bytes: false, len: 2, scale: InputScale::Same }],
-        parts: vec![Part { kind, outputs: 0, len: 1, mask: None, action: 0 }],
-        time_step: 0.0,
-        text: r#"{"env":{"name":"test"}}"#.into(),
-        records: vec![],
-    };
-    std::fs::write(path, write(&policy, None).unwrap()).unwrap();
-}
-
-#[test]
-fn programs_in_c_cpp_and_fortran_act() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("policy.phx");
-    policy(&file);
-    let (include, libraries) = (root().join("include"), libraries());
-    for (compiler, source, flags) in [
-        ("cc", "act.c", &["-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic"][..]),
-        ("c++", "act.cpp", &["-std=c++17", "-Wall", "-Wextra", "-Werror"]),
-        ("gfortran", "act.f90", &["-std=f2018", "-Wall", "-Werror", "phalanx_policy.f90"]),
-    ] {
-        if compiler == "gfortran" && Command::new(compiler).arg("--version").output().is_err() {
-            eprintln!("skipped: there is no gfortran");
-            continue;
-        }
-        let program = folder.path().join(source).with_extension("out");
-        let mut build = Command::new(compiler);
-        // Sources of modules are here; what a compiler writes beside is not.
-        build.current_dir(folder.path());
-        let path = |flag: &&str| if flag.starts_with('-') { flag.into() } else { include.join(flag) };
-        build.args(flags.iter().map(path)).arg("-I").arg(&include).arg("-o").arg(&program);
-        build.arg(root().join("examples").join(source)).arg("-L").arg(&libraries);
-        build.arg(format!("-Wl,-rpath,{}", libraries.display())).args(["-lphalanx_policy", "-lm"]);
-        let built = build.output().unwrap();
-        assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
-        let output = Command::new(&program).arg(&file).output().unwrap();
-        let printed = String::from_utf8_lossy(&output.stdout).into_owned();
-        assert!(output.status.success(), "{printed}{}", String::from_utf8_lossy(&output.stderr));
-        let mut lines = printed.lines();
-        assert_eq!(lines.next(), Some("1 input of 2 elements, 1 number an action"));
-        for (step, expected) in by_hand(3).into_iter().enumerate() {
-            let line = lines.next().unwrap();
-            let number = line.strip_prefix(&format!("step {step}: ")).unwrap();
-            assert!((number.parse::<f64>().unwrap() - expected).abs() < 1e-4, "{line}, not {expected}");
-        }
-    }
 }
 
 /// A file that is none, null pointers and rows that do not exist: codes with messages, and the same library goes on.
@@ -145,6 +52,12 @@ fn faults_are_codes_with_messages() {
         assert_eq!(message(), "the policy is null");
         assert_eq!(phalanx_policy_reset(policy, 7), 1);
         assert_eq!(phalanx_policy_set_rows(policy, 0), 1);
+        for rows in [usize::MAX, usize::MAX / 8] {
+            assert_eq!(phalanx_policy_set_rows(policy, rows), 1);
+            assert_eq!(message(), format!("{rows} rows are more than memory has"));
+            assert_eq!(phalanx_policy_act(policy, rows, input.as_ptr(), action.as_mut_ptr()), 1);
+        }
+        assert_eq!(phalanx_policy_time_step(policy), 0.0);
         // Two rows with a hidden state each; the second one begins anew.
         assert_eq!(phalanx_policy_set_rows(policy, 2), 0);
         let expected = by_hand(2);

@@ -41,7 +41,7 @@ fn the_package_agrees_with_numpy() {
     let scale = vec![[0.0, 10.0, -10.0, 10.0]; 2];
     let policy = Policy {
         graph: &graph,
-        parameters: &parameters,
+        parameters: parameters[..].into(),
         output: action,
         inputs: vec![input("observation.x", 2), input("observation.choice", 1)],
         parts: vec![part(Kind::Choice, 0, 0), part(Kind::Numbers { tanh: false, scale }, 2, 1)],

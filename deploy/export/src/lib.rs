@@ -3,6 +3,7 @@
 //! [`Policy`] is what a file holds, as plain data; [`write()`] makes the bytes that `phalanx-micro` runs. docs/policy-file.md has the layout.
 //! [`onnx()`] and [`tflite()`] make models for other programs, which docs/formats.md describes.
 
+mod c;
 mod drafts;
 mod lower;
 mod onnx;
@@ -14,6 +15,7 @@ mod tflite;
 mod weights;
 mod write;
 
+pub use c::{Sources, c};
 pub use onnx::onnx;
 pub use policy::{ExportError, Input, Kind, Mask, Part, Policy, Record, Recorded};
 pub use quantize::{Layer, Quantization, Scale};

@@ -1,5 +1,7 @@
 //! What a policy file holds.
 
+use std::borrow::Cow;
+
 use phalanx_graph::{Graph, InputScale, Source};
 use phalanx_micro::{ActError, Elements, FormatError};
 
@@ -9,7 +11,7 @@ pub struct Policy<'a> {
     /// The networks.
     pub graph: &'a Graph,
     /// All parameters `[P]` of the graph.
-    pub parameters: &'a [f32],
+    pub parameters: Cow<'a, [f32]>,
     /// What gives the parameters of the action distribution.
     pub output: Source,
     /// What is observed, in the order of an observation's fields.
@@ -130,6 +132,12 @@ pub enum ExportError {
         size: usize,
         /// The most.
         most: usize,
+    },
+    /// A name that functions of C cannot begin with.
+    #[error("{name:?} is no name in C: use letters, digits and underscores, a letter first")]
+    Name {
+        /// The name.
+        name: String,
     },
     /// An observation for which there is no action.
     #[error("observation {step} of those that the ranges are measured on: {error}")]

@@ -1,17 +1,21 @@
 //! Files that are run, damaged and hostile.
 #![allow(clippy::unwrap_used)]
 
+use std::cell::Cell;
+use std::time::{Duration, Instant};
+
 mod common;
 
-use common::{Example, dim};
-use phalanx_export::{Input, Kind, Mask, Part, Policy, Quantization, Record, Recorded, aligned, write};
+use common::{Parts, convolution, dim, everything, file_of, pictures};
+use phalanx_export::{Input, Kind, Mask, Part, Record, Recorded, aligned};
 use phalanx_graph::{Activation, Dtype, Graph, InputScale};
 use phalanx_micro::format::{crc32, header};
 use phalanx_micro::{ActError, Elements, FormatError, Policy as Micro, SelfTestError};
 use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
 
 /// A dense layer of two numbers, the larger of which is chosen: y = (x₀ + 2·x₁ + 0.5, −x₀).
-fn small(mask: bool) -> (Graph, Vec<f32>, Vec<Input>, Vec<Part>) {
+fn small(mask: bool) -> Parts {
     let mut graph = Graph::default();
     let x = graph.add_input("observation.x", vec![dim(2)], Dtype::F32).unwrap();
     let action = graph.add_dense("action", x, dim(2)).unwrap();
@@ -27,21 +31,8 @@ fn small(mask: bool) -> (Graph, Vec<f32>, Vec<Input>, Vec<Part>) {
 }
 
 /// The file of a policy in floats.
-fn file(
-    (graph, parameters, inputs, parts): &(Graph, Vec<f32>, Vec<Input>, Vec<Part>),
-    records: Vec<Record>,
-) -> Vec<u8> {
-    let policy = Policy {
-        graph,
-        parameters,
-        output: graph.output("action").unwrap(),
-        inputs: inputs.clone(),
-        parts: parts.clone(),
-        time_step: 0.02,
-        text: "{}".into(),
-        records,
-    };
-    write(&policy, None).unwrap()
+fn file(policy: &Parts, records: Vec<Record>) -> Vec<u8> {
+    file_of(policy, records, false)
 }
 
 #[test]
@@ -120,25 +111,15 @@ fn outputs(bytes: &[u8], records: &[Record]) -> Vec<f32> {
 #[test]
 fn layers_in_8_bits_are_close_to_those_in_floats() {
     for activation in Activation::ALL {
-        let example = Example::layers(activation, 1, false, 50);
-        let (policy, records) = (example.policy(), &example.records);
-        let quantization = Quantization::new(&policy, records).unwrap();
-        let [floats, int8] = [None, Some(&quantization)].map(|int8| write(&policy, int8).unwrap());
+        let (policy, records) = (convolution(activation, 1, false), pictures(50));
+        let [floats, int8] = [false, true].map(|in_int8| file_of(&policy, records.clone(), in_int8));
         assert!(int8.len() < floats.len());
-        let (floats, int8) = (outputs(&floats, records), outputs(&int8, records));
+        let (floats, int8) = (outputs(&floats, &records), outputs(&int8, &records));
         let largest = floats.iter().fold(0.0_f32, |most, x| most.max(x.abs()));
         let squares: f32 = floats.iter().zip(&int8).map(|(a, b)| (a - b) * (a - b)).sum();
         let error = (squares / floats.len() as f32).sqrt() / largest;
         assert!((1e-5..0.02).contains(&error), "{activation}: {error} of {largest}");
     }
-}
-
-/// Every operation once; dense layers and convolutions in floats or in 8 bits.
-fn everything(in_int8: bool) -> Vec<u8> {
-    let example = Example::everything();
-    let policy = example.policy();
-    let int8 = in_int8.then(|| Quantization::new(&policy, &policy.records).unwrap());
-    write(&policy, int8.as_ref()).unwrap()
 }
 
 /// Uses whatever is accepted.
@@ -187,32 +168,64 @@ fn every_flipped_bit_and_every_truncation_is_noticed() {
     }
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 4000, ..ProptestConfig::default() })]
+/// A change of a word: whether it is one of the header and the tables, which word, whether a number is added to it, and the number.
+type Change = (bool, prop::sample::Index, bool, u32);
 
-    /// With a right checksum, too: nothing panics, whatever tables and numbers are.
-    #[test]
-    fn hostile_files_are_refused_or_harmless(
-        in_int8 in any::<bool>(),
-        changes in prop::collection::vec((any::<prop::sample::Index>(), prop_oneof![any::<u32>(), 0..300_u32, Just(u32::MAX)]), 1..4)
-    ) {
-        use std::sync::OnceLock;
-        static FILE: OnceLock<Vec<u8>> = OnceLock::new();
-        static INT8: OnceLock<Vec<u8>> = OnceLock::new();
-        let file = if in_int8 { INT8.get_or_init(|| everything(true)) } else { FILE.get_or_init(|| everything(false)) };
-        let mut bytes = file.clone();
-        for (at, word) in changes {
-            let at = at.index(bytes.len() / 4) * 4;
-            bytes[at..at + 4].copy_from_slice(&word.to_le_bytes());
+/// Changes of a file, and where it is cut off.
+fn changes() -> impl Strategy<Value = (Vec<Change>, Option<prop::sample::Index>)> {
+    let number = prop_oneof![any::<u32>(), 0..300_u32, (0..32_u32).prop_map(|bit| 1 << bit), Just(u32::MAX)];
+    let change = (any::<bool>(), any::<prop::sample::Index>(), any::<bool>(), number);
+    (prop::collection::vec(change, 1..6), prop::option::weighted(0.1, any::<prop::sample::Index>()))
+}
+
+/// With a right checksum, too: nothing panics, whatever tables and numbers are. `PHALANX_FUZZ_SECONDS` has it go on for so long.
+#[test]
+fn hostile_files_are_refused_or_harmless() {
+    let both = [false, true].map(|in_int8| {
+        let (policy, records) = everything();
+        file_of(&policy, records, in_int8)
+    });
+    let (files, accepted) = (Cell::new(0), Cell::new(0));
+    let word = |bytes: &[u8], at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap());
+    let seconds = std::env::var("PHALANX_FUZZ_SECONDS").map_or(0, |seconds| seconds.parse().unwrap());
+    let started = Instant::now();
+    loop {
+        let config = ProptestConfig { cases: 4000, failure_persistence: None, ..ProptestConfig::default() };
+        let outcome =
+            TestRunner::new(config).run(&(any::<bool>(), changes()), |(in_int8, (changes, cut))| {
+                let mut bytes = both[usize::from(in_int8)].clone();
+                let tables = word(&bytes, 4 * header::FLOATS) as usize;
+                for (in_tables, at, is_added, number) in changes {
+                    let at = at.index(if in_tables { tables } else { bytes.len() } / 4) * 4;
+                    let changed = if is_added { word(&bytes, at).wrapping_add(number) } else { number };
+                    bytes[at..at + 4].copy_from_slice(&changed.to_le_bytes());
+                }
+                let first = 4 * header::WORDS;
+                bytes.truncate(cut.map_or(bytes.len(), |cut| first + cut.index(bytes.len() - first)));
+                let len = bytes.len() as u32;
+                bytes[4 * header::BYTES..][..4].copy_from_slice(&len.to_le_bytes());
+                files.set(files.get() + 1);
+                accepted.set(accepted.get() + u32::from(run(&sealed(bytes)).is_ok()));
+                Ok(())
+            });
+        outcome.unwrap_or_else(|error| panic!("{error}"));
+        if started.elapsed() >= Duration::from_secs(seconds) {
+            break;
         }
-        let len = bytes.len() as u32;
-        bytes[4 * header::BYTES..][..4].copy_from_slice(&len.to_le_bytes());
-        let _ = run(&sealed(bytes));
     }
+    let (files, accepted) = (files.get(), accepted.get());
+    eprintln!(
+        "{files} hostile files in {:.1} s, {accepted} of them harmless",
+        started.elapsed().as_secs_f64()
+    );
+    // Both ways are tried.
+    assert!(accepted > files / 100 && accepted < files * 99 / 100, "{accepted} of {files}");
 }
 
 #[test]
 fn every_operation_runs() {
-    run(&everything(false)).unwrap();
-    run(&everything(true)).unwrap();
+    let (policy, records) = everything();
+    for in_int8 in [false, true] {
+        run(&file_of(&policy, records.clone(), in_int8)).unwrap();
+    }
 }

@@ -9,7 +9,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use common::Example;
+use common::{Parts, convolution, dim, everything, observed, policy_of, windows};
 use phalanx_export::{
     ExportError, Input, Policy, Quantization, Record, Recorded, Scale, aligned, onnx, tflite, write,
 };
@@ -128,18 +128,23 @@ fn agree(what: &str, here: &[f32], expected: &[f32], tolerance: f32) {
     }
 }
 
-/// Policies that have everything between them.
-fn examples() -> Vec<(String, Example)> {
-    let mut all = vec![("everything".into(), Example::everything())];
+/// Policies that have everything between them, and steps.
+fn examples() -> Vec<(String, Parts, Vec<Record>)> {
+    let (all, _) = everything();
+    let mut examples = vec![("everything".to_string(), all)];
     for channels_first in [false, true] {
         for (padding, dilation) in [(0, 1), (1, 1), (0, 2), (1, 2)] {
             let name = format!("channels first {channels_first}, padding {padding}, dilation {dilation}");
-            all.push((name, Example::pictures(channels_first, padding, dilation)));
+            examples.push((name, windows(padding, dilation, channels_first)));
         }
     }
-    let of = |activation: Activation| (activation.to_string(), Example::layers(activation, 1, false, 8));
-    all.extend(Activation::ALL.map(of));
-    all
+    let of = |activation: Activation| (activation.to_string(), convolution(activation, 1, false));
+    examples.extend(Activation::ALL.map(of));
+    let with_steps = |(name, parts)| {
+        let records = observed(&parts, 20);
+        (name, parts, records)
+    };
+    examples.into_iter().map(with_steps).collect()
 }
 
 /// Fails unless models give what policy files give: step by step, and with a row for each record where the program can.
@@ -147,15 +152,15 @@ fn compare(runtime: &str, model: impl Fn(&Policy<'_>) -> Vec<u8>, has_rows: bool
     let Some(python) = python(runtime) else { return };
     let examples = examples();
     let mut cases = Vec::new();
-    for (name, example) in &examples {
-        let policy = example.policy();
+    for (name, parts, records) in &examples {
+        let policy = policy_of(parts, records);
         let case = |steps| Case { name: name.clone(), model: model(&policy), steps };
         cases.push(case(one_by_one(&policy)));
         cases.extend(has_rows.then(|| case(together(&policy))));
     }
     let mut given = run(&python, runtime, &cases).into_iter();
-    for (name, example) in &examples {
-        let policy = example.policy();
+    for (name, parts, records) in &examples {
+        let policy = policy_of(parts, records);
         let states = policy.graph.nodes.iter().filter(|node| node.state() > 0);
         let states: Vec<String> = states.map(|node| format!("next_state.{}", node.name)).collect();
         let Given { text, steps } = given.next().unwrap();
@@ -193,26 +198,27 @@ fn tensorflow_lite_micro_acts_as_policy_files_do() {
 }
 
 /// A case with layers in 8 bits, what the policy file gives, and the unit and the zero point of the last layer.
-fn int8_case(name: String, example: &Example) -> (Case, Vec<Expected>, Scale) {
-    let policy = example.policy();
+fn int8_case(name: String, parts: &Parts) -> (Case, (Vec<Expected>, Scale)) {
+    let records = observed(parts, 300);
+    let mut policy = policy_of(parts, &records);
     // Others go beyond the ranges of these.
-    let int8 = Quantization::new(&policy, &policy.records[..policy.records.len() / 3]).unwrap();
+    let int8 = Quantization::new(&mut policy, &records[..100]).unwrap();
     let last = int8.layers.last().unwrap().as_ref().unwrap().write;
     let model = tflite(&policy, Some(&int8)).unwrap();
-    (Case { name, model, steps: one_by_one(&policy) }, expected(&policy, Some(&int8), false), last)
+    (Case { name, model, steps: one_by_one(&policy) }, (expected(&policy, Some(&int8), false), last))
 }
 
 /// Convolutions and dense layers with each activation, with small and large numbers, and every operation.
 fn int8_cases() -> (Vec<Case>, Vec<(Vec<Expected>, Scale)>) {
-    let mut all = vec![int8_case("everything".into(), &Example::everything())];
+    let mut all = vec![int8_case("everything".into(), &everything().0)];
     for activation in Activation::ALL {
-        for (padding, channels_first, gain) in [(0, false, 0.1), (1, false, 1.0), (2, true, 20.0)] {
-            let mut example = Example::layers(activation, padding, channels_first, 300);
-            example.parameters.iter_mut().for_each(|x| *x *= gain);
-            all.push(int8_case(format!("{activation}, padding {padding}, gain {gain}"), &example));
+        for (padding, channels_first, gain) in [(0, false, 0.4), (1, false, 1.0), (2, true, 20.0)] {
+            let mut parts = convolution(activation, padding, channels_first);
+            parts.1.iter_mut().for_each(|x| *x *= gain);
+            all.push(int8_case(format!("{activation}, padding {padding}, gain {gain}"), &parts));
         }
     }
-    all.into_iter().map(|(case, expected, last)| (case, (expected, last))).unzip()
+    all.into_iter().unzip()
 }
 
 #[test]
@@ -252,12 +258,13 @@ fn layers_in_8_bits_are_those_of_litert_up_to_few_units() {
 #[test]
 fn operations_of_ones_own_are_refused() {
     let mut graph = Graph::default();
-    let x = graph.add_input("observation.x", vec![common::dim(2)], Dtype::F32).unwrap();
+    let x = graph.add_input("observation.x", vec![dim(2)], Dtype::F32).unwrap();
     let own = Own { name: "mine".into(), params: "{}".into() };
-    let own = graph.add_own("odd", x, own, vec![common::dim(2)], 0).unwrap();
+    let own = graph.add_own("odd", x, own, vec![dim(2)], 0).unwrap();
+    graph.add_output("action", own);
     let input = Input { name: "observation.x".into(), is_bytes: false, len: 2, scale: InputScale::Same };
-    let example = Example::plain(graph, own, vec![input], 0);
-    let policy = example.policy();
+    let parts = (graph, vec![], vec![input], vec![]);
+    let policy = policy_of(&parts, &[]);
     for refused in [onnx(&policy), tflite(&policy, None)] {
         assert!(matches!(refused, Err(ExportError::Operation { node, op }) if node == "odd" && op == "mine"));
     }

@@ -17,7 +17,8 @@ impl CartPole {
     pub fn reset(&mut self) -> [f32; 4] {
         for x in &mut self.state {
             // Knuth's generator of 64 bits, of which the upper ones are random.
-            self.random = self.random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            self.random =
+                self.random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             *x = ((self.random >> 40) as f64 / (1 << 24) as f64) * 0.1 - 0.05;
         }
         self.steps = 0;
@@ -32,8 +33,7 @@ impl CartPole {
         let common = (force + 0.05 * turn * turn * sin) / 1.1;
         let angular = (9.8 * sin - cos * common) / (0.5 * (4.0 / 3.0 - 0.1 * cos * cos / 1.1));
         let linear = common - 0.05 * angular * cos / 1.1;
-        self.state =
-            [x + 0.02 * speed, speed + 0.02 * linear, angle + 0.02 * turn, turn + 0.02 * angular];
+        self.state = [x + 0.02 * speed, speed + 0.02 * linear, angle + 0.02 * turn, turn + 0.02 * angular];
         self.steps += 1;
         let [x, _, angle, _] = self.state;
         let fell = libm::fabs(x) > 2.4 || libm::fabs(angle) > 12.0 * core::f64::consts::PI / 180.0;

@@ -4,9 +4,9 @@ use core::ops::Range;
 
 use bytemuck::{AnyBitPattern, NoUninit, try_cast_slice};
 
+use crate::error::FormatError;
 use crate::format::{MAGIC, NONE, VERSION, activation, crc32, header, input, op, part, step};
-use crate::policy::{File, FormatError, MOST_INPUTS};
-#[cfg(feature = "int8")]
+use crate::policy::{File, MOST_INPUTS};
 use crate::quantized;
 use crate::windows::Windows;
 
@@ -51,9 +51,21 @@ pub fn check(bytes: &[u8]) -> Result<File<'_>, FormatError> {
         return Err(FormatError::Contents("records", 0));
     }
     first(file.inputs, |words| words[input::DTYPE] <= 1).map_err(wrong("input"))?;
+    first(file.steps, |words| is_known(words[step::OP] & 0xff)).map_err(FormatError::Operation)?;
     first(file.steps, |words| step_holds(words, &file).is_some()).map_err(wrong("step"))?;
     first(file.parts, |words| part_holds(words, &file).is_some()).map_err(wrong("part"))?;
     Ok(file)
+}
+
+/// Whether this program has an operation.
+fn is_known(of: u32) -> bool {
+    match of {
+        op::CONV | op::MAX_POOL | op::AVERAGE_POOL => cfg!(feature = "pictures"),
+        op::GRU | op::LSTM => cfg!(feature = "recurrent"),
+        op::CONV_INT8 => cfg!(feature = "int8") && cfg!(feature = "pictures"),
+        op::QUANTIZE | op::DEQUANTIZE | op::DENSE_INT8 => cfg!(feature = "int8"),
+        _ => of <= op::EMBEDDING,
+    }
 }
 
 /// The first entry for which something does not hold.
@@ -119,27 +131,24 @@ fn step_holds(words: &[u32; step::WORDS], file: &File<'_>) -> Option<()> {
                 parameters = reads.checked_add(1)?.checked_mul(writes)?;
                 true
             }
-            op::CONV => {
+            op::CONV if cfg!(feature = "pictures") => {
                 let (windows, count) = is_picture(words)?;
                 let filters = writes.checked_div(count)?;
                 parameters = windows.numbers().checked_add(1)?.checked_mul(filters)?;
                 filters.checked_mul(count)? == writes
             }
-            #[cfg(feature = "int8")]
             op::QUANTIZE | op::DEQUANTIZE => reads == writes,
-            #[cfg(feature = "int8")]
-            op::DENSE_INT8 => {
+            op::DENSE_INT8 if cfg!(feature = "int8") => {
                 parameters = quantized::parameters(writes, reads, activation != 0)?;
                 true
             }
-            #[cfg(feature = "int8")]
-            op::CONV_INT8 => {
+            op::CONV_INT8 if cfg!(feature = "pictures") => {
                 let (windows, count) = is_picture(words)?;
                 let filters = writes.checked_div(count)?;
                 parameters = quantized::parameters(filters, windows.numbers(), activation != 0)?;
                 filters.checked_mul(count)? == writes
             }
-            op::MAX_POOL | op::AVERAGE_POOL => {
+            op::MAX_POOL | op::AVERAGE_POOL if cfg!(feature = "pictures") => {
                 let (windows, count) = is_picture(words)?;
                 windows.channels.checked_mul(count)? == writes
             }
@@ -147,7 +156,7 @@ fn step_holds(words: &[u32; step::WORDS], file: &File<'_>) -> Option<()> {
                 parameters = writes.checked_mul(2)?;
                 reads == writes
             }
-            op::GRU | op::LSTM => {
+            op::GRU | op::LSTM if cfg!(feature = "recurrent") => {
                 let states = if of == op::LSTM { 2 } else { 1 };
                 within(word(step::STATE), writes.checked_mul(states)?, file.header[header::STATE] as usize)?;
                 parameters = square(if of == op::LSTM { 4 } else { 3 })?;

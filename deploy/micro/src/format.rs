@@ -123,7 +123,7 @@ pub mod op {
     pub const QUANTIZE: u32 = 15;
     /// 8 bits as floats: `(x − zero point)·scale`.
     pub const DEQUANTIZE: u32 = 16;
-    /// A dense layer in 8 bits: for each output [`quantized::WORDS`](super::quantized::WORDS), then weights in blocks, four to a word, then a
+    /// A dense layer in 8 bits: biases, a multiplier and a shift for each output, weights in blocks, four to a word, and a
     /// [table](super::quantized::TABLE).
     pub const DENSE_INT8: u32 = 17;
     /// A convolution in 8 bits: the same for each filter.
@@ -132,8 +132,8 @@ pub mod op {
 
 /// Parameters of a layer in 8 bits.
 pub mod quantized {
-    /// Words for each output: its bias, in units of the products; the multiplier, in units of 2⁻³¹, and the shift that bring its sum to the units of the
-    /// result.
+    /// Words for each output: its bias, in units of the products; the multiplier, in units of 2⁻³¹, and the shift that bring its sum to the units of
+    /// the result.
     pub const WORDS: usize = 3;
     /// Bytes of the results of an activation function, for −128 to 127; a layer has them where [`activation`](super::activation) is not 0.
     pub const TABLE: usize = 256;

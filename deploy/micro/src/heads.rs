@@ -1,16 +1,15 @@
 //! From the outputs of a network to an action.
 
-use phalanx_maths::tanh;
-
+use crate::error::ActError;
 use crate::format::{NONE, part};
-use crate::policy::ActError;
+use crate::scalars::tanh;
 
 /// The most probable option among the legal ones.
 pub fn choice(outputs: &[f32], mask: Option<&[f32]>) -> Option<usize> {
     let is_legal = |i: usize| mask.is_none_or(|mask| mask.get(i).is_some_and(|&legal| legal != 0.0));
     let mut best: Option<(usize, f32)> = None;
-    for (i, &x) in outputs.iter().enumerate().filter(|(i, _)| is_legal(*i)) {
-        if best.is_none_or(|(_, most)| x > most) {
+    for (i, &x) in outputs.iter().enumerate() {
+        if best.is_none_or(|(_, most)| x > most) && is_legal(i) {
             best = Some((i, x));
         }
     }
@@ -26,20 +25,14 @@ pub fn act(
 ) -> Result<(), ActError> {
     let word = |i: usize| words[i] as usize;
     let len = word(part::LEN);
-    let slice = |from: &'_ [f32], at: usize, len: usize| -> Option<(usize, usize)> {
-        let end = at.checked_add(len)?;
-        (end <= from.len()).then_some((at, end))
-    };
-    let place = slice(arena, word(part::OUTPUTS), len).ok_or(ActError::File)?;
-    let outputs = arena.get(place.0..place.1).ok_or(ActError::File)?;
+    let slice =
+        |at: usize, len: usize| arena.get(at..).and_then(|rest| rest.get(..len)).ok_or(ActError::File);
+    let outputs = slice(word(part::OUTPUTS), len)?;
     let into = action.get_mut(word(part::ACTION)..).ok_or(ActError::Action)?;
-    let masks = if words[part::KIND] == part::BITS { len.saturating_mul(2) } else { len };
     let mask = match words[part::MASK] {
         NONE => None,
-        at => {
-            let place = slice(arena, at as usize, masks).ok_or(ActError::File)?;
-            Some(arena.get(place.0..place.1).ok_or(ActError::File)?)
-        }
+        at if words[part::KIND] == part::BITS => Some(slice(at as usize, len.saturating_mul(2))?),
+        at => Some(slice(at as usize, len)?),
     };
     match words[part::KIND] {
         part::CHOICE => {

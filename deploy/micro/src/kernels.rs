@@ -1,47 +1,77 @@
 //! Kernels over the numbers of one row.
 
-use phalanx_maths::{elu, leaky_relu, normal_cdf, relu, sigmoid, tanh};
+use crate::scalars::{elu, leaky_relu, normal_cdf, relu, sigmoid, tanh};
 
-use crate::format::activation;
+use crate::format::{LANES, activation};
+use crate::lanes::Lanes;
 use crate::linear::{Layer, linear};
 use crate::windows::Windows;
 
-/// A layer in 32-bit floats, with these biases.
-pub struct Floats<'a>(pub &'a [f32]);
+/// A layer in 32-bit floats.
+pub struct Floats<'a, L> {
+    /// Biases.
+    pub bias: &'a [f32],
+    /// How sums are computed.
+    pub lanes: L,
+}
 
-impl Layer for Floats<'_> {
+impl<L: Lanes> Layer for Floats<'_, L> {
     type Number = f32;
     type Sum = f32;
+    type Sums = L::Floats;
 
     #[cfg_attr(feature = "simd", inline(always))]
-    fn begin<const L: usize>(&self, first: usize) -> [f32; L] {
-        self.0.get(first..).and_then(|bias| bias.first_chunk()).copied().unwrap_or([0.0; L])
+    fn begin(&self, first: usize) -> L::Floats {
+        let bias = self.bias.get(first..).and_then(|bias| bias.first_chunk());
+        self.lanes.load(*bias.unwrap_or(&[0.0; LANES]))
     }
 
     #[cfg_attr(feature = "simd", inline(always))]
-    fn add(&self, sum: f32, weight: f32, x: f32) -> f32 {
-        sum + weight * x
+    fn add(&self, sums: L::Floats, weights: &[f32; LANES], x: f32) -> L::Floats {
+        self.lanes.add(sums, weights, x)
     }
 
     #[cfg_attr(feature = "simd", inline(always))]
-    fn end<const L: usize>(&self, _: usize, sums: [f32; L]) -> [f32; L] {
-        sums
+    fn end(&self, _: usize, sums: L::Floats) -> [f32; LANES] {
+        self.lanes.store(sums)
+    }
+
+    #[cfg_attr(feature = "simd", inline(always))]
+    fn begin_row(&self, output: usize) -> f32 {
+        self.bias.get(output).copied().unwrap_or(0.0)
+    }
+
+    /// Four sums, so that none waits for another one.
+    #[cfg_attr(feature = "simd", inline(always))]
+    fn add_row(&self, sum: f32, weight: &[f32], x: &[f32]) -> f32 {
+        let ((weights, weight_rest), (xs, x_rest)) = (weight.as_chunks(), x.as_chunks());
+        let [mut a, mut b, mut c, mut d] = [sum, 0.0, 0.0, 0.0];
+        for (w, x) in weights.iter().zip(xs) {
+            let (w, x): (&[f32; 4], &[f32; 4]) = (w, x);
+            (a, b, c, d) = (a + w[0] * x[0], b + w[1] * x[1], c + w[2] * x[2], d + w[3] * x[3]);
+        }
+        weight_rest.iter().zip(x_rest).fold((a + b) + (c + d), |sum, (w, x)| sum + w * x)
+    }
+
+    #[cfg_attr(feature = "simd", inline(always))]
+    fn end_row(&self, _: usize, sum: f32) -> f32 {
+        sum
     }
 }
 
 /// `y = W·x + b`, with the weights of [`linear`], then biases.
 #[cfg_attr(feature = "simd", inline(always))]
-pub fn dense(parameters: &[f32], x: &[f32], y: &mut [f32]) {
+pub fn dense<L: Lanes>(lanes: L, parameters: &[f32], x: &[f32], y: &mut [f32]) {
     let (weight, bias) = parameters.split_at_checked(x.len().wrapping_mul(y.len())).unwrap_or_default();
-    linear(&Floats(bias), weight, x.len(), || core::iter::once((0, x)), y);
+    linear(&Floats { bias, lanes }, weight, x.len(), || core::iter::once((0, x)), y);
 }
 
 /// The convolution of a picture, with the weights of [`linear`], then biases.
 #[cfg_attr(feature = "simd", inline(always))]
-pub fn conv(parameters: &[f32], x: &[f32], windows: Windows, y: &mut [f32]) {
+pub fn conv<L: Lanes>(lanes: L, parameters: &[f32], x: &[f32], windows: Windows, y: &mut [f32]) {
     let weights = windows.filters(y.len()).wrapping_mul(windows.numbers());
     let (weight, bias) = parameters.split_at_checked(weights).unwrap_or_default();
-    windows.conv(&Floats(bias), weight, x, y);
+    windows.conv(&Floats { bias, lanes }, weight, x, y);
 }
 
 /// `y = (x − mean)/√(variance + 1e-5)·scale + shift`.
@@ -50,11 +80,20 @@ pub fn layer_norm(parameters: &[f32], x: &[f32], y: &mut [f32]) {
     let n = x.len() as f32;
     let mean = x.iter().sum::<f32>() / n;
     let variance = x.iter().map(|x| (x - mean) * (x - mean)).sum::<f32>() / n;
-    let factor = 1.0 / libm::sqrtf(variance + 1e-5);
+    let factor = inverse_root(variance + 1e-5);
     let (scale, shift) = parameters.split_at_checked(x.len()).unwrap_or_default();
     for (((y, x), scale), shift) in y.iter_mut().zip(x).zip(scale).zip(shift) {
         *y = (x - mean) * factor * scale + shift;
     }
+}
+
+/// `1/√x` of a positive number: a guess from its exponent, and four steps of Newton's, after which 32 bits hold no better one.
+fn inverse_root(x: f32) -> f32 {
+    let mut y = f32::from_bits(0x5f37_59df_u32.wrapping_sub(x.to_bits() >> 1));
+    for _ in 0..4 {
+        y *= 1.5 - 0.5 * x * y * y;
+    }
+    y
 }
 
 /// `x = f(x)`.

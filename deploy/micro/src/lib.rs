@@ -20,14 +20,18 @@
 #![forbid(unsafe_code)]
 
 mod check;
+mod error;
 pub mod format;
 mod heads;
+mod input;
 mod kernels;
+mod lanes;
 mod linear;
 mod policy;
-#[cfg(feature = "int8")]
 mod quantized;
 mod recurrent;
+mod scalars;
 mod windows;
 
-pub use policy::{ActError, Elements, FormatError, MOST_INPUTS, Policy, SelfTestError};
+pub use error::{ActError, FormatError, SelfTestError};
+pub use policy::{Elements, MOST_INPUTS, Policy};

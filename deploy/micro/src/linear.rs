@@ -1,7 +1,7 @@
 //! Products of a matrix with numbers, for floats and for 8 bits.
 //!
 //! Weights lie as they are read: those of [`LANES`] outputs side by side, so that a number of `x` is loaded once for all of them and no sum waits for
-//! another one. Every output is the sum over `x` in order, on any processor.
+//! another one.
 
 use crate::format::LANES;
 
@@ -13,31 +13,40 @@ const BLOCKS: usize = 4;
 pub trait Layer {
     /// Weights, inputs and outputs.
     type Number: Copy;
-    /// What products are added in.
+    /// What the products of an output are added in.
     type Sum: Copy;
+    /// The sums of [`LANES`] outputs.
+    type Sums: Copy;
 
     /// The sums of the outputs from `first` on, before a product is added.
-    fn begin<const L: usize>(&self, first: usize) -> [Self::Sum; L];
+    fn begin(&self, first: usize) -> Self::Sums;
 
-    /// `sum + weight·x`.
-    fn add(&self, sum: Self::Sum, weight: Self::Number, x: Self::Number) -> Self::Sum;
+    /// `sums + weights·x`.
+    fn add(&self, sums: Self::Sums, weights: &[Self::Number; LANES], x: Self::Number) -> Self::Sums;
 
     /// The outputs from `first` on, of their sums.
-    fn end<const L: usize>(&self, first: usize, sums: [Self::Sum; L]) -> [Self::Number; L];
+    fn end(&self, first: usize, sums: Self::Sums) -> [Self::Number; LANES];
+
+    /// The sum of one output, before a product is added.
+    fn begin_row(&self, output: usize) -> Self::Sum;
+
+    /// `sum + weight·x`.
+    fn add_row(&self, sum: Self::Sum, weight: &[Self::Number], x: &[Self::Number]) -> Self::Sum;
+
+    /// One output, of its sum.
+    fn end_row(&self, output: usize, sum: Self::Sum) -> Self::Number;
 }
 
-/// Adds the products with the weights of a block, `[x, L]`.
+/// Adds the products with the weights of a block, `[x, LANES]`.
 #[cfg_attr(feature = "simd", inline(always))]
-pub fn add_block<A: Layer, const L: usize>(
+pub fn add_block<A: Layer>(
     layer: &A,
-    mut sums: [A::Sum; L],
-    weight: &[[A::Number; L]],
+    mut sums: A::Sums,
+    weight: &[[A::Number; LANES]],
     x: &[A::Number],
-) -> [A::Sum; L] {
+) -> A::Sums {
     for (weights, &x) in weight.iter().zip(x) {
-        for (sum, &weight) in sums.iter_mut().zip(weights) {
-            *sum = layer.add(*sum, weight, x);
-        }
+        sums = layer.add(sums, weights, x);
     }
     sums
 }
@@ -47,17 +56,13 @@ pub fn add_block<A: Layer, const L: usize>(
 #[inline(always)]
 fn add_blocks<A: Layer>(
     layer: &A,
-    [mut a, mut b, mut c, mut d]: [[A::Sum; LANES]; BLOCKS],
-    weights: [&[[A::Number; LANES]]; BLOCKS],
+    [mut a, mut b, mut c, mut d]: [A::Sums; BLOCKS],
+    [wa, wb, wc, wd]: [&[[A::Number; LANES]]; BLOCKS],
     x: &[A::Number],
-) -> [[A::Sum; LANES]; BLOCKS] {
-    let [wa, wb, wc, wd] = weights;
+) -> [A::Sums; BLOCKS] {
     for ((((&x, wa), wb), wc), wd) in x.iter().zip(wa).zip(wb).zip(wc).zip(wd) {
-        for (sums, weights) in [(&mut a, wa), (&mut b, wb), (&mut c, wc), (&mut d, wd)] {
-            for (sum, &weight) in sums.iter_mut().zip(weights) {
-                *sum = layer.add(*sum, weight, x);
-            }
-        }
+        (a, b) = (layer.add(a, wa, x), layer.add(b, wb, x));
+        (c, d) = (layer.add(c, wc, x), layer.add(d, wd, x));
     }
     [a, b, c, d]
 }
@@ -98,16 +103,18 @@ pub fn linear<'a, A: Layer, P: Iterator<Item = (usize, &'a [A::Number])>>(
         (blocks, blocked.get(first / LANES * n..).unwrap_or_default())
     };
     for (y, weight) in blocks.iter_mut().zip(blocked.chunks_exact(n)) {
-        let sums = pieces().fold(layer.begin(first), |sums, (at, x)| {
-            add_block(layer, sums, weight.get(at..).unwrap_or_default(), x)
-        });
+        let mut sums = layer.begin(first);
+        for (at, x) in pieces() {
+            sums = add_block(layer, sums, weight.get(at..).unwrap_or_default(), x);
+        }
         *y = layer.end(first, sums);
         first += LANES;
     }
     for (i, (y, weight)) in rest.iter_mut().zip(rows.chunks_exact(n)).enumerate() {
-        let sums = pieces().fold(layer.begin(first_row + i), |sums, (at, x)| {
-            add_block(layer, sums, weight.get(at..).unwrap_or_default().as_chunks().0, x)
-        });
-        [*y] = layer.end(first_row + i, sums);
+        let mut sum = layer.begin_row(first_row + i);
+        for (at, x) in pieces() {
+            sum = layer.add_row(sum, weight.get(at..at.saturating_add(x.len())).unwrap_or_default(), x);
+        }
+        *y = layer.end_row(first_row + i, sum);
     }
 }

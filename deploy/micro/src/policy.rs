@@ -1,16 +1,16 @@
 //! A policy in place.
 
-use core::fmt;
 use core::ops::Range;
 
 use crate::check::check;
-use crate::format::{activation, header, input, op, part, step};
+use crate::error::{ActError, FormatError, SelfTestError};
+use crate::format::{activation, header, input as field, op, part, step};
+use crate::input;
 use crate::kernels::{activate, conv, dense, embed, layer_norm, one_hot};
-#[cfg(feature = "int8")]
-use crate::quantized;
+use crate::lanes::{Lanes, Portable};
 use crate::recurrent::{gru, lstm};
 use crate::windows::Windows;
-use crate::{format, heads};
+use crate::{heads, quantized};
 
 /// A policy that acts, over a file and an arena.
 pub struct Policy<'a> {
@@ -22,7 +22,7 @@ pub struct Policy<'a> {
 #[derive(Clone, Copy)]
 pub(crate) struct File<'a> {
     pub header: &'a [u32; header::WORDS],
-    pub inputs: &'a [[u32; input::WORDS]],
+    pub inputs: &'a [[u32; field::WORDS]],
     pub steps: &'a [[u32; step::WORDS]],
     pub parts: &'a [[u32; part::WORDS]],
     pub floats: &'a [f32],
@@ -37,57 +37,6 @@ pub enum Elements<'a> {
     F32(&'a [f32]),
     /// Bytes.
     U8(&'a [u8]),
-}
-
-/// Why a file cannot be used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum FormatError {
-    /// It is none, of another version, cut off, or its checksum does not match.
-    Damaged,
-    /// It does not begin at an address that is a multiple of 16.
-    Alignment,
-    /// It was written for processors of the other byte order.
-    ByteOrder,
-    /// This table or step contradicts itself.
-    Contents(&'static str, usize),
-    /// The arena is shorter than this many numbers.
-    Arena(usize),
-}
-
-/// Why there is no action.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum ActError {
-    /// The input of this index is missing, of another length or another type.
-    Input(usize),
-    /// The action is shorter than the policy's.
-    Action,
-    /// A mask leaves no legal option.
-    Mask,
-    /// The file has changed since it was checked.
-    File,
-}
-
-/// Where a recorded action differs.
-#[derive(Debug, Clone, Copy, PartialEq)]
-#[non_exhaustive]
-pub enum SelfTestError {
-    /// A step without an action.
-    Act(usize, ActError),
-    /// Number `element` of the action of a step.
-    Differs {
-        /// The recorded step.
-        step: usize,
-        /// The number of its action.
-        element: usize,
-        /// As recorded.
-        recorded: f32,
-        /// As here.
-        here: f32,
-    },
-    /// The action's buffer is too short.
-    Action,
 }
 
 impl<'a> Policy<'a> {
@@ -119,7 +68,7 @@ impl<'a> Policy<'a> {
 
     /// For each input whether it has bytes, and its elements.
     pub fn inputs(&self) -> impl Iterator<Item = (bool, usize)> + '_ {
-        self.file.inputs.iter().map(|words| (words[input::DTYPE] == 1, words[input::LEN] as usize))
+        self.file.inputs.iter().map(|words| (words[field::DTYPE] == 1, words[field::LEN] as usize))
     }
 
     /// Seconds from one action to the next; 0 where they are not known.
@@ -157,17 +106,23 @@ impl<'a> Policy<'a> {
     /// # Errors
     /// [`ActError`]; the hidden state may have changed then.
     pub fn act(&mut self, observation: &[Elements<'_>], action: &mut [f32]) -> Result<(), ActError> {
-        #[cfg(feature = "simd")]
-        return pulp::Arch::new().dispatch(Act { policy: self, observation, action });
-        #[cfg(not(feature = "simd"))]
-        self.act_here(observation, action)
+        #[cfg(all(feature = "simd", target_arch = "x86_64"))]
+        if let pulp::Arch::V3(lanes) = pulp::Arch::new() {
+            return pulp::Simd::vectorize(lanes, Act { lanes, policy: self, observation, action });
+        }
+        self.act_by(Portable, observation, action)
     }
 
     #[cfg_attr(feature = "simd", inline(always))]
-    fn act_here(&mut self, observation: &[Elements<'_>], action: &mut [f32]) -> Result<(), ActError> {
+    fn act_by<L: Lanes>(
+        &mut self,
+        lanes: L,
+        observation: &[Elements<'_>],
+        action: &mut [f32],
+    ) -> Result<(), ActError> {
         let (results, state) = self.arena.split_at_mut_checked(self.file.results()).ok_or(ActError::File)?;
         for words in self.file.steps {
-            run(words, observation, self.file.floats, results, state)?;
+            run(lanes, words, observation, self.file.floats, results, state)?;
         }
         let action = action.get_mut(..self.file.header[header::ACTION] as usize).ok_or(ActError::Action)?;
         for part in self.file.parts {
@@ -220,20 +175,21 @@ impl<'a> Policy<'a> {
 }
 
 /// A call of [`Policy::act`], to be compiled for the vector instructions that a processor has.
-#[cfg(feature = "simd")]
+#[cfg(all(feature = "simd", target_arch = "x86_64"))]
 struct Act<'p, 'a, 'o> {
+    lanes: pulp::x86::V3,
     policy: &'p mut Policy<'a>,
     observation: &'o [Elements<'o>],
     action: &'o mut [f32],
 }
 
-#[cfg(feature = "simd")]
+#[cfg(all(feature = "simd", target_arch = "x86_64"))]
 impl pulp::NullaryFnOnce for Act<'_, '_, '_> {
     type Output = Result<(), ActError>;
 
     #[inline(always)]
     fn call(self) -> Self::Output {
-        self.policy.act_here(self.observation, self.action)
+        self.policy.act_by(self.lanes, self.observation, self.action)
     }
 }
 
@@ -250,9 +206,9 @@ impl<'a> File<'a> {
     }
 
     /// Words of the recorded observation of an input.
-    pub fn recorded_words(words: &[u32; input::WORDS]) -> usize {
-        let len = words[input::LEN] as usize;
-        if words[input::DTYPE] == 1 { len.div_ceil(4) } else { len }
+    pub fn recorded_words(words: &[u32; field::WORDS]) -> usize {
+        let len = words[field::LEN] as usize;
+        if words[field::DTYPE] == 1 { len.div_ceil(4) } else { len }
     }
 
     /// Words of a recorded step: whether an episode begins, the observation, the action.
@@ -275,8 +231,8 @@ impl<'a> File<'a> {
     fn observe(&self, mut words: &'a [u32], elements: &mut [Elements<'a>]) {
         for (input, into) in self.inputs.iter().zip(elements) {
             let (own, rest) = words.split_at_checked(Self::recorded_words(input)).unwrap_or_default();
-            *into = if input[input::DTYPE] == 1 {
-                Elements::U8(bytemuck::cast_slice(own).get(..input[input::LEN] as usize).unwrap_or_default())
+            *into = if input[field::DTYPE] == 1 {
+                Elements::U8(bytemuck::cast_slice(own).get(..input[field::LEN] as usize).unwrap_or_default())
             } else {
                 Elements::F32(bytemuck::cast_slice(own))
             };
@@ -299,7 +255,8 @@ pub fn places(results: &mut [f32], read: Range<usize>, write: Range<usize>) -> O
 
 /// Computes one step.
 #[cfg_attr(feature = "simd", inline(always))]
-fn run(
+fn run<L: Lanes>(
+    lanes: L,
     words: &[u32; step::WORDS],
     observation: &[Elements<'_>],
     floats: &[f32],
@@ -313,26 +270,31 @@ fn run(
     let parameters = floats.get(word(step::PARAMETERS)..).ok_or(ActError::File)?;
     if of <= op::FRACTION {
         let y = results.get_mut(write).ok_or(ActError::File)?;
-        let x = observation.get(word(step::READ)).copied();
-        return read_input(of, x, parameters, f32::from_bits(words[step::STATE]), y)
-            .ok_or(ActError::Input(word(step::READ)));
+        let other = ActError::Input(word(step::READ));
+        let x = *observation.get(word(step::READ)).ok_or(other)?;
+        return input::read(of, x, parameters, f32::from_bits(words[step::STATE]), y).ok_or(other);
     }
-    #[cfg(feature = "int8")]
-    if of >= op::QUANTIZE {
+    if cfg!(feature = "int8") && of >= op::QUANTIZE {
         return quantized::run(words, parameters, results).ok_or(ActError::File);
     }
     let read = range(word(step::READ), word(step::READ_LEN));
     let (x, y) = places(results, read, write).ok_or(ActError::File)?;
     let states = if of == op::LSTM { 2 } else { 1 };
     match of {
-        op::DENSE => dense(parameters, x, y),
-        op::CONV => conv(parameters, x, Windows::of(words), y),
-        op::MAX_POOL | op::AVERAGE_POOL => Windows::of(words).pool(x, y, of == op::MAX_POOL),
+        op::DENSE => dense(lanes, parameters, x, y),
+        op::CONV if cfg!(feature = "pictures") => conv(lanes, parameters, x, Windows::of(words), y),
+        op::MAX_POOL | op::AVERAGE_POOL if cfg!(feature = "pictures") => {
+            Windows::of(words).pool(x, y, of == op::MAX_POOL)
+        }
         op::LAYER_NORM => layer_norm(parameters, x, y),
-        op::GRU | op::LSTM => {
+        op::GRU | op::LSTM if cfg!(feature = "recurrent") => {
             let own = range(word(step::STATE), y.len().saturating_mul(states));
             let state = state.get_mut(own).ok_or(ActError::File)?;
-            if of == op::GRU { gru(parameters, x, state, y) } else { lstm(parameters, x, state, y) }
+            if of == op::GRU {
+                gru(lanes, parameters, x, state, y)
+            } else {
+                lstm(lanes, parameters, x, state, y)
+            }
         }
         op::ACTIVATION | op::COPY => y.iter_mut().zip(x).for_each(|(y, x)| *y = *x),
         op::ADD => y.iter_mut().zip(x).for_each(|(y, x)| *y += *x),
@@ -343,93 +305,5 @@ fn run(
     activate(y, activation);
     Ok(())
 }
-
-/// Reads an input; nothing where it is another one.
-#[cfg_attr(feature = "simd", inline(always))]
-fn read_input(of: u32, x: Option<Elements<'_>>, parameters: &[f32], bound: f32, y: &mut [f32]) -> Option<()> {
-    let x = x?;
-    let (len, scales) = (y.len(), parameters.split_at_checked(y.len()));
-    let read = |i: usize| match x {
-        Elements::F32(x) => x.get(i).copied(),
-        Elements::U8(x) => x.get(i).map(|&x| f32::from(x)),
-    };
-    let given = match x {
-        Elements::F32(x) => x.len(),
-        Elements::U8(x) => x.len(),
-    };
-    if given != len {
-        return None;
-    }
-    for (i, y) in y.iter_mut().enumerate() {
-        *y = read(i)?;
-    }
-    match (of, scales) {
-        (op::NORMALIZE, Some((mean, scale))) => {
-            for ((y, mean), scale) in y.iter_mut().zip(mean).zip(scale) {
-                let x = (*y - mean) * scale;
-                *y = if x < -bound {
-                    -bound
-                } else if x > bound {
-                    bound
-                } else {
-                    x
-                };
-            }
-        }
-        (op::FRACTION, Some((low, range))) => {
-            for ((y, low), range) in y.iter_mut().zip(low).zip(range) {
-                *y = (*y - low) / range;
-            }
-        }
-        _ => {}
-    }
-    Some(())
-}
-
-impl fmt::Display for FormatError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Damaged => write!(
-                f,
-                "not a policy file of version {}, cut off, or its checksum does not match",
-                format::VERSION
-            ),
-            Self::Alignment => f.write_str("the file does not begin at an address that is a multiple of 16"),
-            Self::ByteOrder => f.write_str("policy files are little-endian, and this processor is not"),
-            Self::Contents(what, i) => write!(f, "{what} {i} contradicts itself"),
-            Self::Arena(numbers) => write!(f, "the arena must have {numbers} numbers"),
-        }
-    }
-}
-
-impl fmt::Display for ActError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Input(i) => write!(f, "input {i} is missing, of another length or of another type"),
-            Self::Action => f.write_str("the buffer of the action is too short"),
-            Self::Mask => f.write_str("a mask leaves no legal option"),
-            Self::File => f.write_str("the file has changed since it was opened"),
-        }
-    }
-}
-
-impl fmt::Display for SelfTestError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Act(step, error) => write!(f, "recorded step {step}: {error}"),
-            Self::Differs { step, element, recorded, here } => {
-                write!(
-                    f,
-                    "recorded step {step}: number {element} of the action is {here}, and was {recorded}"
-                )
-            }
-            Self::Action => f.write_str("the buffer of the action is too short"),
-        }
-    }
-}
-
-impl core::error::Error for FormatError {}
-impl core::error::Error for ActError {}
-impl core::error::Error for SelfTestError {}
 
 const _: () = assert!(activation::IDENTITY == 0, "no activation is the first one");

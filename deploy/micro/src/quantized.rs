@@ -2,15 +2,17 @@
 
 use bytemuck::{cast_slice, cast_slice_mut};
 
-use crate::format::{op, quantized, step};
+use crate::format::{LANES, op, quantized, step};
 use crate::linear::{Layer, linear};
 use crate::policy::places;
 use crate::windows::Windows;
 
 /// A layer in 8 bits.
 struct Quantized<'a> {
-    /// Bias, multiplier and shift of each output.
-    outputs: &'a [[i32; quantized::WORDS]],
+    /// Of each output.
+    bias: &'a [i32],
+    /// Multiplier and shift of each output.
+    rescaling: &'a [[i32; 2]],
     /// Results of the activation function for −128 to 127, or nothing.
     table: &'a [i8],
     read_zero: i32,
@@ -22,30 +24,62 @@ struct Quantized<'a> {
 impl Layer for Quantized<'_> {
     type Number = i8;
     type Sum = i32;
+    type Sums = [i32; LANES];
 
-    fn begin<const L: usize>(&self, first: usize) -> [i32; L] {
-        let outputs = self.outputs.get(first..).and_then(|outputs| outputs.first_chunk());
-        outputs.map_or([0; L], |outputs: &[_; L]| outputs.map(|[bias, ..]| bias))
+    #[cfg_attr(feature = "simd", inline(always))]
+    fn begin(&self, first: usize) -> [i32; LANES] {
+        *self.bias.get(first..).and_then(|bias| bias.first_chunk()).unwrap_or(&[0; LANES])
     }
 
-    fn add(&self, sum: i32, weight: i8, x: i8) -> i32 {
-        sum.wrapping_add(i32::from(weight).wrapping_mul(i32::from(x).wrapping_sub(self.read_zero)))
+    #[cfg_attr(feature = "simd", inline(always))]
+    fn add(&self, [a, b, c, d, e, f, g, h]: [i32; LANES], w: &[i8; LANES], x: i8) -> [i32; LANES] {
+        let x = i32::from(x).wrapping_sub(self.read_zero);
+        let add = |sum: i32, w: i8| sum.wrapping_add(i32::from(w).wrapping_mul(x));
+        [
+            add(a, w[0]),
+            add(b, w[1]),
+            add(c, w[2]),
+            add(d, w[3]),
+            add(e, w[4]),
+            add(f, w[5]),
+            add(g, w[6]),
+            add(h, w[7]),
+        ]
     }
 
-    fn end<const L: usize>(&self, first: usize, sums: [i32; L]) -> [i8; L] {
-        let mut results = [0; L];
-        let outputs = self.outputs.get(first..).unwrap_or_default();
-        for ((y, sum), [_, multiplier, shift]) in results.iter_mut().zip(sums).zip(outputs) {
-            let x = rescale(sum, *multiplier, *shift).saturating_add(self.sum_zero);
-            let x = x.min(self.largest).max(self.least) as i8;
-            // Without a table as it is.
-            *y = self.table.get((i32::from(x) + 128) as usize).copied().unwrap_or(x);
+    #[cfg_attr(feature = "simd", inline(always))]
+    fn end(&self, first: usize, sums: [i32; LANES]) -> [i8; LANES] {
+        let mut results = [0; LANES];
+        for (i, (y, sum)) in results.iter_mut().zip(sums).enumerate() {
+            *y = self.end_row(first + i, sum);
         }
         results
+    }
+
+    #[cfg_attr(feature = "simd", inline(always))]
+    fn begin_row(&self, output: usize) -> i32 {
+        self.bias.get(output).copied().unwrap_or(0)
+    }
+
+    #[cfg_attr(feature = "simd", inline(always))]
+    fn add_row(&self, sum: i32, weight: &[i8], x: &[i8]) -> i32 {
+        weight.iter().zip(x).fold(sum, |sum, (w, x)| {
+            sum.wrapping_add(i32::from(*w).wrapping_mul(i32::from(*x).wrapping_sub(self.read_zero)))
+        })
+    }
+
+    #[cfg_attr(feature = "simd", inline(always))]
+    fn end_row(&self, output: usize, sum: i32) -> i8 {
+        let &[multiplier, shift] = self.rescaling.get(output).unwrap_or(&[0; 2]);
+        let x = rescale(sum, multiplier, shift).saturating_add(self.sum_zero);
+        let x = x.min(self.largest).max(self.least) as i8;
+        // Without a table as it is.
+        self.table.get((i32::from(x) + 128) as usize).copied().unwrap_or(x)
     }
 }
 
 /// `x·multiplier·2^(shift − 31)`, rounded twice: as the high half of the doubled product, and where it is shifted to the right, ties away from zero.
+#[cfg_attr(feature = "simd", inline(always))]
 pub fn rescale(x: i32, multiplier: i32, shift: i32) -> i32 {
     let product = i64::from(x.wrapping_shl(shift.max(0) as u32)).wrapping_mul(i64::from(multiplier));
     let nudge = if product >= 0 { 1 << 30 } else { 1 - (1 << 30) };
@@ -57,6 +91,7 @@ pub fn rescale(x: i32, multiplier: i32, shift: i32) -> i32 {
 }
 
 /// The nearest whole number of units, ties away from zero, plus the zero point.
+#[cfg_attr(feature = "simd", inline(always))]
 fn quantize(x: f32, scale: f32, zero: i32) -> i8 {
     let x = x / scale;
     let whole = x as i32;
@@ -66,6 +101,7 @@ fn quantize(x: f32, scale: f32, zero: i32) -> i8 {
 }
 
 /// Computes a step in 8 bits; nothing where it contradicts itself.
+#[cfg_attr(feature = "simd", inline(always))]
 pub fn run(words: &[u32; step::WORDS], parameters: &[f32], results: &mut [f32]) -> Option<()> {
     let word = |i: usize| words[i] as usize;
     let of = words[step::OP] & 0xff;
@@ -88,15 +124,17 @@ pub fn run(words: &[u32; step::WORDS], parameters: &[f32], results: &mut [f32]) 
     }
     let y: &mut [i8] = cast_slice_mut::<f32, i8>(y).get_mut(..writes)?;
     let windows = Windows::of(words);
-    let is_conv = of == op::CONV_INT8;
+    let is_conv = cfg!(feature = "pictures") && of == op::CONV_INT8;
     let (outputs, n) = if is_conv { (windows.filters(writes), windows.numbers()) } else { (writes, reads) };
     let (own, rest) = parameters.split_at_checked(outputs.checked_mul(quantized::WORDS)?)?;
+    let (bias, rescaling) = cast_slice::<f32, i32>(own).split_at_checked(outputs)?;
     let weights = outputs.checked_mul(n)?;
     let (weight, table) = rest.split_at_checked(weights.div_ceil(4))?;
     let [read_zero, sum_zero, least, largest] =
         words[step::STATE].to_le_bytes().map(|byte| i32::from(byte as i8));
     let layer = Quantized {
-        outputs: cast_slice::<f32, i32>(own).as_chunks().0,
+        bias,
+        rescaling: rescaling.as_chunks().0,
         table: if words[step::OP] >> 8 == 0 { &[] } else { cast_slice(table).get(..quantized::TABLE)? },
         read_zero,
         sum_zero,

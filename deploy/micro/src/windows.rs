@@ -52,8 +52,9 @@ impl Windows {
         // Pixels across lie beside each other without dilation.
         let (runs, pixels) = if dilation == 1 { (1, kernel) } else { (kernel, 1) };
         (0..planes * kernel * runs).filter_map(move |piece| {
-            let (line, j) = (piece / runs, piece % runs);
-            let (plane, i) = (line / kernel, line % kernel);
+            // No remainder of zero can be reached, and no code for it is linked.
+            let (line, j) = (piece.checked_div(runs)?, piece.checked_rem(runs)?);
+            let (plane, i) = (line.checked_div(kernel)?, line.checked_rem(kernel)?);
             let row = (row + i * dilation).checked_sub(padding)?;
             let first = column + j * dilation;
             let left = padding.saturating_sub(first);
@@ -92,7 +93,7 @@ impl Windows {
     #[cfg_attr(feature = "simd", inline(always))]
     pub fn pool(self, x: &[f32], y: &mut [f32], is_max: bool) {
         let outside = if is_max { f32::NEG_INFINITY } else { 0.0 };
-        let pixels = self.kernel * self.kernel;
+        let pixels = (self.kernel * self.kernel).max(1);
         let with = |y: &mut f32, x: &f32| *y = if is_max { larger(*y, *x) } else { *y + *x };
         for (window, y) in y.chunks_exact_mut(self.channels.max(1)).enumerate() {
             y.fill(outside);

@@ -3,6 +3,7 @@
 //! One file a command. Deliberately without the crates of the project and without libtorch: this program is what
 //! makes libtorch available to them.
 
+mod capi;
 mod deny;
 mod install;
 mod mujoco;
@@ -32,6 +33,8 @@ Usage: cargo xtask COMMAND
   train CONFIG [ARGS]...  set-up if needed, release build, then `phalanx train CONFIG ARGS...`;
                           with the environments of MuJoCo where it has been set up
   test [ARGS]...          all set-ups if needed, then the whole test suite; ARGS go to cargo nextest or cargo test
+  install --prefix DIR    build the C library of policies and install it: DIR/lib, DIR/include, DIR/lib/pkgconfig
+                          (not the program phalanx, which needs the libtorch of this checkout)
   deny                    check licences, sources and advisories of the dependencies (deny.toml); installs cargo-deny
   results [--only CONFIG] [--seeds N]
                           train every task with 5 seeds, or 3, evaluate, write docs/results.md (about an hour)
@@ -58,6 +61,7 @@ fn main() -> ExitCode {
         ["setup", "--gymnasium"] => setup::gymnasium().map(|python| println!("{}", python.display())),
         ["setup", "--runtimes"] => setup::runtimes().map(|python| println!("{}", python.display())),
         ["train", config, rest @ ..] if !config.starts_with('-') => train::run(config, rest),
+        ["install", "--prefix", prefix] => capi::install(prefix),
         ["deny"] => deny::check(),
         ["test", rest @ ..] => test::run_tests(rest),
         ["results", rest @ ..] => results::run(rest),

@@ -2,6 +2,7 @@
 //! zero point, sums in 32 bits.
 
 mod fixed;
+mod inputs;
 mod ranges;
 mod table;
 
@@ -52,11 +53,13 @@ pub struct Layer {
 }
 
 impl Quantization {
-    /// Chooses the units of all results from what they are for the observations of these records.
+    /// Chooses the units of all results from what they are for the observations of these records. The scales of inputs and the weights that
+    /// read them change, so that each element of an observation has all of its 8 bits.
     ///
     /// # Errors
     /// Those of [`write()`](crate::write()).
-    pub fn new(policy: &Policy<'_>, records: &[Record]) -> Result<Self, ExportError> {
+    pub fn new(policy: &mut Policy<'_>, records: &[Record]) -> Result<Self, ExportError> {
+        let spread = inputs::spread(policy, records);
         let ranges = ranges::ranges(policy, records)?;
         let schedule = policy.schedule();
         let mut layers: Vec<Option<Layer>> = Vec::new();
@@ -67,6 +70,7 @@ impl Quantization {
                 continue;
             };
             let read = match step.reads[0].from {
+                Origin::Input(input) if spread.contains(&policy.input(input)) => Scale::of([-1.0, 1.0]),
                 Origin::Input(input) => Scale::of(ranges.inputs[policy.input(input)]),
                 Origin::Step(below) => match &layers[below] {
                     Some(layer) => layer.write,
@@ -173,9 +177,8 @@ impl Layer {
         bytes[quantized::LARGEST] = 127;
         words[step::STATE] = u32::from_le_bytes(bytes);
         words[step::OP] |= u32::from(!self.table.is_empty()) << 8;
-        for (bias, [multiplier, shift]) in self.bias.iter().zip(self.rescaling()) {
-            floats.extend([*bias, multiplier, shift].map(|word| f32::from_bits(word as u32)));
-        }
+        let words = self.bias.iter().copied().chain(self.rescaling().flatten());
+        floats.extend(words.map(|word| f32::from_bits(word as u32)));
         let columns = self.weight.len() / self.bias.len();
         for bytes in [&blocked(&self.weight, columns), &self.table] {
             floats.extend(bytes.chunks(4).map(|bytes| {

@@ -1,0 +1,149 @@
+//! Programs in C, C++ and Fortran act: with this build's library, with an installed one, and a million times.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use common::{by_hand, libraries, policy, root};
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// Whether this program can be started; a line where it cannot.
+fn is_there(program: &str) -> bool {
+    let found = Command::new(program).arg("--version").output().is_ok();
+    if !found {
+        eprintln!("skipped: there is no {program}");
+    }
+    found
+}
+
+/// Runs to the end, with success.
+fn succeed(command: &mut Command) -> Output {
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{command:?}: {}{}", text(&output.stdout), text(&output.stderr));
+    output
+}
+
+/// What the examples print of the policy of `common`.
+fn check(printed: &str) {
+    let mut lines = printed.lines();
+    assert_eq!(lines.next(), Some("1 input of 2 elements, 1 number an action"));
+    for (step, expected) in by_hand(3).into_iter().enumerate() {
+        let line = lines.next().unwrap();
+        let number = line.strip_prefix(&format!("step {step}: ")).unwrap();
+        assert!((number.parse::<f64>().unwrap() - expected).abs() < 1e-4, "{line}, not {expected}");
+    }
+}
+
+/// A compiler with this build's library.
+fn compiler(name: &str, program: &Path) -> Command {
+    let libraries = libraries();
+    let mut command = Command::new(name);
+    // What a compiler writes beside a program is there, too.
+    command.current_dir(program.parent().unwrap());
+    command.arg("-I").arg(root().join("include")).arg("-L").arg(&libraries);
+    command.arg(format!("-Wl,-rpath,{}", libraries.display())).arg("-o").arg(program);
+    command
+}
+
+#[test]
+fn programs_in_c_cpp_and_fortran_act() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("policy.phx");
+    policy(&file);
+    let module = root().join("include/phalanx_policy.f90");
+    for (name, flags, sources) in [
+        ("cc", "-std=c99 -Wall -Wextra -Werror -pedantic", &[root().join("examples/act.c")][..]),
+        ("c++", "-std=c++17 -Wall -Wextra -Werror", &[root().join("examples/act.cpp")]),
+        ("gfortran", "-std=f2018 -Wall -Werror", &[module, root().join("examples/act.f90")]),
+    ] {
+        if name == "gfortran" && !is_there(name) {
+            continue;
+        }
+        let program = folder.path().join(name);
+        let mut build = compiler(name, &program);
+        succeed(build.args(flags.split(' ')).args(sources).args(["-lphalanx_policy", "-lm"]));
+        check(&text(&succeed(Command::new(&program).arg(&file)).stdout));
+    }
+}
+
+/// `cargo xtask install`, then what pkg-config prints is all that a program needs.
+#[test]
+#[cfg(target_os = "linux")]
+fn an_installed_library_is_found_by_pkg_config() {
+    if !is_there("pkg-config") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let (prefix, file) = (folder.path().join("usr"), folder.path().join("policy.phx"));
+    policy(&file);
+    let install = |prefix: &Path| {
+        let mut xtask = Command::new(env!("CARGO"));
+        xtask.args(["xtask", "install", "--prefix"]).arg(prefix).current_dir(root());
+        xtask
+    };
+    // Over an older one, too.
+    succeed(&mut install(&prefix));
+    let printed = text(&succeed(&mut install(&prefix)).stdout);
+    let mut files = printed.lines().filter(|line| line.starts_with('/'));
+    assert!(files.clone().count() == 8 && files.all(|path| Path::new(path).is_file()), "{printed}");
+    let exported = |line: &&str| line.starts_with("export PKG_CONFIG_PATH=");
+    let export = printed.lines().find(exported).unwrap();
+
+    let source = root().join("examples/act.c");
+    for (options, flags) in [("", "-Wall -Werror"), ("--static", "-static")] {
+        let program = folder.path().join(format!("act{options}"));
+        // What a user types.
+        let script = format!(
+            "{export}; cc {flags} {} $(pkg-config {options} --cflags --libs phalanx_policy) -o {}",
+            source.display(),
+            program.display()
+        );
+        succeed(Command::new("sh").args(["-c", &script]));
+        let mut act = Command::new(&program);
+        act.arg(&file);
+        if options.is_empty() {
+            // It asks for the name with the version, which a later, incompatible library does not have.
+            std::fs::remove_file(prefix.join("lib/libphalanx_policy.so")).unwrap();
+            act.env("LD_LIBRARY_PATH", prefix.join("lib"));
+        } else {
+            std::fs::remove_dir_all(&prefix).unwrap();
+        }
+        check(&text(&succeed(&mut act).stdout));
+    }
+
+    for (prefix, expected) in
+        [(file.as_path(), "cannot write"), (Path::new("/tmp/a b"), "special characters")]
+    {
+        let output = install(prefix).output().unwrap();
+        let errors = text(&output.stderr);
+        assert!(!output.status.success() && errors.contains(expected), "{errors}");
+        assert!(errors.contains(prefix.to_str().unwrap()), "{errors}");
+    }
+}
+
+/// A million actions: memory does not grow, and valgrind finds no leak and no error in a part of them.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_million_actions_leave_nothing_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let (program, file) = (folder.path().join("repeat"), folder.path().join("policy.phx"));
+    policy(&file);
+    let mut build = compiler("cc", &program);
+    build.args(["-g", "-std=gnu99", "-Wall", "-Wextra", "-Werror"]).arg(root().join("tests/repeat.c"));
+    succeed(build.arg("-lphalanx_policy"));
+    let grown = succeed(Command::new(&program).arg(&file).arg("1000000")).stdout;
+    assert_eq!(text(&grown), "0\n", "kilobytes");
+    if !is_there("valgrind") {
+        return;
+    }
+    let mut valgrind = Command::new("valgrind");
+    valgrind.args(["--leak-check=full", "--show-leak-kinds=all", "--errors-for-leak-kinds=all"]);
+    let output = succeed(valgrind.arg("--error-exitcode=1").arg(&program).arg(&file).arg("100000"));
+    let report = text(&output.stderr);
+    assert!(report.contains("ERROR SUMMARY: 0 errors"), "{report}");
+}
