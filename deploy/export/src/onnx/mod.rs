@@ -2,6 +2,7 @@
 //!
 //! Operations are those of operator set 17. docs/formats.md has inputs and outputs.
 
+mod build;
 mod pictures;
 mod proto;
 mod target;
@@ -10,8 +11,8 @@ use prost::Message;
 
 use crate::lower::lower;
 use crate::{ExportError, Policy};
+use build::Onnx;
 use proto::{Graph, Model, Opset, Property};
-use target::Onnx;
 
 /// The newest operator set that is used.
 const OPSET: i64 = 17;

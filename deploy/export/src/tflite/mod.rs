@@ -2,6 +2,8 @@
 //!
 //! Operators are those that TensorFlow Lite for Microcontrollers has. docs/formats.md has inputs and outputs.
 
+mod build;
+mod encode;
 mod int8;
 mod pictures;
 mod schema;
@@ -9,7 +11,7 @@ mod target;
 
 use crate::lower::lower;
 use crate::{ExportError, Policy, Quantization};
-use target::TfLite;
+use build::TfLite;
 
 /// The TensorFlow Lite model of a policy, in floats or with layers in 8 bits: from an observation as the environment gives it to an
 /// action as the environment takes it, for one row; programs that can resize inputs take any number.
