@@ -122,7 +122,7 @@ fn every_operation_is_the_same_in_c() {
 #[test]
 fn every_activation_is_the_same_in_c() {
     for activation in Activation::ALL {
-        let policy = common::convolution(activation);
+        let policy = common::convolution(activation, 1, false);
         for in_int8 in [false, true] {
             compare(&policy, &common::pictures(20), in_int8);
         }

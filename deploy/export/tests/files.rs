@@ -111,7 +111,7 @@ fn outputs(bytes: &[u8], records: &[Record]) -> Vec<f32> {
 #[test]
 fn layers_in_8_bits_are_close_to_those_in_floats() {
     for activation in Activation::ALL {
-        let (policy, records) = (convolution(activation), pictures(50));
+        let (policy, records) = (convolution(activation, 1, false), pictures(50));
         let [floats, int8] = [false, true].map(|in_int8| file_of(&policy, records.clone(), in_int8));
         assert!(int8.len() < floats.len());
         let (floats, int8) = (outputs(&floats, &records), outputs(&int8, &records));

@@ -53,6 +53,10 @@ pub fn sigmoid(x: f32) -> f32 {
     0.5 + 0.5 * tanh(0.5 * x)
 }
 
+/// Of [`normal_cdf`]: the factor of the argument, then those of a polynomial, the highest power first.
+pub const NORMAL_CDF: [f32; 6] =
+    [0.327_591_1, 1.061_405_4, -1.453_152, 1.421_413_8, -0.284_496_72, 0.254_829_6];
+
 /// Distribution function of the standard normal distribution, within 2e-7.
 ///
 /// # Source
@@ -61,11 +65,12 @@ pub fn sigmoid(x: f32) -> f32 {
 #[allow(clippy::inline_always)] // a call would keep the loop from being vectorised
 pub fn normal_cdf(x: f32) -> f32 {
     let z = x.abs() * core::f32::consts::FRAC_1_SQRT_2;
-    let t = 1.0 / (1.0 + 0.327_591_1 * z);
-    let p = 1.061_405_4 * t - 1.453_152;
-    let p = p * t + 1.421_413_8;
-    let p = p * t - 0.284_496_72;
-    let p = p * t + 0.254_829_6;
+    let [scale, a, b, c, d, e] = NORMAL_CDF;
+    let t = 1.0 / (1.0 + scale * z);
+    let p = a * t + b;
+    let p = p * t + c;
+    let p = p * t + d;
+    let p = p * t + e;
     let upper = 0.5 * p * t * exp((-z * z).clamp(-80.0, 0.0));
     // NaN stays NaN.
     if x > 0.0 { 1.0 - upper } else { upper }

@@ -28,6 +28,8 @@ Usage: cargo xtask COMMAND
                           --cuda: with its CUDA libraries (Linux, about 8 GB of disk while it unpacks)
   setup --mujoco          install MuJoCo into .cache/ instead, for builds with `--features mujoco`
   setup --gymnasium       install a Python with Gymnasium into .cache/gymnasium/, which the tests use
+  setup --runtimes        install a Python with onnxruntime, LiteRT and TensorFlow Lite Micro into .cache/runtimes/, which
+                          the tests run exported models with
   train CONFIG [ARGS]...  set-up if needed, release build, then `phalanx train CONFIG ARGS...`;
                           with the environments of MuJoCo where it has been set up
   test [ARGS]...          all set-ups if needed, then the whole test suite; ARGS go to cargo nextest or cargo test
@@ -45,8 +47,8 @@ Usage: cargo xtask COMMAND
                           .cache/zoo/, about 10 GB); --binary: try this one and write nothing
 
 Environment: LIBTORCH (a libtorch 2.11 of your own), LIBTORCH_USE_PYTORCH=1 (the one of an installed Python torch 2.11),
-MUJOCO_DYNAMIC_LINK_DIR (the folder of a libmujoco 3.17.0) and PHALANX_PYTHON (a Python with Gymnasium, for the tests)
-are used instead of installing one; CXX names the C++ compiler; the settings of pip (PIP_INDEX_URL, pip.conf) apply.
+MUJOCO_DYNAMIC_LINK_DIR (the folder of a libmujoco 3.17.0), PHALANX_PYTHON (a Python with Gymnasium, for the tests) and
+PHALANX_RUNTIMES (a Python with the programs that run exported models) are used instead of installing one; CXX names the C++ compiler; the settings of pip (PIP_INDEX_URL, pip.conf) apply.
 ";
 
 fn main() -> ExitCode {
@@ -57,6 +59,7 @@ fn main() -> ExitCode {
         ["setup", "--cuda"] => setup::ensure(true),
         ["setup", "--mujoco"] => mujoco::ensure(),
         ["setup", "--gymnasium"] => setup::gymnasium().map(|python| println!("{}", python.display())),
+        ["setup", "--runtimes"] => setup::runtimes().map(|python| println!("{}", python.display())),
         ["train", config, rest @ ..] if !config.starts_with('-') => train::run(config, rest),
         ["install", "--prefix", prefix] => capi::install(prefix),
         ["deny"] => deny::check(),

@@ -19,7 +19,11 @@ pub const TORCH_VERSION: &str = "2.11.0";
 /// Names the Python that tests of Gymnasium's environments use.
 pub const TESTS_PYTHON: &str = "PHALANX_PYTHON";
 
+/// Names the Python with the programs that run exported models, which tests use.
+pub const RUNTIMES_PYTHON: &str = "PHALANX_RUNTIMES";
+
 const GYMNASIUM: Recipe = Recipe { folder: "gymnasium", requirements: "requirements.txt", script: None };
+const RUNTIMES: Recipe = Recipe { folder: "runtimes", requirements: "requirements.txt", script: None };
 
 /// Makes sure that a libtorch is installed and that cargo finds it; does nothing if both hold.
 ///
@@ -44,12 +48,25 @@ pub fn ensure(cuda: bool) -> Result<()> {
 /// # Errors
 /// The errors of python3 or pip.
 pub fn gymnasium() -> Result<PathBuf> {
-    if let Some(python) = std::env::var_os(TESTS_PYTHON) {
+    tests_python(TESTS_PYTHON, &GYMNASIUM, "envs/tests/python")
+}
+
+/// A Python with the programs that run exported models, for the tests: the one that `PHALANX_RUNTIMES` names, or one in the cache,
+/// made if need be.
+///
+/// # Errors
+/// The errors of python3 or pip.
+pub fn runtimes() -> Result<PathBuf> {
+    tests_python(RUNTIMES_PYTHON, &RUNTIMES, "deploy/export/tests/python")
+}
+
+fn tests_python(variable: &str, recipe: &Recipe, scripts: &str) -> Result<PathBuf> {
+    if let Some(python) = std::env::var_os(variable) {
         return Ok(python.into());
     }
     let cache = cache();
     let _lock = lock(&cache)?;
-    GYMNASIUM.install(&cache, &root().join("envs/tests/python"))
+    recipe.install(&cache, &root().join(scripts))
 }
 
 fn check_compiler() -> Result<()> {

@@ -18,10 +18,10 @@ const PICTURES: &str = "MUJOCO_GL";
 pub fn run_tests(arguments: &[&str]) -> Result<()> {
     setup::ensure(false)?;
     mujoco::ensure()?;
-    let python = setup::gymnasium()?;
+    let (python, runtimes) = (setup::gymnasium()?, setup::runtimes()?);
     let cargo = |words: &[&str]| {
         let mut command = cargo(words);
-        command.env(setup::TESTS_PYTHON, &python);
+        command.env(setup::TESTS_PYTHON, &python).env(setup::RUNTIMES_PYTHON, &runtimes);
         if std::env::var_os(PICTURES).is_none() {
             command.env(PICTURES, "off");
         }

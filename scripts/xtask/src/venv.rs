@@ -76,6 +76,7 @@ mod tests {
             "scripts/peers/requirements.txt",
             "scripts/peers/requirements-puffer.txt",
             "envs/tests/python/requirements.txt",
+            "deploy/export/tests/python/requirements.txt",
         ] {
             let text = fs::read_to_string(root().join(file)).unwrap();
             for line in text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {

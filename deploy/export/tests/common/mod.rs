@@ -43,7 +43,8 @@ pub fn everything() -> (Parts, Vec<Record>) {
     let picture = vec![Dim::new("height", 6), Dim::new("width", 5), Dim::new("channels", 2)];
     let eye = graph.add_input("observation.eye", picture, Dtype::U8).unwrap();
     let x = graph.add_input("observation.x", vec![dim(3)], Dtype::F32).unwrap();
-    let choice = graph.add_input("observation.choice", vec![dim(1)], Dtype::F32).unwrap();
+    let choice = graph.add_input("observation.choice", vec![], Dtype::F32).unwrap();
+    let choices = graph.add_input("observation.choices", vec![dim(2)], Dtype::F32).unwrap();
     let window = Convolution { padding: 1, dilation: 2, ..Convolution::new(3, 2, 1) };
     let conv = graph.add_conv("conv", eye, window).unwrap();
     let conv = graph.add_activation("relu", conv, Activation::Relu).unwrap();
@@ -54,8 +55,9 @@ pub fn everything() -> (Parts, Vec<Record>) {
     let silu = graph.add_activation("silu", norm, Activation::Silu).unwrap();
     let sum = graph.add_sum("sum", &[silu, x]).unwrap();
     let one = graph.add_one_hot("one", choice, vec![4]).unwrap();
+    let two = graph.add_one_hot("two", choices, vec![3, 5]).unwrap();
     let table = graph.add_embedding("table", choice, 4, dim(2)).unwrap();
-    let all = graph.add_concat("all", &[most, mean, sum, one, table]).unwrap();
+    let all = graph.add_concat("all", &[most, mean, sum, one, two, table]).unwrap();
     let gru = graph.add_recurrent("gru", all, Recurrent::Gru, dim(5)).unwrap();
     let lstm = graph.add_recurrent("lstm", gru, Recurrent::Lstm, dim(4)).unwrap();
     let action = graph.add_dense("action", lstm, dim(6)).unwrap();
@@ -67,9 +69,10 @@ pub fn everything() -> (Parts, Vec<Record>) {
         input("observation.eye", true, 60, fraction),
         input("observation.x", false, 3, normalize),
         input("observation.choice", false, 1, InputScale::Same),
+        input("observation.choices", false, 2, InputScale::Same),
         input("observation.action_mask", true, 6, InputScale::Same),
     ];
-    let mask = |start| Some(Mask { input: 3, start });
+    let mask = |start| Some(Mask { input: 4, start });
     let part = |kind, outputs, len, mask, action| Part { kind, outputs, len, mask, action };
     let numbers_of = |tanh| Kind::Numbers { tanh, scale: vec![[1.0, 2.0, -1.0, 3.0]] };
     let parts = vec![
@@ -85,6 +88,7 @@ pub fn everything() -> (Parts, Vec<Record>) {
             Recorded::U8((0..60).collect()),
             Recorded::F32(vec![0.1, -0.2, 0.3]),
             Recorded::F32(vec![2.0]),
+            Recorded::F32(vec![1.0, 4.0]),
             Recorded::U8(vec![1; 6]),
         ],
         action: vec![0.0; 5],
@@ -93,12 +97,11 @@ pub fn everything() -> (Parts, Vec<Record>) {
     ((graph, parameters, inputs, parts), records)
 }
 
-/// A convolution with padding over a picture of floats and two dense layers, each with this activation; one choice of three.
-pub fn convolution(activation: Activation) -> Parts {
+/// A convolution over a picture of floats and two dense layers, each with this activation; one choice of three.
+pub fn convolution(activation: Activation, padding: usize, channels_first: bool) -> Parts {
     let mut graph = Graph::default();
-    let picture = vec![Dim::new("height", 5), Dim::new("width", 5), Dim::new("channels", 2)];
-    let eye = graph.add_input("observation.x", picture, Dtype::F32).unwrap();
-    let window = Convolution { padding: 1, ..Convolution::new(10, 3, 2) };
+    let eye = graph.add_input("observation.x", picture([5, 5, 2], channels_first), Dtype::F32).unwrap();
+    let window = Convolution { padding, ..Convolution::new(10, 3, 2) };
     let conv = graph.add_conv("conv", eye, window).unwrap();
     let conv = graph.add_activation("first", conv, activation).unwrap();
     let dense = graph.add_dense("dense", conv, dim(21)).unwrap();
@@ -109,6 +112,59 @@ pub fn convolution(activation: Activation) -> Parts {
     let input = Input { name: "observation.x".into(), is_bytes: false, len: 50, scale: InputScale::Same };
     let parts = vec![Part { kind: Kind::Choice, outputs: 0, len: 3, mask: None, action: 0 }];
     (graph, parameters, vec![input], parts)
+}
+
+fn picture([height, width, channels]: [usize; 3], channels_first: bool) -> Vec<Dim> {
+    let mut dims = vec![Dim::new("height", height), Dim::new("width", width), Dim::new("channels", channels)];
+    dims.rotate_right(usize::from(channels_first));
+    dims
+}
+
+/// Convolutions and pools side by side; their numbers are the action.
+pub fn windows(padding: usize, dilation: usize, channels_first: bool) -> Parts {
+    let mut graph = Graph::default();
+    let eye = graph.add_input("observation.eye", picture([9, 8, 3], channels_first), Dtype::F32).unwrap();
+    let window = |filters, kernel, stride| {
+        let convolution = Convolution::new(filters, kernel, stride);
+        Convolution { padding, dilation, ..convolution }
+    };
+    let conv = graph.add_conv("conv", eye, window(4, 3, 2)).unwrap();
+    let relu = graph.add_activation("relu", conv, Activation::Relu).unwrap();
+    let all = [
+        graph.add_conv("second", relu, Convolution::new(2, 2, 1)).unwrap(),
+        graph.add_pool("most", eye, Pool::Max, window(0, 3, 2)).unwrap(),
+        graph.add_pool("mean", eye, Pool::Average, window(0, 2, 1)).unwrap(),
+    ];
+    let all = graph.add_concat("all", &all).unwrap();
+    graph.add_output("action", all);
+    let len = phalanx_graph::len(graph.dims(all));
+    let kind = Kind::Numbers { tanh: false, scale: vec![[0.0, 1.0, f32::NEG_INFINITY, f32::INFINITY]; len] };
+    let parts = vec![Part { kind, outputs: 0, len, mask: None, action: 0 }];
+    let parameters = numbers(graph.parameters());
+    let input = Input { name: "observation.eye".into(), is_bytes: false, len: 216, scale: InputScale::Same };
+    (graph, parameters, vec![input], parts)
+}
+
+/// Steps of observations without a pattern; an episode takes seven.
+pub fn observed((_, _, inputs, parts): &Parts, steps: usize) -> Vec<Record> {
+    let noise = numbers(steps * 997);
+    let action = parts.iter().map(|part| if part.kind == Kind::Choice { 1 } else { part.len }).sum();
+    let record = |step: usize| {
+        let noise = |i: usize| noise[(step * 997 + 31 * i) % noise.len()];
+        // One of two neighbours is always legal.
+        let legal = |i: usize| u8::from(noise(i / 2) > 0.0 || i % 2 == usize::from(step % 3 > 0));
+        let element = |input: &Input| match &input.name {
+            name if name.ends_with("mask") => Recorded::U8((0..input.len).map(legal).collect()),
+            name if name.contains("choice") => Recorded::F32(vec![(step % 5) as f32 - 0.5; input.len]),
+            _ if input.is_bytes => {
+                Recorded::U8((0..input.len).map(|i| (127.5 + 127.5 * noise(i)) as u8).collect())
+            }
+            _ => Recorded::F32((0..input.len).map(|i| 2.0 * noise(i)).collect()),
+        };
+        let observation = inputs.iter().map(element).collect();
+        Record { begins: step % 7 == 0, observation, action: vec![0.0; action] }
+    };
+    (0..steps).map(record).collect()
 }
 
 /// Observations of it.
