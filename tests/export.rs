@@ -43,6 +43,21 @@ fn a_policy_file_is_written_within_its_budgets_and_plays_without_its_run() {
     let header = fs::read_to_string(place.0.path().join("cart.h")).unwrap();
     assert!(header.contains("int cart_act(cart_policy *policy, const float *observation, float *action);"));
 
+    for (more, expected) in [
+        (&["-o", "cart.onnx", "--dtype", "int8"][..], "models of ONNX are in floats"),
+        (&["-o", "cart.tflite", "--max-ram", "2K"], "what runs a model decides on its memory"),
+        (&["-o", "cart.c", "--max-flash", "2K"], "the compiler decides on the bytes of C"),
+    ] {
+        let output = place.run(&[&["export", &run][..], more].concat());
+        assert_eq!(output.status.code(), Some(2));
+        assert!(text(&output.stderr).contains(expected), "{}", text(&output.stderr));
+    }
+    for model in ["cart.onnx", "cart.tflite"] {
+        place.succeed(&["export", &run, "-o", model]);
+        let printed = text(&place.run(&["evaluate", "--policy", model]).stderr);
+        assert!(printed.contains("not a policy file of version 1"), "{printed}");
+    }
+
     fs::remove_dir_all(&run).unwrap();
     let evaluate = |more: &[&str]| place.run(&[&["evaluate", "--policy", "policy.phx"], more].concat());
     let output = evaluate(&["--episodes", "3", "--set", "env.time_limit=7"]);

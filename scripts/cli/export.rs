@@ -32,6 +32,10 @@ enum Format {
     Phx,
     /// C99 without a library.
     C,
+    /// A model of ONNX, in floats.
+    Onnx,
+    /// A model of TensorFlow Lite.
+    Tflite,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -86,6 +90,28 @@ impl Arguments {
         self.format.or(of_ending).unwrap_or(Format::Phx)
     }
 
+    /// What formats do not have.
+    fn check(&self) -> Result<(), Usage> {
+        let is_model = matches!(self.format(), Format::Onnx | Format::Tflite);
+        if self.format() == Format::Onnx && self.dtype == Dtype::Int8 {
+            return Err(Usage(
+                "models of ONNX are in floats: leave out --dtype int8, or write a .tflite, .phx or .c file"
+                    .into(),
+            ));
+        }
+        if is_model && self.max_ram.is_some() {
+            return Err(Usage(
+                "what runs a model decides on its memory: --max-ram is for .phx and .c files".into(),
+            ));
+        }
+        if self.format() == Format::C && self.max_flash.is_some() {
+            return Err(Usage(
+                "the compiler decides on the bytes of C: --max-flash is for other files".into(),
+            ));
+        }
+        Ok(())
+    }
+
     /// See [`super::enter_working_directory`].
     pub fn enter_working_directory(&mut self) -> anyhow::Result<()> {
         super::enter_working_directory(&mut self.run, Some(&mut self.out))
@@ -93,6 +119,7 @@ impl Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments, registry: &Registry, out: &mut impl Write) -> anyhow::Result<()> {
+    arguments.check()?;
     let run = RunFolder::open(&arguments.run).map_err(|error| Usage(error.to_string()))?;
     let config = Config { workers: Workers::Count(0), ..run.config(&[], registry)? };
     let found = run.checkpoints(config.checkpoint.keep).load(arguments.checkpoint)?;
@@ -131,9 +158,9 @@ pub(super) fn run(arguments: &Arguments, registry: &Registry, out: &mut impl Wri
     let ram = 4 * Policy::arena(phalanx_export::aligned(&bytes, &mut memory))?;
     let files = files(arguments, &policy, int8.as_ref(), bytes)?;
     let size: usize = files.iter().map(|(_, bytes)| bytes.len()).sum();
-    // Of text, what is compiled is in flash, and the compiler knows how much that is.
-    let flash = arguments.max_flash.filter(|_| arguments.format() != Format::C);
-    for (what, size, most) in [("file", size, flash), ("memory while it acts", ram, arguments.max_ram)] {
+    for (what, size, most) in
+        [("file", size, arguments.max_flash), ("memory while it acts", ram, arguments.max_ram)]
+    {
         if let Some(most) = most.filter(|most| size as u64 > most.as_u64()) {
             let most = most.as_u64();
             let message =
@@ -146,19 +173,19 @@ pub(super) fn run(arguments: &Arguments, registry: &Registry, out: &mut impl Wri
     let actor = graph.output(ACTION).map(|action| graph.order(&[action])).unwrap_or_default();
     let multiplications: usize = actor.iter().map(|&i| graph.nodes[i].multiplications()).sum();
     let (file, steps, name) = (arguments.out.display(), about.steps, &about.env.name);
-    let recorded = match arguments.format() {
-        Format::Phx => format!(" with {} recorded steps", records.len()),
-        Format::C => String::new(),
-    };
+    let is_file = arguments.format() == Format::Phx;
+    let recorded = if is_file { format!(" with {} recorded steps", records.len()) } else { String::new() };
     writeln!(out, "{file}: the policy of {name} after {steps} steps, {size} bytes{recorded}")?;
-    writeln!(
-        out,
-        "  {ram} bytes of memory while it acts, {multiplications} multiplications with weights a step"
-    )?;
+    let memory = match arguments.format() {
+        Format::Phx | Format::C => format!("{ram} bytes of memory while it acts, "),
+        Format::Onnx | Format::Tflite => String::new(),
+    };
+    writeln!(out, "  {memory}{multiplications} multiplications with weights a step")?;
     notes.iter().try_for_each(|note| writeln!(out, "{note}"))?;
     match arguments.format() {
         Format::Phx => writeln!(out, "to evaluate it: phalanx evaluate --policy {file}")?,
         Format::C => writeln!(out, "its functions: {}", files[1].0.display())?,
+        Format::Onnx | Format::Tflite => {}
     }
     Ok(())
 }
@@ -183,6 +210,8 @@ fn files(
     let out = arguments.out.clone();
     Ok(match arguments.format() {
         Format::Phx => vec![(out, bytes)],
+        Format::Onnx => vec![(out, phalanx_export::onnx(policy)?)],
+        Format::Tflite => vec![(out, phalanx_export::tflite(policy, int8)?)],
         Format::C => {
             let name = out.file_stem().unwrap_or_default().to_string_lossy().into_owned();
             let Sources { source, header } = phalanx_export::c(policy, int8, &name)?;
