@@ -4,7 +4,7 @@ mod parts;
 mod recurrent;
 mod target;
 
-use phalanx_graph::{Activation, InputScale, Op, Origin, Recurrent, Step};
+use phalanx_graph::{Activation, InputScale, Op, Origin, Recurrent, Schedule, Step};
 
 use crate::steps::{columns, matrix};
 use crate::{ExportError, Policy};
@@ -14,10 +14,12 @@ pub use target::{Binary, Target, Tensor, Unary, Weights};
 struct Lowering<'a, T> {
     policy: &'a Policy<'a>,
     target: &'a mut T,
-    /// What networks read of each input.
-    inputs: Vec<Tensor>,
+    /// What networks and masks read of each input, if they do.
+    inputs: Vec<Option<Tensor>>,
     /// The result of each step.
     results: Vec<Tensor>,
+    /// Hidden states by name.
+    states: Vec<(String, Tensor)>,
 }
 
 /// Has a format compute a policy: inputs, `action`, the network's `outputs`, and hidden states.
@@ -26,8 +28,8 @@ struct Lowering<'a, T> {
 /// [`ExportError::Operation`].
 pub fn lower<T: Target>(policy: &Policy<'_>, target: &mut T) -> Result<(), ExportError> {
     let schedule = policy.schedule();
-    let mut lowering = Lowering { policy, target, inputs: Vec::new(), results: Vec::new() };
-    lowering.read_inputs();
+    let mut lowering = Lowering { policy, target, inputs: vec![], results: vec![], states: vec![] };
+    lowering.read_inputs(&schedule);
     for (i, step) in schedule.steps.iter().enumerate() {
         let result = lowering.step(i, step)?;
         lowering.results.push(result);
@@ -35,13 +37,20 @@ pub fn lower<T: Target>(policy: &Policy<'_>, target: &mut T) -> Result<(), Expor
     let outputs = lowering.results[schedule.outputs[0]];
     lowering.act(outputs);
     lowering.target.output("outputs", outputs);
+    for (name, state) in lowering.states {
+        lowering.target.output(&name, state);
+    }
     Ok(())
 }
 
 impl<T: Target> Lowering<'_, T> {
-    fn read_inputs(&mut self) {
+    fn read_inputs(&mut self, schedule: &Schedule) {
         let policy = self.policy;
-        for input in &policy.inputs {
+        for (i, input) in policy.inputs.iter().enumerate() {
+            if !policy.reads(schedule, i) {
+                self.inputs.push(None);
+                continue;
+            }
             let of_graph = policy.graph.inputs.iter().find(|of_graph| of_graph.name == input.name);
             let shape = of_graph.map_or_else(
                 || vec![input.len],
@@ -62,7 +71,7 @@ impl<T: Target> Lowering<'_, T> {
                     self.apply(Binary::Div, x, range)
                 }
             };
-            self.inputs.push(x);
+            self.inputs.push(Some(x));
         }
     }
 
@@ -129,7 +138,7 @@ impl<T: Target> Lowering<'_, T> {
 
     fn read(&self, from: Origin) -> Tensor {
         match from {
-            Origin::Input(i) => self.inputs[self.policy.input(i)],
+            Origin::Input(i) => self.inputs[self.policy.input(i)].expect("it is read"),
             Origin::Step(i) => self.results[i],
         }
     }

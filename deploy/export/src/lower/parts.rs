@@ -29,7 +29,8 @@ impl<T: Target> Lowering<'_, T> {
     /// 0 for a legal option, [`FORBIDDEN`] for another one.
     fn mask(&mut self, part: &Part, offset: usize, stride: usize) -> Option<Tensor> {
         let mask = part.mask?;
-        let x = self.target.slice(self.inputs[mask.input], mask.start + offset, part.len, stride);
+        let all = self.inputs[mask.input].expect("masks are read");
+        let x = self.target.slice(all, mask.start + offset, part.len, stride);
         let x = self.apply(Binary::Min, x, &[1.0]);
         let x = self.apply(Binary::Sub, x, &[1.0]);
         Some(self.apply(Binary::Mul, x, &[-FORBIDDEN]))

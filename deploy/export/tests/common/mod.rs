@@ -141,8 +141,9 @@ pub fn windows(padding: usize, dilation: usize, channels_first: bool) -> Parts {
     let kind = Kind::Numbers { tanh: false, scale: vec![[0.0, 1.0, f32::NEG_INFINITY, f32::INFINITY]; len] };
     let parts = vec![Part { kind, outputs: 0, len, mask: None, action: 0 }];
     let parameters = numbers(graph.parameters());
-    let input = Input { name: "observation.eye".into(), is_bytes: false, len: 216, scale: InputScale::Same };
-    (graph, parameters, vec![input], parts)
+    let input = |name: &str, len| Input { name: name.into(), is_bytes: false, len, scale: InputScale::Same };
+    let inputs = vec![input("observation.unread", 2), input("observation.eye", 216)];
+    (graph, parameters, inputs, parts)
 }
 
 /// Steps of observations without a pattern; an episode takes seven.
