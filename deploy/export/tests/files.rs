@@ -32,7 +32,7 @@ fn small(mask: bool) -> Parts {
 
 /// The file of a policy in floats.
 fn file(policy: &Parts, records: Vec<Record>) -> Vec<u8> {
-    file_of(policy, records, false)
+    file_of(policy, &records, false)
 }
 
 #[test]
@@ -112,7 +112,7 @@ fn outputs(bytes: &[u8], records: &[Record]) -> Vec<f32> {
 fn layers_in_8_bits_are_close_to_those_in_floats() {
     for activation in Activation::ALL {
         let (policy, records) = (convolution(activation, 1, false), pictures(50));
-        let [floats, int8] = [false, true].map(|in_int8| file_of(&policy, records.clone(), in_int8));
+        let [floats, int8] = [false, true].map(|in_int8| file_of(&policy, &records, in_int8));
         assert!(int8.len() < floats.len());
         let (floats, int8) = (outputs(&floats, &records), outputs(&int8, &records));
         let largest = floats.iter().fold(0.0_f32, |most, x| most.max(x.abs()));
@@ -226,6 +226,6 @@ fn hostile_files_are_refused_or_harmless() {
 fn every_operation_runs() {
     let (policy, records) = everything();
     for in_int8 in [false, true] {
-        run(&file_of(&policy, records.clone(), in_int8)).unwrap();
+        run(&file_of(&policy, &records, in_int8)).unwrap();
     }
 }
