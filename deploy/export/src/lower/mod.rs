@@ -7,6 +7,7 @@ mod target;
 use phalanx_graph::{Activation, InputScale, Op, Origin, Recurrent, Schedule, Step};
 
 use crate::steps::{columns, matrix};
+use crate::write::MOST;
 use crate::{ExportError, Policy};
 pub use target::{Binary, Target, Tensor, Unary, Weights};
 
@@ -25,9 +26,13 @@ struct Lowering<'a, T> {
 /// Has a format compute a policy: inputs, `action`, the network's `outputs`, and hidden states.
 ///
 /// # Errors
-/// [`ExportError::Operation`].
+/// [`ExportError::Operation`] and [`ExportError::Large`].
 pub fn lower<T: Target>(policy: &Policy<'_>, target: &mut T) -> Result<(), ExportError> {
     let schedule = policy.schedule();
+    let size = schedule.steps.iter().map(|step| policy.graph.nodes[step.node].parameters.len()).sum();
+    if size > MOST {
+        return Err(ExportError::Large { node: "the policy".into(), what: "parameters", size, most: MOST });
+    }
     let mut lowering = Lowering { policy, target, inputs: vec![], results: vec![], states: vec![] };
     lowering.read_inputs(&schedule);
     for (i, step) in schedule.steps.iter().enumerate() {

@@ -23,7 +23,7 @@ const IR_VERSION: i64 = 8;
 /// number of rows.
 ///
 /// # Errors
-/// [`ExportError::Operation`].
+/// [`ExportError::Operation`] and [`ExportError::Large`].
 pub fn onnx(policy: &Policy<'_>) -> Result<Vec<u8>, ExportError> {
     let mut target = Onnx::default();
     lower(policy, &mut target)?;

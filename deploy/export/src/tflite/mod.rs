@@ -17,7 +17,7 @@ use build::TfLite;
 /// action as the environment takes it, for one row; programs that can resize inputs take any number.
 ///
 /// # Errors
-/// [`ExportError::Operation`].
+/// [`ExportError::Operation`] and [`ExportError::Large`].
 pub fn tflite(policy: &Policy<'_>, int8: Option<&Quantization>) -> Result<Vec<u8>, ExportError> {
     let mut target = TfLite::new(int8);
     lower(policy, &mut target)?;
