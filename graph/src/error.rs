@@ -33,7 +33,9 @@ pub enum GraphError {
         kernel: usize,
     },
     /// Windows of a pool that would have nothing but padding in them.
-    #[error("the padding of {node} is {padding}: a pool whose windows have {kernel} pixels takes at most half of that")]
+    #[error(
+        "the padding of {node} is {padding}: a pool whose windows have {kernel} pixels takes at most half of that"
+    )]
     Padding {
         /// The pool.
         node: String,
