@@ -152,3 +152,22 @@ fn a_policy_balances_cartpole_on_a_microcontroller() {
         assert!((found - mean).abs() <= bound, "{found} on the microcontroller, {mean} ± {std} here");
     }
 }
+
+/// Standard deviations that are outputs of the network are no part of a file, and an environment is named for a file alone.
+#[test]
+fn a_policy_whose_deviations_are_outputs_is_written() {
+    let place = Place::new();
+    fs::write(
+        place.0.path().join("pendulum.yaml"),
+        "env: Pendulum-v1\nrows: 4\nsteps: 512\nnetwork: {hidden: [8], std: output}\nevaluation: {episodes: 0}\n",
+    )
+    .unwrap();
+    place.succeed(&["train", "pendulum.yaml"]);
+    let run = place.runs()[0].to_str().unwrap().to_owned();
+    for dtype in ["f32", "int8"] {
+        place.succeed(&["export", &run, "-o", "pendulum.phx", "--dtype", dtype, "--calibrate", "64"]);
+        place.succeed(&["evaluate", "--policy", "pendulum.phx", "--episodes", "2"]);
+    }
+    let printed = text(&place.run(&["evaluate", &run, "--env", "Acrobot-v1"]).stderr);
+    assert!(printed.contains("cannot be used with '--env <NAME>'"), "{printed}");
+}

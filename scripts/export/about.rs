@@ -72,12 +72,16 @@ impl Field {
         space.leaves().into_iter().map(field).collect()
     }
 
+    /// Whether its bounds decide on what numbers mean.
+    fn needs_bounds(&self) -> bool {
+        self.name.starts_with("action") || self.dtype == "u8"
+    }
+
     /// Whether it is the same, but for the bounds of floats that are observed: actions are scaled by their bounds, and bytes too.
     pub fn is_like(&self, other: &Self) -> bool {
         let Self { name, dtype, shape, options, low, high } = other;
-        let has_bounds = name.starts_with("action") || dtype == "u8";
         (&self.name, &self.dtype, &self.shape, &self.options) == (name, dtype, shape, options)
-            && (!has_bounds || (&self.low, &self.high) == (low, high))
+            && (!self.needs_bounds() || (&self.low, &self.high) == (low, high))
     }
 }
 
@@ -88,7 +92,7 @@ impl fmt::Display for Field {
             write!(f, "{name} of {dtype} {shape:?}")?;
             let bounds = |all: &[Option<f32>]| all.first().copied().flatten();
             match (bounds(&self.low), bounds(&self.high)) {
-                (Some(low), Some(high)) => write!(f, " from {low} to {high}"),
+                (Some(low), Some(high)) if self.needs_bounds() => write!(f, " from {low} to {high}"),
                 _ => Ok(()),
             }
         } else {
