@@ -80,7 +80,7 @@ fn header(policy: &Policy<'_>, steps: &Steps, name: &str) -> (String, String) {
     let sizes: String = policy
         .inputs
         .iter()
-        .map(|input| format!(" *   {}: {} elements\n", argument(&input.name), input.len))
+        .map(|input| format!(" *   {}: {} elements\n", argument(&input.name), input.size()))
         .collect();
     let guard = name.to_uppercase();
     let header = format!(

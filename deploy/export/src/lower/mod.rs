@@ -3,7 +3,7 @@
 mod parts;
 mod recurrent;
 
-use phalanx_graph::{Activation, InputScale, Op, Origin, Recurrent, Step, Window};
+use phalanx_graph::{Activation, InputScale, Op, Origin, Recurrent, Schedule, Step, Window};
 
 use crate::steps::{columns, matrix};
 use crate::{ExportError, Policy};
@@ -23,7 +23,7 @@ pub enum Unary {
     Floor,
     /// |x|.
     Abs,
-    /// 1 where positive, 0 elsewhere.
+    /// 1 where positive, 0 elsewhere: whole numbers.
     IsPositive,
 }
 
@@ -67,14 +67,14 @@ pub struct Weights<'a> {
     pub is_relu: bool,
 }
 
-/// A format with these operations. Tensors have floats and a first axis of rows.
+/// A format with these operations. Tensors have floats, or whole numbers where that is said, and a first axis of rows.
 pub trait Target {
     /// What follows belongs to this node.
     fn node(&mut self, name: &str);
-    /// An input of this shape, which has no axis of rows.
+    /// An input of this shape, which has no axis of rows, as one number after the other.
     fn input(&mut self, name: &str, shape: &[usize], is_bytes: bool) -> Tensor;
-    /// Gives a result its name.
-    fn output(&mut self, name: &str, x: Tensor);
+    /// Gives a result its name and its shape, which has no axis of rows.
+    fn output(&mut self, name: &str, x: Tensor, shape: &[usize]);
     /// Numbers that are the same in all rows.
     fn constant(&mut self, numbers: &[f32]) -> Tensor;
     /// An operation on each number.
@@ -95,7 +95,7 @@ pub trait Target {
     fn layer_norm(&mut self, x: Tensor, scale: &[f32], shift: &[f32]) -> Tensor;
     /// The row of a table `[rows, columns]` that a whole number has.
     fn row(&mut self, table: &[f32], columns: usize, x: Tensor) -> Tensor;
-    /// The index of the largest number, the first of several.
+    /// The index of the largest number, the first of several: a whole number.
     fn largest(&mut self, x: Tensor) -> Tensor;
     /// A step of the schedule that is not computed in floats.
     fn other(&mut self, step: usize, window: Option<&Window>, x: Tensor) -> Option<Tensor>;
@@ -105,41 +105,44 @@ pub trait Target {
 struct Lowering<'a, T> {
     policy: &'a Policy<'a>,
     target: &'a mut T,
-    /// What networks read of each input.
-    inputs: Vec<Tensor>,
+    /// What networks read of each input; nothing of one that neither they nor masks read.
+    inputs: Vec<Option<Tensor>>,
     /// The result of each step.
     results: Vec<Tensor>,
 }
 
-/// Has a format compute a policy: inputs, `action`, the network's `outputs`, and hidden states.
+/// Has a format compute a policy: inputs, the fields of its action, the network's `outputs`, and hidden states.
 ///
 /// # Errors
 /// [`ExportError::Operation`].
 pub fn lower<T: Target>(policy: &Policy<'_>, target: &mut T) -> Result<(), ExportError> {
     let schedule = policy.schedule();
     let mut lowering = Lowering { policy, target, inputs: Vec::new(), results: Vec::new() };
-    lowering.read_inputs();
+    lowering.read_inputs(&schedule);
     for (i, step) in schedule.steps.iter().enumerate() {
         let result = lowering.step(i, step)?;
         lowering.results.push(result);
     }
     let outputs = lowering.results[schedule.outputs[0]];
     lowering.act(outputs);
-    lowering.target.output("outputs", outputs);
+    let step = &schedule.steps[schedule.outputs[0]];
+    lowering.target.output("outputs", outputs, &[step.len]);
     Ok(())
 }
 
 impl<T: Target> Lowering<'_, T> {
-    fn read_inputs(&mut self) {
+    fn read_inputs(&mut self, schedule: &Schedule) {
         let policy = self.policy;
-        for input in &policy.inputs {
-            let of_graph = policy.graph.inputs.iter().find(|of_graph| of_graph.name == input.name);
-            let shape = of_graph.map_or_else(
-                || vec![input.len],
-                |of_graph| of_graph.dims.iter().map(|dim| dim.size).collect(),
-            );
+        let reads = || schedule.steps.iter().flat_map(|step| &step.reads);
+        for (i, input) in policy.inputs.iter().enumerate() {
+            let is_read = reads().any(|read| matches!(read.from, Origin::Input(j) if policy.input(j) == i));
+            let is_mask = policy.parts.iter().any(|part| part.mask.is_some_and(|mask| mask.input == i));
+            if !is_read && !is_mask {
+                self.inputs.push(None);
+                continue;
+            }
             self.target.node(&input.name);
-            let x = self.target.input(&input.name, &shape, input.is_bytes);
+            let x = self.target.input(&input.name, &input.shape, input.is_bytes);
             let x = match &input.scale {
                 InputScale::Same => x,
                 InputScale::Normalize { mean, factor, bound } => {
@@ -153,7 +156,7 @@ impl<T: Target> Lowering<'_, T> {
                     self.apply(Binary::Div, x, range)
                 }
             };
-            self.inputs.push(x);
+            self.inputs.push(Some(x));
         }
     }
 
@@ -220,7 +223,7 @@ impl<T: Target> Lowering<'_, T> {
 
     fn read(&self, from: Origin) -> Tensor {
         match from {
-            Origin::Input(i) => self.inputs[self.policy.input(i)],
+            Origin::Input(i) => self.inputs[self.policy.input(i)].expect("it is read"),
             Origin::Step(i) => self.results[i],
         }
     }

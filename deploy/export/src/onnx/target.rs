@@ -20,6 +20,7 @@ pub struct Onnx {
 
 struct Info {
     name: String,
+    dtype: i32,
     /// Without the axis of rows.
     shape: Vec<usize>,
     /// Whether its name is that of an input, an output or numbers.
@@ -47,18 +48,18 @@ impl Onnx {
             attribute: draft.attributes,
         });
         let info = |output: &Tensor| {
-            let Info { name, shape, .. } = &self.tensors[output.0];
-            ValueInfo::new(name, FLOAT, shape)
+            let Info { name, dtype, shape, .. } = &self.tensors[output.0];
+            ValueInfo::new(name, *dtype, shape)
         };
         (nodes.collect(), self.initializers, [self.inputs, self.outputs.iter().map(info).collect()])
     }
 
     fn tensor(&mut self, name: String, shape: &[usize], is_named: bool) -> Tensor {
-        self.tensors.push(Info { name, shape: shape.to_vec(), is_named });
+        self.tensors.push(Info { name, dtype: FLOAT, shape: shape.to_vec(), is_named });
         Tensor(self.tensors.len() - 1)
     }
 
-    /// Adds a node; its result has this shape.
+    /// Adds a node with a result in floats of this shape.
     pub fn add(
         &mut self,
         op: &'static str,
@@ -103,7 +104,14 @@ impl Onnx {
         }
         let sizes: Vec<i64> = [-1].into_iter().chain(shape.iter().map(|&size| size as i64)).collect();
         let sizes = self.whole(&sizes);
-        self.add("Reshape", &[x, sizes], shape, vec![])
+        let reshaped = self.add("Reshape", &[x, sizes], shape, vec![]);
+        self.typed(reshaped, self.tensors[x.0].dtype)
+    }
+
+    /// The result of a node that is not in floats.
+    fn typed(&mut self, x: Tensor, dtype: i32) -> Tensor {
+        self.tensors[x.0].dtype = dtype;
+        x
     }
 
     /// One axis beside that of rows.
@@ -114,7 +122,8 @@ impl Onnx {
 
     fn cast(&mut self, x: Tensor, to: i32) -> Tensor {
         let shape = self.shape(x).to_vec();
-        self.add("Cast", &[x], &shape, vec![Attribute::int("to", i64::from(to))])
+        let cast = self.add("Cast", &[x], &shape, vec![Attribute::int("to", i64::from(to))]);
+        self.typed(cast, to)
     }
 
     /// x·(1 + erf(x/√2))/2.
@@ -141,11 +150,11 @@ impl Target for Onnx {
         self.flat(x)
     }
 
-    fn output(&mut self, name: &str, x: Tensor) {
-        let x = self.flat(x);
+    fn output(&mut self, name: &str, x: Tensor, shape: &[usize]) {
+        let x = self.reshaped(x, shape);
         let x = if self.tensors[x.0].is_named {
-            let shape = self.shape(x).to_vec();
-            self.add("Identity", &[x], &shape, vec![])
+            let copied = self.add("Identity", &[x], shape, vec![]);
+            self.typed(copied, self.tensors[x.0].dtype)
         } else {
             x
         };
@@ -170,7 +179,7 @@ impl Target for Onnx {
             Unary::IsPositive => {
                 let zero = self.floats(&[1], &[0.0]);
                 let bit = self.add("Greater", &[x, zero], &shape, vec![]);
-                self.cast(bit, FLOAT)
+                self.cast(bit, INT64)
             }
             Unary::Activation(activation) => match activation {
                 Activation::Tanh => add("Tanh", vec![]),
@@ -215,7 +224,8 @@ impl Target for Onnx {
     fn concat(&mut self, all: &[Tensor]) -> Tensor {
         let all: Vec<Tensor> = all.iter().map(|&x| self.flat(x)).collect();
         let len = all.iter().map(|&x| self.len(x)).sum();
-        self.add("Concat", &all, &[len], vec![Attribute::int("axis", 1)])
+        let concat = self.add("Concat", &all, &[len], vec![Attribute::int("axis", 1)]);
+        self.typed(concat, self.tensors[all[0].0].dtype)
     }
 
     fn dense(&mut self, x: Tensor, weights: Weights<'_>) -> Tensor {
@@ -252,8 +262,9 @@ impl Target for Onnx {
 
     fn largest(&mut self, x: Tensor) -> Tensor {
         let x = self.flat(x);
-        let option = self.add("ArgMax", &[x], &[1], vec![Attribute::int("axis", 1)]);
-        self.cast(option, FLOAT)
+        let attributes = vec![Attribute::int("axis", 1), Attribute::int("keepdims", 0)];
+        let option = self.add("ArgMax", &[x], &[], attributes);
+        self.typed(option, INT64)
     }
 
     fn other(&mut self, _: usize, _: Option<&Window>, _: Tensor) -> Option<Tensor> {
