@@ -72,6 +72,11 @@ impl Field {
         space.leaves().into_iter().map(field).collect()
     }
 
+    /// Its name and shape, as models have them.
+    pub fn exported(&self) -> phalanx_export::Field {
+        phalanx_export::Field { name: self.name.clone(), shape: self.shape.clone() }
+    }
+
     /// Whether it is the same but for its bounds.
     pub fn is_like(&self, other: &Self) -> bool {
         let Self { name, dtype, shape, options, .. } = other;

@@ -101,6 +101,15 @@ pub trait Target {
     fn other(&mut self, step: usize, window: Option<&Window>, x: Tensor) -> Option<Tensor>;
 }
 
+/// What a model holds about itself: the description in JSON, and seconds from one action to the next, where they are known.
+pub fn descriptions(policy: &Policy<'_>) -> Vec<(&'static str, String)> {
+    let mut all = vec![("phalanx", policy.text.clone())];
+    if policy.time_step > 0.0 {
+        all.push(("time_step", policy.time_step.to_string()));
+    }
+    all
+}
+
 /// A policy on its way to a format.
 struct Lowering<'a, T> {
     policy: &'a Policy<'a>,
