@@ -77,7 +77,9 @@ pub fn steps(policy: &Policy<'_>, form: Form<'_>) -> Result<Steps, ExportError> 
     builder.drafts.keep(output);
     for part in &policy.parts {
         let mask = part.mask.and_then(|mask| builder.inputs[mask.input]).and_then(|mask| mask.floats);
-        mask.into_iter().for_each(|mask| builder.drafts.keep(mask));
+        if let Some(mask) = mask {
+            builder.drafts.keep(mask);
+        }
     }
     if let Form::Kept = form {
         builder.drafts.keep_all();

@@ -102,7 +102,7 @@ fn varied(records: &[Record]) -> Vec<Record> {
                     x.iter_mut().enumerate().for_each(|(j, x)| *x = (i * 31 + j * 57) as u8);
                 }
                 Recorded::U8(x) => {
-                    x.iter_mut().enumerate().for_each(|(j, x)| *x = u8::from((i + j) % 3 != 0 || j % 2 == 0))
+                    x.iter_mut().enumerate().for_each(|(j, x)| *x = u8::from((i + j) % 3 != 0 || j % 2 == 0));
                 }
             }
         }

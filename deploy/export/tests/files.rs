@@ -34,13 +34,13 @@ fn small(mask: bool) -> Parts {
 }
 
 /// The file of a policy in floats.
-fn file(policy: &Parts, records: Vec<Record>) -> Vec<u8> {
+fn file(policy: &Parts, records: &[Record]) -> Vec<u8> {
     file_of(policy, records, false)
 }
 
 #[test]
 fn a_dense_layer_by_hand() {
-    let bytes = file(&small(false), vec![]);
+    let bytes = file(&small(false), &[]);
     let (mut memory, mut arena, mut action) = (vec![], [0.0; 8], [9.0]);
     let mut policy = Micro::new(aligned(&bytes, &mut memory), &mut arena).unwrap();
     assert_eq!((policy.action_len(), policy.time_step(), policy.text()), (1, 0.02, "{}"));
@@ -55,7 +55,7 @@ fn a_dense_layer_by_hand() {
 
 #[test]
 fn masks_leave_the_best_of_the_legal_options() {
-    let bytes = file(&small(true), vec![]);
+    let bytes = file(&small(true), &[]);
     let (mut memory, mut arena, mut action) = (vec![], [0.0; 8], [9.0]);
     let mut policy = Micro::new(aligned(&bytes, &mut memory), &mut arena).unwrap();
     let x = Elements::F32(&[1.0, 1.0]);
@@ -76,7 +76,7 @@ fn a_recorded_action_that_differs_is_found() {
     for (action, expected) in
         [(0.0, Ok(())), (1.0, Err(SelfTestError::Differs { step: 1, element: 0, recorded: 1.0, here: 0.0 }))]
     {
-        let bytes = file(&small(false), vec![record(0.0), record(action)]);
+        let bytes = file(&small(false), &[record(0.0), record(action)]);
         let (mut memory, mut arena) = (vec![], [0.0; 8]);
         let mut policy = Micro::new(aligned(&bytes, &mut memory), &mut arena).unwrap();
         assert_eq!(policy.selftest(&mut [0.0]), expected);
@@ -85,7 +85,7 @@ fn a_recorded_action_that_differs_is_found() {
 
 #[test]
 fn an_arena_that_is_too_short_and_a_file_that_is_not_aligned_are_refused() {
-    let bytes = file(&small(false), vec![]);
+    let bytes = file(&small(false), &[]);
     let mut memory = vec![];
     let file = aligned(&bytes, &mut memory);
     assert_eq!(Micro::new(file, &mut [0.0; 3]).err(), Some(FormatError::Arena(4)));
@@ -115,7 +115,7 @@ fn outputs(bytes: &[u8], records: &[Record]) -> Vec<f32> {
 fn layers_in_8_bits_are_close_to_those_in_floats() {
     for activation in Activation::ALL {
         let (policy, records) = (convolution(activation, 1, false), pictures(50));
-        let [floats, int8] = [false, true].map(|in_int8| file_of(&policy, records.clone(), in_int8));
+        let [floats, int8] = [false, true].map(|in_int8| file_of(&policy, &records, in_int8));
         assert!(int8.len() < floats.len());
         let (floats, int8) = (outputs(&floats, &records), outputs(&int8, &records));
         let largest = floats.iter().fold(0.0_f32, |most, x| most.max(x.abs()));
@@ -159,7 +159,7 @@ fn sealed(mut bytes: Vec<u8>) -> Vec<u8> {
 
 #[test]
 fn every_flipped_bit_and_every_truncation_is_noticed() {
-    let bytes = file(&small(true), vec![]);
+    let bytes = file(&small(true), &[]);
     run(&bytes).unwrap();
     for i in 0..bytes.len() {
         assert!(run(&bytes[..i]).is_err(), "cut at {i}");
@@ -186,7 +186,7 @@ fn changes() -> impl Strategy<Value = (Vec<Change>, Option<prop::sample::Index>)
 fn hostile_files_are_refused_or_harmless() {
     let both = [false, true].map(|in_int8| {
         let (policy, records) = everything();
-        file_of(&policy, records, in_int8)
+        file_of(&policy, &records, in_int8)
     });
     let (files, accepted) = (Cell::new(0), Cell::new(0));
     let word = |bytes: &[u8], at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap());
@@ -229,6 +229,6 @@ fn hostile_files_are_refused_or_harmless() {
 fn every_operation_runs() {
     let (policy, records) = everything();
     for in_int8 in [false, true] {
-        run(&file_of(&policy, records.clone(), in_int8)).unwrap();
+        run(&file_of(&policy, &records, in_int8)).unwrap();
     }
 }

@@ -137,7 +137,6 @@ fn step_holds(words: &[u32; step::WORDS], file: &File<'_>) -> Option<()> {
                 parameters = windows.numbers().checked_add(1)?.checked_mul(filters)?;
                 filters.checked_mul(count)? == writes
             }
-            op::QUANTIZE | op::DEQUANTIZE => reads == writes,
             op::DENSE_INT8 if cfg!(feature = "int8") => {
                 parameters = quantized::parameters(writes, reads, activation != 0)?;
                 true
@@ -162,7 +161,7 @@ fn step_holds(words: &[u32; step::WORDS], file: &File<'_>) -> Option<()> {
                 parameters = square(if of == op::LSTM { 4 } else { 3 })?;
                 true
             }
-            op::ACTIVATION | op::COPY | op::ADD => reads == writes,
+            op::ACTIVATION | op::COPY | op::ADD | op::QUANTIZE | op::DEQUANTIZE => reads == writes,
             op::ONE_HOT => reads == 1,
             op::EMBEDDING => {
                 parameters = word(step::SIZE).checked_mul(writes)?;

@@ -284,16 +284,16 @@ fn run<L: Lanes>(
         op::DENSE => dense(lanes, parameters, x, y),
         op::CONV if cfg!(feature = "pictures") => conv(lanes, parameters, x, Windows::of(words), y),
         op::MAX_POOL | op::AVERAGE_POOL if cfg!(feature = "pictures") => {
-            Windows::of(words).pool(x, y, of == op::MAX_POOL)
+            Windows::of(words).pool(x, y, of == op::MAX_POOL);
         }
         op::LAYER_NORM => layer_norm(parameters, x, y),
         op::GRU | op::LSTM if cfg!(feature = "recurrent") => {
             let own = range(word(step::STATE), y.len().saturating_mul(states));
             let state = state.get_mut(own).ok_or(ActError::File)?;
             if of == op::GRU {
-                gru(lanes, parameters, x, state, y)
+                gru(lanes, parameters, x, state, y);
             } else {
-                lstm(lanes, parameters, x, state, y)
+                lstm(lanes, parameters, x, state, y);
             }
         }
         op::ACTIVATION | op::COPY => y.iter_mut().zip(x).for_each(|(y, x)| *y = *x),

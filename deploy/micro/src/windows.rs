@@ -99,15 +99,20 @@ impl Windows {
             y.fill(outside);
             for (at, x) in self.pieces(x, window) {
                 if self.channels_first {
-                    let y = y.get_mut(at / pixels);
-                    y.into_iter().for_each(|y| x.iter().for_each(|x| with(y, x)));
+                    if let Some(y) = y.get_mut(at / pixels) {
+                        for x in x {
+                            with(y, x);
+                        }
+                    }
                 } else {
                     let all = x.chunks_exact(self.channels.max(1));
                     all.for_each(|x| y.iter_mut().zip(x).for_each(|(y, x)| with(y, x)));
                 }
             }
             if !is_max {
-                y.iter_mut().for_each(|y| *y *= 1.0 / pixels as f32);
+                for y in y {
+                    *y *= 1.0 / pixels as f32;
+                }
             }
         }
     }

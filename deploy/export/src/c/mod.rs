@@ -77,11 +77,10 @@ fn header(policy: &Policy<'_>, steps: &Steps, name: &str) -> (String, String) {
         op::LSTM => 8 * words[step::WRITE_LEN],
         _ => 1,
     });
-    let sizes: String = policy
-        .inputs
-        .iter()
-        .map(|input| format!(" *   {}: {} elements\n", argument(&input.name), input.size()))
-        .collect();
+    let mut sizes = String::new();
+    for input in &policy.inputs {
+        let _ = writeln!(sizes, " *   {}: {} elements", argument(&input.name), input.size());
+    }
     let guard = name.to_uppercase();
     let header = format!(
         "/* A policy, written by phalanx {}. */\n#ifndef {guard}_H\n#define {guard}_H\n\n#include <stdint.h>\n\n\

@@ -26,21 +26,7 @@ pub fn step(words: &[u32; step::WORDS], policy: &Policy<'_>, used: &mut BTreeSet
     };
     let table = word(step::OP) >> 8;
     let statements = match of {
-        op::READ | op::NORMALIZE | op::FRACTION => {
-            let x = format!("(float){}[i]", argument(&policy.inputs[read as usize].name));
-            let bound = f32::from_bits(state);
-            match of {
-                op::READ => each(x),
-                op::FRACTION => each(format!("({x} - P.f[{p} + i]) / P.f[{} + i]", p + len)),
-                _ => {
-                    let scaled = each(format!("({x} - P.f[{p} + i]) * P.f[{} + i]", p + len));
-                    let at = format!("m[{write} + i]");
-                    let bounded =
-                        format!("{at} < -{bound:?}f ? -{bound:?}f : {at} > {bound:?}f ? {bound:?}f : {at}");
-                    if bound.is_finite() { scaled + &each(bounded) } else { scaled }
-                }
-            }
-        }
+        op::READ | op::NORMALIZE | op::FRACTION => input(words, policy),
         op::DENSE => {
             uses(&["DENSE_OR_RECURRENT"]);
             format!(
@@ -106,8 +92,33 @@ pub fn step(words: &[u32; step::WORDS], policy: &Policy<'_>, used: &mut BTreeSet
     if of >= op::QUANTIZE {
         return statements;
     }
-    let at = format!("m[{write} + i]");
-    let (name, x) = match table {
+    let Some((name, x)) = activation(table, &format!("m[{write} + i]")) else { return statements };
+    used.insert(name);
+    statements + &each(x)
+}
+
+/// The statements that read an input.
+fn input(words: &[u32; step::WORDS], policy: &Policy<'_>) -> String {
+    let [read, write, len, p] =
+        [step::READ, step::WRITE, step::WRITE_LEN, step::PARAMETERS].map(|i| words[i]);
+    let each = |x: String| format!("    for (i = 0; i < {len}; i++) m[{write} + i] = {x};\n");
+    let x = format!("(float){}[i]", argument(&policy.inputs[read as usize].name));
+    let bound = f32::from_bits(words[step::STATE]);
+    match words[step::OP] & 0xff {
+        op::READ => each(x),
+        op::FRACTION => each(format!("({x} - P.f[{p} + i]) / P.f[{} + i]", p + len)),
+        _ => {
+            let scaled = each(format!("({x} - P.f[{p} + i]) * P.f[{} + i]", p + len));
+            let at = format!("m[{write} + i]");
+            let bounded = format!("{at} < -{bound:?}f ? -{bound:?}f : {at} > {bound:?}f ? {bound:?}f : {at}");
+            if bound.is_finite() { scaled + &each(bounded) } else { scaled }
+        }
+    }
+}
+
+/// What an activation needs, and its expression.
+fn activation(of: u32, at: &str) -> Option<(&'static str, String)> {
+    Some(match of {
         activation::TANH => ("TANH", format!("phx_tanh({at})")),
         activation::RELU => ("RELU", format!("{at} < 0.0f ? 0.0f : {at}")),
         activation::ELU => {
@@ -116,10 +127,8 @@ pub fn step(words: &[u32; step::WORDS], policy: &Policy<'_>, used: &mut BTreeSet
         activation::SILU => ("SILU", format!("{at} * phx_sigmoid({at})")),
         activation::GELU => ("GELU", format!("{at} * phx_normal({at})")),
         activation::LEAKY_RELU => ("LEAKY_RELU", format!("{at} > 0.0f ? {at} : {at} * 0.01f")),
-        _ => return statements,
-    };
-    used.insert(name);
-    statements + &each(x)
+        _ => return None,
+    })
 }
 
 /// A call with the picture and windows of a step.

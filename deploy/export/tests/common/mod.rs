@@ -45,9 +45,9 @@ fn fields(parts: &[Part]) -> Vec<Field> {
 }
 
 /// The file of a policy, in floats or with layers in 8 bits.
-pub fn file_of(all: &Parts, records: Vec<Record>, in_int8: bool) -> Vec<u8> {
-    let mut policy = policy_of(all, &records);
-    let int8 = in_int8.then(|| Quantization::new(&mut policy, &records).unwrap());
+pub fn file_of(all: &Parts, records: &[Record], in_int8: bool) -> Vec<u8> {
+    let mut policy = policy_of(all, records);
+    let int8 = in_int8.then(|| Quantization::new(&mut policy, records).unwrap());
     write(&policy, int8.as_ref()).unwrap()
 }
 
@@ -216,7 +216,7 @@ pub fn observed((_, _, inputs, parts): &Parts, steps: usize) -> Vec<Record> {
     let record = |step: usize| {
         let noise = |i: usize| noise[(step * 997 + 31 * i) % noise.len()];
         // One of two neighbours is always legal.
-        let legal = |i: usize| u8::from(noise(i / 2) > 0.0 || i % 2 == usize::from(step % 3 > 0));
+        let legal = |i: usize| u8::from(noise(i / 2) > 0.0 || i % 2 == usize::from(!step.is_multiple_of(3)));
         let element = |input: &Input| match &input.name {
             name if name.ends_with("mask") => Recorded::U8((0..input.size()).map(legal).collect()),
             name if name.contains("choice") => Recorded::F32(vec![(step % 5) as f32 - 0.5; input.size()]),
@@ -226,7 +226,7 @@ pub fn observed((_, _, inputs, parts): &Parts, steps: usize) -> Vec<Record> {
             _ => Recorded::F32((0..input.size()).map(|i| 2.0 * noise(i)).collect()),
         };
         let observation = inputs.iter().map(element).collect();
-        Record { begins: step % 7 == 0, observation, action: vec![0.0; action] }
+        Record { begins: step.is_multiple_of(7), observation, action: vec![0.0; action] }
     };
     (0..steps).map(record).collect()
 }
