@@ -12,7 +12,7 @@ use rand_distr::StandardNormal;
 use tch::Device;
 
 use crate::bytes::ByteScale;
-use crate::describe::{ACTION, VALUE, describe, input_name};
+use crate::describe::{ACTION, LOG_STD, VALUE, describe, input_name};
 use crate::engine::{Batch, Cpu, Pass, Sequence, Sequences, Tensors};
 use crate::observations::{Inputs, Observations};
 use crate::operation::operation;
@@ -282,6 +282,9 @@ impl ActorCritic {
             Engine::Cpu(cpu) => cpu.learn((plan, parameters), Inputs::All(loaded), batch, gradient, loss),
             Engine::Tensors(tensors) => vec![tensors.learn(plan, batch, gradient, loss)?],
         };
+        if plan.graph.nodes.iter().any(|node| node.name == LOG_STD && !node.trainable) {
+            gradient[plan.log_std.clone()].fill(0.0);
+        }
         for i in plan.log_std.clone() {
             let (log_std, slope) = (parameters[i], &mut gradient[i]);
             let (low, high) = (log_std <= *log_std_bounds.start(), log_std >= *log_std_bounds.end());

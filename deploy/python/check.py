@@ -23,7 +23,7 @@ assert batch["gear"].tolist() == gear.tolist(), (batch, gear)
 np.testing.assert_allclose(batch["aim"], aim, rtol=1e-5, atol=1e-5)
 for row in range(7):
     one = policy.act({"x": x[row], "choice": choice[row]})
-    assert one["gear"] == gear[row] and one["aim"].shape == (2,), one
+    assert one["gear"] == gear[row] and isinstance(one["gear"], int) and one["aim"].shape == (2,), one
     np.testing.assert_allclose(one["aim"], aim[row], rtol=1e-5, atol=1e-5)
 policy.reset()
 policy.selftest()
@@ -31,6 +31,8 @@ policy.selftest()
 for wrong, message in [
     (lambda: Policy("none.phx"), "cannot read none.phx"),
     (lambda: Policy(__file__), "not a policy file"),
+    (lambda: policy.act({"x": x}), "this policy reads observation.x, observation.choice, and the observation does not"),
+    (lambda: policy.act(x), "this policy reads observation.x, observation.choice, and the observation does not"),
     (lambda: policy.act({"x": x[:, :1], "choice": choice}), "observation.x has shape (7, 1), and this policy reads (7, 2)"),
 ]:
     try:

@@ -61,6 +61,9 @@ impl Graph {
     ) -> Result<Source, GraphError> {
         let name = name.into();
         let window = self.window(&name, reads, convolution)?;
+        if 2 * window.padding > window.kernel {
+            return Err(GraphError::Padding { node: name, padding: window.padding, kernel: window.kernel });
+        }
         let dims = picture(&window, window.picture[2]);
         let op = match pool {
             Pool::Max => Op::MaxPool(window),

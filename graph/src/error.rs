@@ -32,6 +32,18 @@ pub enum GraphError {
         /// Height and width of a window, in pixels.
         kernel: usize,
     },
+    /// Windows of a pool that would have nothing but padding in them.
+    #[error(
+        "the padding of {node} is {padding}: a pool whose windows have {kernel} pixels takes at most half of that"
+    )]
+    Padding {
+        /// The pool.
+        node: String,
+        /// Lines and columns around the picture.
+        padding: usize,
+        /// Height and width of a window, in pixels.
+        kernel: usize,
+    },
     /// A node reads nothing.
     #[error("{node} reads nothing")]
     Nothing {

@@ -20,6 +20,9 @@ use crate::setup;
 /// Largest difference of an output of the network, as a part of the largest one.
 const TOLERANCE: f32 = 1e-6;
 
+/// The same with a hidden state, in which differences of rounding add up over the steps of an episode.
+const RECURRENT_TOLERANCE: f32 = 1e-5;
+
 /// Episodes over which a policy in 8 bits is measured.
 const EPISODES: usize = 100;
 
@@ -70,8 +73,8 @@ pub(super) struct Arguments {
     #[arg(long, default_value_t = 4096, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     calibrate: u32,
     /// Number of steps whose observations and actions are recorded in the file.
-    #[arg(long, default_value_t = 256, value_name = "N")]
-    records: usize,
+    #[arg(long, default_value_t = 256, value_name = "N", value_parser = clap::value_parser!(u32).range(..=1_000_000))]
+    records: u32,
     /// Seconds from one action to the next, for programs that read them from the file; 0: not known.
     #[arg(long, default_value_t = 0.0, value_name = "SECONDS", value_parser = seconds, allow_negative_numbers = true)]
     time_step: f32,
@@ -128,19 +131,21 @@ pub(super) fn run(arguments: &Arguments, registry: &Registry, out: &mut impl Wri
     let shape = (1, 1, setup::trial_seed(config.seed));
     let mut batch = setup::batch(&config, env, registry, None, shape)?.batch;
     let mut agent = setup::agent(&config, batch.block().layout(), device, &found.checkpoint)?;
+    let records = arguments.records as usize;
     let calibrate = if arguments.dtype == Dtype::Int8 { arguments.calibrate as usize } else { 0 };
-    let (played, outputs) = export::record(&mut agent, &mut *batch, arguments.records.max(calibrate))?;
+    let (played, outputs) = export::record(&mut agent, &mut *batch, records.max(calibrate))?;
     batch.close()?;
     let (about, layout) = (
         About::new(env, batch.block().layout(), checkpoint_step(&found.checkpoint)?),
         batch.block().layout(),
     );
-    let records = &played[..arguments.records];
+    let records = &played[..records];
     let mut policy = export::policy(&agent, layout, &about, records);
     policy.time_step = arguments.time_step;
     let mut bytes = phalanx_export::write(&policy, None)?;
     let replay = Replay::new(&bytes, &policy, records)?;
-    replay.check(records, &outputs, TOLERANCE)?;
+    let is_recurrent = agent.network().graph().state() > 0;
+    replay.check(records, &outputs, if is_recurrent { RECURRENT_TOLERANCE } else { TOLERANCE })?;
     let (mut int8, mut notes) = (None, Vec::new());
     if arguments.dtype == Dtype::Int8 {
         let quantization = int8.insert(Quantization::new(&mut policy, &played)?);

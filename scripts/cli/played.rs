@@ -23,7 +23,7 @@ pub(super) struct Played {
     #[arg(long, value_name = "FILE", conflicts_with_all = ["run", "checkpoint", "stochastic"])]
     policy: Option<PathBuf>,
     /// Environment in which a policy file plays [default: the one that it was trained for].
-    #[arg(long, value_name = "NAME", requires = "policy")]
+    #[arg(long, value_name = "NAME", requires = "policy", conflicts_with = "run")]
     env: Option<String>,
     /// Checkpoint whose policy is used: the newest, the one with the best evaluation, or the one of a step.
     #[arg(long, default_value = "latest", value_name = "latest|best|STEP")]

@@ -77,10 +77,12 @@ impl Field {
         phalanx_export::Field { name: self.name.clone(), shape: self.shape.clone() }
     }
 
-    /// Whether it is the same but for its bounds.
+    /// Whether it is the same, but for the bounds of floats that are observed: actions are scaled by their bounds, and bytes too.
     pub fn is_like(&self, other: &Self) -> bool {
-        let Self { name, dtype, shape, options, .. } = other;
+        let Self { name, dtype, shape, options, low, high } = other;
+        let has_bounds = name.starts_with("action") || dtype == "u8";
         (&self.name, &self.dtype, &self.shape, &self.options) == (name, dtype, shape, options)
+            && (!has_bounds || (&self.low, &self.high) == (low, high))
     }
 }
 
@@ -88,7 +90,12 @@ impl fmt::Display for Field {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { name, dtype, shape, options, .. } = self;
         if options.is_empty() {
-            write!(f, "{name} of {dtype} {shape:?}")
+            write!(f, "{name} of {dtype} {shape:?}")?;
+            let bounds = |all: &[Option<f32>]| all.first().copied().flatten();
+            match (bounds(&self.low), bounds(&self.high)) {
+                (Some(low), Some(high)) => write!(f, " from {low} to {high}"),
+                _ => Ok(()),
+            }
         } else {
             write!(f, "{name} of choices {options:?}")
         }

@@ -34,7 +34,7 @@ pub enum PolicyError {
         source: std::io::Error,
     },
     /// It is no policy file, or damaged.
-    #[error("{}: {source}", .path.display())]
+    #[error("{}", .path.display())]
     Format {
         /// The file.
         path: PathBuf,
@@ -158,7 +158,9 @@ pub fn read(path: &Path) -> Result<Vec<u8>, PolicyError> {
 /// What a file does for recorded observations.
 pub struct Replay {
     /// Outputs of its network for each.
-    pub outputs: Vec<Vec<f32>>,
+    outputs: Vec<Vec<f32>>,
+    /// Which of the trained network's they are.
+    read: Vec<usize>,
     /// Its actions.
     pub actions: Vec<Vec<f32>>,
 }
@@ -174,8 +176,6 @@ impl Replay {
         let mut arena = vec![0.0; micro::Policy::arena(file).map_err(ExportError::from)?];
         let mut micro = micro::Policy::new(file, &mut arena).map_err(ExportError::from)?;
         let mut action = vec![0.0; micro.action_len()];
-        // The file has the outputs of one part of an action after the other.
-        let read = || policy.parts.iter().flat_map(|part| part.outputs..part.outputs + part.len);
         let (mut outputs, mut actions) = (Vec::new(), Vec::new());
         for (step, record) in records.iter().enumerate() {
             if record.begins {
@@ -184,12 +184,12 @@ impl Replay {
             let elements: Vec<_> = record.observation.iter().map(Recorded::elements).collect();
             let acted = micro.act(&elements, &mut action);
             acted.map_err(|error| PolicyError::Differs(format!("step {step}: {error}")))?;
-            let mut own = vec![0.0; read().max().map_or(0, |last| last + 1)];
-            read().zip(micro.outputs()).for_each(|(i, output)| own[i] = output);
-            outputs.push(own);
+            outputs.push(micro.outputs().collect());
             actions.push(action.clone());
         }
-        Ok(Self { outputs, actions })
+        // The file has the outputs of one part of an action after the other, and no deviations.
+        let read = policy.parts.iter().flat_map(|part| part.outputs..part.outputs + part.len).collect();
+        Ok(Self { outputs, read, actions })
     }
 
     /// Fails unless outputs are within `tolerance` of the largest one of the trained network's, and actions are the recorded ones.
@@ -214,14 +214,17 @@ impl Replay {
 
     /// The largest difference of an output from those of the trained network, as a part of the largest one.
     pub fn difference(&self, trained: &[Vec<f32>]) -> f32 {
-        let steps = || self.outputs.iter().zip(trained);
-        let largest = steps().flat_map(|(_, there)| there).fold(1.0, |most: f32, x| most.max(x.abs()));
+        let pairs = || {
+            let steps = self.outputs.iter().zip(trained);
+            steps.flat_map(|(here, there)| here.iter().zip(self.read.iter().map(|&i| &there[i])))
+        };
+        let largest = pairs().fold(1.0, |most: f32, (_, x)| most.max(x.abs()));
         // NaN is as far away as can be.
         let difference = |(here, there): (&f32, &f32)| {
             let difference = (here - there).abs() / largest;
             if difference.is_nan() { f32::INFINITY } else { difference }
         };
-        steps().flat_map(|(here, there)| here.iter().zip(there)).map(difference).fold(0.0, f32::max)
+        pairs().map(difference).fold(0.0, f32::max)
     }
 }
 

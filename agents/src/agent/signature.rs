@@ -54,6 +54,7 @@ impl Signature {
             ("network.layers", json!(layers)),
             ("network.std", json!(network.std)),
             ("normalize.observation", json!(normalize.observation)),
+            ("normalize.value", json!(normalize.value)),
             (SCALING, json!(scaling)),
         ];
         Self(entries.map(|(what, value)| (what.to_owned(), value)).into())

@@ -108,18 +108,21 @@ impl Policy<'_> {
         let name = &self.graph.inputs[graph_input].name;
         self.inputs.iter().position(|input| input.name == *name).expect("an input of the observation")
     }
+
+    /// Whether a step reads this input of the policy, or it has a mask.
+    pub(crate) fn reads(&self, schedule: &Schedule, input: usize) -> bool {
+        let mut reads = schedule.steps.iter().flat_map(|step| &step.reads).map(|read| read.from);
+        reads.any(|from| matches!(from, Origin::Input(i) if self.input(i) == input))
+            || self.parts.iter().any(|part| part.mask.is_some_and(|mask| mask.input == input))
+    }
 }
 
 impl Builder<'_> {
     /// Reads the inputs that the schedule or a mask needs.
     fn read_inputs(&mut self, schedule: &Schedule) {
         let policy = self.policy;
-        let reads = || schedule.steps.iter().flat_map(|step| &step.reads).map(|read| read.from);
-        let is_read = |i: usize| reads().any(|from| matches!(from, Origin::Input(j) if policy.input(j) == i));
-        let is_mask =
-            |i: usize| policy.parts.iter().any(|part| part.mask.is_some_and(|mask| mask.input == i));
         for (i, input) in policy.inputs.iter().enumerate() {
-            if !is_read(i) && !is_mask(i) {
+            if !policy.reads(schedule, i) {
                 self.inputs.push(None);
                 continue;
             }

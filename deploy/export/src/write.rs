@@ -6,7 +6,7 @@ use crate::steps::{Form, Steps, steps};
 use crate::{ExportError, Kind, Policy, Quantization, Record, Recorded};
 
 /// Numbers of all tables are 32-bit; files are much smaller.
-const MOST: usize = 1 << 28;
+pub(crate) const MOST: usize = 1 << 28;
 
 /// The file of a policy, in floats or with layers in 8 bits.
 ///

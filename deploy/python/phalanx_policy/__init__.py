@@ -64,7 +64,11 @@ class Policy:
     def act(self, observation):
         """The action for an observation, or one for each of a batch of observations."""
         fields = self.description["observation"]
-        parts = [_part(observation, field["name"].split(".")[1:]) for field in fields]
+        names = ", ".join(field["name"] for field in fields)
+        try:
+            parts = [_part(observation, field["name"].split(".")[1:]) for field in fields]
+        except (KeyError, IndexError, ValueError, TypeError):
+            raise PolicyError(f"this policy reads {names}, and the observation does not have all of these parts") from None
         arrays = [np.asarray(part) for part in parts]
         own = [tuple(field["shape"]) for field in fields]
         is_batch = arrays[0].ndim == len(own[0]) + 1
@@ -74,7 +78,10 @@ class Policy:
             wanted = (rows, *shape) if is_batch else shape
             if array.shape != wanted:
                 raise PolicyError(f"{field['name']} has shape {array.shape}, and this policy reads {wanted}")
-            given.append(np.ascontiguousarray(array, np.uint8 if field["dtype"] == "u8" else np.float32))
+            is_bytes = field["dtype"] == "u8"
+            if is_bytes and array.dtype.kind == "f":
+                raise PolicyError(f"{field['name']} is made of {array.dtype}, and this policy reads bytes")
+            given.append(np.ascontiguousarray(array, np.uint8 if is_bytes else np.float32))
         if rows > self._rows:
             # All rows begin an episode.
             self._check(self._library.phalanx_policy_set_rows(self._handle, rows))
@@ -104,8 +111,9 @@ class Policy:
             at += length
             if options:
                 part = part.astype(np.int64)
-                # A Discrete space has no axis.
+                # A Discrete space has no axis, and its option is a whole number.
                 part = part if shape else part[..., 0]
+                part = int(part) if part.ndim == 0 else part
             else:
                 part = part.reshape(*numbers.shape[:-1], *shape)
             _put(whole, field["name"].split(".")[1:], part)

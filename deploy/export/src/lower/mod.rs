@@ -2,104 +2,14 @@
 
 mod parts;
 mod recurrent;
+mod target;
 
-use phalanx_graph::{Activation, InputScale, Op, Origin, Recurrent, Schedule, Step, Window};
+use phalanx_graph::{Activation, InputScale, Op, Origin, Recurrent, Schedule, Step};
 
 use crate::steps::{columns, matrix};
+use crate::write::MOST;
 use crate::{ExportError, Policy};
-
-/// A tensor of a [`Target`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Tensor(pub usize);
-
-/// Operations on each number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unary {
-    /// An activation function.
-    Activation(Activation),
-    /// 1/(1 + e⁻ˣ).
-    Sigmoid,
-    /// The largest whole number that is not larger.
-    Floor,
-    /// |x|.
-    Abs,
-    /// 1 where positive, 0 elsewhere: whole numbers.
-    IsPositive,
-}
-
-/// Operations on two numbers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Binary {
-    /// The sum.
-    Add,
-    /// The difference.
-    Sub,
-    /// The product.
-    Mul,
-    /// The quotient.
-    Div,
-    /// The smaller one.
-    Min,
-    /// The larger one.
-    Max,
-}
-
-impl Binary {
-    /// The second number with which the result is the first one.
-    fn neutral(self) -> f32 {
-        match self {
-            Self::Add | Self::Sub => 0.0,
-            Self::Mul | Self::Div => 1.0,
-            Self::Min => f32::INFINITY,
-            Self::Max => f32::NEG_INFINITY,
-        }
-    }
-}
-
-/// A weight `[outputs, inputs]`, row-major, and a bias `[outputs]`.
-#[derive(Debug, Clone, Copy)]
-pub struct Weights<'a> {
-    /// The weight.
-    pub weight: &'a [f32],
-    /// The bias.
-    pub bias: &'a [f32],
-    /// Whether negative results become 0.
-    pub is_relu: bool,
-}
-
-/// A format with these operations. Tensors have floats, or whole numbers where that is said, and a first axis of rows.
-pub trait Target {
-    /// What follows belongs to this node.
-    fn node(&mut self, name: &str);
-    /// An input of this shape, which has no axis of rows, as one number after the other.
-    fn input(&mut self, name: &str, shape: &[usize], is_bytes: bool) -> Tensor;
-    /// Gives a result its name and its shape, which has no axis of rows.
-    fn output(&mut self, name: &str, x: Tensor, shape: &[usize]);
-    /// Numbers that are the same in all rows.
-    fn constant(&mut self, numbers: &[f32]) -> Tensor;
-    /// An operation on each number.
-    fn unary(&mut self, op: Unary, x: Tensor) -> Tensor;
-    /// An operation on numbers of the same place; one number beside several is used for each.
-    fn binary(&mut self, op: Binary, a: Tensor, b: Tensor) -> Tensor;
-    /// `len` numbers from `start` on, each `stride` after the one before.
-    fn slice(&mut self, x: Tensor, start: usize, len: usize, stride: usize) -> Tensor;
-    /// The numbers of all, one after the other.
-    fn concat(&mut self, all: &[Tensor]) -> Tensor;
-    /// A dense layer.
-    fn dense(&mut self, x: Tensor, weights: Weights<'_>) -> Tensor;
-    /// A convolution.
-    fn conv(&mut self, x: Tensor, window: &Window, weights: Weights<'_>) -> Tensor;
-    /// The largest number of each channel in every window, or the mean, padding included.
-    fn pool(&mut self, x: Tensor, window: &Window, is_max: bool) -> Tensor;
-    /// A layer normalisation.
-    fn layer_norm(&mut self, x: Tensor, scale: &[f32], shift: &[f32]) -> Tensor;
-    /// The row of a table `[rows, columns]` that a whole number has.
-    fn row(&mut self, table: &[f32], columns: usize, x: Tensor) -> Tensor;
-    /// The index of the largest number, the first of several: a whole number.
-    fn largest(&mut self, x: Tensor) -> Tensor;
-    /// A step of the schedule that is not computed in floats.
-    fn other(&mut self, step: usize, window: Option<&Window>, x: Tensor) -> Option<Tensor>;
-}
+pub use target::{Binary, Target, Tensor, Unary, Weights};
 
 /// What a model holds about itself: the description in JSON, and seconds from one action to the next, where they are known.
 pub fn descriptions(policy: &Policy<'_>) -> Vec<(&'static str, String)> {
@@ -114,19 +24,25 @@ pub fn descriptions(policy: &Policy<'_>) -> Vec<(&'static str, String)> {
 struct Lowering<'a, T> {
     policy: &'a Policy<'a>,
     target: &'a mut T,
-    /// What networks read of each input; nothing of one that neither they nor masks read.
+    /// What networks and masks read of each input, if they do.
     inputs: Vec<Option<Tensor>>,
     /// The result of each step.
     results: Vec<Tensor>,
+    /// Hidden states by name, and the numbers of each.
+    states: Vec<(String, Tensor, usize)>,
 }
 
 /// Has a format compute a policy: inputs, the fields of its action, the network's `outputs`, and hidden states.
 ///
 /// # Errors
-/// [`ExportError::Operation`].
+/// [`ExportError::Operation`] and [`ExportError::Large`].
 pub fn lower<T: Target>(policy: &Policy<'_>, target: &mut T) -> Result<(), ExportError> {
     let schedule = policy.schedule();
-    let mut lowering = Lowering { policy, target, inputs: Vec::new(), results: Vec::new() };
+    let size = schedule.steps.iter().map(|step| policy.graph.nodes[step.node].parameters.len()).sum();
+    if size > MOST {
+        return Err(ExportError::Large { node: "the policy".into(), what: "parameters", size, most: MOST });
+    }
+    let mut lowering = Lowering { policy, target, inputs: vec![], results: vec![], states: vec![] };
     lowering.read_inputs(&schedule);
     for (i, step) in schedule.steps.iter().enumerate() {
         let result = lowering.step(i, step)?;
@@ -134,19 +50,18 @@ pub fn lower<T: Target>(policy: &Policy<'_>, target: &mut T) -> Result<(), Expor
     }
     let outputs = lowering.results[schedule.outputs[0]];
     lowering.act(outputs);
-    let step = &schedule.steps[schedule.outputs[0]];
-    lowering.target.output("outputs", outputs, &[step.len]);
+    lowering.target.output("outputs", outputs, &[schedule.steps[schedule.outputs[0]].len]);
+    for (name, state, len) in lowering.states {
+        lowering.target.output(&name, state, &[len]);
+    }
     Ok(())
 }
 
 impl<T: Target> Lowering<'_, T> {
     fn read_inputs(&mut self, schedule: &Schedule) {
         let policy = self.policy;
-        let reads = || schedule.steps.iter().flat_map(|step| &step.reads);
         for (i, input) in policy.inputs.iter().enumerate() {
-            let is_read = reads().any(|read| matches!(read.from, Origin::Input(j) if policy.input(j) == i));
-            let is_mask = policy.parts.iter().any(|part| part.mask.is_some_and(|mask| mask.input == i));
-            if !is_read && !is_mask {
+            if !policy.reads(schedule, i) {
                 self.inputs.push(None);
                 continue;
             }

@@ -2,6 +2,7 @@
 //!
 //! Operations are those of operator set 17. docs/formats.md has inputs and outputs.
 
+mod build;
 mod pictures;
 mod proto;
 mod target;
@@ -10,8 +11,8 @@ use prost::Message;
 
 use crate::lower::{descriptions, lower};
 use crate::{ExportError, Policy};
+use build::Onnx;
 use proto::{Graph, Model, Opset, Property};
-use target::Onnx;
 
 /// The newest operator set that is used.
 const OPSET: i64 = 17;
@@ -22,7 +23,7 @@ const IR_VERSION: i64 = 8;
 /// number of rows.
 ///
 /// # Errors
-/// [`ExportError::Operation`].
+/// [`ExportError::Operation`] and [`ExportError::Large`].
 pub fn onnx(policy: &Policy<'_>) -> Result<Vec<u8>, ExportError> {
     let mut target = Onnx::default();
     lower(policy, &mut target)?;

@@ -1,9 +1,9 @@
 //! Convolutions and pools, which ONNX has for pictures whose channels come first; those of a policy's results come last.
 
-use phalanx_graph::Window;
+use phalanx_graph::{Activation, Window};
 
+use super::build::Onnx;
 use super::proto::Attribute;
-use super::target::Onnx;
 use crate::lower::{Target as _, Tensor, Unary, Weights};
 
 impl Onnx {
@@ -36,7 +36,7 @@ impl Onnx {
     }
 
     pub(super) fn relu(&mut self, x: Tensor, is_relu: bool) -> Tensor {
-        if is_relu { self.unary(Unary::Activation(phalanx_graph::Activation::Relu), x) } else { x }
+        if is_relu { self.unary(Unary::Activation(Activation::Relu), x) } else { x }
     }
 
     pub(super) fn convolution(&mut self, x: Tensor, window: &Window, weights: Weights<'_>) -> Tensor {
@@ -48,8 +48,9 @@ impl Onnx {
         } else {
             // From [filters, pixels, channels] to [filters, channels, pixels].
             let filters = weights.weight.chunks_exact(pixels * channels);
-            let turned = |filter| (0..pixels * channels).map(move |i| filter_at(filter, i, pixels, channels));
-            filters.flat_map(turned).collect()
+            let turned = |filter| (0..pixels * channels).map(move |i| (filter, i));
+            let all = filters.flat_map(turned);
+            all.map(|(filter, i): (&[f32], usize)| filter[i % pixels * channels + i / pixels]).collect()
         };
         let weight = self.floats(&[filters, channels, kernel, kernel], &weight);
         let bias = self.floats(&[filters], weights.bias);
@@ -72,10 +73,6 @@ impl Onnx {
         let group = Attribute::int("group", channels as i64);
         self.windows("Conv", &[x, weight], window, channels, vec![group])
     }
-}
-
-fn filter_at(filter: &[f32], i: usize, pixels: usize, channels: usize) -> f32 {
-    filter[i % pixels * channels + i / pixels]
 }
 
 fn attributes(window: &Window) -> Vec<Attribute> {

@@ -2,15 +2,11 @@
 
 use phalanx_graph::{Activation, Window};
 
+use super::build::{TfLite, fused};
 use super::pictures::{channels_last, filter_shape};
-use super::schema::{Builtin, Options, Quantized, TensorInfo, Type};
-use super::target::TfLite;
+use super::schema::{Builtin, Options, Quantized, TensorInfo, Type, options};
 use crate::lower::{Target as _, Tensor, Unary};
 use crate::quantize::{Layer, Scale};
-
-/// Numbers of the tables of options.
-const DEQUANTIZE: u8 = 38;
-const QUANTIZE: u8 = 89;
 
 /// What a result in 8 bits is like.
 fn int8(scale: Scale) -> TensorInfo {
@@ -45,11 +41,11 @@ impl TfLite<'_> {
             return x;
         }
         let like = TensorInfo { dtype: Type::Float32, quantized: None, ..self.info(x).clone() };
-        self.in_form(x, Builtin::Dequantize, DEQUANTIZE, &like)
+        self.in_form(x, Builtin::Dequantize, options::DEQUANTIZE, &like)
     }
 
     fn in_int8(&mut self, x: Tensor, scale: Scale) -> Tensor {
-        self.in_form(x, Builtin::Quantize, QUANTIZE, &int8(scale))
+        self.in_form(x, Builtin::Quantize, options::QUANTIZE, &int8(scale))
     }
 
     /// A constant with a unit for each of its first axis.
@@ -79,7 +75,8 @@ impl TfLite<'_> {
             self.windows(&[x, weight, bias], window, &like, outputs, layer.is_relu)
         } else {
             let x = self.reshaped(x, &[columns]);
-            self.connected(&[x, weight, bias], &like, outputs, layer.is_relu)
+            let options = Options(options::FULLY_CONNECTED, vec![(0, fused(layer.is_relu))]);
+            self.add_like(Builtin::FullyConnected, &[x, weight, bias], &like, &[outputs], options)
         };
         match layer.activation {
             None => sum,

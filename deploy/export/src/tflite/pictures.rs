@@ -2,16 +2,9 @@
 
 use phalanx_graph::Window;
 
-use super::schema::{Builtin, Field, Options, TensorInfo};
-use super::target::{TfLite, fused};
+use super::build::{TfLite, fused};
+use super::schema::{Builtin, Field, Options, TensorInfo, options};
 use crate::lower::{Binary, Target as _, Tensor, Weights};
-
-/// Numbers of the tables of options.
-const CONV_2D: u8 = 1;
-const POOL_2D: u8 = 5;
-const PAD: u8 = 22;
-const TRANSPOSE: u8 = 26;
-const PAD_V2: u8 = 43;
 
 /// Windows lie within the picture; padding has been added.
 const VALID: Field = Field::I8(1);
@@ -25,7 +18,7 @@ impl TfLite<'_> {
             let like = self.info(x).clone();
             let order = self.whole(&[4], &[0, 2, 3, 1]);
             let shape = [height, width, channels];
-            self.add_like(Builtin::Transpose, &[x, order], &like, &shape, Options(TRANSPOSE, vec![]))
+            self.add_like(Builtin::Transpose, &[x, order], &like, &shape, Options(options::TRANSPOSE, vec![]))
         } else {
             self.reshaped(x, &[height, width, channels])
         };
@@ -36,10 +29,16 @@ impl TfLite<'_> {
         let by = self.whole(&[4, 2], &[0, 0, padding, padding, padding, padding, 0, 0]);
         let shape = [height + 2 * window.padding, width + 2 * window.padding, channels];
         match outside {
-            None => self.add_like(Builtin::Pad, &[x, by], &like, &shape, Options(PAD, vec![])),
+            None => self.add_like(Builtin::Pad, &[x, by], &like, &shape, Options(options::PAD, vec![])),
             Some(outside) => {
                 let outside = self.floats(&[1], &[outside]);
-                self.add_like(Builtin::PadV2, &[x, by, outside], &like, &shape, Options(PAD_V2, vec![]))
+                self.add_like(
+                    Builtin::PadV2,
+                    &[x, by, outside],
+                    &like,
+                    &shape,
+                    Options(options::PAD_V2, vec![]),
+                )
             }
         }
     }
@@ -57,7 +56,13 @@ impl TfLite<'_> {
         let fields =
             vec![(0, VALID), (1, stride), (2, stride), (3, fused(is_relu)), (4, dilation), (5, dilation)];
         let [height, width] = window.result();
-        self.add_like(Builtin::Conv2d, reads, like, &[height, width, filters], Options(CONV_2D, fields))
+        self.add_like(
+            Builtin::Conv2d,
+            reads,
+            like,
+            &[height, width, filters],
+            Options(options::CONV_2D, fields),
+        )
     }
 
     pub(super) fn convolution(&mut self, x: Tensor, window: &Window, weights: Weights<'_>) -> Tensor {
@@ -79,7 +84,7 @@ impl TfLite<'_> {
             let [stride, kernel] = [window.stride, window.kernel].map(|size| Field::I32(size as i32));
             let fields = vec![(0, VALID), (1, stride), (2, stride), (3, kernel), (4, kernel)];
             let builtin = if is_max { Builtin::MaxPool2d } else { Builtin::AveragePool2d };
-            return self.add(builtin, &[x], &[height, width, channels], Options(POOL_2D, fields));
+            return self.add(builtin, &[x], &[height, width, channels], Options(options::POOL_2D, fields));
         }
         // There is no pool with dilation: one picture for each pixel of a window.
         let op = if is_max { Binary::Max } else { Binary::Add };

@@ -161,9 +161,13 @@ pub fn windows(padding: usize, dilation: usize, channels_first: bool) -> Parts {
     let kind = Kind::Numbers { tanh: false, scale: vec![[0.0, 1.0, f32::NEG_INFINITY, f32::INFINITY]; len] };
     let parts = vec![Part { kind, outputs: 0, len, mask: None, action: 0 }];
     let parameters = numbers(graph.parameters());
+    let input = |name: &str, shape| {
+        let (name, scale) = (name.into(), InputScale::Same);
+        Input { name, is_bytes: false, shape, scale }
+    };
     let shape = if channels_first { vec![3, 9, 8] } else { vec![9, 8, 3] };
-    let input = Input { name: "observation.eye".into(), is_bytes: false, shape, scale: InputScale::Same };
-    (graph, parameters, vec![input], parts)
+    let inputs = vec![input("observation.unread", vec![2]), input("observation.eye", shape)];
+    (graph, parameters, inputs, parts)
 }
 
 /// Numbers of many axes with statistics, and choices; several choices with masks, bits without and squashed numbers. One field is not read.

@@ -67,7 +67,9 @@ def observation_summary(space):
                 f"{MOST_CHOICES} are supported: return its choice as numbers of a Box, or leave it out with `keys` or `drop`"
             )
     parts = leaves(space)
-    return summary(parts[0] if len(parts) == 1 else space, observation_box)
+    # A mask is none without its name.
+    is_mask = isinstance(space, spaces.Dict) and "action_mask" in space.spaces
+    return summary(parts[0] if len(parts) == 1 and not is_mask else space, observation_box)
 
 
 def observation_box(box):
