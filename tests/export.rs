@@ -1,8 +1,12 @@
 //! Policy files by the command line: written, refused, and played without their run.
 
 use std::fs;
+use std::ops::Range;
 use std::path::Path;
 use std::process::Command;
+
+use phalanx_micro::{self as micro, format::header};
+use serde_json::{Map, Value, json};
 
 use super::place::{Place, text};
 
@@ -55,7 +59,8 @@ fn a_policy_file_is_written_within_its_budgets_and_plays_without_its_run() {
     for model in ["cart.onnx", "cart.tflite"] {
         place.succeed(&["export", &run, "-o", model]);
         let printed = text(&place.run(&["evaluate", "--policy", model]).stderr);
-        assert!(printed.contains("not a policy file of version 1"), "{printed}");
+        let expected = format!("{model} is for other programs: policies that play here");
+        assert!(printed.contains(&expected), "{printed}");
     }
 
     fs::remove_dir_all(&run).unwrap();
@@ -101,6 +106,89 @@ fn a_policy_file_is_written_within_its_budgets_and_plays_without_its_run() {
     assert!(printed.contains("required arguments were not provided"), "{printed}");
 }
 
+/// Recorded steps of a policy file, as `deploy/export/tests/python/run.py` reads them, and their actions.
+fn recorded(file: &[u8]) -> (Value, Vec<Vec<f32>>) {
+    let (mut memory, mut arena) = (vec![], vec![0.0; 1 << 20]);
+    let policy = micro::Policy::new(phalanx_export::aligned(file, &mut memory), &mut arena).unwrap();
+    let about: Value = serde_json::from_str(policy.text()).unwrap();
+    let word = |at: usize| u32::from_le_bytes(file[4 * at..4 * at + 4].try_into().unwrap());
+    let mut at = word(header::RECORDS) as usize / 4;
+    let mut take = |n: usize| {
+        at += n;
+        at - n..at
+    };
+    let floats = |words: Range<usize>| words.map(|at| f32::from_bits(word(at))).collect::<Vec<f32>>();
+    let (mut steps, mut actions) = (Vec::new(), Vec::new());
+    for _ in 0..word(header::RECORDED) {
+        let begins = word(take(1).start) == 1;
+        let numbers = policy.inputs().map(|(is_bytes, len)| {
+            if is_bytes {
+                let words = take(len.div_ceil(4));
+                json!(file[4 * words.start..][..len])
+            } else {
+                json!(floats(take(len)))
+            }
+        });
+        let names =
+            about["observation"].as_array().unwrap().iter().map(|field| field["name"].as_str().unwrap());
+        let inputs: Map<String, Value> = names.map(String::from).zip(numbers).collect();
+        steps.push(json!({ "begins": begins, "rows": 1, "inputs": inputs }));
+        actions.push(floats(take(policy.action_len())));
+    }
+    (json!(steps), actions)
+}
+
+/// Policies of runs act in other programs as they did in their environments: a box, a choice beside a number with masks, pictures, memory.
+#[test]
+fn models_of_runs_act_the_same_elsewhere() {
+    let Some(python) = std::env::var_os("PHALANX_RUNTIMES") else {
+        return eprintln!(
+            "skipped: PHALANX_RUNTIMES is not set; `cargo xtask setup --runtimes` prints what it is"
+        );
+    };
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for (config, fields) in [
+        ("pendulum", &["action"][..]),
+        ("valves", &["action.valve", "action.opening"]),
+        ("picture_and_numbers", &["action"]),
+        ("recall", &["action"]),
+    ] {
+        let place = Place::new();
+        let path = root.join(format!("configs/{config}.yaml"));
+        let settings = ["--set", "steps=4096", "--set", "evaluation.episodes=0"];
+        place.succeed(&[&["train", path.to_str().unwrap()], &settings[..]].concat());
+        let run = place.runs()[0].to_str().unwrap().to_owned();
+        for ending in ["phx", "onnx", "tflite"] {
+            place.succeed(&["export", &run, "-o", &format!("policy.{ending}"), "--records", "50"]);
+        }
+        let folder = place.0.path();
+        let (steps, actions) = recorded(&fs::read(folder.join("policy.phx")).unwrap());
+        assert_eq!(actions.len(), 50);
+        for (runtime, ending) in
+            [("onnxruntime", "onnx"), ("LiteRT", "tflite"), ("TensorFlow Lite Micro", "tflite")]
+        {
+            let model = folder.join(format!("policy.{ending}"));
+            let cases = json!([{ "name": config, "model": model, "steps": steps }]);
+            fs::write(folder.join("cases.json"), cases.to_string()).unwrap();
+            let script = root.join("deploy/export/tests/python/run.py");
+            let command =
+                Command::new(&python).arg(script).arg(runtime).arg(folder.join("cases.json")).output();
+            let (printed, errors) = command.map(|output| (output.stdout, text(&output.stderr))).unwrap();
+            let given: Value =
+                serde_json::from_slice(&printed).unwrap_or_else(|_| panic!("{config}: {errors}"));
+            for (i, expected) in actions.iter().enumerate() {
+                let numbers = |field: &&str| given[0]["steps"][i][field].as_array().unwrap().clone();
+                let here = fields.iter().flat_map(numbers).map(|x| x.as_f64().unwrap());
+                let here: Vec<f64> = here.collect();
+                let agrees =
+                    |(a, b): (&f64, &f32)| (a - f64::from(*b)).abs() <= 1e-5 * f64::from(b.abs().max(1.0));
+                let all = here.len() == expected.len() && here.iter().zip(expected).all(agrees);
+                assert!(all, "{config} in {runtime}, step {i}: {here:?}, not {expected:?}");
+            }
+        }
+    }
+}
+
 /// The firmware's build and its return over 100 episodes, in QEMU.
 fn firmware(policy: &Path) -> f64 {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -143,7 +231,7 @@ fn a_policy_balances_cartpole_on_a_microcontroller() {
         let run = place.runs().pop().unwrap().to_str().unwrap().to_owned();
         place.succeed(&[&["export", &run, "-o", "cartpole.phx"][..], export].concat());
         let json = text(&place.succeed(&["evaluate", &run, "--json"]).stdout);
-        let report: serde_json::Value = serde_json::from_str(&json).unwrap();
+        let report: Value = serde_json::from_str(&json).unwrap();
         let number = |key: &str| report[key].as_f64().unwrap();
         let found = firmware(&place.0.path().join("cartpole.phx"));
         // Other episodes: means of 100 differ by chance.

@@ -77,6 +77,11 @@ impl Field {
         self.name.starts_with("action") || self.dtype == "u8"
     }
 
+    /// Its name and shape, as models have them.
+    pub fn exported(&self) -> phalanx_export::Field {
+        phalanx_export::Field { name: self.name.clone(), shape: self.shape.clone() }
+    }
+
     /// Whether it is the same, but for the bounds of floats that are observed: actions are scaled by their bounds, and bytes too.
     pub fn is_like(&self, other: &Self) -> bool {
         let Self { name, dtype, shape, options, low, high } = other;

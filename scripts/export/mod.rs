@@ -41,6 +41,12 @@ pub enum PolicyError {
         /// What is wrong.
         source: FormatError,
     },
+    /// It is one for other programs.
+    #[error("{} is for other programs: policies that play here are written by `phalanx export --format phx`", .path.display())]
+    Other {
+        /// The file.
+        path: PathBuf,
+    },
     /// Its text is not what this version writes.
     #[error("{}: its description cannot be read: {reason}", .path.display())]
     About {
@@ -86,6 +92,7 @@ pub fn policy<'a>(agent: &'a Agent, layout: &Layout, about: &About, records: &[R
         output: network.graph().output(ACTION).expect("an actor"),
         inputs: inputs(agent, layout),
         parts: parts(agent, layout),
+        action: about.action.iter().map(about::Field::exported).collect(),
         time_step: 0.0,
         text: serde_json::to_string(about).expect("plain data"),
         records: records.to_vec(),
@@ -100,7 +107,7 @@ fn inputs(agent: &Agent, layout: &Layout) -> Vec<Input> {
         let scale = scales.iter().find(|(input, _)| *input == name);
         // Masks that no network reads.
         let scale = scale.map_or(InputScale::Same, |(_, scale)| scale.clone());
-        Input { name, is_bytes: field.dtype == Dtype::U8, len: field.len, scale }
+        Input { name, is_bytes: field.dtype == Dtype::U8, shape: field.shape.clone(), scale }
     });
     inputs.collect()
 }

@@ -38,8 +38,14 @@ impl FilePolicy {
         // It plays until the program ends.
         let memory: &'static mut Vec<u8> = Box::leak(Box::default());
         let file = aligned(bytes, memory);
-        let mut policy =
-            begin(file).map_err(|source| PolicyError::Format { path: path.to_owned(), source })?;
+        let mut policy = begin(file).map_err(|source| {
+            let ending = path.extension().and_then(|ending| ending.to_str());
+            let path = path.to_owned();
+            match ending {
+                Some("onnx" | "tflite" | "c" | "h") => PolicyError::Other { path },
+                _ => PolicyError::Format { path, source },
+            }
+        })?;
         let mut action = vec![0.0; policy.action_len()];
         policy
             .selftest(&mut action)

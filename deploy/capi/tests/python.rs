@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use phalanx_export::{Input, Kind, Part, Policy, write};
+use phalanx_export::{Field, Input, Kind, Part, Policy, write};
 use phalanx_graph::{Dim, Dtype, Graph, InputScale};
 
 const DESCRIPTION: &str = r#"{
@@ -36,15 +36,23 @@ fn the_package_agrees_with_numpy() {
     let action = graph.add_concat("action", &heads).unwrap();
     let parameters: Vec<f32> = (0..graph.parameters()).map(|i| (i as f32 * 0.9).sin()).collect();
     std::fs::write(&numbers, parameters.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>()).unwrap();
-    let input = |name: &str, len| Input { name: name.into(), is_bytes: false, len, scale: InputScale::Same };
+    let input = |name: &str, shape: &[usize]| Input {
+        name: name.into(),
+        is_bytes: false,
+        shape: shape.to_vec(),
+        scale: InputScale::Same,
+    };
     let part = |kind, outputs, action| Part { kind, outputs, len: 2, mask: None, action };
     let scale = vec![[0.0, 10.0, -10.0, 10.0]; 2];
     let policy = Policy {
         graph: &graph,
         parameters: parameters[..].into(),
         output: action,
-        inputs: vec![input("observation.x", 2), input("observation.choice", 1)],
+        inputs: vec![input("observation.x", &[2]), input("observation.choice", &[])],
         parts: vec![part(Kind::Choice, 0, 0), part(Kind::Numbers { tanh: false, scale }, 2, 1)],
+        action: [("action.gear", vec![]), ("action.aim", vec![2])]
+            .map(|(name, shape)| Field { name: name.into(), shape })
+            .to_vec(),
         time_step: 0.0,
         text: DESCRIPTION.into(),
         records: vec![],

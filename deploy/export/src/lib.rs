@@ -17,7 +17,7 @@ mod write;
 
 pub use c::{Sources, c};
 pub use onnx::onnx;
-pub use policy::{ExportError, Input, Kind, Mask, Part, Policy, Record, Recorded};
+pub use policy::{ExportError, Field, Input, Kind, Mask, Part, Policy, Record, Recorded};
 pub use quantize::{Layer, Quantization, Scale};
 pub use tflite::tflite;
 pub use write::{aligned, write};

@@ -18,6 +18,8 @@ pub struct Policy<'a> {
     pub inputs: Vec<Input>,
     /// The parts of an action, in the order of its fields, one for each of several choices.
     pub parts: Vec<Part>,
+    /// The fields of an action; each has as many numbers of it as its shape.
+    pub action: Vec<Field>,
     /// Seconds from one action to the next; 0 where they are not known.
     pub time_step: f32,
     /// JSON: names, units, and what the policy was made of.
@@ -33,10 +35,26 @@ pub struct Input {
     pub name: String,
     /// Whether its elements are bytes.
     pub is_bytes: bool,
-    /// Elements.
-    pub len: usize,
+    /// Lengths of its axes; empty for a single number.
+    pub shape: Vec<usize>,
     /// From elements to the numbers that networks read.
     pub scale: InputScale,
+}
+
+impl Input {
+    /// Elements.
+    pub fn size(&self) -> usize {
+        self.shape.iter().product()
+    }
+}
+
+/// A field of an action, as an environment is given it.
+#[derive(Debug, Clone)]
+pub struct Field {
+    /// `action`, or with a path, as in `action.valve`.
+    pub name: String,
+    /// Lengths of its axes; empty for a single number.
+    pub shape: Vec<usize>,
 }
 
 /// A part of an action.

@@ -126,7 +126,7 @@ impl Builder<'_> {
                 self.inputs.push(None);
                 continue;
             }
-            let mut words = self.drafts.words(op::READ, input.len);
+            let mut words = self.drafts.words(op::READ, input.size());
             words[step::READ] = i as u32;
             match &input.scale {
                 InputScale::Same => {}
@@ -140,8 +140,8 @@ impl Builder<'_> {
                     words[step::OP] = op::FRACTION;
                 }
             }
-            let value = self.drafts.write(words, None, input.len);
-            self.inputs.push(Some(Made { floats: Some(value), bytes: None, len: input.len }));
+            let value = self.drafts.write(words, None, input.size());
+            self.inputs.push(Some(Made { floats: Some(value), bytes: None, len: input.size() }));
         }
     }
 

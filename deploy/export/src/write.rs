@@ -48,7 +48,7 @@ pub(crate) fn assemble(policy: &Policy<'_>, steps: Steps) -> Result<Vec<u8>, Exp
     let inputs = policy.inputs.iter().map(|input| {
         let mut words = [0; input::WORDS];
         words[input::DTYPE] = u32::from(input.is_bytes);
-        words[input::LEN] = input.len as u32;
+        words[input::LEN] = input.size() as u32;
         words
     });
     let action =

@@ -20,7 +20,10 @@ fn small(mask: bool) -> Parts {
     let x = graph.add_input("observation.x", vec![dim(2)], Dtype::F32).unwrap();
     let action = graph.add_dense("action", x, dim(2)).unwrap();
     graph.add_output("action", action);
-    let input = |name: &str, is_bytes| Input { name: name.into(), is_bytes, len: 2, scale: InputScale::Same };
+    let input = |name: &str, is_bytes| {
+        let shape = vec![2];
+        Input { name: name.into(), is_bytes, shape, scale: InputScale::Same }
+    };
     let mut inputs = vec![input("observation.x", false)];
     if mask {
         inputs.push(input("observation.action_mask", true));

@@ -9,9 +9,10 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use common::{Parts, convolution, dim, everything, observed, policy_of, windows};
+use common::{Parts, convolution, dim, everything, observed, policy_of, several_choices, windows};
 use phalanx_export::{
-    ExportError, Input, Policy, Quantization, Record, Recorded, Scale, aligned, onnx, tflite, write,
+    ExportError, Field, Input, Kind, Policy, Quantization, Record, Recorded, Scale, aligned, onnx, tflite,
+    write,
 };
 use phalanx_graph::{Activation, Dtype, Graph, InputScale, Own};
 use phalanx_micro::Policy as Micro;
@@ -26,13 +27,19 @@ struct Case {
     name: String,
     model: Vec<u8>,
     steps: Value,
+    /// The fields of an action.
+    action: Vec<Field>,
 }
 
-/// What a program gives for a model: the description that is in it, and the outputs of each step by name.
+/// The outputs of a step by name.
+type Outputs = HashMap<String, Vec<f32>>;
+
+/// What a program gives for a model: the description that is in it, the outputs of each step, and their types and shapes.
 #[derive(serde::Deserialize)]
 struct Given {
     text: String,
-    steps: Vec<HashMap<String, Vec<f32>>>,
+    steps: Vec<Outputs>,
+    types: HashMap<String, (String, Vec<usize>)>,
 }
 
 /// What a policy file gives for a step: the outputs of the parts of an action, the action, and the hidden state.
@@ -128,10 +135,31 @@ fn agree(what: &str, here: &[f32], expected: &[f32], tolerance: f32) {
     }
 }
 
+/// The fields of the action in one of the rows, one after the other.
+fn action_of(fields: &[Field], outputs: &Outputs, row: usize) -> Vec<f32> {
+    let field = |field: &Field| {
+        let len = field.shape.iter().product::<usize>();
+        outputs[&field.name][row * len..][..len].to_vec()
+    };
+    fields.iter().flat_map(field).collect()
+}
+
+/// Fails unless each field of the action has its shape, choices and bits as whole numbers.
+fn check_types(policy: &Policy<'_>, given: &Given, whole: &str) {
+    let mut start = 0;
+    for field in &policy.action {
+        let part = policy.parts.iter().find(|part| part.action == start).unwrap();
+        let dtype = if matches!(part.kind, Kind::Numbers { .. }) { "float32" } else { whole };
+        assert_eq!(given.types[&field.name], (dtype.to_string(), field.shape.clone()), "{}", field.name);
+        start += field.shape.iter().product::<usize>();
+    }
+}
+
 /// Policies that have everything between them, and steps.
 fn examples() -> Vec<(String, Parts, Vec<Record>)> {
     let (all, _) = everything();
-    let mut examples = vec![("everything".to_string(), all)];
+    let mut examples =
+        vec![("everything".to_string(), all), ("several choices".to_string(), several_choices())];
     for channels_first in [false, true] {
         for (padding, dilation) in [(0, 1), (1, 1), (0, 2), (1, 2)] {
             let name = format!("channels first {channels_first}, padding {padding}, dilation {dilation}");
@@ -154,7 +182,8 @@ fn compare(runtime: &str, model: impl Fn(&Policy<'_>) -> Vec<u8>, has_rows: bool
     let mut cases = Vec::new();
     for (name, parts, records) in &examples {
         let policy = policy_of(parts, records);
-        let case = |steps| Case { name: name.clone(), model: model(&policy), steps };
+        let action = &policy.action;
+        let case = |steps| Case { name: name.clone(), model: model(&policy), steps, action: action.clone() };
         cases.push(case(one_by_one(&policy)));
         cases.extend(has_rows.then(|| case(together(&policy))));
     }
@@ -163,21 +192,25 @@ fn compare(runtime: &str, model: impl Fn(&Policy<'_>) -> Vec<u8>, has_rows: bool
         let policy = policy_of(parts, records);
         let states = policy.graph.nodes.iter().filter(|node| node.state() > 0);
         let states: Vec<String> = states.map(|node| format!("next_state.{}", node.name)).collect();
-        let Given { text, steps } = given.next().unwrap();
+        let first = given.next().unwrap();
+        check_types(&policy, &first, if runtime == ONNX { "int64" } else { "int32" });
+        let Given { text, steps, .. } = first;
         assert_eq!((text, steps.len()), (policy.text.clone(), policy.records.len()));
         for (i, (outputs, [parts, action, state])) in
             steps.iter().zip(expected(&policy, None, false)).enumerate()
         {
             let what = format!("{name} in {runtime}, step {i}");
             agree(&what, &outputs["outputs"], &parts, 1e-5);
-            agree(&what, &outputs["action"], &action, 1e-5);
+            agree(&what, &action_of(&policy.action, outputs, 0), &action, 1e-5);
             let here: Vec<f32> = states.iter().flat_map(|name| outputs[name].clone()).collect();
             agree(&what, &here, &state, 1e-5);
         }
         if has_rows {
-            let actions = expected(&policy, None, true).into_iter().flat_map(|[_, action, _]| action);
-            let here = &given.next().unwrap().steps[0]["action"];
-            agree(&format!("{name} in {runtime}, all rows"), here, &actions.collect::<Vec<f32>>(), 1e-5);
+            let all = &given.next().unwrap().steps[0];
+            for (row, [_, action, _]) in expected(&policy, None, true).iter().enumerate() {
+                let what = format!("{name} in {runtime}, row {row} of all");
+                agree(&what, &action_of(&policy.action, all, row), action, 1e-5);
+            }
         }
     }
 }
@@ -205,7 +238,8 @@ fn int8_case(name: String, parts: &Parts) -> (Case, (Vec<Expected>, Scale)) {
     let int8 = Quantization::new(&mut policy, &records[..100]).unwrap();
     let last = int8.layers.last().unwrap().as_ref().unwrap().write;
     let model = tflite(&policy, Some(&int8)).unwrap();
-    (Case { name, model, steps: one_by_one(&policy) }, (expected(&policy, Some(&int8), false), last))
+    let action = policy.action.clone();
+    (Case { name, model, steps: one_by_one(&policy), action }, (expected(&policy, Some(&int8), false), last))
 }
 
 /// Convolutions and dense layers with each activation, with small and large numbers, and every operation.
@@ -232,7 +266,7 @@ fn layers_in_8_bits_give_the_bytes_of_tensorflow_lite_micro() {
             let bytes = parts.iter().map(|x| (x / last.scale).round() + f32::from(last.zero));
             assert_eq!(outputs["bytes"], bytes.collect::<Vec<f32>>(), "{what}");
             assert_eq!(outputs["outputs"], *parts, "{what}");
-            agree(&what, &outputs["action"], action, 1e-5);
+            agree(&what, &action_of(&case.action, outputs, 0), action, 1e-5);
             seen.extend(outputs["bytes"].iter().map(|x| *x as i8));
         }
         assert!(seen.len() > 30, "{}: {} different bytes", case.name, seen.len());
@@ -262,7 +296,8 @@ fn operations_of_ones_own_are_refused() {
     let own = Own { name: "mine".into(), params: "{}".into() };
     let own = graph.add_own("odd", x, own, vec![dim(2)], 0).unwrap();
     graph.add_output("action", own);
-    let input = Input { name: "observation.x".into(), is_bytes: false, len: 2, scale: InputScale::Same };
+    let shape = vec![2];
+    let input = Input { name: "observation.x".into(), is_bytes: false, shape, scale: InputScale::Same };
     let parts = (graph, vec![], vec![input], vec![]);
     let policy = policy_of(&parts, &[]);
     for refused in [onnx(&policy), tflite(&policy, None)] {

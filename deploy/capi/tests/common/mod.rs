@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use phalanx_export::{Input, Kind, Part, Policy, write};
+use phalanx_export::{Field, Input, Kind, Part, Policy, write};
 use phalanx_graph::{Dim, Dtype, Graph, InputScale, Recurrent};
 
 pub fn root() -> &'static Path {
@@ -52,8 +52,14 @@ pub fn policy(path: &Path) {
         graph: &graph,
         parameters: parameters[..].into(),
         output: action,
-        inputs: vec![Input { name: "observation".into(), is_bytes: false, len: 2, scale: InputScale::Same }],
+        inputs: vec![Input {
+            name: "observation".into(),
+            is_bytes: false,
+            shape: vec![2],
+            scale: InputScale::Same,
+        }],
         parts: vec![Part { kind, outputs: 0, len: 1, mask: None, action: 0 }],
+        action: vec![Field { name: "action".into(), shape: vec![1] }],
         time_step: 0.0,
         text: r#"{"env":{"name":"test"}}"#.into(),
         records: vec![],

@@ -79,7 +79,7 @@ fn header(policy: &Policy<'_>, steps: &Steps, name: &str) -> (String, String) {
     });
     let mut sizes = String::new();
     for input in &policy.inputs {
-        let _ = writeln!(sizes, " *   {}: {} elements", argument(&input.name), input.len);
+        let _ = writeln!(sizes, " *   {}: {} elements", argument(&input.name), input.size());
     }
     let guard = name.to_uppercase();
     let header = format!(

@@ -11,6 +11,15 @@ use crate::write::MOST;
 use crate::{ExportError, Policy};
 pub use target::{Binary, Target, Tensor, Unary, Weights};
 
+/// What a model holds about itself: the description in JSON, and seconds from one action to the next, where they are known.
+pub fn descriptions(policy: &Policy<'_>) -> Vec<(&'static str, String)> {
+    let mut all = vec![("phalanx", policy.text.clone())];
+    if policy.time_step > 0.0 {
+        all.push(("time_step", policy.time_step.to_string()));
+    }
+    all
+}
+
 /// A policy on its way to a format.
 struct Lowering<'a, T> {
     policy: &'a Policy<'a>,
@@ -19,11 +28,11 @@ struct Lowering<'a, T> {
     inputs: Vec<Option<Tensor>>,
     /// The result of each step.
     results: Vec<Tensor>,
-    /// Hidden states by name.
-    states: Vec<(String, Tensor)>,
+    /// Hidden states by name, and the numbers of each.
+    states: Vec<(String, Tensor, usize)>,
 }
 
-/// Has a format compute a policy: inputs, `action`, the network's `outputs`, and hidden states.
+/// Has a format compute a policy: inputs, the fields of its action, the network's `outputs`, and hidden states.
 ///
 /// # Errors
 /// [`ExportError::Operation`] and [`ExportError::Large`].
@@ -41,9 +50,9 @@ pub fn lower<T: Target>(policy: &Policy<'_>, target: &mut T) -> Result<(), Expor
     }
     let outputs = lowering.results[schedule.outputs[0]];
     lowering.act(outputs);
-    lowering.target.output("outputs", outputs);
-    for (name, state) in lowering.states {
-        lowering.target.output(&name, state);
+    lowering.target.output("outputs", outputs, &[schedule.steps[schedule.outputs[0]].len]);
+    for (name, state, len) in lowering.states {
+        lowering.target.output(&name, state, &[len]);
     }
     Ok(())
 }
@@ -56,13 +65,8 @@ impl<T: Target> Lowering<'_, T> {
                 self.inputs.push(None);
                 continue;
             }
-            let of_graph = policy.graph.inputs.iter().find(|of_graph| of_graph.name == input.name);
-            let shape = of_graph.map_or_else(
-                || vec![input.len],
-                |of_graph| of_graph.dims.iter().map(|dim| dim.size).collect(),
-            );
             self.target.node(&input.name);
-            let x = self.target.input(&input.name, &shape, input.is_bytes);
+            let x = self.target.input(&input.name, &input.shape, input.is_bytes);
             let x = match &input.scale {
                 InputScale::Same => x,
                 InputScale::Normalize { mean, factor, bound } => {

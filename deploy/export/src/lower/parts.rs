@@ -9,21 +9,28 @@ use crate::{Kind, Part};
 const FORBIDDEN: f32 = -1e38;
 
 impl<T: Target> Lowering<'_, T> {
-    /// Names the action that the outputs of the network give: one number for each choice, each bit and each element of a box.
+    /// Names the fields of the action that the outputs of the network give: whole numbers of choices and bits, floats of a box.
     pub(super) fn act(&mut self, outputs: Tensor) {
         let policy = self.policy;
-        self.target.node("action");
-        let mut all = Vec::new();
-        for part in &policy.parts {
-            let x = self.target.slice(outputs, part.outputs, part.len, 1);
-            all.push(match &part.kind {
-                Kind::Choice => self.choice(part, x),
-                Kind::Bits => self.bits(part, x),
-                Kind::Numbers { tanh, scale } => self.numbers(*tanh, scale, x),
-            });
+        let mut start = 0;
+        for field in &policy.action {
+            self.target.node(&field.name);
+            let end = start + field.shape.iter().product::<usize>();
+            let own = policy.parts.iter().filter(|part| (start..end).contains(&part.action));
+            let all: Vec<Tensor> = own.map(|part| self.part(part, outputs)).collect();
+            let action = if let [one] = all[..] { one } else { self.target.concat(&all) };
+            self.target.output(&field.name, action, &field.shape);
+            start = end;
         }
-        let action = if let [one] = all[..] { one } else { self.target.concat(&all) };
-        self.target.output("action", action);
+    }
+
+    fn part(&mut self, part: &Part, outputs: Tensor) -> Tensor {
+        let x = self.target.slice(outputs, part.outputs, part.len, 1);
+        match &part.kind {
+            Kind::Choice => self.choice(part, x),
+            Kind::Bits => self.bits(part, x),
+            Kind::Numbers { tanh, scale } => self.numbers(*tanh, scale, x),
+        }
     }
 
     /// 0 for a legal option, [`FORBIDDEN`] for another one.

@@ -39,7 +39,7 @@ impl<T: Target> Lowering<'_, T> {
         let new = target.binary(Binary::Mul, rest, new);
         let old = target.binary(Binary::Mul, z, state);
         let result = target.binary(Binary::Add, new, old);
-        self.states.push((format!("next_state.{node}"), result));
+        self.states.push((format!("next_state.{node}"), result, n));
         result
     }
 
@@ -63,7 +63,7 @@ impl<T: Target> Lowering<'_, T> {
         let shown = target.unary(Unary::Activation(Activation::Tanh), c);
         let h = target.binary(Binary::Mul, give, shown);
         let next = target.concat(&[h, c]);
-        self.states.push((format!("next_state.{node}"), next));
+        self.states.push((format!("next_state.{node}"), next, 2 * n));
         h
     }
 }

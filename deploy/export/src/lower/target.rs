@@ -17,7 +17,7 @@ pub enum Unary {
     Floor,
     /// |x|.
     Abs,
-    /// 1 where positive, 0 elsewhere.
+    /// 1 where positive, 0 elsewhere: whole numbers.
     IsPositive,
 }
 
@@ -61,14 +61,14 @@ pub struct Weights<'a> {
     pub is_relu: bool,
 }
 
-/// A format with these operations. Tensors have floats and a first axis of rows.
+/// A format with these operations. Tensors have floats, or whole numbers where that is written, and a first axis of rows.
 pub trait Target {
     /// What follows belongs to this node.
     fn node(&mut self, name: &str);
-    /// An input of this shape, which has no axis of rows.
+    /// An input of this shape, which has no axis of rows, as one number after the other.
     fn input(&mut self, name: &str, shape: &[usize], is_bytes: bool) -> Tensor;
-    /// Gives a result its name.
-    fn output(&mut self, name: &str, x: Tensor);
+    /// Gives a result its name and its shape, which has no axis of rows.
+    fn output(&mut self, name: &str, x: Tensor, shape: &[usize]);
     /// Numbers that are the same in all rows.
     fn constant(&mut self, numbers: &[f32]) -> Tensor;
     /// An operation on each number.
@@ -89,7 +89,7 @@ pub trait Target {
     fn layer_norm(&mut self, x: Tensor, scale: &[f32], shift: &[f32]) -> Tensor;
     /// The row of a table `[rows, columns]` that a whole number has.
     fn row(&mut self, table: &[f32], columns: usize, x: Tensor) -> Tensor;
-    /// The index of the largest number, the first of several.
+    /// The index of the largest number, the first of several: a whole number.
     fn largest(&mut self, x: Tensor) -> Tensor;
     /// A step of the schedule that is not computed in floats.
     fn other(&mut self, step: usize, window: Option<&Window>, x: Tensor) -> Option<Tensor>;

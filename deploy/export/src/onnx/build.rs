@@ -18,6 +18,7 @@ pub struct Onnx {
 /// What is known of a tensor.
 pub struct Info {
     pub name: String,
+    pub dtype: i32,
     /// Without the axis of rows.
     pub shape: Vec<usize>,
     /// Whether its name is that of an input, an output or numbers.
@@ -45,18 +46,18 @@ impl Onnx {
             attribute: draft.attributes,
         });
         let info = |output: &Tensor| {
-            let Info { name, shape, .. } = &self.tensors[output.0];
-            ValueInfo::new(name, FLOAT, shape)
+            let Info { name, dtype, shape, .. } = &self.tensors[output.0];
+            ValueInfo::new(name, *dtype, shape)
         };
         (nodes.collect(), self.initializers, [self.inputs, self.outputs.iter().map(info).collect()])
     }
 
     pub fn tensor(&mut self, name: String, shape: &[usize], is_named: bool) -> Tensor {
-        self.tensors.push(Info { name, shape: shape.to_vec(), is_named });
+        self.tensors.push(Info { name, dtype: FLOAT, shape: shape.to_vec(), is_named });
         Tensor(self.tensors.len() - 1)
     }
 
-    /// Adds a node; its result has this shape.
+    /// Adds a node with a result in floats of this shape.
     pub fn add(
         &mut self,
         op: &'static str,
@@ -101,7 +102,14 @@ impl Onnx {
         }
         let sizes: Vec<i64> = [-1].into_iter().chain(shape.iter().map(|&size| size as i64)).collect();
         let sizes = self.whole(&sizes);
-        self.add("Reshape", &[x, sizes], shape, vec![])
+        let reshaped = self.add("Reshape", &[x, sizes], shape, vec![]);
+        self.typed(reshaped, self.tensors[x.0].dtype)
+    }
+
+    /// The result of a node that is not in floats.
+    pub fn typed(&mut self, x: Tensor, dtype: i32) -> Tensor {
+        self.tensors[x.0].dtype = dtype;
+        x
     }
 
     /// One axis beside that of rows.
@@ -112,6 +120,7 @@ impl Onnx {
 
     pub fn cast(&mut self, x: Tensor, to: i32) -> Tensor {
         let shape = self.shape(x).to_vec();
-        self.add("Cast", &[x], &shape, vec![Attribute::int("to", i64::from(to))])
+        let cast = self.add("Cast", &[x], &shape, vec![Attribute::int("to", i64::from(to))]);
+        self.typed(cast, to)
     }
 }

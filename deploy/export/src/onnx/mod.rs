@@ -9,7 +9,7 @@ mod target;
 
 use prost::Message;
 
-use crate::lower::lower;
+use crate::lower::{descriptions, lower};
 use crate::{ExportError, Policy};
 use build::Onnx;
 use proto::{Graph, Model, Opset, Property};
@@ -35,7 +35,10 @@ pub fn onnx(policy: &Policy<'_>) -> Result<Vec<u8>, ExportError> {
         producer_version: env!("CARGO_PKG_VERSION").into(),
         graph: Some(graph),
         opset_import: vec![Opset { domain: String::new(), version: OPSET }],
-        metadata_props: vec![Property { key: "phalanx".into(), value: policy.text.clone() }],
+        metadata_props: descriptions(policy)
+            .into_iter()
+            .map(|(key, value)| Property { key: key.into(), value })
+            .collect(),
     };
     Ok(model.encode_to_vec())
 }

@@ -32,11 +32,11 @@ impl Target for Onnx {
         self.flat(x)
     }
 
-    fn output(&mut self, name: &str, x: Tensor) {
-        let x = self.flat(x);
+    fn output(&mut self, name: &str, x: Tensor, shape: &[usize]) {
+        let x = self.reshaped(x, shape);
         let x = if self.tensors[x.0].is_named {
-            let shape = self.shape(x).to_vec();
-            self.add("Identity", &[x], &shape, vec![])
+            let copied = self.add("Identity", &[x], shape, vec![]);
+            self.typed(copied, self.tensors[x.0].dtype)
         } else {
             x
         };
@@ -61,7 +61,7 @@ impl Target for Onnx {
             Unary::IsPositive => {
                 let zero = self.floats(&[1], &[0.0]);
                 let bit = self.add("Greater", &[x, zero], &shape, vec![]);
-                self.cast(bit, FLOAT)
+                self.cast(bit, INT64)
             }
             Unary::Activation(activation) => match activation {
                 Activation::Tanh => add("Tanh", vec![]),
@@ -106,7 +106,8 @@ impl Target for Onnx {
     fn concat(&mut self, all: &[Tensor]) -> Tensor {
         let all: Vec<Tensor> = all.iter().map(|&x| self.flat(x)).collect();
         let len = all.iter().map(|&x| self.len(x)).sum();
-        self.add("Concat", &all, &[len], vec![Attribute::int("axis", 1)])
+        let concat = self.add("Concat", &all, &[len], vec![Attribute::int("axis", 1)]);
+        self.typed(concat, self.tensors[all[0].0].dtype)
     }
 
     fn dense(&mut self, x: Tensor, weights: Weights<'_>) -> Tensor {
@@ -143,8 +144,9 @@ impl Target for Onnx {
 
     fn largest(&mut self, x: Tensor) -> Tensor {
         let x = self.flat(x);
-        let option = self.add("ArgMax", &[x], &[1], vec![Attribute::int("axis", 1)]);
-        self.cast(option, FLOAT)
+        let attributes = vec![Attribute::int("axis", 1), Attribute::int("keepdims", 0)];
+        let option = self.add("ArgMax", &[x], &[], attributes);
+        self.typed(option, INT64)
     }
 
     fn other(&mut self, _: usize, _: Option<&Window>, _: Tensor) -> Option<Tensor> {

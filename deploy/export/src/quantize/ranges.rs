@@ -45,7 +45,7 @@ pub fn ranges(policy: &Policy<'_>, records: &[Record]) -> Result<Ranges, ExportE
             }
         };
         for (i, at) in inputs.iter().enumerate().filter_map(|(i, at)| Some((i, (*at)?))) {
-            widen(&mut ranges.inputs[i], at, policy.inputs[i].len);
+            widen(&mut ranges.inputs[i], at, policy.inputs[i].size());
         }
         for (i, ([before, after], len)) in steps.iter().enumerate() {
             widen(&mut ranges.before[i], *before, *len);

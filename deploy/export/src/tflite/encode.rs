@@ -14,21 +14,25 @@ const VERSION: u32 = 3;
 const SIGNATURE: &str = "serving_default";
 
 impl Model {
-    /// The bytes, with a description in words and one in JSON.
-    pub fn encode(&self, description: &str, text: &str) -> Vec<u8> {
+    /// The bytes, with a description in words and texts by name.
+    pub fn encode(&self, description: &str, texts: &[(&str, String)]) -> Vec<u8> {
         let mut b = Bytes::new();
         // The first buffer is that of tensors that have no numbers.
         let data: Vec<&[u8]> = self.tensors.iter().filter_map(|tensor| tensor.data.as_deref()).collect();
-        let data = [&[][..]].into_iter().chain(data).chain([text.as_bytes()]);
-        let buffers: Vec<Table> = data.map(|data| buffer(&mut b, data)).collect();
-        let (metadata_name, metadata_buffer) = (string(&mut b, "phalanx"), buffers.len() as u32 - 1);
-        let metadata = table(&mut b, &[(0, metadata_name), (1, Field::U32(metadata_buffer))]);
+        let data = [&[][..]].into_iter().chain(data);
+        let mut buffers: Vec<Table> = data.map(|data| buffer(&mut b, data)).collect();
+        let mut metadata = Vec::new();
+        for (name, text) in texts {
+            let (name, place) = (string(&mut b, name), Field::U32(buffers.len() as u32));
+            buffers.push(buffer(&mut b, text.as_bytes()));
+            metadata.push(table(&mut b, &[(0, name), (1, place)]));
+        }
         let (codes, code_of) = self.codes(&mut b);
         let signature = self.signature(&mut b);
         let subgraph = self.subgraph(&mut b, &code_of);
         let description = string(&mut b, description);
         let [codes, subgraphs, buffers, metadata, signatures] =
-            [codes, vec![subgraph], buffers, vec![metadata], vec![signature]].map(|all| tables(&mut b, &all));
+            [codes, vec![subgraph], buffers, metadata, vec![signature]].map(|all| tables(&mut b, &all));
         let fields = [
             (0, Field::U32(VERSION)),
             (1, codes),

@@ -9,7 +9,7 @@ mod pictures;
 mod schema;
 mod target;
 
-use crate::lower::lower;
+use crate::lower::{descriptions, lower};
 use crate::{ExportError, Policy, Quantization};
 use build::TfLite;
 
@@ -22,5 +22,5 @@ pub fn tflite(policy: &Policy<'_>, int8: Option<&Quantization>) -> Result<Vec<u8
     let mut target = TfLite::new(int8);
     lower(policy, &mut target)?;
     let description = concat!("phalanx ", env!("CARGO_PKG_VERSION"));
-    Ok(target.model.encode(description, &policy.text))
+    Ok(target.model.encode(description, &descriptions(policy)))
 }

@@ -66,11 +66,11 @@ impl Target for TfLite<'_> {
         self.flat(x)
     }
 
-    fn output(&mut self, name: &str, x: Tensor) {
-        let x = self.flat(x);
-        let shape = self.shape(x).to_vec();
+    fn output(&mut self, name: &str, x: Tensor, shape: &[usize]) {
+        let x = self.in_floats(x);
+        let x = self.reshaped(x, shape);
         let is_named = self.model.inputs.contains(&x.0) || self.model.outputs.contains(&x.0);
-        let x = if is_named { self.copied(x, &shape) } else { x };
+        let x = if is_named { self.copied(x, shape) } else { x };
         self.model.tensors[x.0].name = name.into();
         self.model.outputs.push(x.0);
     }
@@ -90,7 +90,7 @@ impl Target for TfLite<'_> {
                 let zero = self.constant(&[0.0]);
                 let is_positive =
                     self.add_typed(Builtin::Greater, &[x, zero], (Type::Bool, &shape), Options::default());
-                return self.cast(is_positive, Type::Float32);
+                return self.cast(is_positive, Type::Int32);
             }
             Unary::Activation(activation) => match activation {
                 Activation::Tanh => Builtin::Tanh,
@@ -144,13 +144,9 @@ impl Target for TfLite<'_> {
 
     fn concat(&mut self, all: &[Tensor]) -> Tensor {
         let all: Vec<Tensor> = all.iter().map(|&x| self.flat(x)).collect();
-        let len = all.iter().map(|&x| self.len(x)).sum();
-        self.add(
-            Builtin::Concatenation,
-            &all,
-            &[len],
-            Options(options::CONCATENATION, vec![(0, Field::I32(1))]),
-        )
+        let (dtype, len) = (self.info(all[0]).dtype, all.iter().map(|&x| self.len(x)).sum());
+        let options = Options(options::CONCATENATION, vec![(0, Field::I32(1))]);
+        self.add_typed(Builtin::Concatenation, &all, (dtype, &[len]), options)
     }
 
     fn dense(&mut self, x: Tensor, weights: Weights<'_>) -> Tensor {
@@ -197,9 +193,7 @@ impl Target for TfLite<'_> {
         let x = self.flat(x);
         let axis = self.whole(&[1], &[1]);
         let options = Options(options::ARG_MAX, vec![(0, Field::I8(Type::Int32 as i8))]);
-        let option = self.add_typed(Builtin::ArgMax, &[x, axis], (Type::Int32, &[]), options);
-        let option = self.cast(option, Type::Float32);
-        self.reshaped(option, &[1])
+        self.add_typed(Builtin::ArgMax, &[x, axis], (Type::Int32, &[]), options)
     }
 
     fn other(&mut self, step: usize, window: Option<&Window>, x: Tensor) -> Option<Tensor> {

@@ -1,7 +1,7 @@
 //! Policies of tests.
 #![allow(dead_code, clippy::unwrap_used)] // not every test has all
 
-use phalanx_export::{Input, Kind, Mask, Part, Policy, Quantization, Record, Recorded, write};
+use phalanx_export::{Field, Input, Kind, Mask, Part, Policy, Quantization, Record, Recorded, write};
 use phalanx_graph::{Activation, Convolution, Dim, Dtype, Graph, InputScale, Pool, Recurrent};
 
 /// Graph, parameters, inputs and parts of an action.
@@ -24,10 +24,24 @@ pub fn policy_of<'a>((graph, parameters, inputs, parts): &'a Parts, records: &[R
         output: graph.output("action").unwrap(),
         inputs: inputs.clone(),
         parts: parts.clone(),
+        action: fields(parts),
         time_step: 0.02,
         text: "{}".into(),
         records: records.to_vec(),
     }
+}
+
+/// The fields of an action, of which choices beside one another are one.
+fn fields(parts: &[Part]) -> Vec<Field> {
+    let groups: Vec<&[Part]> =
+        parts.chunk_by(|a, b| [a, b].iter().all(|part| part.kind == Kind::Choice)).collect();
+    let name = |i| if groups.len() == 1 { "action".into() } else { format!("action.{i}") };
+    let shape = |group: &[Part]| match group {
+        [part] if part.kind == Kind::Choice => vec![],
+        [part] => vec![part.len],
+        several => vec![several.len()],
+    };
+    groups.iter().enumerate().map(|(i, group)| Field { name: name(i), shape: shape(group) }).collect()
 }
 
 /// The file of a policy, in floats or with layers in 8 bits.
@@ -62,15 +76,20 @@ pub fn everything() -> (Parts, Vec<Record>) {
     let lstm = graph.add_recurrent("lstm", gru, Recurrent::Lstm, dim(4)).unwrap();
     let action = graph.add_dense("action", lstm, dim(6)).unwrap();
     graph.add_output("action", action);
-    let input = |name: &str, is_bytes, len, scale| Input { name: name.into(), is_bytes, len, scale };
+    let input = |name: &str, is_bytes, shape: &[usize], scale| Input {
+        name: name.into(),
+        is_bytes,
+        shape: shape.to_vec(),
+        scale,
+    };
     let fraction = InputScale::Fraction { low: vec![0.0; 60], range: vec![255.0; 60] };
     let normalize = InputScale::Normalize { mean: vec![0.5; 3], factor: vec![2.0; 3], bound: 3.0 };
     let inputs = vec![
-        input("observation.eye", true, 60, fraction),
-        input("observation.x", false, 3, normalize),
-        input("observation.choice", false, 1, InputScale::Same),
-        input("observation.choices", false, 2, InputScale::Same),
-        input("observation.action_mask", true, 6, InputScale::Same),
+        input("observation.eye", true, &[6, 5, 2], fraction),
+        input("observation.x", false, &[3], normalize),
+        input("observation.choice", false, &[], InputScale::Same),
+        input("observation.choices", false, &[2], InputScale::Same),
+        input("observation.action_mask", true, &[6], InputScale::Same),
     ];
     let mask = |start| Some(Mask { input: 4, start });
     let part = |kind, outputs, len, mask, action| Part { kind, outputs, len, mask, action };
@@ -109,7 +128,8 @@ pub fn convolution(activation: Activation, padding: usize, channels_first: bool)
     let action = graph.add_dense("action", dense, dim(3)).unwrap();
     graph.add_output("action", action);
     let parameters = numbers(graph.parameters()).iter().map(|x| 0.3 * x).collect();
-    let input = Input { name: "observation.x".into(), is_bytes: false, len: 50, scale: InputScale::Same };
+    let shape = if channels_first { vec![2, 5, 5] } else { vec![5, 5, 2] };
+    let input = Input { name: "observation.x".into(), is_bytes: false, shape, scale: InputScale::Same };
     let parts = vec![Part { kind: Kind::Choice, outputs: 0, len: 3, mask: None, action: 0 }];
     (graph, parameters, vec![input], parts)
 }
@@ -141,8 +161,55 @@ pub fn windows(padding: usize, dilation: usize, channels_first: bool) -> Parts {
     let kind = Kind::Numbers { tanh: false, scale: vec![[0.0, 1.0, f32::NEG_INFINITY, f32::INFINITY]; len] };
     let parts = vec![Part { kind, outputs: 0, len, mask: None, action: 0 }];
     let parameters = numbers(graph.parameters());
-    let input = |name: &str, len| Input { name: name.into(), is_bytes: false, len, scale: InputScale::Same };
-    let inputs = vec![input("observation.unread", 2), input("observation.eye", 216)];
+    let input = |name: &str, shape| {
+        let (name, scale) = (name.into(), InputScale::Same);
+        Input { name, is_bytes: false, shape, scale }
+    };
+    let shape = if channels_first { vec![3, 9, 8] } else { vec![9, 8, 3] };
+    let inputs = vec![input("observation.unread", vec![2]), input("observation.eye", shape)];
+    (graph, parameters, inputs, parts)
+}
+
+/// Numbers of many axes with statistics, and choices; several choices with masks, bits without and squashed numbers. One field is not read.
+pub fn several_choices() -> Parts {
+    let mut graph = Graph::default();
+    let x = graph.add_input("observation.x", vec![dim(24)], Dtype::F32).unwrap();
+    let choices = graph.add_input("observation.choices", vec![dim(2)], Dtype::F32).unwrap();
+    let hot = graph.add_one_hot("hot", choices, vec![3, 4]).unwrap();
+    let all = graph.add_concat("all", &[x, hot]).unwrap();
+    let output = graph.add_dense("action", all, dim(14)).unwrap();
+    graph.add_output("action", output);
+    let input = |name: &str, is_bytes, shape: &[usize], scale| Input {
+        name: name.into(),
+        is_bytes,
+        shape: shape.to_vec(),
+        scale,
+    };
+    let factor = numbers(24).iter().map(|x| 2.0 + x).collect();
+    let inputs = vec![
+        input("observation.unread", false, &[9], InputScale::Same),
+        input(
+            "observation.x",
+            false,
+            &[2, 3, 2, 2],
+            InputScale::Normalize { mean: numbers(24), factor, bound: 1.5 },
+        ),
+        input("observation.choices", false, &[2], InputScale::Same),
+        input("observation.action_mask", true, &[7], InputScale::Same),
+    ];
+    let part = |kind, outputs, len, mask: Option<usize>, action| {
+        let mask = mask.map(|start| Mask { input: 3, start });
+        Part { kind, outputs, len, mask, action }
+    };
+    let scale =
+        vec![[0.0, 2.0, -2.0, 2.0], [1.0, 3.0, 0.0, 2.0], [0.5, 1.0, -9.0, 9.0], [0.0, 1.0, -1.0, 0.25]];
+    let parts = vec![
+        part(Kind::Choice, 0, 4, Some(0), 0),
+        part(Kind::Choice, 4, 3, Some(4), 1),
+        part(Kind::Bits, 7, 3, None, 2),
+        part(Kind::Numbers { tanh: true, scale }, 10, 4, None, 5),
+    ];
+    let parameters = numbers(graph.parameters());
     (graph, parameters, inputs, parts)
 }
 
@@ -155,12 +222,12 @@ pub fn observed((_, _, inputs, parts): &Parts, steps: usize) -> Vec<Record> {
         // One of two neighbours is always legal.
         let legal = |i: usize| u8::from(noise(i / 2) > 0.0 || i % 2 == usize::from(!step.is_multiple_of(3)));
         let element = |input: &Input| match &input.name {
-            name if name.ends_with("mask") => Recorded::U8((0..input.len).map(legal).collect()),
-            name if name.contains("choice") => Recorded::F32(vec![(step % 5) as f32 - 0.5; input.len]),
+            name if name.ends_with("mask") => Recorded::U8((0..input.size()).map(legal).collect()),
+            name if name.contains("choice") => Recorded::F32(vec![(step % 5) as f32 - 0.5; input.size()]),
             _ if input.is_bytes => {
-                Recorded::U8((0..input.len).map(|i| (127.5 + 127.5 * noise(i)) as u8).collect())
+                Recorded::U8((0..input.size()).map(|i| (127.5 + 127.5 * noise(i)) as u8).collect())
             }
-            _ => Recorded::F32((0..input.len).map(|i| 2.0 * noise(i)).collect()),
+            _ => Recorded::F32((0..input.size()).map(|i| 2.0 * noise(i)).collect()),
         };
         let observation = inputs.iter().map(element).collect();
         Record { begins: step.is_multiple_of(7), observation, action: vec![0.0; action] }

@@ -1,7 +1,7 @@
 """Runs models over steps: python run.py RUNTIME CASES.
 
 CASES is JSON: models with their steps, each with whether an episode begins, its rows and the numbers of each input. Prints for each
-model the description in JSON that is in it, and the outputs of its steps by name.
+model the description in JSON that is in it, and by name the outputs of its steps and their type and shape, without the axis of rows.
 """
 
 import json
@@ -115,7 +115,9 @@ def run(model, steps):
         outputs = model.run(feed)
         state = {name.removeprefix("next_"): x for name, x in outputs.items()}
         results.append({name: x.flatten().tolist() for name, x in outputs.items()})
-    return results
+    assert all(x.shape[0] == steps[-1]["rows"] for x in outputs.values())
+    types = {name: (x.dtype.name, x.shape[1:]) for name, x in outputs.items()}
+    return {"steps": results, "types": types}
 
 
 def main(runtime, cases):
@@ -125,7 +127,7 @@ def main(runtime, cases):
     for case in cases:
         try:
             model = RUNTIMES[runtime](case["model"])
-            results.append({"text": model.text, "steps": run(model, case["steps"])})
+            results.append({"text": model.text} | run(model, case["steps"]))
         except Exception as error:
             raise RuntimeError(case["name"]) from error
     json.dump(results, sys.stdout)
