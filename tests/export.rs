@@ -50,6 +50,7 @@ fn a_policy_file_is_written_within_its_budgets_and_plays_without_its_run() {
     for (more, expected) in [
         (&["-o", "cart.onnx", "--dtype", "int8"][..], "models of ONNX are in floats"),
         (&["-o", "cart.tflite", "--max-ram", "2K"], "what runs a model decides on its memory"),
+        (&["-o", "cart.h", "--format", "c"], "the header is written beside the source"),
         (&["-o", "cart.c", "--max-flash", "2K"], "the compiler decides on the bytes of C"),
     ] {
         let output = place.run(&[&["export", &run][..], more].concat());
@@ -211,6 +212,32 @@ fn firmware(policy: &Path) -> f64 {
     number.unwrap().parse().unwrap()
 }
 
+/// What the interpreter costs there: the kernels alone, without a check, choose the same and take less.
+fn cost(policy: &Path) {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let built = Command::new(env!("CARGO"))
+        .args(["build", "--release", "--bins", "--no-default-features", "--target-dir"])
+        .arg(root.join("target/firmware"))
+        .current_dir(root.join("deploy/firmware"))
+        .env("PHALANX_POLICY", policy)
+        .output()
+        .unwrap();
+    assert!(built.status.success(), "{}", text(&built.stderr));
+    let output = Command::new("qemu-system-arm")
+        .args("-cpu cortex-m4 -machine mps2-an386 -nographic -icount shift=0".split(' '))
+        .args(["-semihosting-config", "enable=on,target=native", "-kernel"])
+        .arg(root.join("target/firmware/thumbv7em-none-eabihf/release/cost"))
+        .output()
+        .unwrap();
+    let printed = text(&output.stdout);
+    assert!(output.status.success(), "{printed}");
+    let number = |line: usize| -> f64 {
+        printed.lines().nth(line).unwrap().split(' ').next().unwrap().parse().unwrap()
+    };
+    let (acted, alone, stack) = (number(0), number(1), number(2));
+    assert!(acted > alone && acted < 1.1 * alone && stack < 256.0, "{printed}");
+}
+
 /// Where there is QEMU: the policy on a Cortex-M4F does as well as its run does here.
 #[test]
 fn a_policy_balances_cartpole_on_a_microcontroller() {
@@ -233,7 +260,11 @@ fn a_policy_balances_cartpole_on_a_microcontroller() {
         let json = text(&place.succeed(&["evaluate", &run, "--json"]).stdout);
         let report: Value = serde_json::from_str(&json).unwrap();
         let number = |key: &str| report[key].as_f64().unwrap();
-        let found = firmware(&place.0.path().join("cartpole.phx"));
+        let file = place.0.path().join("cartpole.phx");
+        let found = firmware(&file);
+        if more == plain && export.is_empty() {
+            cost(&file);
+        }
         // Other episodes: means of 100 differ by chance.
         let bound = share * number("return_mean") + 4.0 * number("return_std") * (2.0_f64 / 100.0).sqrt();
         let (mean, std) = (number("return_mean"), number("return_std"));

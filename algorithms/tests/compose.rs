@@ -215,7 +215,7 @@ fn a_resumed_training_goes_on_exactly() {
 fn nodes_that_are_frozen_later_stay_where_they_are() {
     let mut first = trainer(ppo(Objective::default()));
     first.iterate().unwrap();
-    let frozen = NetworkSettings { freeze: vec!["memory".into(), "act".into()], ..network() };
+    let frozen = NetworkSettings { freeze: ["memory", "act", "log_std"].map(Into::into).into(), ..network() };
     let mut second = with(frozen, ppo(Objective::default()));
     second.restore(&first.save(), Duration::from_mins(1), &mut |_| {}).unwrap();
     let before = second.agent_mut().network().parameters().to_vec();
@@ -224,7 +224,7 @@ fn nodes_that_are_frozen_later_stay_where_they_are() {
     for node in network.graph().nodes.iter().filter(|node| !node.parameters.is_empty()) {
         let range = node.parameters.clone();
         let moved = network.parameters()[range.clone()] != before[range];
-        let is_frozen = ["memory", "act", "act.norm"].contains(&node.name.as_str());
+        let is_frozen = ["memory", "act", "act.norm", "log_std"].contains(&node.name.as_str());
         assert_eq!(moved, !is_frozen, "{}", node.name);
     }
 }

@@ -70,7 +70,7 @@ pub(super) struct Arguments {
     #[arg(long, value_enum, default_value_t, value_name = "DTYPE")]
     dtype: Dtype,
     /// Number of steps over which int8 measures the range of each result.
-    #[arg(long, default_value_t = 4096, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, default_value_t = 4096, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     calibrate: u32,
     /// Number of steps whose observations and actions are recorded in the file.
     #[arg(long, default_value_t = 256, value_name = "N", value_parser = clap::value_parser!(u32).range(..=1_000_000))]
@@ -106,6 +106,9 @@ impl Arguments {
             return Err(Usage(
                 "what runs a model decides on its memory: --max-ram is for .phx and .c files".into(),
             ));
+        }
+        if self.format() == Format::C && self.out.extension().is_some_and(|ending| ending == "h") {
+            return Err(Usage("the header is written beside the source: name a file that ends in .c".into()));
         }
         if self.format() == Format::C && self.max_flash.is_some() {
             return Err(Usage(

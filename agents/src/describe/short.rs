@@ -56,6 +56,11 @@ impl<'a> Short<'a> {
             sources.push(at);
         }
         match sources[..] {
+            [] => Err(AgentError::Settings(
+                "the observation has nothing but an action mask: observe something beside it, or name layers that read \
+                 `observation.action_mask` in network.layers"
+                    .into(),
+            )),
             [one] => Ok(one),
             _ => Ok(self.graph.add_concat(format!("{prefix}numbers"), &sources)?),
         }

@@ -51,6 +51,14 @@ fn compiler(name: &str, program: &Path) -> Command {
 }
 
 #[test]
+fn the_program_that_measures_compiles() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut build = compiler("cc", &folder.path().join("speed"));
+    let flags = ["-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic"];
+    succeed(build.args(flags).arg(root().join("examples/speed.c")).arg("-lphalanx_policy"));
+}
+
+#[test]
 fn programs_in_c_cpp_and_fortran_act() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("policy.phx");

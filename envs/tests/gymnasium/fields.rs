@@ -68,12 +68,12 @@ fn actions_of_several_fields_arrive_as_gymnasium_has_them() {
 
 #[test]
 fn masks_are_found_in_a_method_an_info_and_an_observation() {
-    for source in ["method", "info", "observation"] {
+    for (source, beside) in [("method", 1), ("info", 1), ("observation", 1), ("mask alone", 0)] {
         let mut batch = batch("Masked-v0", &json!({ "source": source }));
-        let last = paths(&batch).len() - 1;
+        let others = paths(&batch).len() - 1;
         let fields = batch.block().layout().fields();
         let mask = fields.iter().find(|field| field.role == Role::Mask).unwrap();
-        assert_eq!((mask.path.as_str(), mask.len, last), ("action_mask", 3, 1), "{source}");
+        assert_eq!((mask.path.as_str(), mask.len, others), ("action_mask", 3, beside), "{source}");
         batch.reset(None).unwrap();
         let mut random = phalanx_envs::generator(1);
         for step in 0..20 {

@@ -92,13 +92,15 @@ class Kinds(gymnasium.Env):
 
 
 class Masked(gymnasium.Env):
-    """Of three options that with the number of the step is illegal; an episode has four steps. `source` is where the mask is."""
+    """Of three options that with the number of the step is illegal; an episode has four steps. `source` is where the mask is, or that nothing else is observed."""
 
     def __init__(self, source="method", options=3):
         self.source, self.action_space = source, Discrete(options)
         self.observation_space = Box(0.0, 4.0, (1,), np.float32)
         if source == "observation":
             self.observation_space = spaces.Dict({"action_mask": MultiBinary(3), "x": self.observation_space})
+        if source == "mask alone":
+            self.observation_space = spaces.Dict({"action_mask": MultiBinary(3)})
         if source == "method":
             self.action_masks = self.mask
 
@@ -107,7 +109,11 @@ class Masked(gymnasium.Env):
 
     def observe(self):
         x = np.array([self.t], np.float32)
-        observation = {"action_mask": self.mask().astype(np.int8), "x": x} if self.source == "observation" else x
+        observation = {"action_mask": self.mask().astype(np.int8), "x": x}
+        if self.source == "mask alone":
+            del observation["x"]
+        elif self.source != "observation":
+            observation = x
         has_info = self.source == "info" or self.source == "first info" and self.t == 0
         return observation, {"action_mask": self.mask()} if has_info else {}
 

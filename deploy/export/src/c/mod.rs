@@ -40,7 +40,7 @@ pub fn c(policy: &Policy<'_>, int8: Option<&Quantization>, name: &str) -> Result
     let mut needs_i = !steps.words.is_empty();
     for part in &policy.parts {
         needs_i |= part.kind != Kind::Choice;
-        body.push_str(&act(part, policy, &mut steps, &mut used));
+        body.push_str(&act(part, &mut steps, &mut used));
     }
     let (header, arguments) = header(policy, &steps, name);
     let defines: String = used.iter().fold(String::new(), |all, used| all + "#define USE_" + used + "\n");
@@ -118,10 +118,9 @@ fn table(words: impl Iterator<Item = u32>) -> String {
 }
 
 /// A part of the action.
-fn act(part: &Part, policy: &Policy<'_>, steps: &mut Steps, used: &mut BTreeSet<&'static str>) -> String {
+fn act(part: &Part, steps: &mut Steps, used: &mut BTreeSet<&'static str>) -> String {
     let (outputs, len, action) = (steps.outputs + part.outputs, part.len, part.action);
     let mask = part.mask.and_then(|mask| Some(steps.inputs[mask.input]? + mask.start));
-    debug_assert!(part.mask.is_none_or(|mask| mask.input < policy.inputs.len()));
     match &part.kind {
         Kind::Choice => {
             used.insert("CHOICE");
