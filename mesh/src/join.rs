@@ -1,0 +1,193 @@
+//! How ranks find each other: a store that rank 0 or the launcher serves, where each one says that it is there.
+
+use std::fs;
+use std::net::UdpSocket;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::c10d::{Group, Store};
+use crate::gloo::Gloo;
+use crate::shared::{Process, Segment, Shared};
+use crate::watch::Watch;
+use crate::{Collective, MeshError, Place};
+
+/// What transports bytes between ranks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Backend {
+    /// Shared memory where all ranks are on one machine, otherwise Gloo.
+    #[default]
+    Auto,
+    /// libtorch's Gloo, over TCP.
+    Gloo,
+}
+
+/// How ranks meet.
+#[derive(Debug, Clone)]
+pub struct JoinOptions {
+    /// What transports bytes.
+    pub backend: Backend,
+    /// How long late ranks are waited for.
+    pub arrival: Duration,
+    /// How long a rank may be silent before it counts as ended.
+    pub deadline: Duration,
+    /// What must be the same for all ranks, as lines of text: the program's version and configuration.
+    pub identity: String,
+}
+
+/// What a rank says of itself: host, boot and process namespace (which make one machine), number of its process, identity.
+struct Card {
+    machine: String,
+    host: String,
+    pid: u32,
+    identity: String,
+}
+
+impl Card {
+    fn own(identity: &str) -> Self {
+        let read = |path: &str| fs::read_to_string(path).unwrap_or_default().trim().to_owned();
+        let namespace = fs::read_link("/proc/self/ns/pid").unwrap_or_default();
+        let host = read("/proc/sys/kernel/hostname");
+        let machine = format!("{host} {} {}", read("/proc/sys/kernel/random/boot_id"), namespace.display());
+        Self { machine, host, pid: std::process::id(), identity: identity.to_owned() }
+    }
+
+    fn write(&self) -> String {
+        format!("{}\n{}\n{}\n{}", self.machine, self.host, self.pid, self.identity)
+    }
+
+    fn read(text: &str) -> Option<Self> {
+        let mut parts = text.splitn(4, '\n').map(str::to_owned);
+        let (machine, host, pid, identity) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+        Some(Self { machine, host, pid: pid.parse().ok()?, identity })
+    }
+}
+
+/// Meets the other ranks; `waiting` is told now and then which have not come.
+pub fn join(
+    place: &Place,
+    options: &JoinOptions,
+    waiting: &mut dyn FnMut(&[usize]),
+) -> Result<Box<dyn Collective>, MeshError> {
+    let address = place.address();
+    let failed = |action| {
+        let address = address.clone();
+        move |reason: String| MeshError::Store { action, address, reason }
+    };
+    let serve = place.rank == 0 && !place.is_served;
+    let action = if serve { "serve the store at" } else { "reach the store at" };
+    let connect = |serve| Store::open(&place.host, place.port, serve, options.arrival).map_err(failed(action));
+    let store = connect(serve)?;
+    let prefix = format!("mesh/{}/", place.restarts);
+    let own = Card::own(&options.identity);
+    store.set(&format!("{prefix}here/{}", place.rank), own.write().as_bytes()).map_err(failed("write to the store at"))?;
+    let cards = meet(place, &store, &prefix, options.arrival, waiting)?;
+    if let Some(reason) = (0..place.size).find_map(|rank| differs(rank, &cards)) {
+        return Err(MeshError::Lost(reason));
+    }
+    let names: Vec<String> = cards.iter().enumerate().map(|(rank, card)| name(rank, place.size, card)).collect();
+    let store = Arc::new(store);
+    let watch = Watch::begin(place, store.clone(), connect(false)?, names.clone(), options.deadline);
+    let watch = Arc::new(watch);
+    let same = cards.iter().all(|card| card.machine == cards[0].machine);
+    if options.backend == Backend::Auto
+        && same
+        && let Some((segment, others)) = share(place, &store, &prefix, &cards, &names, options.arrival)
+    {
+        return Ok(Box::new(Shared::new(place, segment, others, watch)));
+    }
+    let host = own_address(place).map_err(|e| failed("reach")(e.to_string()))?;
+    let group = Group::open(&store, place.rank, place.size, &host, options.arrival);
+    let group = group.map_err(|reason| watch.explain("connecting the ranks", reason))?;
+    Ok(Box::new(Gloo::new(place, group, watch)))
+}
+
+/// The cards of all ranks, waited for.
+fn meet(
+    place: &Place,
+    store: &Store,
+    prefix: &str,
+    arrival: Duration,
+    waiting: &mut dyn FnMut(&[usize]),
+) -> Result<Vec<Card>, MeshError> {
+    let address = place.address();
+    let failed = |reason| MeshError::Store { action: "read the store at", address: address.clone(), reason };
+    let (begin, mut told) = (Instant::now(), Duration::ZERO);
+    let mut cards: Vec<Option<Card>> = (0..place.size).map(|_| None).collect();
+    loop {
+        for (rank, card) in cards.iter_mut().enumerate().filter(|(_, card)| card.is_none()) {
+            *card = store.text(&format!("{prefix}here/{rank}")).map_err(failed)?.as_deref().and_then(Card::read);
+        }
+        let missing: Vec<usize> = (0..place.size).filter(|&rank| cards[rank].is_none()).collect();
+        if missing.is_empty() {
+            return Ok(cards.into_iter().flatten().collect());
+        }
+        let waited = begin.elapsed();
+        if waited > arrival {
+            let seconds = arrival.as_secs();
+            return Err(MeshError::Late { missing, size: place.size, address, seconds });
+        }
+        if waited > told + Duration::from_secs(10) {
+            told = waited;
+            waiting(&missing);
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// `rank 2 of 4 (process 77 on host)`.
+fn name(rank: usize, size: usize, card: &Card) -> String {
+    format!("rank {rank} of {size} (process {} on {})", card.pid, card.host)
+}
+
+/// How the identity of a rank differs from that of rank 0.
+fn differs(rank: usize, cards: &[Card]) -> Option<String> {
+    let (first, other) = (&cards[0].identity, &cards[rank].identity);
+    if first == other {
+        return None;
+    }
+    let mut lines = first.lines().zip(other.lines());
+    let (a, b) = lines.find(|(a, b)| a != b).unwrap_or(("more lines", "fewer lines"));
+    Some(format!(
+        "rank {rank} is not trained as rank 0 is: it has `{}` where rank 0 has `{}`; start all ranks with the same command",
+        b.trim(),
+        a.trim()
+    ))
+}
+
+/// Memory that all ranks share and the processes of the others, where every rank can have both.
+fn share(
+    place: &Place,
+    store: &Store,
+    prefix: &str,
+    cards: &[Card],
+    names: &[String],
+    patience: Duration,
+) -> Option<(Segment, Vec<Process>)> {
+    let key = format!("{prefix}memory");
+    let segment = if place.rank == 0 {
+        let created = Segment::create(place.size).ok();
+        let path = created.as_ref().map_or(String::new(), |(_, path)| path.clone());
+        store.set(&key, path.as_bytes()).ok()?;
+        created.map(|(segment, _)| segment)
+    } else {
+        let path = store.get(&key, patience).ok()?;
+        Segment::open(&String::from_utf8_lossy(&path), place.size).ok()
+    };
+    let others = (0..place.size).filter(|&rank| rank != place.rank);
+    let others: Option<Vec<Process>> =
+        others.map(|rank| Process::open(cards[rank].pid, &names[rank]).ok()).collect();
+    let found = segment.zip(others);
+    // All ranks or none.
+    let has = |rank| format!("{prefix}has-memory/{rank}");
+    store.set(&has(place.rank), &[u8::from(found.is_some())]).ok()?;
+    let all = (0..place.size).all(|rank| store.get(&has(rank), patience).is_ok_and(|value| value == [1]));
+    found.filter(|_| all)
+}
+
+/// The address by which this machine reaches the store, and others reach it.
+fn own_address(place: &Place) -> std::io::Result<String> {
+    let socket = UdpSocket::bind(if place.host.contains(':') { "[::]:0" } else { "0.0.0.0:0" })?;
+    socket.connect((place.host.as_str(), place.port))?;
+    Ok(socket.local_addr()?.ip().to_string())
+}

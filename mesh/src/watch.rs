@@ -1,0 +1,181 @@
+//! Notices that a rank has ended: heartbeats in the store, watched by a thread.
+//!
+//! Each rank sets `alive/<rank>` twice a second. Rank 0 reads them all, and writes a verdict when one stands still; the others read the
+//! verdict, and notice when the store is gone. Whoever waits for others asks this watch now and then.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use crate::c10d::Store;
+use crate::{MeshError, Place};
+
+/// Time between two heartbeats.
+const BEAT: Duration = Duration::from_millis(500);
+
+/// Time without a heartbeat that is enough where another rank has noticed a fault.
+const SUSPECT: Duration = Duration::from_millis(2_500);
+
+/// How long a rank whose call failed waits to be told why.
+const EXPLAIN: Duration = Duration::from_secs(8);
+
+/// Key of the message why ranks stop.
+const VERDICT: &str = "mesh/verdict";
+
+/// Key that is there when a call of some rank has failed.
+const FAULT: &str = "mesh/fault";
+
+/// What the thread and the waiting calls share.
+struct State {
+    verdict: Mutex<Option<String>>,
+    contact: Mutex<Instant>,
+    ended: AtomicBool,
+}
+
+/// The watch of one rank over all.
+pub struct Watch {
+    state: Arc<State>,
+    /// A connection of the calling thread's.
+    store: Arc<Store>,
+    place: Place,
+    deadline: Duration,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Watch {
+    /// Begins to watch, with connections of its own; a rank that is silent for `deadline` counts as ended. `names` describes each rank.
+    pub fn begin(
+        place: &Place,
+        store: Arc<Store>,
+        own: Store,
+        names: Vec<String>,
+        deadline: Duration,
+    ) -> Self {
+        let state = Arc::new(State {
+            verdict: Mutex::new(None),
+            contact: Mutex::new(Instant::now()),
+            ended: AtomicBool::new(false),
+        });
+        let beats = Beats { place: place.clone(), store: own, state: state.clone(), names, deadline };
+        let thread = std::thread::Builder::new().name("mesh watch".into()).spawn(move || beats.run());
+        Self { state, store, place: place.clone(), deadline, thread: thread.ok() }
+    }
+
+    /// Why the ranks stop, if they do.
+    pub fn verdict(&self) -> Option<MeshError> {
+        if let Some(verdict) = &*lock(&self.state.verdict) {
+            return Some(MeshError::Lost(verdict.clone()));
+        }
+        let silent = lock(&self.state.contact).elapsed();
+        (silent > self.deadline).then(|| {
+            MeshError::Lost(format!(
+                "no word from the store at {} for {} s: its host, or the network to it, is down",
+                self.place.address(),
+                silent.as_secs()
+            ))
+        })
+    }
+
+    /// Why a call failed: what the watch finds out within seconds, or the call's own reason.
+    pub fn explain(&self, what: &'static str, reason: String) -> MeshError {
+        let _ = self.store.set(FAULT, reason.as_bytes());
+        let begin = Instant::now();
+        while begin.elapsed() < EXPLAIN {
+            if let Some(verdict) = self.verdict() {
+                return verdict;
+            }
+            std::thread::sleep(BEAT / 10);
+        }
+        MeshError::Failed { what, reason }
+    }
+
+    /// Tells all ranks to stop, unless they have been told.
+    pub fn tell(&self, reason: &str) {
+        if !self.store.has(VERDICT).unwrap_or(true) {
+            let _ = self.store.set(VERDICT, reason.as_bytes());
+        }
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.state.ended.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            thread.thread().unpark();
+            // A thread in a call over a broken connection returns in its own time.
+            let begin = Instant::now();
+            while !thread.is_finished() && begin.elapsed() < 2 * BEAT {
+                std::thread::sleep(BEAT / 50);
+            }
+            if thread.is_finished() {
+                let _ = thread.join();
+            }
+        }
+    }
+}
+
+/// The thread's side.
+struct Beats {
+    place: Place,
+    store: Store,
+    state: Arc<State>,
+    names: Vec<String>,
+    deadline: Duration,
+}
+
+impl Beats {
+    fn run(&self) {
+        let key = format!("mesh/alive/{}", self.place.rank);
+        let mut seen = vec![(Vec::new(), Instant::now()); self.place.size];
+        for beat in 0u64.. {
+            if self.state.ended.load(Ordering::Relaxed) {
+                let _ = self.store.set(&key, b"left");
+                return;
+            }
+            let found = self.store.set(&key, &beat.to_le_bytes()).and_then(|()| self.look(&mut seen));
+            match found {
+                Ok(None) => *lock(&self.state.contact) = Instant::now(),
+                Ok(Some(verdict)) => {
+                    let _ = self.store.set(VERDICT, verdict.as_bytes());
+                    *lock(&self.state.verdict) = Some(verdict);
+                    return;
+                }
+                Err(reason) => {
+                    let who = if self.place.is_served { "the launcher".to_owned() } else { self.names[0].clone() };
+                    let verdict =
+                        format!("{who}, which serves the store at {}, has ended ({reason})", self.place.address());
+                    *lock(&self.state.verdict) = Some(verdict);
+                    return;
+                }
+            }
+            std::thread::park_timeout(BEAT);
+        }
+    }
+
+    /// Why the ranks must stop, if they must.
+    fn look(&self, seen: &mut [(Vec<u8>, Instant)]) -> Result<Option<String>, String> {
+        if let Some(verdict) = self.store.text(VERDICT)? {
+            return Ok(Some(verdict));
+        }
+        let limit = if self.store.has(FAULT)? { SUSPECT.min(self.deadline) } else { self.deadline };
+        // Rank 0 watches all; the others watch rank 0, which may not be where the store is.
+        let watched = if self.place.rank == 0 { 1..self.place.size } else { 0..1 };
+        for rank in watched {
+            let key = format!("mesh/alive/{rank}");
+            let value = if self.store.has(&key)? { self.store.get(&key, BEAT)? } else { Vec::new() };
+            let (last, since) = &mut seen[rank];
+            if *last != value {
+                (*last, *since) = (value, Instant::now());
+            } else if last != b"left" && since.elapsed() > limit {
+                let silent = since.elapsed().as_secs();
+                return Ok(Some(format!("{} has ended or hangs: no sign of life for {silent} s", self.names[rank])));
+            }
+        }
+        Ok(None)
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
