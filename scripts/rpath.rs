@@ -4,6 +4,7 @@
 //! passes it to the crates that depend on it directly; `MuJoCo` is in `MUJOCO_DYNAMIC_LINK_DIR`. Link arguments do not
 //! reach the crates above, so each one that makes programs or tests names this file as its build script.
 
+/// Prints what cargo passes to the linker.
 pub fn main() {
     mujoco();
     // Environments cannot reach libtorch.

@@ -10,7 +10,7 @@ use tch::Device;
 pub use self::actor::{Actor, Mode, add_masks};
 use self::signature::Signature;
 use crate::bytes::ByteScale;
-use crate::normalizer::FrozenNormalizer;
+use crate::normalizer::{FrozenNormalizer, Gather};
 use crate::observations::{Inputs, Observations};
 use crate::reader::Reader;
 use crate::transfer::{self, InitFrom, Matches, TensorFile};
@@ -85,10 +85,19 @@ impl Agent {
         &self.head
     }
 
-    /// Updates the statistics of observations with those of the transitions `index`, where they are normalised.
-    pub fn update_statistics(&mut self, block: &Block, index: &[i64]) {
-        if let Some(normalizer) = &mut self.normalizer {
-            self.reader.update(normalizer, block, index);
+    /// Updates the statistics of observations with those of the transitions `index` and of other ranks, where they are normalised.
+    ///
+    /// # Errors
+    /// Those of `gather`.
+    pub fn update_statistics<E>(
+        &mut self,
+        block: &Block,
+        index: &[i64],
+        gather: impl Gather<E>,
+    ) -> Result<(), E> {
+        match &mut self.normalizer {
+            Some(normalizer) => self.reader.update(normalizer, block, index, gather),
+            None => Ok(()),
         }
     }
 

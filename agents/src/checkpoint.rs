@@ -119,7 +119,11 @@ impl Checkpoint {
         Self::from_bytes(&bytes).map_err(|reason| AgentError::Checkpoint { path: path.to_owned(), reason })
     }
 
-    fn to_bytes(&self) -> Vec<u8> {
+    /// The bytes of a file that holds it.
+    ///
+    /// # Panics
+    /// Never: arrays have the lengths of their shapes.
+    pub fn to_bytes(&self) -> Vec<u8> {
         let encoded: Vec<(&String, Dtype, &Vec<usize>, Vec<u8>)> = self
             .arrays
             .iter()
@@ -155,7 +159,11 @@ impl Checkpoint {
             .is_some_and(|format| format.starts_with("phalanx"))
     }
 
-    pub(crate) fn from_bytes(bytes: &[u8]) -> Result<Self, String> {
+    /// What the bytes of a file hold.
+    ///
+    /// # Errors
+    /// How they are damaged.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, String> {
         let (_, header) = SafeTensors::read_metadata(bytes).map_err(|e| format!("is damaged ({e})"))?;
         let tensors = SafeTensors::deserialize(bytes).map_err(|e| format!("is damaged ({e})"))?;
         let metadata = header.metadata().as_ref().ok_or("was not written by Phalanx")?;

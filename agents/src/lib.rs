@@ -36,7 +36,7 @@ pub use error::AgentError;
 pub use layers::{LayerSettings, Layers, MemorySettings, Names, PoolSettings, Preset, Widths};
 pub use memory::Memory;
 pub use network::ActorCritic;
-pub use normalizer::{Normalizer, RewardNormalizer, ValueNormalizer};
+pub use normalizer::{Gather, Normalizer, RewardNormalizer, ValueNormalizer};
 pub use observations::{Inputs, Observations};
 pub use operation::{Backward, Operation, OperationError, check_operation, register_operation};
 pub use phalanx_graph::{Activation, Convolution, Graph, GraphError, InputScale};

@@ -44,23 +44,30 @@ impl Memory {
         }
     }
 
-    /// Puts it into a checkpoint.
-    pub fn save(&self, checkpoint: &mut Checkpoint) {
-        if let Some(rows) = self.states.len().checked_div(self.width) {
-            let shape = vec![rows, self.width];
-            checkpoint.put_array("memory", Array::F32(shape, self.states.clone()));
+    /// Puts the states of all rows of a run, `[N, S]` as these are of a part of them, into a checkpoint.
+    pub fn save(&self, all: Vec<f32>, checkpoint: &mut Checkpoint) {
+        if let Some(rows) = all.len().checked_div(self.width) {
+            checkpoint.put_array("memory", Array::F32(vec![rows, self.width], all));
         }
     }
 
-    /// Takes it from a checkpoint.
+    /// Takes those of `rows` from a checkpoint of `all` rows.
     ///
     /// # Errors
     /// [`AgentError::Entry`] when it is missing or of another shape.
-    pub fn restore(&mut self, checkpoint: &Checkpoint) -> Result<(), AgentError> {
-        let Some(rows) = self.states.len().checked_div(self.width) else { return Ok(()) };
-        let wanted = [rows, self.width];
+    pub fn restore(
+        &mut self,
+        checkpoint: &Checkpoint,
+        rows: Range<usize>,
+        all: usize,
+    ) -> Result<(), AgentError> {
+        if self.is_empty() {
+            return Ok(());
+        }
+        let wanted = [all, self.width];
+        let part = rows.start * self.width..rows.end * self.width;
         match checkpoint.array("memory")? {
-            Array::F32(shape, states) if *shape == wanted => self.states.copy_from_slice(states),
+            Array::F32(shape, states) if *shape == wanted => self.states.copy_from_slice(&states[part]),
             _ => {
                 let reason = format!("is not of {} rows × {} numbers", wanted[0], wanted[1]);
                 return Err(AgentError::Entry { name: "memory".to_owned(), reason });
@@ -81,12 +88,15 @@ mod tests {
         memory.begin_episode(1);
         assert_eq!(memory.states(), [1.0, 2.0, 0.0, 0.0, 5.0, 6.0]);
         let mut checkpoint = Checkpoint::new();
-        memory.save(&mut checkpoint);
+        memory.save(memory.states().to_vec(), &mut checkpoint);
         let mut restored = Memory::new(3, 2);
-        restored.restore(&checkpoint).expect("the same shape");
+        restored.restore(&checkpoint, 0..3, 3).expect("the same shape");
         assert_eq!(restored, memory);
-        let error = Memory::new(2, 3).restore(&checkpoint).expect_err("another shape").to_string();
+        let mut last = Memory::new(1, 2);
+        last.restore(&checkpoint, 2..3, 3).expect("a part");
+        assert_eq!(last.states(), [5.0, 6.0]);
+        let error = Memory::new(2, 3).restore(&checkpoint, 0..2, 2).expect_err("another shape").to_string();
         assert!(error.contains("is not of 2 rows × 3 numbers"), "{error}");
-        Memory::new(5, 0).restore(&Checkpoint::new()).expect("nothing to restore");
+        Memory::new(5, 0).restore(&Checkpoint::new(), 0..5, 5).expect("nothing to restore");
     }
 }

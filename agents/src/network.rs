@@ -254,11 +254,10 @@ impl ActorCritic {
         result
     }
 
-    /// Computes the gradient of the sum of `loss` over the loaded transitions `batch`, which [`Self::gradient`] returns.
+    /// Computes the gradient of the sum of `loss` over the loaded transitions `batch`, which [`Self::sum_gradient`] takes.
     ///
     /// `loss` is called for some of the rows at a time, from several threads, each time with sums of its own; all of
-    /// these are returned. Where a deviation is at a bound, a slope that would push it further is 0 in the gradient, and one
-    /// that pulls it back stays.
+    /// these are returned.
     ///
     /// # Errors
     /// [`AgentError::Torch`].
@@ -277,11 +276,26 @@ impl ActorCritic {
             let batch = Batch::Sequences(Sequences { list: &list, states: &states, ..sequences });
             return self.learn(batch, loss);
         }
-        let Self { plan, log_std_bounds, parameters, gradient, loaded, engine } = self;
+        let Self { plan, parameters, gradient, loaded, engine, .. } = self;
+        if batch.count() == 0 {
+            gradient.fill(0.0);
+            return Ok(Vec::new());
+        }
         let sums = match engine {
             Engine::Cpu(cpu) => cpu.learn((plan, parameters), Inputs::All(loaded), batch, gradient, loss),
             Engine::Tensors(tensors) => vec![tensors.learn(plan, batch, gradient, loss)?],
         };
+        Ok(sums)
+    }
+
+    /// Calls `sum`, which adds the gradients of other ranks; what comes of it is [`Self::gradient`]. Where a deviation is at a bound, a slope that would push
+    /// it further is 0 then, and one that pulls it back stays.
+    ///
+    /// # Errors
+    /// Those of `sum`.
+    pub fn sum_gradient<E>(&mut self, sum: impl FnOnce(&mut [f32]) -> Result<(), E>) -> Result<(), E> {
+        let Self { plan, log_std_bounds, parameters, gradient, .. } = self;
+        sum(gradient)?;
         if plan.graph.nodes.iter().any(|node| node.name == LOG_STD && !node.trainable) {
             gradient[plan.log_std.clone()].fill(0.0);
         }
@@ -292,7 +306,7 @@ impl ActorCritic {
                 *slope = 0.0;
             }
         }
-        Ok(sums)
+        Ok(())
     }
 }
 

@@ -10,6 +10,11 @@ use serde::{Deserialize, Serialize};
 /// Added to a variance before its root is taken.
 const EPSILON: f64 = 1e-8;
 
+/// Exchanges lists of numbers: returns those of every rank of a mesh, in their order. Alone, there is one's own.
+pub trait Gather<E>: FnOnce(Vec<f64>) -> Result<Vec<Vec<f64>>, E> {}
+
+impl<E, F: FnOnce(Vec<f64>) -> Result<Vec<Vec<f64>>, E>> Gather<E> for F {}
+
 /// Count, mean and sum of squared deviations of streams of numbers, one for each element of an observation.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 struct Moments {
@@ -23,9 +28,9 @@ impl Moments {
         Self { count: 0.0, mean: vec![0.0; len], squares: vec![0.0; len] }
     }
 
-    /// Updates with rows `[n, len]`. Welford 1962 within the rows, Chan et al. 1983 to merge.
-    fn update<R: IntoIterator<Item = f64>>(&mut self, rows: impl Iterator<Item = R>) {
-        let mut fresh = Self::new(self.mean.len());
+    /// Those of rows `[n, len]`: Welford 1962.
+    fn of<R: IntoIterator<Item = f64>>(len: usize, rows: impl Iterator<Item = R>) -> Self {
+        let mut fresh = Self::new(len);
         for row in rows {
             fresh.count += 1.0;
             for ((x, mean), squares) in row.into_iter().zip(&mut fresh.mean).zip(&mut fresh.squares) {
@@ -34,9 +39,43 @@ impl Moments {
                 *squares += delta * (x - *mean);
             }
         }
-        self.merge(&fresh);
+        fresh
     }
 
+    /// Updates with what every rank has seen, in the order of ranks. Alone, this one's is merged as it is.
+    fn update<E>(&mut self, fresh: Self, gather: impl Gather<E>) -> Result<(), E> {
+        self.update_each(std::slice::from_ref(&fresh), gather)
+    }
+
+    /// Updates with what every rank has seen first, then with what every one has seen second, and so on.
+    fn update_each<E>(&mut self, fresh: &[Self], gather: impl Gather<E>) -> Result<(), E> {
+        let len = self.mean.len();
+        let numbers = fresh.iter().flat_map(|own| own.numbers()).collect();
+        let ranks = gather(numbers)?;
+        let width = 1 + 2 * len;
+        let most = ranks.iter().map(|numbers| numbers.len() / width).max().unwrap_or(0);
+        for i in 0..most {
+            let own = |numbers: &Vec<f64>| numbers.get(i * width..(i + 1) * width).map(Self::from_numbers);
+            let all = ranks.iter().filter_map(own).reduce(|mut all, own| {
+                all.merge(&own);
+                all
+            });
+            all.iter().for_each(|all| self.merge(all));
+        }
+        Ok(())
+    }
+
+    /// Count, means and sums of squares in one list.
+    fn numbers(&self) -> impl Iterator<Item = f64> {
+        std::iter::once(self.count).chain(self.mean.iter().copied()).chain(self.squares.iter().copied())
+    }
+
+    fn from_numbers(numbers: &[f64]) -> Self {
+        let (mean, squares) = numbers[1..].split_at(numbers.len() / 2);
+        Self { count: numbers[0], mean: mean.to_vec(), squares: squares.to_vec() }
+    }
+
+    /// Chan et al. 1983.
     fn merge(&mut self, other: &Self) {
         let count = self.count + other.count;
         if other.count == 0.0 {
@@ -73,9 +112,17 @@ impl Normalizer {
         self.moments = other.moments;
     }
 
-    /// Updates the statistics with observations, each of `len` numbers.
-    pub fn update<R: IntoIterator<Item = f64>>(&mut self, observations: impl Iterator<Item = R>) {
-        self.moments.update(observations);
+    /// Updates the statistics with observations of all ranks, each of `len` numbers.
+    ///
+    /// # Errors
+    /// Those of `gather`.
+    pub fn update<R: IntoIterator<Item = f64>, E>(
+        &mut self,
+        observations: impl Iterator<Item = R>,
+        gather: impl Gather<E>,
+    ) -> Result<(), E> {
+        let fresh = Moments::of(self.moments.mean.len(), observations);
+        self.moments.update(fresh, gather)
     }
 
     /// The present statistics of a part of the numbers, to be applied to many observations.
@@ -144,13 +191,8 @@ impl RewardNormalizer {
         Self { moments: Moments::new(1), returns: vec![0.0; rows], discount, clip }
     }
 
-    /// Replaces the statistics by those of another one; the settings stay.
+    /// Replaces the statistics by those of another one; settings and returns so far stay.
     pub fn take_statistics(&mut self, other: Self) {
-        (self.moments, self.returns) = (other.moments, other.returns);
-    }
-
-    /// Replaces the statistics by those of another training; returns so far stay.
-    pub fn init_from(&mut self, other: Self) {
         self.moments = other.moments;
     }
 
@@ -159,18 +201,53 @@ impl RewardNormalizer {
         self.returns[row] = 0.0;
     }
 
-    /// Updates the statistics with the rewards of one step `[N]`, and how the step left each episode.
-    pub fn update(&mut self, reward: &[f32], episode: impl Fn(usize) -> Option<Episode>) {
+    /// Updates the statistics with the rewards `[T, N]` of T steps of all ranks, and how each step left its episode.
+    ///
+    /// # Errors
+    /// Those of `gather`.
+    pub fn update<E>(
+        &mut self,
+        reward: &[f32],
+        episode: &[Option<Episode>],
+        gather: impl Gather<E>,
+    ) -> Result<(), E> {
+        let rows = self.returns.len();
+        let steps = reward.chunks(rows).zip(episode.chunks(rows));
+        let fresh: Vec<Moments> = steps.map(|(reward, episode)| self.step(reward, episode)).collect();
+        self.moments.update_each(&fresh, gather)
+    }
+
+    /// Follows the discounted returns through one step; the statistics of those in it.
+    fn step(&mut self, reward: &[f32], episode: &[Option<Episode>]) -> Moments {
         let mut seen = Vec::with_capacity(reward.len());
-        for (row, reward) in reward.iter().enumerate() {
-            let Some(episode) = episode(row) else { continue };
+        for (row, (reward, episode)) in reward.iter().zip(episode).enumerate() {
+            let Some(episode) = episode else { continue };
             self.returns[row] = (self.discount * f64::from(self.returns[row])) as f32 + reward;
             seen.push(self.returns[row]);
-            if episode != Episode::Running {
+            if *episode != Episode::Running {
                 self.returns[row] = 0.0;
             }
         }
-        self.moments.update(seen.iter().map(|&x| [f64::from(x)]));
+        Moments::of(1, seen.iter().map(|&x| [f64::from(x)]))
+    }
+
+    /// Discounted returns of the rows.
+    pub fn returns(&self) -> &[f32] {
+        &self.returns
+    }
+
+    /// The same statistics, with the discounted returns of other rows.
+    #[must_use]
+    pub fn with_returns(&self, returns: &[f32]) -> Self {
+        Self { returns: returns.to_vec(), ..self.clone() }
+    }
+
+    /// Replaces the discounted returns of the rows.
+    ///
+    /// # Panics
+    /// When there is another number of them.
+    pub fn set_returns(&mut self, returns: &[f32]) {
+        self.returns.copy_from_slice(returns);
     }
 
     /// Rewards over the present standard deviation, bounded.
@@ -201,10 +278,16 @@ impl Default for ValueNormalizer {
 }
 
 impl ValueNormalizer {
-    /// Updates the statistics with value targets in reward units.
-    pub fn update(&mut self, targets: impl Iterator<Item = f32>) {
-        let targets: Vec<f32> = targets.collect();
-        self.moments.update(targets.iter().map(|&x| [f64::from(x)]));
+    /// Updates the statistics with value targets of all ranks, in reward units.
+    ///
+    /// # Errors
+    /// Those of `gather`.
+    pub fn update<E>(
+        &mut self,
+        targets: impl Iterator<Item = f32>,
+        gather: impl Gather<E>,
+    ) -> Result<(), E> {
+        self.moments.update(Moments::of(1, targets.map(|x| [f64::from(x)])), gather)
     }
 
     /// From reward units to those of the critic; targets that do not vary are 0.
@@ -233,14 +316,26 @@ impl ValueNormalizer {
 
 #[cfg(test)]
 mod tests {
+    use std::convert::Infallible;
+
     use proptest::prelude::*;
 
     use super::*;
 
+    /// One rank.
+    #[expect(clippy::unnecessary_wraps, reason = "as a mesh's, which may fail")]
+    fn alone(numbers: Vec<f64>) -> Result<Vec<Vec<f64>>, Infallible> {
+        Ok(vec![numbers])
+    }
+
+    fn see(moments: &mut Moments, xs: &[f32]) {
+        let Ok(()) = moments.update(Moments::of(1, xs.iter().map(|&x| [f64::from(x)])), alone);
+    }
+
     #[test]
     fn moments_by_hand() {
         let mut moments = Moments::new(1);
-        moments.update([[2.0], [4.0], [9.0]].into_iter());
+        see(&mut moments, &[2.0, 4.0, 9.0]);
         // Mean 5, squared deviations 9 + 1 + 16.
         assert_eq!((moments.count, moments.mean[0], moments.variance(0)), (3.0, 5.0, 26.0 / 3.0));
     }
@@ -255,7 +350,7 @@ mod tests {
     #[test]
     fn normalised_observations_are_centred_scaled_and_bounded() {
         let mut normalizer = Normalizer::new(1, 2.0);
-        normalizer.update([[1.0], [3.0]].into_iter());
+        let Ok(()) = normalizer.update([[1.0], [3.0]].into_iter(), alone);
         // Mean 2, standard deviation 1; 7 is five deviations away.
         let mut x = [3.0, 7.0];
         normalizer.freeze(0..1).apply(&mut x);
@@ -267,7 +362,7 @@ mod tests {
     fn wide_numbers_are_centred_before_they_are_rounded() {
         let large = f64::from(1 << 30);
         let mut normalizer = Normalizer::new(2, 5.0);
-        normalizer.update([[0.0, large + 1.0], [0.0, large + 3.0]].into_iter());
+        let Ok(()) = normalizer.update([[0.0, large + 1.0], [0.0, large + 3.0]].into_iter(), alone);
         let mut x = Vec::new();
         normalizer.freeze(1..2).extend(&[large + 1.0, large + 2.5], &mut x);
         assert!((x[0] + 1.0).abs() < 1e-6 && (x[1] - 0.5).abs() < 1e-6, "{x:?}");
@@ -279,9 +374,8 @@ mod tests {
         for end in [Episode::Terminated, Episode::LifeLost] {
             let mut normalizer = RewardNormalizer::new(1, 0.5, 10.0);
             // Returns 4, then 2 + 4 = 6 and the end, then 1 alone: mean 11/3, variance 38/9.
-            for (reward, episode) in [(4.0, Episode::Running), (4.0, end), (1.0, Episode::Running)] {
-                normalizer.update(&[reward], |_| Some(episode));
-            }
+            let episodes = [Episode::Running, end, Episode::Running].map(Some);
+            let Ok(()) = normalizer.update(&[4.0, 4.0, 1.0], &episodes, alone);
             let mut reward = [2.0f32];
             normalizer.apply(&mut reward);
             assert!((f64::from(reward[0]) - 2.0 / (38.0f64 / 9.0).sqrt()).abs() < 1e-6);
@@ -295,7 +389,7 @@ mod tests {
         normalizer.denormalize(&mut values);
         assert_eq!(values, [0.0, 0.0]);
         // Mean 5, standard deviation 2.
-        normalizer.update([3.0, 7.0].into_iter());
+        let Ok(()) = normalizer.update([3.0, 7.0].into_iter(), alone);
         let mut values = [9.0, 1.0];
         normalizer.normalize(&mut values);
         assert_eq!(values, [2.0, -2.0]);
@@ -310,9 +404,16 @@ mod tests {
             ys in prop::collection::vec(-100.0f32..100.0, 1..40),
         ) {
             let (mut parts, mut whole) = (Moments::new(1), Moments::new(1));
-            parts.update(xs.iter().map(|&x| [f64::from(x)]));
-            parts.update(ys.iter().map(|&x| [f64::from(x)]));
-            whole.update(xs.iter().chain(&ys).map(|&x| [f64::from(x)]));
+            see(&mut parts, &xs);
+            see(&mut parts, &ys);
+            see(&mut whole, &[&xs[..], &ys].concat());
+            // What two ranks see at once.
+            let of = |xs: &[f32]| Moments::of(1, xs.iter().map(|&x| [f64::from(x)]));
+            let mut meshed = Moments::new(1);
+            let both = |own| Ok::<_, Infallible>(vec![own, of(&ys).numbers().collect()]);
+            let Ok(()) = meshed.update(of(&xs), both);
+            prop_assert!((meshed.mean[0] - whole.mean[0]).abs() < 1e-9);
+            prop_assert!((meshed.squares[0] - whole.squares[0]).abs() < 1e-6);
             prop_assert_eq!(parts.count, whole.count);
             prop_assert!((parts.mean[0] - whole.mean[0]).abs() < 1e-9);
             prop_assert!((parts.squares[0] - whole.squares[0]).abs() < 1e-6);

@@ -6,7 +6,7 @@ use phalanx_envs::{Block, Dtype, Elements, FieldRows, Space};
 use phalanx_graph::Graph;
 
 use crate::describe::input_name;
-use crate::normalizer::{FrozenNormalizer, Normalizer};
+use crate::normalizer::{FrozenNormalizer, Gather, Normalizer};
 use crate::observations::Observations;
 
 /// Where each input of the networks lies in an observation.
@@ -98,8 +98,14 @@ impl Reader {
         }
     }
 
-    /// Updates statistics with the observations of the transitions `index`.
-    pub fn update(&self, normalizer: &mut Normalizer, block: &Block, index: &[i64]) {
+    /// Updates statistics with the observations of the transitions `index`, and those of other ranks.
+    pub fn update<E>(
+        &self,
+        normalizer: &mut Normalizer,
+        block: &Block,
+        index: &[i64],
+        gather: impl Gather<E>,
+    ) -> Result<(), E> {
         let (rows, steps) = (block.layout().rows, block.layout().steps);
         let places = self.places.iter().filter(|place| place.statistics.is_some());
         let fields: Vec<_> = places.map(|place| block.observation_field(place.field, 0..steps)).collect();
@@ -108,7 +114,7 @@ impl Reader {
             debug_assert!(i < rows * steps);
             fields.iter().flat_map(move |field| floats(field.row(i)))
         };
-        normalizer.update(index.iter().map(numbers));
+        normalizer.update(index.iter().map(numbers), gather)
     }
 }
 

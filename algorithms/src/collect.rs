@@ -5,8 +5,10 @@ use std::time::{Duration, Instant};
 
 use phalanx_agents::{Actor, Agent, Mode, Rollout};
 use phalanx_envs::{BatchEnv, Block, Generator, Infos};
+use phalanx_mesh::Mesh;
 
 use crate::episodes::EpisodeLog;
+use crate::ranks::{Share, gather_all};
 use crate::{AlgorithmError, EpisodesRollout, RolloutSettings};
 
 /// Steps a batch of environments with an agent, rollout after rollout.
@@ -16,6 +18,8 @@ pub struct Collector {
     settings: RolloutSettings,
     log: EpisodeLog,
     started: bool,
+    /// This rank's rows among those of all.
+    share: Share,
     /// Noise of the rollout's actions, `[T, N, D + C]`, for the times that have begun.
     noise: Vec<f32>,
 }
@@ -34,11 +38,11 @@ pub struct Collected {
 }
 
 impl Collector {
-    /// A collector over a batch that has not been reset yet, for the policy of `agent`.
-    pub fn new(batch: Box<dyn BatchEnv>, agent: &Agent, settings: RolloutSettings) -> Self {
+    /// A collector over the batch of this rank's rows, which has not been reset yet, for the policy of `agent`.
+    pub fn new(batch: Box<dyn BatchEnv>, agent: &Agent, settings: RolloutSettings, share: Share) -> Self {
         let rows = batch.block().layout().rows;
-        let (log, rollout) = (EpisodeLog::new(rows), Rollout::new(batch.block(), agent.memory(rows)));
-        Self { rollout, batch, settings, log, started: false, noise: Vec::new() }
+        let (log, rollout) = (EpisodeLog::new(share), Rollout::new(batch.block(), agent.memory(rows)));
+        Self { rollout, batch, settings, log, started: false, share, noise: Vec::new() }
     }
 
     /// The batch.
@@ -97,10 +101,11 @@ impl Collector {
         &mut self,
         agent: &mut Agent,
         generator: &mut Generator,
+        mesh: &Mesh,
     ) -> Result<Collected, AlgorithmError> {
         self.begin()?;
         let capacity = self.batch.block().layout().steps;
-        let mut quota = Quota::new(self.settings, &mut self.rollout);
+        let mut quota = Quota::new(self.settings, &mut self.rollout, self.share);
         let mut actor = agent.actor();
         let mut collected = Collected::default();
         let groups = self.batch.groups().to_vec();
@@ -141,10 +146,29 @@ impl Collector {
             )));
         }
         collected.infos = self.batch.take_infos()?;
-        // Last, as nothing after it can fail: after an error the log is that of the iterations before.
-        self.log.take_in(self.batch.block(), &self.rollout);
         collected.transitions = self.rollout.transitions().len();
+        self.draw_rest(&actor, generator, mesh)?;
+        // Last, as nothing after it can fail: after an error the log is that of the iterations before.
+        self.log.take_in(self.batch.block(), &self.rollout, mesh)?;
         Ok(collected)
+    }
+
+    /// Draws the noise of the times that other ranks had and this one had not, so that all generators go on from the same place.
+    fn draw_rest(
+        &mut self,
+        actor: &Actor<'_>,
+        generator: &mut Generator,
+        mesh: &Mesh,
+    ) -> Result<(), AlgorithmError> {
+        if !mesh.is_alone() {
+            let width = (actor.noise() * self.rollout.rows()).max(1);
+            let drawn = self.noise.len() / width;
+            let all = gather_all(mesh, &[drawn as u64])?.into_iter().max().unwrap_or(0);
+            for _ in drawn as u64..all {
+                add_noise(actor, self.share, generator, &mut self.noise);
+            }
+        }
+        Ok(())
     }
 
     /// Takes the actions of `rows` at time `t`.
@@ -155,11 +179,11 @@ impl Collector {
         rows: Range<usize>,
         generator: &mut Generator,
     ) -> Result<(), AlgorithmError> {
-        let Self { rollout, batch, noise, .. } = self;
+        let Self { rollout, batch, noise, share, .. } = self;
         let (len, width) = (actor.noise(), actor.noise() * rollout.rows());
         // All rows' noise of a time is drawn when the first of them reaches it: the order of acting changes no number.
         while noise.len() < (t + 1) * width {
-            actor.add_noise(rollout.rows(), generator, noise);
+            add_noise(actor, *share, generator, noise);
         }
         let mode = Mode::Sample(&noise[t * width..][rows.start * len..rows.end * len]);
         let (memory, log_prob) = rollout.acting_mut(t);
@@ -187,6 +211,17 @@ impl Collector {
     }
 }
 
+/// Appends the noise of a time for this rank's rows. That of all rows is drawn: on any mesh a row has the same.
+fn add_noise(actor: &Actor<'_>, share: Share, generator: &mut Generator, noise: &mut Vec<f32>) {
+    let (start, own) = (noise.len(), share.range());
+    actor.add_noise(own.start, generator, noise);
+    noise.truncate(start);
+    actor.add_noise(own.len(), generator, noise);
+    let end = noise.len();
+    actor.add_noise(share.all - own.end, generator, noise);
+    noise.truncate(end);
+}
+
 /// Episodes that each row still has to finish in a whole-episode rollout.
 struct Quota {
     left: Vec<usize>,
@@ -194,14 +229,13 @@ struct Quota {
 
 impl Quota {
     /// The quota of each row, if there is one, for a rollout in which none has been stepped.
-    fn new(settings: RolloutSettings, rollout: &mut Rollout) -> Option<Self> {
+    fn new(settings: RolloutSettings, rollout: &mut Rollout, share: Share) -> Option<Self> {
         match settings {
             RolloutSettings::Steps(_) => None,
             RolloutSettings::Episodes(EpisodesRollout { episodes, .. }) => {
                 rollout.active.fill(false);
-                let rows = rollout.rows();
                 // P2: every row plays its share.
-                Some(Self { left: vec![episodes.div_ceil(rows); rows] })
+                Some(Self { left: vec![episodes.div_ceil(share.all); share.rows] })
             }
         }
     }

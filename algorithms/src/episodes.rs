@@ -1,11 +1,15 @@
 //! The log of the episodes of all rows: returns and lengths of finished ones, and the actions of running ones, which a resumed run replays.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::time::Duration;
 
 use phalanx_agents::{AgentError, Array, Checkpoint, Rollout};
 use phalanx_envs::{BatchEnv, BatchError, Block, Replayed, RunningEpisode};
+use phalanx_mesh::{Mesh, MeshError};
 use serde::{Deserialize, Serialize};
+
+use crate::ranks::{Share, gather_all};
 
 /// Finished episodes that the reported means are taken over.
 const RECENT: usize = 100;
@@ -13,7 +17,7 @@ const RECENT: usize = 100;
 /// Steps of a running episode that are recorded; a resumed run begins the next episode in place of a longer one.
 const LONGEST_REPLAY: u64 = 100_000;
 
-/// The episodes of all rows.
+/// The episodes of all rows. A rank of a mesh follows its own rows; of the others it knows which episode each is in.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct EpisodeLog {
     /// Episodes finished so far.
@@ -27,15 +31,39 @@ pub struct EpisodeLog {
     /// Each row's running episode, to be replayed by a resumed run.
     #[serde(skip)]
     pub running: Vec<RunningEpisode>,
+    /// The rows that this rank follows.
+    #[serde(skip)]
+    share: Share,
+}
+
+/// The end of an episode.
+#[derive(Clone, Copy)]
+struct Ended {
+    time: u64,
+    row: usize,
+    length: u64,
+    total: f64,
+}
+
+impl Ended {
+    fn numbers(self) -> [u64; 4] {
+        [self.time, self.row as u64, self.length, self.total.to_bits()]
+    }
+
+    fn from_numbers([time, row, length, total]: [u64; 4]) -> Self {
+        Self { time, row: row as usize, length, total: f64::from_bits(total) }
+    }
 }
 
 impl EpisodeLog {
-    /// The log of `rows` rows at the start of their first episodes.
-    pub fn new(rows: usize) -> Self {
+    /// The log of all rows at the start of their first episodes.
+    pub fn new(share: Share) -> Self {
+        let rows = share.all;
         Self {
             returns: vec![0.0; rows],
             lengths: vec![0; rows],
             running: vec![RunningEpisode::default(); rows],
+            share,
             ..Self::default()
         }
     }
@@ -68,30 +96,50 @@ impl EpisodeLog {
         running.observation = None;
     }
 
-    /// Follows the episodes of a rollout.
-    pub fn take_in(&mut self, block: &Block, rollout: &Rollout) {
+    /// Follows the episodes of a rollout, and takes those that ended from all ranks.
+    ///
+    /// # Errors
+    /// [`MeshError`].
+    pub fn take_in(&mut self, block: &Block, rollout: &Rollout, mesh: &Mesh) -> Result<(), MeshError> {
         let (rows, rewards) = (rollout.rows(), block.rewards(0..rollout.len));
+        let mut ended = Vec::new();
         for t in 0..rollout.len {
-            for row in (0..rows).filter(|row| rollout.active[t * rows + row]) {
-                self.returns[row] += f64::from(rewards[t * rows + row]);
+            for own in (0..rows).filter(|own| rollout.active[t * rows + own]) {
+                let (index, row) = (t * rows + own, self.share.first_row + own);
+                self.returns[row] += f64::from(rewards[index]);
                 self.lengths[row] += 1;
-                if block.episode(t, row).is_over() {
-                    self.finish(row);
+                if block.episode(t, own).is_over() {
+                    let (length, total) = (self.lengths[row], self.returns[row]);
+                    ended.push(Ended { time: t as u64, row, length, total });
+                    self.begin_next(row);
                 } else if self.lengths[row] <= LONGEST_REPLAY {
-                    let index = t * self.running.len() + row;
                     self.running[row].choices.extend(block.choices(index));
                     self.running[row].numbers.extend(block.numbers(index));
                 }
             }
         }
-        for (row, running) in self.running.iter_mut().enumerate() {
-            let shown = || block.observation_row(rollout.len, row).checksum();
-            running.observation = (self.lengths[row] > 0).then(shown);
+        for (own, row) in self.share.range().enumerate() {
+            let shown = || block.observation_row(rollout.len, own).checksum();
+            self.running[row].observation = (self.lengths[row] > 0).then(shown);
         }
+        if !mesh.is_alone() {
+            let own: Vec<[u64; 4]> = ended.into_iter().map(Ended::numbers).collect();
+            ended = gather_all(mesh, &own)?.into_iter().map(Ended::from_numbers).collect();
+            ended.sort_by_key(|ended| (ended.time, ended.row));
+        }
+        ended.into_iter().for_each(|ended| self.finish(ended));
+        Ok(())
     }
 
-    /// Restores the episodes that were running in an earlier batch, within `limit`; `progress` gets the number of rows that are finished.
-    /// Returns the rows that begin their next episode instead, each with the reason.
+    /// Takes the rows of another rank's log.
+    pub fn take_rows(&mut self, other: Self, rows: Range<usize>) {
+        self.returns[rows.clone()].copy_from_slice(&other.returns[rows.clone()]);
+        self.lengths[rows.clone()].copy_from_slice(&other.lengths[rows.clone()]);
+        self.running.splice(rows.clone(), other.running.into_iter().skip(rows.start).take(rows.len()));
+    }
+
+    /// Restores this rank's episodes that were running in an earlier batch, within `limit`; `progress` gets the number of rows that are finished.
+    /// Returns the rows of its own that begin their next episode instead, each with the reason.
     ///
     /// # Errors
     /// Those of [`BatchEnv::replay`].
@@ -102,31 +150,35 @@ impl EpisodeLog {
         progress: &mut dyn FnMut(usize),
     ) -> Result<Vec<(usize, String)>, BatchError> {
         let mut anew = Vec::new();
-        for row in 0..self.running.len() {
+        let own = self.share.range();
+        for row in own.clone() {
             if self.lengths[row] > LONGEST_REPLAY {
                 anew.push((
-                    row,
+                    row - own.start,
                     format!("its actions are recorded up to step {LONGEST_REPLAY}, and it was longer"),
                 ));
                 self.begin_next(row);
             }
         }
-        for (row, replayed) in batch.replay(&self.running, limit, progress)?.into_iter().enumerate() {
+        let replayed = batch.replay(&self.running[own.clone()], limit, progress)?;
+        for (row, replayed) in replayed.into_iter().enumerate() {
             if let Replayed::BeganAnew(reason) = replayed {
                 anew.push((row, reason));
-                self.begin_next(row);
+                self.begin_next(own.start + row);
             }
         }
         Ok(anew)
     }
 
-    fn finish(&mut self, row: usize) {
+    fn finish(&mut self, ended: Ended) {
         self.finished += 1;
         if self.recent.len() == RECENT {
             self.recent.pop_front();
         }
-        self.recent.push_back((self.returns[row], self.lengths[row]));
-        self.begin_next(row);
+        self.recent.push_back((ended.total, ended.length));
+        if !self.share.range().contains(&ended.row) {
+            self.begin_next(ended.row);
+        }
     }
 
     /// Puts the log into a checkpoint.
@@ -148,11 +200,12 @@ impl EpisodeLog {
         checkpoint.put_array("running.continuous", Array::F32(vec![continuous.len()], continuous));
     }
 
-    /// Takes the log of `rows` rows from a checkpoint.
+    /// Takes the log of all rows from a checkpoint, to follow those of `share`.
     ///
     /// # Errors
     /// [`AgentError::Entry`] when it is not there or for another number of rows.
-    pub fn restore(checkpoint: &Checkpoint, rows: usize) -> Result<Self, AgentError> {
+    pub fn restore(checkpoint: &Checkpoint, share: Share) -> Result<Self, AgentError> {
+        let rows = share.all;
         let bad = |reason: String| AgentError::Entry { name: "running".into(), reason };
         let mut log: Self = checkpoint.state("episodes")?;
         let lengths: Vec<(u64, usize, usize)> = checkpoint.state("running")?;
@@ -167,6 +220,7 @@ impl EpisodeLog {
         if [lengths.len(), observations.len(), log.returns.len(), log.lengths.len()] != [rows; 4] {
             return Err(bad(format!("was written for {} rows, this run has {rows}", lengths.len())));
         }
+        log.share = share;
         let (mut discrete, mut continuous) = (discrete.as_slice(), continuous.as_slice());
         for ((episode, choices, numbers), observation) in lengths.into_iter().zip(observations) {
             let (Some((d, more_d)), Some((c, more_c))) =

@@ -2,6 +2,7 @@
 
 use phalanx_agents::AgentError;
 use phalanx_envs::{BatchError, TooLittleMemory};
+use phalanx_mesh::MeshError;
 
 use crate::TrainingMemory;
 
@@ -18,6 +19,9 @@ pub enum AlgorithmError {
     /// A log of the run failed.
     #[error(transparent)]
     Log(#[from] crate::LogError),
+    /// Another rank of the mesh failed, or cannot be reached.
+    #[error(transparent)]
+    Mesh(#[from] MeshError),
     /// A number that must be finite is not.
     #[error("{what} is not finite ({value}) at {place}; nothing was learned from it")]
     NotFinite {

@@ -15,6 +15,7 @@ mod memory;
 mod metrics;
 mod objective;
 mod ppo;
+mod ranks;
 mod record;
 mod returns;
 mod schedule;

@@ -5,6 +5,7 @@
 
 use phalanx_agents::{Distribution, Gradient, Head, Part, Pass, Taken, Terms, Weights};
 use phalanx_envs::Block;
+use phalanx_mesh::{Mesh, MeshError};
 
 use crate::objective::Surrogate;
 use crate::{PpoSettings, UpdateMetrics};
@@ -84,6 +85,56 @@ impl Coefficients {
     }
 }
 
+/// What the loss needs to know of a whole minibatch, that of all ranks.
+#[derive(Debug, Clone, Copy)]
+pub struct Whole {
+    /// Transitions in it.
+    pub count: usize,
+    /// Mean of its advantages.
+    pub centre: f64,
+    /// The factor that scales advantages after that.
+    pub scale: f64,
+    /// This rank's part of what is counted once.
+    pub share: f64,
+}
+
+impl Whole {
+    /// Those of minibatches, of each of which this rank has the transitions `index`; advantages are centred and scaled if `normalize` is set.
+    ///
+    /// # Errors
+    /// [`MeshError`].
+    pub fn of(
+        parts: &[(usize, &[i64])],
+        advantage: &[f32],
+        normalize: bool,
+        mesh: &Mesh,
+    ) -> Result<Vec<Self>, MeshError> {
+        let share = 1.0 / mesh.size() as f64;
+        let plain = |&(count, _): &(usize, _)| Self { count, centre: 0.0, scale: 1.0, share };
+        if !normalize {
+            return Ok(parts.iter().map(plain).collect());
+        }
+        // P17: centred and scaled within the minibatch.
+        let at = |&i: &i64| f64::from(advantage[i as usize]);
+        let mut sums: Vec<f64> = parts.iter().map(|(_, index)| index.iter().map(at).sum()).collect();
+        mesh.all_reduce(&mut sums)?;
+        let centres: Vec<f64> = parts.iter().zip(sums).map(|((count, _), sum)| sum / *count as f64).collect();
+        let squares = |((_, index), centre): (&(usize, &[i64]), &f64)| {
+            index.iter().map(at).map(|a| (a - centre).powi(2)).sum::<f64>()
+        };
+        let mut squares: Vec<f64> = parts.iter().zip(&centres).map(squares).collect();
+        mesh.all_reduce(&mut squares)?;
+        let whole = parts.iter().zip(centres).zip(squares).map(|((part, centre), squares)| match part.0 {
+            1 => plain(part),
+            count => {
+                let scale = 1.0 / ((squares / (count as f64 - 1.0)).sqrt() + 1e-8);
+                Self { count, centre, scale, share }
+            }
+        });
+        Ok(whole.collect())
+    }
+}
+
 /// The loss of one minibatch, and its gradient over the networks' outputs.
 pub struct Loss<'a> {
     head: &'a Head,
@@ -104,7 +155,7 @@ pub struct Loss<'a> {
 }
 
 impl<'a> Loss<'a> {
-    /// The loss over the transitions `index`, whose mean divergence from the old policy is `kl` nats (0 where the objective
+    /// The loss over a minibatch of `whole`, whose mean divergence from the old policy is `kl` nats (0 where the objective
     /// does not use it).
     pub fn new(
         head: &'a Head,
@@ -112,19 +163,12 @@ impl<'a> Loss<'a> {
         surrogate: Surrogate<'a>,
         inputs: &'a LossInputs<'a>,
         log_std: &'a [f32],
-        index: &[i64],
+        whole: Whole,
         kl: f64,
     ) -> Self {
-        let n = index.len() as f64;
-        let (mut centre, mut scale) = (0.0, 1.0);
-        if settings.normalize_advantage && n > 1.0 {
-            // P17: centred and scaled within the minibatch.
-            let advantages = || index.iter().map(|&i| f64::from(inputs.advantage[i as usize]));
-            centre = advantages().sum::<f64>() / n;
-            let squares: f64 = advantages().map(|a| (a - centre).powi(2)).sum();
-            scale = 1.0 / ((squares / (n - 1.0)).sqrt() + 1e-8);
-        }
-        let (penalty, n) = (surrogate.penalty(kl), n as f32);
+        let Whole { count, centre, scale, share } = whole;
+        let ((penalty, slope), n) = (surrogate.penalty(kl), count as f32);
+        let penalty = (penalty * share, slope);
         let entropy = inputs.coefficients.entropy.iter().map(|&weight| -weight as f32 / n).collect();
         Self { head, settings, surrogate, inputs, log_std, centre, scale, n, penalty, entropy }
     }

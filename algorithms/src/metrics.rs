@@ -1,10 +1,12 @@
 //! What an update reports.
 
 use phalanx_agents::{Agent, Distribution};
+use phalanx_mesh::{Mesh, MeshError};
 use serde::Serialize;
 
 use crate::AlgorithmError;
 use crate::held::Held;
+use crate::ranks::gather;
 
 /// What an update did, averaged over its minibatches unless noted otherwise.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
@@ -53,6 +55,15 @@ impl UpdateMetrics {
         }
     }
 
+    /// The sums over all ranks, of each of which these are the sums over its part of each minibatch.
+    pub(crate) fn over(self, mesh: &Mesh) -> Result<Self, MeshError> {
+        let mut sums =
+            [self.policy_loss, self.value_loss, self.entropy, self.entropy_loss, self.approx_kl, self.clip_fraction];
+        mesh.all_reduce(&mut sums)?;
+        let [policy_loss, value_loss, entropy, entropy_loss, approx_kl, clip_fraction] = sums;
+        Ok(Self { policy_loss, value_loss, entropy, entropy_loss, approx_kl, clip_fraction, ..self })
+    }
+
     /// Sums over gradient steps, divided by their number.
     pub(crate) fn mean(self) -> Self {
         let n = self.gradient_steps.max(1) as f64;
@@ -69,29 +80,47 @@ impl UpdateMetrics {
     }
 }
 
-/// 1 − Var(returns − value) / Var(returns) over the transitions `held`; NaN when the returns do not vary.
-pub fn explained_variance(held: &[i64], returns: &[f32], value: &[f32]) -> f64 {
-    let variance = |x: &dyn Fn(usize) -> f32| {
-        let n = held.len() as f64;
-        let mean = held.iter().map(|&i| f64::from(x(i as usize))).sum::<f64>() / n;
-        held.iter().map(|&i| (f64::from(x(i as usize)) - mean).powi(2)).sum::<f64>() / n
-    };
-    1.0 - variance(&|i| returns[i] - value[i]) / variance(&|i| returns[i])
+/// 1 − Var(returns − value) / Var(returns) over the transitions `held` of all ranks; NaN when the returns do not vary.
+///
+/// # Errors
+/// [`MeshError`].
+pub fn explained_variance(
+    held: &[i64],
+    returns: &[f32],
+    value: &[f32],
+    mesh: &Mesh,
+) -> Result<f64, MeshError> {
+    let errors = |i: usize| f64::from(returns[i] - value[i]);
+    let targets = |i: usize| f64::from(returns[i]);
+    let sum = |x: &dyn Fn(usize) -> f64| held.iter().map(|&i| x(i as usize)).sum::<f64>();
+    let mut sums = [sum(&errors), sum(&targets), held.len() as f64];
+    mesh.all_reduce(&mut sums)?;
+    let [error, target, n] = sums;
+    let (error, target) = (error / n, target / n);
+    let mut squares = [sum(&|i| (errors(i) - error).powi(2)), sum(&|i| (targets(i) - target).powi(2))];
+    mesh.all_reduce(&mut squares)?;
+    Ok(1.0 - squares[0] / n / (squares[1] / n))
 }
 
-/// Mean and largest standard deviation of the present policy's numbers, over what is held where they depend on observations;
+/// Mean and largest standard deviation of the present policy's numbers, over what all ranks hold where they depend on observations;
 /// nothing without numbers.
-pub fn deviations(agent: &mut Agent, held: &Held<'_>) -> Result<Option<(f64, f64)>, AlgorithmError> {
+pub fn deviations(
+    agent: &mut Agent,
+    held: &Held<'_>,
+    mesh: &Mesh,
+) -> Result<Option<(f64, f64)>, AlgorithmError> {
     let (width, numbers) = (agent.head().outputs(), agent.head().numbers());
     if numbers == 0 {
         return Ok(None);
     }
     let outputs =
-        if agent.head().log_std() == numbers { vec![0.0; width] } else { held.part(0, 1).outputs(agent)? };
+        if agent.head().log_std() == numbers { vec![0.0; width] } else { held.all().outputs(agent)? };
     let (head, log_std) = (agent.head(), agent.network().log_std());
     let rows = outputs.chunks_exact(width);
     let std =
         || rows.clone().flat_map(|outputs| head.deviations(Distribution { outputs, log_std, mask: None }));
-    let sum: f64 = std().map(f64::from).sum();
-    Ok(Some((sum / std().count() as f64, std().map(f64::from).fold(0.0, f64::max))))
+    let own = vec![std().map(f64::from).sum(), std().count() as f64, std().map(f64::from).fold(0.0, f64::max)];
+    let ranks = gather(mesh, own)?;
+    let sum = |i: usize| ranks.iter().map(|rank| rank[i]).sum::<f64>();
+    Ok(Some((sum(0) / sum(1), ranks.iter().map(|rank| rank[2]).fold(0.0, f64::max))))
 }

@@ -8,9 +8,10 @@ use std::time::Instant;
 
 use crate::finite::{check_observations, finite};
 use crate::held::{Held, Part};
-use crate::loss::{Coefficients, Loss, LossInputs};
+use crate::loss::{Coefficients, Loss, LossInputs, Whole};
 use crate::metrics::{deviations, explained_variance};
 use crate::objective::{Penalty, Surrogate};
+use crate::ranks::gather;
 use crate::sequences::{Cut, sequences};
 use crate::values::{Values, values};
 use crate::{AlgorithmError, Objective, PpoSettings, Transitions, UpdateMetrics, advantages};
@@ -19,6 +20,16 @@ use phalanx_agents::{
     stream,
 };
 use phalanx_envs::{Block, Episode, Generator};
+use phalanx_mesh::Mesh;
+
+/// What one step of the optimiser takes.
+#[derive(Clone, Copy)]
+struct Step<'a> {
+    part: &'a Part<'a>,
+    whole: Whole,
+    progress: f64,
+    learning_rate: f64,
+}
 
 /// The learner: optimiser, random order of minibatches, reward statistics and penalty.
 pub struct BatchPpo {
@@ -56,16 +67,17 @@ impl BatchPpo {
         }
     }
 
-    /// Learns from a rollout, `progress` ∈ [0, 1] of the training being over.
+    /// Learns from the rollouts of all ranks, of which this one has `rollout`, `progress` ∈ [0, 1] of the training being over.
     ///
     /// # Errors
-    /// [`AlgorithmError::NotFinite`] before a step that would make parameters non-finite.
+    /// [`AlgorithmError::NotFinite`] before a step that would make parameters non-finite; [`AlgorithmError::Mesh`].
     pub fn update(
         &mut self,
         agent: &mut Agent,
         block: &Block,
         rollout: &mut Rollout,
         progress: f64,
+        mesh: &Mesh,
     ) -> Result<UpdateMetrics, AlgorithmError> {
         let started = Instant::now();
         let held = rollout.transitions();
@@ -80,24 +92,24 @@ impl BatchPpo {
         let value = self.in_reward_units(output.clone());
         let next_value = self.next_values(next_output, &episode);
         // 4. Rewards on their scale.
-        let reward = self.rewards(block, rollout, &episode)?;
+        let reward = self.rewards(block, rollout, &episode, mesh)?;
         // 5. Advantages and returns.
         let transitions =
             Transitions { reward: &reward, value: &value, next_value: &next_value, episode: &episode };
         let lambda = self.settings.gae_lambda.unwrap_or(1.0);
         let (advantage, mut returns) =
             advantages(&transitions, rollout.rows(), self.settings.discount, lambda)?;
-        let explained_variance = explained_variance(&held, &returns, &value);
+        let explained_variance = explained_variance(&held, &returns, &value, mesh)?;
         if let Some(normalizer) = &mut self.value {
-            normalizer.update(held.iter().map(|&i| returns[i as usize]));
+            normalizer.update(held.iter().map(|&i| returns[i as usize]), |own| gather(mesh, own))?;
             normalizer.normalize(&mut returns);
         }
         // 6. What the loss reads, with the old policy's outputs if the objective needs them.
         let held = if states.is_empty() {
-            Held::Transitions(held)
+            Held::transitions(rollout, mesh)?
         } else {
             let (rows, list) = (rollout.rows(), sequences(&episode, rollout.rows(), cut));
-            Held::Sequences { list, rows, states: &states }
+            Held::sequences(list, rows, &states, mesh)?
         };
         let old = match &self.penalty {
             Some(_) => Some(held.old_outputs(agent, reward.len())?),
@@ -115,12 +127,12 @@ impl BatchPpo {
         };
         let seconds_advantage = started.elapsed().as_secs_f64();
         // 7. Epochs over minibatches.
-        let (metrics, held) = self.epochs(agent, &inputs, held, progress)?;
-        let action_std = deviations(agent, &held)?;
+        let (metrics, held) = self.epochs(agent, &inputs, held, progress, mesh)?;
+        let action_std = deviations(agent, &held, mesh)?;
         let metrics = UpdateMetrics { explained_variance, seconds_advantage, action_std, ..metrics };
         // 8. Statistics for the next rollout.
         // P28
-        agent.update_statistics(block, &rollout.transitions());
+        agent.update_statistics(block, &rollout.transitions(), |own| gather(mesh, own))?;
         Ok(metrics)
     }
 
@@ -138,6 +150,7 @@ impl BatchPpo {
         block: &Block,
         rollout: &Rollout,
         episode: &[Option<Episode>],
+        mesh: &Mesh,
     ) -> Result<Vec<f32>, AlgorithmError> {
         let rows = rollout.rows();
         let mut reward = block.rewards(0..rollout.len).to_vec();
@@ -153,9 +166,7 @@ impl BatchPpo {
             }
         }
         if let Some(normalizer) = &mut self.reward {
-            for (reward, episode) in reward.chunks(rows).zip(episode.chunks(rows)) {
-                normalizer.update(reward, |row| episode[row]);
-            }
+            normalizer.update(&reward, episode, |own| gather(mesh, own))?;
             normalizer.apply(&mut reward);
         }
         Ok(reward)
@@ -180,53 +191,59 @@ impl BatchPpo {
         inputs: &LossInputs<'_>,
         mut held: Held<'a>,
         progress: f64,
+        mesh: &Mesh,
     ) -> Result<(UpdateMetrics, Held<'a>), AlgorithmError> {
         let learning_rate = self.settings.learning_rate.at(progress);
         let parts = held.parts(self.settings.minibatch);
         let mut totals = UpdateMetrics::default();
         'update: for _ in 0..self.settings.epochs {
             // P16: all transitions in random order, in equal parts.
-            held.shuffle(&mut self.minibatch);
-            for part in 0..parts {
-                let metrics =
-                    self.gradient_step(agent, inputs, &held.part(part, parts), progress, learning_rate)?;
+            held.shuffle(&mut self.minibatch, parts);
+            let parts: Vec<Part<'_>> = (0..parts).map(|i| held.part(i, parts)).collect();
+            let indices: Vec<_> = parts.iter().map(|part| (part.count, &*part.index)).collect();
+            let wholes = Whole::of(&indices, inputs.advantage, self.settings.normalize_advantage, mesh)?;
+            for (part, whole) in parts.iter().zip(wholes) {
+                let step = Step { part, whole, progress, learning_rate };
+                let (metrics, divergence) = self.gradient_step(agent, inputs, step, mesh)?;
                 totals = totals.plus(metrics);
                 // P26: stop early at the target divergence.
-                if self.settings.target_kl.is_some_and(|target| metrics.approx_kl > 1.5 * target) {
+                if self.settings.target_kl.is_some_and(|target| divergence > 1.5 * target) {
                     break 'update;
                 }
             }
         }
         if let Some(penalty) = &mut self.penalty {
-            penalty.adapt(mean_kl(agent, inputs, &held.part(0, 1))?);
+            penalty.adapt(mean_kl(agent, inputs, &held.all(), mesh)?);
         }
         let penalty = self.penalty.as_ref().map_or(0.0, Penalty::weight);
-        Ok((UpdateMetrics { learning_rate, penalty, ..totals.mean() }, held))
+        Ok((UpdateMetrics { learning_rate, penalty, ..totals.over(mesh)?.mean() }, held))
     }
 
-    /// One step of the optimiser on a part of what is held.
+    /// One step of the optimiser on a part of what is held; what this rank measured, and the divergence that all did, where it has a target.
     fn gradient_step(
         &mut self,
         agent: &mut Agent,
         inputs: &LossInputs<'_>,
-        part: &Part<'_>,
-        progress: f64,
-        learning_rate: f64,
-    ) -> Result<UpdateMetrics, AlgorithmError> {
+        Step { part, whole, progress, learning_rate }: Step<'_>,
+        mesh: &Mesh,
+    ) -> Result<(UpdateMetrics, f64), AlgorithmError> {
         let (surrogate, kl) = match (&self.settings.objective, &self.penalty) {
             (Objective::Clip(clip), _) => (Surrogate::Clip { range: clip.range.at(progress) as f32 }, 0.0),
             (Objective::KlPenalty(_), Some(penalty)) => {
-                (Surrogate::Penalized(penalty), mean_kl(agent, inputs, part)?)
+                (Surrogate::Penalized(penalty), mean_kl(agent, inputs, part, mesh)?)
             }
             (Objective::KlPenalty(_), None) => unreachable!("the penalty comes with the objective"),
         };
         let (head, network) = agent.parts_mut();
         let log_std = network.log_std().to_vec();
-        let loss = Loss::new(head, &self.settings, surrogate, inputs, &log_std, &part.index, kl);
+        let loss = Loss::new(head, &self.settings, surrogate, inputs, &log_std, whole, kl);
         let parts: Vec<UpdateMetrics> = network.learn(part.batch, |parts, pass| loss.add(parts, pass))?;
         let mut metrics = parts.into_iter().fold(UpdateMetrics::default(), UpdateMetrics::plus);
         // P27: no step is taken with a non-finite loss or gradient.
         finite("loss", loss.total(&mut metrics), self.adam.steps)?;
+        let mut divergence = metrics.approx_kl;
+        let together = self.settings.target_kl.map(|_| &mut divergence);
+        network.sum_gradient(|gradient| sum_over(mesh, gradient, together))?;
         let norm = finite("gradient", norm(network.gradient()), self.adam.steps)?;
         // P23: the gradient is clipped to a norm.
         let scale = self.settings.max_gradient_norm.map_or(1.0, |most| (most / norm).min(1.0));
@@ -234,7 +251,7 @@ impl BatchPpo {
             self.adam.step(parameters, gradient, scale, learning_rate);
             Ok(())
         })?;
-        Ok(UpdateMetrics { gradient_norm: norm, gradient_steps: 1, ..metrics })
+        Ok((UpdateMetrics { gradient_norm: norm, gradient_steps: 1, ..metrics }, divergence))
     }
 
     /// Resets the discounted return of a row, which begins a new episode.
@@ -258,13 +275,35 @@ fn norm(numbers: &[f32]) -> f64 {
     (sums.iter().sum::<f64>() + rest).sqrt()
 }
 
-/// Mean divergence of the policy before the update from the present one, over a part of what is held.
-fn mean_kl(agent: &mut Agent, inputs: &LossInputs<'_>, part: &Part<'_>) -> Result<f64, AlgorithmError> {
+/// Replaces a gradient by its sum over all ranks, and a number with it, in one exchange.
+fn sum_over(mesh: &Mesh, gradient: &mut [f32], number: Option<&mut f64>) -> Result<(), AlgorithmError> {
+    match number {
+        Some(number) if !mesh.is_alone() => {
+            let mut all = [&*gradient, &[*number as f32]].concat();
+            mesh.all_reduce(&mut all)?;
+            let (sums, last) = all.split_at(gradient.len());
+            gradient.copy_from_slice(sums);
+            *number = f64::from(last[0]);
+        }
+        _ => mesh.all_reduce(gradient)?,
+    }
+    Ok(())
+}
+
+/// Mean divergence of the policy before the update from the present one, over a part of what all ranks hold.
+fn mean_kl(
+    agent: &mut Agent,
+    inputs: &LossInputs<'_>,
+    part: &Part<'_>,
+    mesh: &Mesh,
+) -> Result<f64, AlgorithmError> {
     let (outputs, index) = (part.outputs(agent)?, &part.index);
     let (width, log_std) = (agent.head().outputs(), agent.network().log_std());
     let rows = index.iter().zip(outputs.chunks_exact(width));
     let kl = |(&i, row)| f64::from(inputs.evaluate(agent.head(), row, log_std, i as usize).kl);
-    Ok(rows.map(kl).sum::<f64>() / index.len() as f64)
+    let mut sum = [rows.map(kl).sum::<f64>()];
+    mesh.all_reduce(&mut sum)?;
+    Ok(sum[0] / part.count as f64)
 }
 
 /// Masks of the actions of the first `steps` steps, `[T·N, K]`, where there are some.

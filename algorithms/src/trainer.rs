@@ -3,17 +3,21 @@
 mod record;
 mod state;
 
+use std::rc::Rc;
 use std::time::Instant;
 
 use phalanx_agents::{Agent, Device, NetworkSettings, NormalizeSettings, stream};
-use phalanx_envs::{BatchEnv, BatchError, EnvSpec, Generator};
+use phalanx_envs::{BatchEnv, BatchError, EnvSpec, Generator, Seeds};
+use phalanx_mesh::{Mesh, MeshError};
 
-use self::record::Times;
+use self::record::{Times, Told};
+use self::state::Rows;
 pub use self::state::checkpoint_step;
 use crate::evaluate::LONGEST;
+use crate::ranks::{Share, gather_all};
 use crate::{
     AgentPolicy, AlgorithmError, BatchPpo, Checkpoints, Collector, Evaluation, EvaluationSettings,
-    PpoSettings, Record, RolloutSettings, TrainingMemory, evaluate, evaluation_shape,
+    PpoSettings, Record, RolloutSettings, TrainingMemory, UpdateMetrics, evaluate, evaluation_shape,
 };
 
 /// Everything that decides a training besides its environments.
@@ -43,9 +47,9 @@ pub struct TrainSettings {
     pub checkpoint_every: u64,
 }
 
-/// Makes a batch of (rows, steps, seed), of the training's environments or of those named first.
+/// Makes a batch of (rows, steps, seeds), of the training's environments or of those named first.
 pub type MakeBatch<'a> =
-    dyn Fn(Option<&EnvSpec>, usize, usize, u64) -> Result<Box<dyn BatchEnv>, BatchError> + 'a;
+    dyn Fn(Option<&EnvSpec>, usize, usize, Seeds) -> Result<Box<dyn BatchEnv>, BatchError> + 'a;
 
 /// How a training ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,9 +60,11 @@ pub enum Outcome {
     Stopped,
 }
 
-/// One training, iteration by iteration.
+/// One training, iteration by iteration; on a mesh, this rank's part of it. Ranks make the same calls.
 pub struct Trainer {
     settings: TrainSettings,
+    mesh: Rc<Mesh>,
+    share: Share,
     collector: Collector,
     agent: Agent,
     ppo: BatchPpo,
@@ -81,13 +87,18 @@ struct Progress {
 }
 
 impl Trainer {
-    /// A training at its start.
+    /// A training at its start, by the ranks of `mesh`, each of which has an equal part of the rows. Rank 0 evaluates.
     ///
     /// # Errors
     /// Those of the environments; spaces or settings that are invalid.
-    pub fn new(settings: TrainSettings, make_batch: &MakeBatch<'_>) -> Result<Self, AlgorithmError> {
-        let (rows, seed) = (settings.rows, settings.seed);
-        let batch = make_batch(None, rows, settings.rollout.steps(rows), seed)?;
+    pub fn new(
+        settings: TrainSettings,
+        make_batch: &MakeBatch<'_>,
+        mesh: Rc<Mesh>,
+    ) -> Result<Self, AlgorithmError> {
+        let (share, seed) = (Share::new(&mesh, settings.rows)?, settings.seed);
+        let seeds = Seeds { run: seed, first_row: share.first_row };
+        let batch = make_batch(None, share.rows, settings.rollout.steps(share.all), seeds)?;
         TrainingMemory::new(batch.block().layout(), &settings.network, settings.ppo.sequence)?.check()?;
         let agent = Agent::new(
             batch.observation_space(),
@@ -101,17 +112,18 @@ impl Trainer {
         settings.ppo.entropy_coefficient.check(agent.head())?;
         let evaluation = match settings.evaluation.episodes {
             0 => None,
+            _ if mesh.rank() > 0 => None,
             episodes => {
                 let (rows, steps) = evaluation_shape(episodes);
                 let env = settings.evaluation.env.as_ref();
-                let tried = make_batch(env, rows, steps, evaluation_seed(seed))?;
+                let tried = make_batch(env, rows, steps, evaluation_seed(seed).into())?;
                 same_spaces(&*batch, &*tried)?;
                 Some(tried)
             }
         };
         Ok(Self {
-            ppo: BatchPpo::new(&settings.ppo, &settings.normalize, &agent, rows, seed),
-            collector: Collector::new(batch, &agent, settings.rollout),
+            ppo: BatchPpo::new(&settings.ppo, &settings.normalize, &agent, share.rows, seed),
+            collector: Collector::new(batch, &agent, settings.rollout, share),
             agent,
             action: stream(seed, "action"),
             evaluation,
@@ -119,7 +131,14 @@ impl Trainer {
             half_changed: false,
             recorded_losses: [0; 2],
             settings,
+            mesh,
+            share,
         })
+    }
+
+    /// The ranks that train.
+    pub fn mesh(&self) -> &Mesh {
+        &self.mesh
     }
 
     /// Environment steps taken so far.
@@ -155,19 +174,45 @@ impl Trainer {
         log: &mut dyn FnMut(&Record) -> Result<(), AlgorithmError>,
         stop: &dyn Fn() -> bool,
     ) -> Result<Outcome, AlgorithmError> {
-        let result = self.run_on(checkpoints, log, stop);
-        if self.half_changed
-            && let Err(error) = result
-        {
-            let mut checkpoint = self.save();
+        match self.run_on(checkpoints, log, stop) {
+            Ok(outcome) => {
+                let checkpoint = self.save()?;
+                if self.mesh.rank() == 0 {
+                    checkpoints.save(self.progress.step, &checkpoint)?;
+                }
+                Ok(outcome)
+            }
+            Err(error) => Err(self.save_after(error, checkpoints)?),
+        }
+    }
+
+    /// Saves what can be saved after `error`, which it returns.
+    fn save_after(
+        &mut self,
+        error: AlgorithmError,
+        checkpoints: &Checkpoints,
+    ) -> Result<AlgorithmError, AlgorithmError> {
+        if !self.writes_after(&error) {
+            return Ok(error);
+        }
+        let mut checkpoint = self.save_rows(Rows::Own)?;
+        if self.half_changed {
             self.collector.rollout().save(self.collector.batch().block(), &mut checkpoint);
             let path = checkpoints.save_failed(&checkpoint)?;
-            return Err(AlgorithmError::Stopped { path, source: Box::new(error) });
+            return Ok(AlgorithmError::Stopped { path, source: Box::new(error) });
         }
-        let saved = checkpoints.save(self.progress.step, &self.save());
-        let outcome = result?;
-        saved?;
-        Ok(outcome)
+        // The error is the one to report.
+        let _ = checkpoints.save(self.progress.step, &checkpoint);
+        Ok(error)
+    }
+
+    /// Whether this rank writes the checkpoint after an error: rank 0, or rank 1 where that one has ended.
+    fn writes_after(&self, error: &AlgorithmError) -> bool {
+        let writer = match error {
+            AlgorithmError::Mesh(MeshError::Lost { ended: Some(0), .. }) => 1,
+            _ => 0,
+        };
+        self.mesh.rank() == writer
     }
 
     fn run_on(
@@ -183,17 +228,20 @@ impl Trainer {
             if self.is_due(before, self.settings.evaluation.every) {
                 self.try_out(&mut record, checkpoints, stop)?;
             }
-            record.losses = self.new_losses();
+            record.losses.extend(self.new_losses());
             log(&record)?;
             let recent = self.collector.log().recent_return();
             if self.settings.stop_at_return.is_some_and(|goal| recent.is_some_and(|mean| mean >= goal)) {
                 return Ok(Outcome::Finished);
             }
-            if stop() {
+            if self.mesh.any(stop())? {
                 return Ok(Outcome::Stopped);
             }
             if self.is_due(before, self.settings.checkpoint_every) && !self.is_finished() {
-                checkpoints.save(self.progress.step, &self.save())?;
+                let checkpoint = self.save()?;
+                if self.mesh.rank() == 0 {
+                    checkpoints.save(self.progress.step, &checkpoint)?;
+                }
             }
         }
         Ok(Outcome::Finished)
@@ -220,17 +268,25 @@ impl Trainer {
         checkpoints: &Checkpoints,
         stop: &dyn Fn() -> bool,
     ) -> Result<(), AlgorithmError> {
-        let Some(evaluation) = self.evaluate(stop)? else { return Ok(()) };
-        let mean = evaluation.return_mean();
-        record.push("evaluation_return_mean", mean);
-        record.push("evaluation_return_std", evaluation.return_std());
-        record.push("evaluation_length_mean", evaluation.length_mean());
-        for (name, mean) in evaluation.infos.means() {
-            record.push(format!("evaluation_info/{name}"), mean);
+        let evaluation = self.evaluate(stop)?;
+        if let Some(evaluation) = &evaluation {
+            record.push("evaluation_return_mean", evaluation.return_mean());
+            record.push("evaluation_return_std", evaluation.return_std());
+            record.push("evaluation_length_mean", evaluation.length_mean());
+            for (name, mean) in evaluation.infos.means() {
+                record.push(format!("evaluation_info/{name}"), mean);
+            }
         }
+        // Rank 0's, for which the others wait here.
+        let mean = evaluation.map(|evaluation| evaluation.return_mean());
+        let means = gather_all(&self.mesh, &[mean.unwrap_or(f64::NAN)])?;
+        let mean = means[0];
         if is_best(mean, self.progress.best) {
             let before = self.progress.best.replace(mean);
-            checkpoints.save_best(&self.save()).inspect_err(|_| self.progress.best = before)?;
+            let checkpoint = self.save()?;
+            if self.mesh.rank() == 0 {
+                checkpoints.save_best(&checkpoint).inspect_err(|_| self.progress.best = before)?;
+            }
         }
         Ok(())
     }
@@ -246,28 +302,43 @@ impl Trainer {
         let action = self.action.clone();
         let collected = self
             .collector
-            .collect(&mut self.agent, &mut self.action)
+            .collect(&mut self.agent, &mut self.action, &self.mesh)
             .inspect_err(|_| self.action = action)?;
         let updating = Instant::now();
-        let share = self.progress.step as f64 / self.settings.steps as f64;
-        let metrics = self.change(|trainer| {
-            let Self { agent, ppo, collector, .. } = trainer;
-            let (block, rollout) = collector.parts_mut();
-            ppo.update(agent, block, rollout, share)
-        })?;
+        let metrics = self.update()?;
         let times = Times {
             stepping: collected.stepping,
             inferring: collected.inferring,
             updating: updating.elapsed(),
         };
-        self.progress.step += collected.transitions as u64;
+        let losses = if self.mesh.is_alone() { Vec::new() } else { self.new_losses() };
+        let told = Told { transitions: collected.transitions, infos: collected.infos, losses };
+        let Told { transitions, infos, losses } = Told::of_all(&self.mesh, told)?;
+        self.progress.step += transitions as u64;
         self.progress.iteration += 1;
         self.progress.seconds += start.elapsed().as_secs_f64();
-        let mut record = self.record(collected.transitions, &metrics, &times, start.elapsed());
-        for (name, mean) in collected.infos.means() {
+        let mut record = self.record(transitions, &metrics, &times, start.elapsed());
+        record.losses = losses;
+        for (name, mean) in infos.means() {
             record.push(format!("info/{name}"), mean);
         }
         Ok(record)
+    }
+
+    /// Learns from the rollout.
+    fn update(&mut self) -> Result<UpdateMetrics, AlgorithmError> {
+        let progress = self.progress.step as f64 / self.settings.steps as f64;
+        let before = self.before_update();
+        let result = self.change(|trainer| {
+            let Self { agent, ppo, collector, mesh, .. } = trainer;
+            let (block, rollout) = collector.parts_mut();
+            ppo.update(agent, block, rollout, progress, mesh)
+        });
+        if let (Err(AlgorithmError::Mesh(_)), Some(before)) = (&result, before) {
+            // Another rank ended: this one can save what it had.
+            self.take_back(before)?;
+        }
+        result
     }
 
     /// Calls `change`, whose error, whatever it is, leaves a state that is neither the one before nor the one after.

@@ -4,6 +4,7 @@
 use phalanx_agents::{Agent, Device, Mode, NetworkSettings, NormalizeSettings, Rollout, stream};
 use phalanx_algorithms::{BatchPpo, PpoSettings, UpdateMetrics};
 use phalanx_envs::{Block, Episode, Layout, Space};
+use phalanx_mesh::Mesh;
 use rand::RngExt;
 
 const ROWS: usize = 4;
@@ -41,7 +42,7 @@ fn train(unit: f32, value: bool) -> Vec<UpdateMetrics> {
             }
         }
         rollout.len = STEPS;
-        ppo.update(&mut agent, &block, &mut rollout, 0.0).unwrap()
+        ppo.update(&mut agent, &block, &mut rollout, 0.0, &Mesh::alone()).unwrap()
     };
     (0..3).map(update).collect()
 }

@@ -44,7 +44,7 @@ pub use probe::Probe;
 pub use registry::{Entry, EnvInfo, Provider, Registry, RegistryError};
 pub use row::{Elements, Row};
 pub use scaling::{ActionScale, ActionScaling};
-pub use seed::{Generator, episode_seed, generator};
+pub use seed::{Generator, Seeds, episode_seed, generator};
 pub use space::{Dtype, Space, SpaceError};
 pub use spec::{EnvSpec, Params};
 pub use suggest::nearest;

@@ -13,6 +13,29 @@ pub fn generator(seed: u64) -> Generator {
     Generator::seed_from_u64(seed)
 }
 
+/// Where the seeds of a batch's rows come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Seeds {
+    /// Seed of the run.
+    pub run: u64,
+    /// Number of the batch's first row among all rows of the run, which may have more batches than this one.
+    pub first_row: usize,
+}
+
+impl Seeds {
+    /// Seed of an episode of the batch's row `row`.
+    pub fn episode(self, row: usize, episode: u64) -> u64 {
+        episode_seed(self.run, self.first_row + row, episode)
+    }
+}
+
+impl From<u64> for Seeds {
+    /// Those of a run with one batch.
+    fn from(run: u64) -> Self {
+        Self { run, first_row: 0 }
+    }
+}
+
 /// Seed of one episode of one row.
 pub fn episode_seed(run_seed: u64, row: usize, episode: u64) -> u64 {
     mix(mix(mix(run_seed) ^ row as u64) ^ episode)

@@ -29,9 +29,14 @@ pub enum MeshError {
         /// How long they were waited for.
         seconds: u64,
     },
-    /// A rank ended, or cannot be reached any more.
-    #[error("{0}")]
-    Lost(String),
+    /// A rank stopped or ended, or cannot be reached any more.
+    #[error("{reason}")]
+    Lost {
+        /// The rank, where it ended without a word, as a process that is killed does.
+        ended: Option<usize>,
+        /// Which, and what is known of it.
+        reason: String,
+    },
     /// A collective call failed.
     #[error("{what} failed: {reason}")]
     Failed {

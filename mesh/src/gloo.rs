@@ -101,6 +101,6 @@ impl Collective for Gloo {
     }
 
     fn leave(&mut self, reason: &str) {
-        self.watch.tell(reason);
+        self.watch.tell(None, reason);
     }
 }

@@ -83,7 +83,7 @@ pub fn join(
     store.set(&format!("{prefix}here/{}", place.rank), own.write().as_bytes()).map_err(failed("write to the store at"))?;
     let cards = meet(place, &store, &prefix, options.arrival, waiting)?;
     if let Some(reason) = (0..place.size).find_map(|rank| differs(rank, &cards)) {
-        return Err(MeshError::Lost(reason));
+        return Err(MeshError::Lost { ended: None, reason });
     }
     let names: Vec<String> = cards.iter().enumerate().map(|(rank, card)| name(rank, place.size, card)).collect();
     let store = Arc::new(store);
@@ -176,7 +176,7 @@ fn share(
     };
     let others = (0..place.size).filter(|&rank| rank != place.rank);
     let others: Option<Vec<Process>> =
-        others.map(|rank| Process::open(cards[rank].pid, &names[rank]).ok()).collect();
+        others.map(|rank| Process::open(cards[rank].pid, rank, &names[rank]).ok()).collect();
     let found = segment.zip(others);
     // All ranks or none.
     let has = |rank| format!("{prefix}has-memory/{rank}");

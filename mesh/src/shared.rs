@@ -97,12 +97,13 @@ impl Drop for Segment {
 /// A process that is watched for its end.
 pub struct Process {
     handle: OwnedFd,
+    rank: usize,
     name: String,
 }
 
 impl Process {
-    /// The process of this number, called `name` in messages.
-    pub fn open(pid: u32, name: &str) -> io::Result<Self> {
+    /// The process of this number, which is `rank`, called `name` in messages.
+    pub fn open(pid: u32, rank: usize, name: &str) -> io::Result<Self> {
         // SAFETY: a system call on numbers.
         let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
         if fd < 0 {
@@ -110,7 +111,7 @@ impl Process {
         }
         // SAFETY: a new descriptor that nobody else has.
         let handle = unsafe { OwnedFd::from_raw_fd(fd as i32) };
-        Ok(Self { handle, name: name.to_owned() })
+        Ok(Self { handle, rank, name: name.to_owned() })
     }
 
     fn has_ended(&self) -> bool {
@@ -181,7 +182,7 @@ impl Shared {
         match self.others.iter().find(|process| process.has_ended()) {
             Some(process) => {
                 // It may have said why before it ended.
-                self.watch.tell(&format!("{} has ended", process.name));
+                self.watch.tell(Some(process.rank), &format!("{} has ended", process.name));
                 Err(self.watch.explain("waiting", format!("{} has ended", process.name)))
             }
             None => Ok(()),
@@ -254,7 +255,7 @@ impl Collective for Shared {
     }
 
     fn leave(&mut self, reason: &str) {
-        self.watch.tell(reason);
+        self.watch.tell(None, reason);
     }
 }
 

@@ -26,9 +26,31 @@ const VERDICT: &str = "mesh/verdict";
 /// Key that is there when a call of some rank has failed.
 const FAULT: &str = "mesh/fault";
 
+/// Why all ranks stop.
+#[derive(Clone)]
+struct Verdict {
+    ended: Option<usize>,
+    reason: String,
+}
+
+impl Verdict {
+    fn write(&self) -> String {
+        format!("{}\n{}", self.ended.map_or(String::new(), |rank| rank.to_string()), self.reason)
+    }
+
+    fn read(text: &str) -> Self {
+        let (ended, reason) = text.split_once('\n').unwrap_or(("", text));
+        Self { ended: ended.parse().ok(), reason: reason.to_owned() }
+    }
+
+    fn error(self) -> MeshError {
+        MeshError::Lost { ended: self.ended, reason: self.reason }
+    }
+}
+
 /// What the thread and the waiting calls share.
 struct State {
-    verdict: Mutex<Option<String>>,
+    verdict: Mutex<Option<Verdict>>,
     contact: Mutex<Instant>,
     ended: AtomicBool,
 }
@@ -65,15 +87,15 @@ impl Watch {
     /// Why the ranks stop, if they do.
     pub fn verdict(&self) -> Option<MeshError> {
         if let Some(verdict) = &*lock(&self.state.verdict) {
-            return Some(MeshError::Lost(verdict.clone()));
+            return Some(verdict.clone().error());
         }
         let silent = lock(&self.state.contact).elapsed();
         (silent > self.deadline).then(|| {
-            MeshError::Lost(format!(
-                "no word from the store at {} for {} s: its host, or the network to it, is down",
-                self.place.address(),
-                silent.as_secs()
-            ))
+            let (address, silent) = (self.place.address(), silent.as_secs());
+            let reason = format!(
+                "no word from the store at {address} for {silent} s: its host, or the network to it, is down"
+            );
+            MeshError::Lost { ended: None, reason }
         })
     }
 
@@ -90,10 +112,11 @@ impl Watch {
         MeshError::Failed { what, reason }
     }
 
-    /// Tells all ranks to stop, unless they have been told.
-    pub fn tell(&self, reason: &str) {
+    /// Tells all ranks to stop, unless they have been told, as a rank left for a reason of its own or `ended`.
+    pub fn tell(&self, ended: Option<usize>, reason: &str) {
         if !self.store.has(VERDICT).unwrap_or(true) {
-            let _ = self.store.set(VERDICT, reason.as_bytes());
+            let verdict = Verdict { ended, reason: reason.to_owned() };
+            let _ = self.store.set(VERDICT, verdict.write().as_bytes());
         }
     }
 }
@@ -137,15 +160,15 @@ impl Beats {
             match found {
                 Ok(None) => *lock(&self.state.contact) = Instant::now(),
                 Ok(Some(verdict)) => {
-                    let _ = self.store.set(VERDICT, verdict.as_bytes());
+                    let _ = self.store.set(VERDICT, verdict.write().as_bytes());
                     *lock(&self.state.verdict) = Some(verdict);
                     return;
                 }
                 Err(reason) => {
-                    let who = if self.place.is_served { "the launcher".to_owned() } else { self.names[0].clone() };
-                    let verdict =
-                        format!("{who}, which serves the store at {}, has ended ({reason})", self.place.address());
-                    *lock(&self.state.verdict) = Some(verdict);
+                    let (served, address) = (self.place.is_served, self.place.address());
+                    let who = if served { "the launcher" } else { &self.names[0] };
+                    let reason = format!("{who}, which serves the store at {address}, has ended ({reason})");
+                    *lock(&self.state.verdict) = Some(Verdict { ended: (!served).then_some(0), reason });
                     return;
                 }
             }
@@ -154,9 +177,9 @@ impl Beats {
     }
 
     /// Why the ranks must stop, if they must.
-    fn look(&self, seen: &mut [(Vec<u8>, Instant)]) -> Result<Option<String>, String> {
+    fn look(&self, seen: &mut [(Vec<u8>, Instant)]) -> Result<Option<Verdict>, String> {
         if let Some(verdict) = self.store.text(VERDICT)? {
-            return Ok(Some(verdict));
+            return Ok(Some(Verdict::read(&verdict)));
         }
         let limit = if self.store.has(FAULT)? { SUSPECT.min(self.deadline) } else { self.deadline };
         // Rank 0 watches all; the others watch rank 0, which may not be where the store is.
@@ -169,7 +192,8 @@ impl Beats {
                 (*last, *since) = (value, Instant::now());
             } else if last != b"left" && since.elapsed() > limit {
                 let silent = since.elapsed().as_secs();
-                return Ok(Some(format!("{} has ended or hangs: no sign of life for {silent} s", self.names[rank])));
+                let reason = format!("{} has ended or hangs: no sign of life for {silent} s", self.names[rank]);
+                return Ok(Some(Verdict { ended: Some(rank), reason }));
             }
         }
         Ok(None)

@@ -251,6 +251,7 @@ fn deviations_stop_at_their_bounds_and_come_back() {
                     pass.d_log_std.iter_mut().zip(slopes).for_each(|(d, slope)| *d += slope);
                 })
                 .expect("a gradient");
+            network.sum_gradient(|_| Ok::<(), ()>(())).expect("one rank");
             let gradient = network.gradient()[first..].to_vec();
             let moved = |parameters: &mut [f32], gradient: &[f32]| {
                 parameters.iter_mut().zip(gradient).for_each(|(p, g)| {

@@ -1,6 +1,8 @@
 //! What a learner keeps between updates: in checkpoints, and from another training.
 
-use phalanx_agents::{Agent, Checkpoint, RewardNormalizer, ValueNormalizer};
+use std::ops::Range;
+
+use phalanx_agents::{Agent, AgentError, Checkpoint, RewardNormalizer, ValueNormalizer};
 
 use super::BatchPpo;
 use crate::AlgorithmError;
@@ -12,7 +14,7 @@ impl BatchPpo {
     pub fn init_from(&mut self, checkpoint: &Checkpoint) -> Vec<&'static str> {
         let mut taken = Vec::new();
         if let (Some(normalizer), Ok(Some(theirs))) = (&mut self.reward, checkpoint.state("reward")) {
-            RewardNormalizer::init_from(normalizer, theirs);
+            RewardNormalizer::take_statistics(normalizer, theirs);
             taken.push("rewards");
         }
         if let (Some(normalizer), Ok(Some(theirs))) = (&mut self.value, checkpoint.state("value")) {
@@ -22,22 +24,32 @@ impl BatchPpo {
         taken
     }
 
-    /// Puts everything that learning needs into a checkpoint.
-    pub fn save(&self, checkpoint: &mut Checkpoint) {
+    /// Discounted returns of this rank's rows, where rewards are normalised.
+    pub fn returns(&self) -> &[f32] {
+        self.reward.as_ref().map_or(&[], RewardNormalizer::returns)
+    }
+
+    /// Puts everything that learning needs into a checkpoint, with the discounted returns of all rows.
+    pub fn save(&self, returns: &[f32], checkpoint: &mut Checkpoint) {
         checkpoint.put_vector("adam.mean", &self.adam.mean);
         checkpoint.put_vector("adam.square", &self.adam.square);
         checkpoint.put_state("adam.steps", &self.adam.steps);
         checkpoint.put_state("minibatch", &self.minibatch);
-        checkpoint.put_state("reward", &self.reward);
+        checkpoint.put_state("reward", &self.reward.as_ref().map(|reward| reward.with_returns(returns)));
         checkpoint.put_state("value", &self.value);
         checkpoint.put_state("penalty", &self.penalty.as_ref().map(Penalty::weight));
     }
 
-    /// Takes everything that learning needs from a checkpoint.
+    /// Takes everything that learning needs from a checkpoint, for this rank's `rows`.
     ///
     /// # Errors
     /// [`AlgorithmError::Agent`] when it was made for another network or algorithm.
-    pub fn restore(&mut self, agent: &Agent, checkpoint: &Checkpoint) -> Result<(), AlgorithmError> {
+    pub fn restore(
+        &mut self,
+        agent: &Agent,
+        checkpoint: &Checkpoint,
+        rows: Range<usize>,
+    ) -> Result<(), AlgorithmError> {
         checkpoint.copy_vector("adam.mean", &mut self.adam.mean)?;
         // What was trained before and is frozen now must not be moved by gradients of then.
         for node in agent.network().graph().nodes.iter().filter(|node| !node.trainable) {
@@ -49,6 +61,12 @@ impl BatchPpo {
         // Settings are the configuration's, which may have changed.
         let reward: Option<RewardNormalizer> = checkpoint.state("reward")?;
         if let (Some(normalizer), Some(restored)) = (&mut self.reward, reward) {
+            let reason = || format!("holds returns of {} rows", restored.returns().len());
+            let returns = restored.returns().get(rows).ok_or_else(|| AgentError::Entry {
+                name: "reward".to_owned(),
+                reason: reason(),
+            })?;
+            normalizer.set_returns(returns);
             normalizer.take_statistics(restored);
         }
         // Checkpoints of the first versions do not have it.

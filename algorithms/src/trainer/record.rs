@@ -2,14 +2,40 @@
 
 use std::time::Duration;
 
+use phalanx_envs::Infos;
+use phalanx_mesh::Mesh;
+use serde::{Deserialize, Serialize};
+
 use super::Trainer;
-use crate::{Record, UpdateMetrics};
+use crate::ranks::exchange;
+use crate::{AlgorithmError, Record, UpdateMetrics};
 
 /// Times of one iteration.
 pub(super) struct Times {
     pub stepping: Duration,
     pub inferring: Duration,
     pub updating: Duration,
+}
+
+/// What ranks tell each other of an iteration.
+#[derive(Default, Serialize, Deserialize)]
+pub(super) struct Told {
+    pub transitions: usize,
+    pub infos: Infos,
+    pub losses: Vec<String>,
+}
+
+impl Told {
+    /// That of all ranks together.
+    pub fn of_all(mesh: &Mesh, own: Self) -> Result<Self, AlgorithmError> {
+        let mut all = Self::default();
+        for told in exchange(mesh, own)? {
+            all.transitions += told.transitions;
+            all.infos.merge(told.infos);
+            all.losses.extend(told.losses);
+        }
+        Ok(all)
+    }
 }
 
 impl Trainer {

@@ -2,11 +2,27 @@
 
 use std::time::Duration;
 
-use phalanx_agents::{Checkpoint, InitFrom, Matches, TensorFile};
+use phalanx_agents::{Checkpoint, InitFrom, Matches, Memory, TensorFile};
 
 use super::{Progress, Trainer};
 use crate::AlgorithmError;
 use crate::episodes::EpisodeLog;
+use crate::ranks::gather_all;
+
+/// Whose rows a checkpoint has.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Rows {
+    /// Those of all ranks, each of which calls.
+    All,
+    /// This rank's; the episodes of the others begin anew.
+    Own,
+}
+
+/// What an update changes, as it was before.
+pub(super) struct Before {
+    learner: Checkpoint,
+    memory: Memory,
+}
 
 impl Trainer {
     /// Starts with the parameters of `file`, and the statistics of a checkpoint's observations, rewards and values.
@@ -21,20 +37,55 @@ impl Trainer {
         Ok(matches)
     }
 
-    /// Everything that the training needs to continue exactly.
-    pub fn save(&self) -> Checkpoint {
+    /// Everything that the training needs to continue exactly, on any mesh; each rank calls it and gets the same.
+    ///
+    /// # Errors
+    /// [`AlgorithmError::Mesh`].
+    pub fn save(&self) -> Result<Checkpoint, AlgorithmError> {
+        self.save_rows(Rows::All)
+    }
+
+    /// Everything that the training needs to continue, with these rows.
+    pub(super) fn save_rows(&self, rows: Rows) -> Result<Checkpoint, AlgorithmError> {
         let mut checkpoint = Checkpoint::new();
         self.agent.save(&mut checkpoint);
-        self.ppo.save(&mut checkpoint);
-        self.collector.log().save(&mut checkpoint);
-        self.collector.rollout().memory.save(&mut checkpoint);
+        let memory = &self.collector.rollout().memory;
+        self.ppo.save(&self.of_all(self.ppo.returns(), rows)?, &mut checkpoint);
+        memory.save(self.of_all(memory.states(), rows)?, &mut checkpoint);
+        self.log(rows)?.save(&mut checkpoint);
         checkpoint.put_state("action", &self.action);
         checkpoint.put_state("progress", &self.progress);
-        checkpoint
+        Ok(checkpoint)
+    }
+
+    /// Numbers of all rows, of which `own` are this rank's; without the others' theirs are 0.
+    fn of_all(&self, own: &[f32], rows: Rows) -> Result<Vec<f32>, AlgorithmError> {
+        if rows == Rows::All {
+            return Ok(if self.mesh.is_alone() { own.to_vec() } else { gather_all(&self.mesh, own)? });
+        }
+        let mut all = vec![0.0; own.len() * self.mesh.size()];
+        all[own.len() * self.mesh.rank()..][..own.len()].copy_from_slice(own);
+        Ok(all)
+    }
+
+    /// The log of these rows.
+    fn log(&self, rows: Rows) -> Result<EpisodeLog, AlgorithmError> {
+        let mut log = self.collector.log().clone();
+        if rows == Rows::All && !self.mesh.is_alone() {
+            let mut own = Checkpoint::new();
+            log.save(&mut own);
+            let damaged = |reason| AlgorithmError::Settings(format!("a rank sent a log that {reason}"));
+            for (rank, bytes) in self.mesh.gather(&own.to_bytes())?.iter().enumerate() {
+                let other = Checkpoint::from_bytes(bytes).map_err(damaged)?;
+                let rows = rank * self.share.rows..(rank + 1) * self.share.rows;
+                log.take_rows(EpisodeLog::restore(&other, self.share)?, rows);
+            }
+        }
+        Ok(log)
     }
 
     /// Continues from `checkpoint`. The episodes that were running are replayed within `limit`; `progress` gets the number of
-    /// rows that are finished. The rows that begin their next episode instead are returned, each with the reason.
+    /// rows that are finished. The rows of this rank that begin their next episode instead are returned, each with the reason.
     ///
     /// # Errors
     /// [`AlgorithmError::Agent`] when it belongs to another configuration; [`AlgorithmError::Batch`] when an environment fails.
@@ -45,18 +96,53 @@ impl Trainer {
         progress: &mut dyn FnMut(usize),
     ) -> Result<Vec<(usize, String)>, AlgorithmError> {
         self.change(|trainer| {
+            let (rows, all) = (trainer.share.range(), trainer.share.all);
             trainer.agent.restore(checkpoint)?;
-            trainer.ppo.restore(&trainer.agent, checkpoint)?;
+            trainer.ppo.restore(&trainer.agent, checkpoint, rows.clone())?;
             trainer.action = checkpoint.state("action")?;
             trainer.progress = checkpoint.state("progress")?;
-            let log = EpisodeLog::restore(checkpoint, trainer.settings.rows)?;
-            trainer.collector.parts_mut().1.memory.restore(checkpoint)?;
+            let log = EpisodeLog::restore(checkpoint, trainer.share)?;
+            trainer.collector.parts_mut().1.memory.restore(checkpoint, rows.clone(), all)?;
             let anew = trainer.collector.resume(log, limit, progress)?;
             for &(row, _) in &anew {
                 trainer.ppo.begin_episode(row);
             }
-            Ok(anew)
+            Ok(anew.into_iter().map(|(row, reason)| (rows.start + row, reason)).collect())
         })
+    }
+
+    /// What an update will change, where another rank can interrupt it.
+    pub(super) fn before_update(&self) -> Option<Before> {
+        if self.mesh.is_alone() {
+            return None;
+        }
+        let mut learner = Checkpoint::new();
+        self.agent.save(&mut learner);
+        self.ppo.save(self.ppo.returns(), &mut learner);
+        Some(Before { learner, memory: self.collector.rollout().memory.clone() })
+    }
+
+    /// Takes back what an interrupted update has changed.
+    pub(super) fn take_back(&mut self, before: Before) -> Result<(), AlgorithmError> {
+        self.agent.restore(&before.learner)?;
+        self.ppo.restore(&self.agent, &before.learner, 0..self.share.rows)?;
+        self.collector.parts_mut().1.memory = before.memory;
+        self.half_changed = false;
+        Ok(())
+    }
+
+    /// Makes all ranks begin with what rank 0 has: parameters and statistics.
+    ///
+    /// # Errors
+    /// [`AlgorithmError::Mesh`].
+    pub fn share_start(&mut self) -> Result<(), AlgorithmError> {
+        let Some(Before { learner, .. }) = self.before_update() else { return Ok(()) };
+        let mut bytes = learner.to_bytes();
+        self.mesh.broadcast(&mut bytes)?;
+        let damaged = |reason| AlgorithmError::Settings(format!("rank 0 sent a state that {reason}"));
+        let learner = Checkpoint::from_bytes(&bytes).map_err(damaged)?;
+        self.agent.restore(&learner)?;
+        self.ppo.restore(&self.agent, &learner, 0..self.share.rows)
     }
 
     /// Forgets the best evaluation so far, which was of another environment: the next one counts as the best.

@@ -1,5 +1,6 @@
 //! Half a change is nothing to continue from, and what counts as the best evaluation.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use phalanx_agents::{AgentError, Checkpoint};
@@ -26,7 +27,7 @@ fn trainer() -> Trainer {
         let spec = EnvSpec::named("CartPole-v1");
         Ok(Box::new(LocalBatch::new(&Registry::standard(), &spec, rows, steps, seed)?) as Box<dyn BatchEnv>)
     };
-    Trainer::new(settings, &make).expect("a training")
+    Trainer::new(settings, &make, Rc::new(Mesh::alone())).expect("a training")
 }
 
 /// After any error in an update, the state is saved as `failed` alone, and nothing continues from it.
@@ -75,7 +76,7 @@ fn no_error_leaves_half_a_change_to_go_on_from() {
 fn a_checkpoint_that_could_be_restored_in_part_only_is_nothing_to_go_on_from() {
     let mut trainer = trainer();
     trainer.iterate().expect("an iteration");
-    let whole = trainer.save();
+    let whole = trainer.save().expect("one rank");
     let mut part = Checkpoint::new();
     trainer.agent.save(&mut part);
     trainer.restore(&part, Duration::from_mins(1), &mut |_| {}).expect_err("it lacks the optimiser");

@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::{check_rows, check_running, shortest_first};
 use crate::{
     ActionScaling, BatchEnv, BatchError, Block, EnvError, EnvSpec, Frame, Infos, Layout, Phase, Place,
-    Registry, Replayed, Rows, RunningEpisode, Space, Watch,
+    Registry, Replayed, Rows, RunningEpisode, Seeds, Space, Watch,
 };
 
 /// N environments stepped in turn by the caller's thread.
@@ -49,12 +49,12 @@ impl LocalBatch {
         spec: &EnvSpec,
         rows: usize,
         steps: usize,
-        run_seed: u64,
+        seeds: impl Into<Seeds>,
     ) -> Result<Self, BatchError> {
-        let place = Seen::default();
+        let (place, seeds) = (Seen::default(), seeds.into());
         let watch = place.clone();
         let slice =
-            catch_unwind(AssertUnwindSafe(|| Rows::new(registry, spec, 0, run_seed, &vec![0; rows], watch)))
+            catch_unwind(AssertUnwindSafe(|| Rows::new(registry, spec, 0, seeds, &vec![0; rows], watch)))
                 .unwrap_or_else(|panic| {
                     let row = place.0.get().row;
                     Err(EnvError::failed(format!("row {row}: new panicked: {}", panic_message(&*panic)))

@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use self::stepping::Stage;
 use crate::{
-    BatchError, Env, EnvError, EnvSpec, Frame, Infos, Phase, Place, Registry, RegistryError, Space,
-    SpaceError, Watch,
+    BatchError, Env, EnvError, EnvSpec, Frame, Infos, Phase, Place, Registry, RegistryError, Seeds,
+    Space, SpaceError, Watch,
 };
 
 /// One environment and where it stands.
@@ -33,7 +33,7 @@ pub struct Rows<W = Box<dyn FnMut(Place)>> {
     informs: bool,
     infos: Infos,
     first: usize,
-    run_seed: u64,
+    seeds: Seeds,
     watch: W,
 }
 
@@ -48,7 +48,7 @@ impl<W: Watch> Rows<W> {
         registry: &Registry,
         spec: &EnvSpec,
         first: usize,
-        run_seed: u64,
+        seeds: Seeds,
         episodes: &[u64],
         mut watch: W,
     ) -> Result<Self, RegistryError> {
@@ -70,7 +70,7 @@ impl<W: Watch> Rows<W> {
             informs: true,
             infos: Infos::default(),
             first,
-            run_seed,
+            seeds,
             watch,
         })
     }

@@ -21,7 +21,7 @@ use crate::batch::check_rows;
 use crate::os;
 use crate::{
     ActionScaling, BatchEnv, BatchError, Block, EnvSpec, Frame, Infos, Layout, Replayed, RunningEpisode,
-    Space, SpaceError,
+    Seeds, Space, SpaceError,
 };
 
 /// Looks at a word before sleeping, about 50 µs, where there are cores to spare: waking a sleeper costs as much.
@@ -63,7 +63,7 @@ impl WorkerBatch {
         spec: &EnvSpec,
         rows: usize,
         steps: usize,
-        run_seed: u64,
+        seeds: impl Into<Seeds>,
         workers: usize,
         options: &WorkerOptions,
     ) -> Result<Self, BatchError> {
@@ -86,7 +86,7 @@ impl WorkerBatch {
         let mut pool = WorkerPool {
             zygote: zygote.clone(),
             spec: serde_json::to_string(spec).map_err(BatchError::message)?,
-            run_seed,
+            seeds: seeds.into(),
             deadlines: options.deadlines()?,
             replaces: matches!(options.on_worker_loss, OnWorkerLoss::Respawn { .. }),
             spin: if workers < cores { SpinPolicy::Spin(SPINS) } else { SpinPolicy::Yield(YIELDS) },

@@ -22,7 +22,7 @@ use super::shared::{Board, Region};
 use crate::batch::panic_message;
 use crate::os;
 use crate::{
-    BatchError, Block, EnvError, EnvSpec, Infos, Phase, Place, Progress, Registry, Rows, episode_seed,
+    BatchError, Block, EnvError, EnvSpec, Infos, Phase, Place, Progress, Registry, Rows,
     generator,
 };
 
@@ -97,7 +97,7 @@ impl Worker {
                 let watch: Box<dyn FnMut(Place)> = Box::new(move |place| board.slot(worker).set_place(place));
                 let (own, rest) = episodes.split_at(rows.len());
                 episodes = rest;
-                Rows::new(registry, &spec, rows.start, self.job.run_seed, own, watch)
+                Rows::new(registry, &spec, rows.start, self.job.seeds, own, watch)
             };
             let slices = self.job.share.slices().iter().map(slice).collect::<Result<Vec<_>, _>>();
             let (row, first) =
@@ -267,7 +267,7 @@ impl Worker {
             phase: phase.to_string(),
             step,
             episode,
-            seed: episode_seed(self.job.run_seed, row, episode),
+            seed: self.job.seeds.episode(row, episode),
             action: match phase {
                 Phase::Step => self.block().action(t, row).to_string(),
                 _ => String::new(),

@@ -3,7 +3,7 @@
 use std::thread::available_parallelism;
 
 use super::{OnWorkerLoss, WorkerBatch, WorkerOptions, Workers, Zygote};
-use crate::{BatchEnv, BatchError, EnvSpec, LocalBatch, Registry};
+use crate::{BatchEnv, BatchError, EnvSpec, LocalBatch, Registry, Seeds};
 
 /// What handing a batch step to workers and back costs, in seconds: twice what was measured for two workers on two cores.
 const HAND_OVER: f64 = 15e-6;
@@ -35,9 +35,10 @@ pub fn batch(
     spec: &EnvSpec,
     rows: usize,
     steps: usize,
-    run_seed: u64,
+    seeds: impl Into<Seeds>,
     options: &WorkerOptions,
 ) -> Result<Chosen, BatchError> {
+    let seeds = seeds.into();
     let respawns = options.on_worker_loss != OnWorkerLoss::Fail;
     let (workers, why) = match (options.workers, zygote) {
         (Workers::Count(0), _) if respawns => {
@@ -53,7 +54,7 @@ pub fn batch(
         }
         (Workers::Count(n), Some(_)) => (n, "as requested".to_owned()),
         (Workers::Auto, Some(zygote)) => {
-            let mut probe = WorkerBatch::new(zygote, spec, 1, 1, run_seed, 1, options)?;
+            let mut probe = WorkerBatch::new(zygote, spec, 1, 1, seeds, 1, options)?;
             let seconds = probe.time(TIMING)?;
             probe.close()?;
             let cores = available_parallelism().map_or(1, usize::from);
@@ -67,10 +68,10 @@ pub fn batch(
         Some(zygote) if workers > 0 => {
             let options =
                 WorkerOptions { pipelined: Some(options.pipelined.unwrap_or(true)), ..options.clone() };
-            Box::new(WorkerBatch::new(zygote, spec, rows, steps, run_seed, workers, &options)?)
+            Box::new(WorkerBatch::new(zygote, spec, rows, steps, seeds, workers, &options)?)
         }
         _ => {
-            let batch = LocalBatch::new(registry, spec, rows, steps, run_seed)?;
+            let batch = LocalBatch::new(registry, spec, rows, steps, seeds)?;
             Box::new(batch.with_action_scaling(options.action_scaling)?)
         }
     };

@@ -7,7 +7,7 @@ use super::link::EXIT_TIMEOUT;
 use super::message::{Command, Event};
 use super::parts::Part;
 use super::pool::{Member, WorkerError, WorkerPool};
-use crate::{BatchError, Block, Phase, episode_seed};
+use crate::{BatchError, Block, Phase};
 
 impl WorkerPool {
     /// Reaps workers that died in a step or are too late.
@@ -132,7 +132,7 @@ impl WorkerPool {
                 pid,
                 how,
                 place,
-                seed: episode_seed(self.run_seed, place.row, place.episode),
+                seed: self.seeds.episode(place.row, place.episode),
                 action: if place.phase == Phase::Step { action(place.row) } else { String::new() },
                 remedy,
             }),

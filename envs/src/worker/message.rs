@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::bell::SpinPolicy;
 use super::share::Share;
-use crate::{BatchError, Infos, Layout, Replayed, RunningEpisode, Space};
+use crate::{BatchError, Infos, Layout, Replayed, RunningEpisode, Seeds, Space};
 
 /// Learner to zygote.
 #[derive(Serialize, Deserialize)]
@@ -41,7 +41,7 @@ pub struct Job {
     /// Episode that each of them begins with.
     pub episodes: Vec<u64>,
     /// Seed of the run.
-    pub run_seed: u64,
+    pub seeds: Seeds,
     /// The batch's board.
     pub board: IpcSharedMemory,
     /// Lines for workers on the board.

@@ -15,13 +15,13 @@ use super::share::Share;
 use super::shared::Board;
 use super::{ReceiveError, Zygote};
 use crate::os::{POLL_INTERVAL, Process};
-use crate::{BatchError, Block, Space};
+use crate::{BatchError, Block, Seeds, Space};
 
 /// Workers, each with its rows.
 pub struct WorkerPool {
     pub zygote: Zygote,
     pub spec: String,
-    pub run_seed: u64,
+    pub seeds: Seeds,
     pub deadlines: Deadlines,
     /// Whether a worker whose environment returns an error in a step or a reset counts as lost, as it will be replaced.
     pub replaces: bool,
@@ -85,7 +85,7 @@ impl WorkerPool {
             spec: self.spec.clone(),
             share: share.clone(),
             episodes,
-            run_seed: self.run_seed,
+            seeds: self.seeds,
             board: self.board.share(),
             workers: self.members.len(),
             worker,

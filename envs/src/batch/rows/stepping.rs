@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::{Rows, Slot};
 use crate::{
     Action, ActionFields, ActionScale, BatchError, Block, Env, EnvError, Episode, Infos, Phase, Row, Space,
-    Step, StepView, Watch, episode_seed,
+    Step, StepView, Watch,
 };
 
 /// How far a step of some rows is.
@@ -177,9 +177,9 @@ impl<W: Watch> Rows<W> {
 
     /// Makes the next episode of `row` its running one.
     fn count_episode(&mut self, row: usize) {
-        let run_seed = self.run_seed;
+        let seeds = self.seeds;
         let slot = self.slot(row);
-        slot.seed = episode_seed(run_seed, row, slot.episode);
+        slot.seed = seeds.episode(row, slot.episode);
         slot.episode += 1;
         slot.step = 0;
     }
