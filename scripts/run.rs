@@ -114,6 +114,11 @@ impl RunFolder {
         if run.config_file().is_file() { Ok(run) } else { Err(RunError::NoRun(path.to_owned())) }
     }
 
+    /// The folder of a run that another rank has made.
+    pub fn at(path: PathBuf) -> Self {
+        Self { path }
+    }
+
     /// The folder in which the training was started, if that is another one than the current one and still there.
     ///
     /// Names such as `dylib:./walk.so`, and Python's modules, mean what they meant only there.

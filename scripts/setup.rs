@@ -1,12 +1,14 @@
 //! From a configuration to what runs: libtorch, environments, trainer, trained agents.
 
 use std::path::Path;
+use std::rc::Rc;
 use std::thread::available_parallelism;
 
 use anyhow::Context;
 use phalanx_agents::{Agent, AgentError, Checkpoint, Device, TensorFile, stream};
 use phalanx_algorithms::{AlgorithmError, TrainSettings, Trainer, Which};
-use phalanx_envs::{BatchError, Chosen, EnvSpec, Layout, Registry, Zygote};
+use phalanx_envs::{BatchError, Chosen, EnvSpec, Layout, Registry, Seeds, WorkerOptions, Zygote};
+use phalanx_mesh::Mesh;
 
 use crate::config::{AlgorithmSettings, Config, DeviceSetting};
 use crate::run::RunFolder;
@@ -19,12 +21,17 @@ pub struct NoDevice {
     count: i64,
 }
 
-/// Starts the threads of the networks and finds the device.
+/// Cores of each of `ranks` ranks that share this machine.
+fn cores(ranks: usize) -> usize {
+    (available_parallelism().map_or(1, usize::from) / ranks).max(1)
+}
+
+/// Starts the threads of the networks and finds the device, where `ranks` ranks share this machine.
 ///
 /// # Errors
 /// [`NoDevice`].
-pub fn device(config: &Config) -> Result<Device, NoDevice> {
-    let threads = config.threads.unwrap_or_else(|| available_parallelism().map_or(1, usize::from));
+pub fn device(config: &Config, ranks: usize) -> Result<Device, NoDevice> {
+    let threads = config.threads.unwrap_or_else(|| cores(ranks));
     // What libtorch computes on the CPU must not depend on the number of threads.
     tch::set_num_threads(1);
     // The caller's thread is one of them. A pool that is there already stays, with its threads: results are the same.
@@ -38,8 +45,8 @@ pub fn device(config: &Config) -> Result<Device, NoDevice> {
     }
 }
 
-/// A batch of environments `env`, stepped as configured: `rows` of them, over a block of `steps` steps. Without a zygote there are no
-/// workers.
+/// A batch of environments `env`, stepped as configured: `rows` of them, over a block of `steps` steps, where `ranks` ranks share this
+/// machine. Without a zygote there are no workers.
 ///
 /// # Errors
 /// Those of the environments and workers.
@@ -48,9 +55,11 @@ pub fn batch(
     env: &EnvSpec,
     registry: &Registry,
     zygote: Option<&Zygote>,
-    (rows, steps, seed): (usize, usize, u64),
+    (rows, steps, seeds): (usize, usize, impl Into<Seeds>),
+    ranks: usize,
 ) -> Result<Chosen, BatchError> {
-    phalanx_envs::batch(zygote, registry, env, rows, steps, seed, &config.worker_options())
+    let options = WorkerOptions { cores: Some(cores(ranks)), ..config.worker_options() };
+    phalanx_envs::batch(zygote, registry, env, rows, steps, seeds, &options)
 }
 
 /// The configured training at its start; `note` is called with the rows of each batch and how
@@ -62,7 +71,7 @@ pub fn trainer(
     config: &Config,
     registry: &Registry,
     zygote: Option<&Zygote>,
-    device: Device,
+    (device, mesh): (Device, Rc<Mesh>),
     note: &dyn Fn(usize, &Chosen),
 ) -> Result<Trainer, AlgorithmError> {
     let AlgorithmSettings::Ppo(ppo) = &config.algorithm;
@@ -79,12 +88,14 @@ pub fn trainer(
         evaluation: config.evaluation.clone(),
         checkpoint_every: config.checkpoint.every,
     };
-    Trainer::new(settings, &|env, rows, steps, seed| {
+    let ranks = mesh.local_size();
+    let make = |env: Option<&EnvSpec>, rows, steps, seeds| {
         let env = env.unwrap_or(&config.env);
-        let chosen = self::batch(config, env, registry, zygote, (rows, steps, seed))?;
+        let chosen = self::batch(config, env, registry, zygote, (rows, steps, seeds), ranks)?;
         note(rows, &chosen);
         Ok(chosen.batch)
-    })
+    };
+    Trainer::new(settings, &make, mesh)
 }
 
 /// The tensors of a run's newest checkpoint, or of a file.

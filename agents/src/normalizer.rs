@@ -282,11 +282,7 @@ impl ValueNormalizer {
     ///
     /// # Errors
     /// Those of `gather`.
-    pub fn update<E>(
-        &mut self,
-        targets: impl Iterator<Item = f32>,
-        gather: impl Gather<E>,
-    ) -> Result<(), E> {
+    pub fn update<E>(&mut self, targets: impl Iterator<Item = f32>, gather: impl Gather<E>) -> Result<(), E> {
         self.moments.update(Moments::of(1, targets.map(|x| [f64::from(x)])), gather)
     }
 

@@ -57,8 +57,14 @@ impl UpdateMetrics {
 
     /// The sums over all ranks, of each of which these are the sums over its part of each minibatch.
     pub(crate) fn over(self, mesh: &Mesh) -> Result<Self, MeshError> {
-        let mut sums =
-            [self.policy_loss, self.value_loss, self.entropy, self.entropy_loss, self.approx_kl, self.clip_fraction];
+        let mut sums = [
+            self.policy_loss,
+            self.value_loss,
+            self.entropy,
+            self.entropy_loss,
+            self.approx_kl,
+            self.clip_fraction,
+        ];
         mesh.all_reduce(&mut sums)?;
         let [policy_loss, value_loss, entropy, entropy_loss, approx_kl, clip_fraction] = sums;
         Ok(Self { policy_loss, value_loss, entropy, entropy_loss, approx_kl, clip_fraction, ..self })
@@ -119,7 +125,8 @@ pub fn deviations(
     let rows = outputs.chunks_exact(width);
     let std =
         || rows.clone().flat_map(|outputs| head.deviations(Distribution { outputs, log_std, mask: None }));
-    let own = vec![std().map(f64::from).sum(), std().count() as f64, std().map(f64::from).fold(0.0, f64::max)];
+    let own =
+        vec![std().map(f64::from).sum(), std().count() as f64, std().map(f64::from).fold(0.0, f64::max)];
     let ranks = gather(mesh, own)?;
     let sum = |i: usize| ranks.iter().map(|rank| rank[i]).sum::<f64>();
     Ok(Some((sum(0) / sum(1), ranks.iter().map(|rank| rank[2]).fold(0.0, f64::max))))

@@ -1,6 +1,7 @@
 //! Memory, masks, an action of several fields, pixels beside numbers, and a critic that observes more: all at once.
 #![allow(clippy::unwrap_used)]
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use phalanx_agents::{Device, NetworkSettings, NormalizeSettings};
@@ -145,7 +146,7 @@ fn with(network: NetworkSettings, ppo: PpoSettings) -> Trainer {
         checkpoint_every: 0,
         stop_at_return: None,
     };
-    Trainer::new(settings, &make).unwrap()
+    Trainer::new(settings, &make, Rc::default()).unwrap()
 }
 
 /// With all transitions in one gradient step, the policy that learns is the one that acted, whatever the burn-in.
@@ -197,7 +198,7 @@ fn a_resumed_training_goes_on_exactly() {
         for _ in 0..2 {
             whole.iterate().unwrap();
         }
-        let anew = resumed.restore(&whole.save(), Duration::from_mins(1), &mut |_| {}).unwrap();
+        let anew = resumed.restore(&whole.save().unwrap(), Duration::from_mins(1), &mut |_| {}).unwrap();
         assert_eq!(anew, []);
         for _ in 0..3 {
             whole.iterate().unwrap();
@@ -205,7 +206,7 @@ fn a_resumed_training_goes_on_exactly() {
         }
         let parameters = |trainer: &mut Trainer| trainer.agent_mut().network().parameters().to_vec();
         assert!(parameters(&mut whole) == parameters(&mut resumed));
-        let memory = |trainer: &Trainer| trainer.save().array("memory").unwrap().clone();
+        let memory = |trainer: &Trainer| trainer.save().unwrap().array("memory").unwrap().clone();
         assert_eq!(memory(&whole), memory(&resumed));
     }
 }
@@ -217,7 +218,7 @@ fn nodes_that_are_frozen_later_stay_where_they_are() {
     first.iterate().unwrap();
     let frozen = NetworkSettings { freeze: ["memory", "act", "log_std"].map(Into::into).into(), ..network() };
     let mut second = with(frozen, ppo(Objective::default()));
-    second.restore(&first.save(), Duration::from_mins(1), &mut |_| {}).unwrap();
+    second.restore(&first.save().unwrap(), Duration::from_mins(1), &mut |_| {}).unwrap();
     let before = second.agent_mut().network().parameters().to_vec();
     second.iterate().unwrap();
     let network = second.agent_mut().network();

@@ -1,6 +1,8 @@
 //! Nothing reads the last observation of an episode that terminated; values after truncation come from it.
 #![allow(clippy::unwrap_used)]
 
+use std::rc::Rc;
+
 use phalanx_agents::{Checkpoint, Device, NetworkSettings, NormalizeSettings};
 use phalanx_algorithms::{
     AlgorithmError, EpisodesRollout, EvaluationSettings, PpoSettings, Record, RolloutSettings, StepsRollout,
@@ -73,7 +75,7 @@ fn train(
         let batch = LocalBatch::new(&registry, &EnvSpec::named("ending"), rows, steps, seed)?;
         Ok(Box::new(batch) as Box<dyn BatchEnv>)
     };
-    let mut trainer = Trainer::new(settings, &make)?;
+    let mut trainer = Trainer::new(settings, &make, Rc::default())?;
     let mut values = Vec::new();
     for _ in 0..2 {
         let record: Record = trainer.iterate()?;

@@ -3,14 +3,13 @@
 
 use std::net::TcpListener;
 use std::rc::Rc;
-use std::time::Duration;
 
 use phalanx_agents::{Device, NetworkSettings, NormalizeSettings};
 use phalanx_algorithms::{
     EvaluationSettings, PpoSettings, RolloutSettings, StepsRollout, TrainSettings, Trainer,
 };
 use phalanx_envs::{BatchEnv, EnvSpec, LocalBatch, Registry};
-use phalanx_mesh::{Backend, JoinOptions, Mesh, Place};
+use phalanx_mesh::{JoinOptions, Mesh, MeshSettings, Place};
 
 /// Parameters after `updates` updates, and the mean return, on `size` ranks.
 fn train(size: usize, env: &str, settings: &TrainSettings, updates: usize) -> Vec<(Vec<f32>, f64)> {
@@ -21,8 +20,7 @@ fn train(size: usize, env: &str, settings: &TrainSettings, updates: usize) -> Ve
         } else {
             let host = "127.0.0.1".to_owned();
             let place = Place { rank, size, local_rank: rank, host, port, is_served: false, restarts: 0 };
-            let (arrival, deadline) = (Duration::from_secs(60), Duration::from_secs(60));
-            let options = JoinOptions { backend: Backend::Auto, arrival, deadline, identity: String::new() };
+            let options = JoinOptions { settings: MeshSettings::default(), identity: String::new() };
             Mesh::join(&place, &options, &mut |_| ()).unwrap()
         };
         let make = |_: Option<&EnvSpec>, rows, steps, seeds| {

@@ -1,6 +1,7 @@
 //! N + N iterations equal 2N iterations to the bit; what went wrong leaves everything usable.
 #![allow(clippy::unwrap_used)]
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use phalanx_agents::{Checkpoint, Device, NetworkSettings, NormalizeSettings};
@@ -50,7 +51,7 @@ fn try_trainer(
         let batch = LocalBatch::new(registry, other.unwrap_or(spec), rows, steps, seed)?;
         Ok(Box::new(batch) as Box<dyn BatchEnv>)
     };
-    Trainer::new(settings.clone(), &make)
+    Trainer::new(settings.clone(), &make, Rc::default())
 }
 
 /// The record without what depends on the clock.
@@ -61,7 +62,7 @@ fn timeless(record: &Record) -> Vec<(String, u64)> {
 
 /// The checkpoint without what depends on the clock.
 fn timeless_state(trainer: &Trainer) -> Checkpoint {
-    let mut checkpoint = trainer.save();
+    let mut checkpoint = trainer.save().unwrap();
     let mut progress: serde_json::Value = checkpoint.state("progress").unwrap();
     progress["seconds"] = 0.into();
     checkpoint.put_state("progress", &progress);
@@ -77,7 +78,7 @@ fn assert_resumes(spec: &EnvSpec, settings: &TrainSettings) {
     let path = folder.path().join("half.safetensors");
     let mut first = trainer(&registry, spec, settings);
     let mut resumed: Vec<_> = (0..4).map(|_| timeless(&first.iterate().unwrap())).collect();
-    first.save().save(&path).unwrap();
+    first.save().unwrap().save(&path).unwrap();
     let mut second = trainer(&registry, spec, settings);
     assert_eq!(second.restore(&Checkpoint::load(&path).unwrap(), LIMIT, &mut |_| ()).unwrap(), []);
     resumed.extend((0..4).map(|_| timeless(&second.iterate().unwrap())));
@@ -98,7 +99,7 @@ fn a_resumed_penalty_keeps_its_weight_and_takes_the_new_settings() {
     // No update goes as far as 1000 nats, and every one goes further than 1e-12.
     for (target, factor) in [(1e3, 1.0 / 1.5), (1e-12, 1.5)] {
         let mut resumed = trainer(&registry, &spec, &with(target));
-        resumed.restore(&first.save(), LIMIT, &mut |_| ()).unwrap();
+        resumed.restore(&first.save().unwrap(), LIMIT, &mut |_| ()).unwrap();
         let adapted = resumed.iterate().unwrap().get("kl_penalty").unwrap();
         assert!((adapted / weight - factor).abs() < 1e-9, "{target}: {weight} became {adapted}");
     }
@@ -141,13 +142,13 @@ fn a_resumed_normaliser_keeps_its_statistics_and_takes_the_new_settings() {
     let spec = EnvSpec::named("CartPole-v1");
     let mut first = trainer(&registry, &spec, &settings);
     first.iterate().unwrap();
-    let before = first.save();
+    let before = first.save().unwrap();
     settings.normalize.observation_clip = 1.5;
     settings.normalize.reward_clip = 2.5;
     settings.ppo.discount = 0.5;
     let mut resumed = trainer(&registry, &spec, &settings);
     resumed.restore(&before, LIMIT, &mut |_| ()).unwrap();
-    let after = resumed.save();
+    let after = resumed.save().unwrap();
     for (name, expected) in
         [("normalizer", vec![("clip", 1.5)]), ("reward", vec![("clip", 2.5), ("discount", 0.5)])]
     {

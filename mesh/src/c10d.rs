@@ -152,8 +152,7 @@ impl Group {
         let host = c_string(host)?;
         let (rank, size) = (rank as c_int, size as c_int);
         // SAFETY: store and text live through the call; the group holds the store by a count of its own.
-        let group =
-            unsafe { mesh_group_open(store.0.as_ptr(), rank, size, host.as_ptr(), millis(timeout)) };
+        let group = unsafe { mesh_group_open(store.0.as_ptr(), rank, size, host.as_ptr(), millis(timeout)) };
         NonNull::new(group).map(Self).ok_or_else(failure)
     }
 

@@ -15,6 +15,9 @@ pub trait Collective: Send {
     /// Ranks in all.
     fn size(&self) -> usize;
 
+    /// Ranks on this machine.
+    fn local_size(&self) -> usize;
+
     /// Gathers `send` of every rank, in the order of ranks, in `receive`.
     ///
     /// # Errors

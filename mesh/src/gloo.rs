@@ -13,6 +13,7 @@ const LOOK: Duration = Duration::from_millis(100);
 /// Ranks that are connected over TCP.
 pub struct Gloo {
     place: Place,
+    local_size: usize,
     group: Option<Group>,
     watch: Arc<Watch>,
     /// Buffers of earlier calls, to be used again.
@@ -21,8 +22,9 @@ pub struct Gloo {
 }
 
 impl Gloo {
-    pub fn new(place: &Place, group: Group, watch: Arc<Watch>) -> Self {
-        Self { place: place.clone(), group: Some(group), watch, send: Vec::new(), receive: Vec::new() }
+    pub fn new(place: &Place, local_size: usize, group: Group, watch: Arc<Watch>) -> Self {
+        let (send, receive) = (Vec::new(), Vec::new());
+        Self { place: place.clone(), local_size, group: Some(group), watch, send, receive }
     }
 
     /// Makes a call and waits for its end.
@@ -36,7 +38,8 @@ impl Gloo {
         };
         let (send, receive) = (std::mem::take(&mut self.send), std::mem::take(&mut self.receive));
         let begun = begin(&mut group, send, receive);
-        let ended = begun.map_err(|reason| self.watch.explain(what, reason)).and_then(|work| self.end(what, work));
+        let ended =
+            begun.map_err(|reason| self.watch.explain(what, reason)).and_then(|work| self.end(what, work));
         match ended {
             Ok(()) => self.group = Some(group),
             // Its threads may still wait for a rank that never answers.
@@ -72,6 +75,10 @@ impl Collective for Gloo {
 
     fn size(&self) -> usize {
         self.place.size
+    }
+
+    fn local_size(&self) -> usize {
+        self.local_size
     }
 
     fn all_gather(&mut self, send: &[u8], receive: &mut [u8]) -> Result<(), MeshError> {

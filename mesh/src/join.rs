@@ -12,7 +12,9 @@ use crate::watch::Watch;
 use crate::{Collective, MeshError, Place};
 
 /// What transports bytes between ranks.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Backend {
     /// Shared memory where all ranks are on one machine, otherwise Gloo.
@@ -22,17 +24,40 @@ pub enum Backend {
     Gloo,
 }
 
+/// How the ranks of a training on several processes or machines work together.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct MeshSettings {
+    /// What transports bytes between ranks: `auto` is shared memory where all are on one machine, otherwise `gloo`, over TCP. Results do not
+    /// depend on it.
+    pub backend: Backend,
+    /// Seconds that ranks which are late at the start are waited for.
+    #[schemars(extend("exclusiveMinimum" = 0.0), range(max = 3.2e7))]
+    pub arrival_deadline: f64,
+    /// Seconds without a sign of life after which a rank counts as ended, and the others stop.
+    #[schemars(extend("exclusiveMinimum" = 0.0), range(max = 3.2e7))]
+    pub silence_deadline: f64,
+}
+
+impl Default for MeshSettings {
+    fn default() -> Self {
+        Self { backend: Backend::Auto, arrival_deadline: 300.0, silence_deadline: 30.0 }
+    }
+}
+
 /// How ranks meet.
 #[derive(Debug, Clone)]
 pub struct JoinOptions {
-    /// What transports bytes.
-    pub backend: Backend,
-    /// How long late ranks are waited for.
-    pub arrival: Duration,
-    /// How long a rank may be silent before it counts as ended.
-    pub deadline: Duration,
+    /// How they work together.
+    pub settings: MeshSettings,
     /// What must be the same for all ranks, as lines of text: the program's version and configuration.
     pub identity: String,
+}
+
+impl JoinOptions {
+    fn arrival(&self) -> Duration {
+        Duration::from_secs_f64(self.settings.arrival_deadline)
+    }
 }
 
 /// What a rank says of itself: host, boot and process namespace (which make one machine), number of its process, identity.
@@ -76,30 +101,35 @@ pub fn join(
     };
     let serve = place.rank == 0 && !place.is_served;
     let action = if serve { "serve the store at" } else { "reach the store at" };
-    let connect = |serve| Store::open(&place.host, place.port, serve, options.arrival).map_err(failed(action));
+    let connect =
+        |serve| Store::open(&place.host, place.port, serve, options.arrival()).map_err(failed(action));
     let store = connect(serve)?;
     let prefix = format!("mesh/{}/", place.restarts);
     let own = Card::own(&options.identity);
-    store.set(&format!("{prefix}here/{}", place.rank), own.write().as_bytes()).map_err(failed("write to the store at"))?;
-    let cards = meet(place, &store, &prefix, options.arrival, waiting)?;
+    store
+        .set(&format!("{prefix}here/{}", place.rank), own.write().as_bytes())
+        .map_err(failed("write to the store at"))?;
+    let cards = meet(place, &store, &prefix, options.arrival(), waiting)?;
     if let Some(reason) = (0..place.size).find_map(|rank| differs(rank, &cards)) {
         return Err(MeshError::Lost { ended: None, reason });
     }
-    let names: Vec<String> = cards.iter().enumerate().map(|(rank, card)| name(rank, place.size, card)).collect();
+    let names: Vec<String> =
+        cards.iter().enumerate().map(|(rank, card)| name(rank, place.size, card)).collect();
     let store = Arc::new(store);
-    let watch = Watch::begin(place, store.clone(), connect(false)?, names.clone(), options.deadline);
+    let silence = Duration::from_secs_f64(options.settings.silence_deadline);
+    let watch = Watch::begin(place, store.clone(), connect(false)?, names.clone(), silence);
     let watch = Arc::new(watch);
-    let same = cards.iter().all(|card| card.machine == cards[0].machine);
-    if options.backend == Backend::Auto
-        && same
-        && let Some((segment, others)) = share(place, &store, &prefix, &cards, &names, options.arrival)
+    let local_size = cards.iter().filter(|card| card.machine == own.machine).count();
+    if options.settings.backend == Backend::Auto
+        && local_size == place.size
+        && let Some((segment, others)) = share(place, &store, &prefix, &cards, &names, options.arrival())
     {
         return Ok(Box::new(Shared::new(place, segment, others, watch)));
     }
     let host = own_address(place).map_err(|e| failed("reach")(e.to_string()))?;
-    let group = Group::open(&store, place.rank, place.size, &host, options.arrival);
+    let group = Group::open(&store, place.rank, place.size, &host, options.arrival());
     let group = group.map_err(|reason| watch.explain("connecting the ranks", reason))?;
-    Ok(Box::new(Gloo::new(place, group, watch)))
+    Ok(Box::new(Gloo::new(place, local_size, group, watch)))
 }
 
 /// The cards of all ranks, waited for.
@@ -116,7 +146,8 @@ fn meet(
     let mut cards: Vec<Option<Card>> = (0..place.size).map(|_| None).collect();
     loop {
         for (rank, card) in cards.iter_mut().enumerate().filter(|(_, card)| card.is_none()) {
-            *card = store.text(&format!("{prefix}here/{rank}")).map_err(failed)?.as_deref().and_then(Card::read);
+            *card =
+                store.text(&format!("{prefix}here/{rank}")).map_err(failed)?.as_deref().and_then(Card::read);
         }
         let missing: Vec<usize> = (0..place.size).filter(|&rank| cards[rank].is_none()).collect();
         if missing.is_empty() {

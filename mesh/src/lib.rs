@@ -15,6 +15,6 @@ mod watch;
 
 pub use collective::{Collective, Number};
 pub use error::MeshError;
-pub use join::{Backend, JoinOptions};
+pub use join::{Backend, JoinOptions, MeshSettings};
 pub use mesh::Mesh;
 pub use place::Place;

@@ -50,6 +50,11 @@ impl Mesh {
         self.0.as_ref().map_or(1, |joined| joined.borrow().collective.size())
     }
 
+    /// Ranks on this machine, which share its cores.
+    pub fn local_size(&self) -> usize {
+        self.0.as_ref().map_or(1, |joined| joined.borrow().collective.local_size())
+    }
+
     /// Whether there is no other rank.
     pub fn is_alone(&self) -> bool {
         self.0.is_none()
@@ -117,7 +122,11 @@ impl Mesh {
     pub fn leave(&self, reason: &str) {
         if let Some(joined) = &self.0 {
             let mut joined = joined.borrow_mut();
-            let named = format!("rank {} of {} stopped: {reason}", joined.collective.rank(), joined.collective.size());
+            let named = format!(
+                "rank {} of {} stopped: {reason}",
+                joined.collective.rank(),
+                joined.collective.size()
+            );
             joined.collective.leave(&named);
         }
     }

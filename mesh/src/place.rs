@@ -97,7 +97,9 @@ fn number<T: std::str::FromStr>(
     get: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Option<T>, MeshError> {
     let parse = |value: String| {
-        value.parse().map_err(|_| MeshError::Place(format!("{name} is {value:?}, which is no number of a rank or port")))
+        value.parse().map_err(|_| {
+            MeshError::Place(format!("{name} is {value:?}, which is no number of a rank or port"))
+        })
     };
     get(name).map(parse).transpose()
 }

@@ -203,6 +203,10 @@ impl Collective for Shared {
         self.place.size
     }
 
+    fn local_size(&self) -> usize {
+        self.place.size
+    }
+
     fn all_gather(&mut self, send: &[u8], receive: &mut [u8]) -> Result<(), MeshError> {
         let (size, len) = (self.place.size, send.len());
         for start in (0..len).step_by(SLOT) {

@@ -117,6 +117,10 @@ impl Watch {
         if !self.store.has(VERDICT).unwrap_or(true) {
             let verdict = Verdict { ended, reason: reason.to_owned() };
             let _ = self.store.set(VERDICT, verdict.write().as_bytes());
+            if self.place.rank == 0 && !self.place.is_served && ended.is_none() {
+                // The store ends with this rank: the others shall have read why.
+                std::thread::sleep(3 * BEAT);
+            }
         }
     }
 }
@@ -192,7 +196,8 @@ impl Beats {
                 (*last, *since) = (value, Instant::now());
             } else if last != b"left" && since.elapsed() > limit {
                 let silent = since.elapsed().as_secs();
-                let reason = format!("{} has ended or hangs: no sign of life for {silent} s", self.names[rank]);
+                let reason =
+                    format!("{} has ended or hangs: no sign of life for {silent} s", self.names[rank]);
                 return Ok(Some(Verdict { ended: Some(rank), reason }));
             }
         }

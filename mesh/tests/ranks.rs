@@ -4,7 +4,7 @@
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
-use phalanx_mesh::{Backend, JoinOptions, Mesh, MeshError, Place};
+use phalanx_mesh::{Backend, JoinOptions, Mesh, MeshError, MeshSettings, Place};
 
 fn place(rank: usize, size: usize, port: u16) -> Place {
     let host = "127.0.0.1".to_owned();
@@ -12,8 +12,8 @@ fn place(rank: usize, size: usize, port: u16) -> Place {
 }
 
 fn options(backend: Backend) -> JoinOptions {
-    let (arrival, deadline) = (Duration::from_secs(20), Duration::from_secs(5));
-    JoinOptions { backend, arrival, deadline, identity: "one".to_owned() }
+    let settings = MeshSettings { backend, arrival_deadline: 20.0, silence_deadline: 5.0 };
+    JoinOptions { settings, identity: "one".to_owned() }
 }
 
 fn free_port() -> u16 {
@@ -30,7 +30,9 @@ fn on_ranks<T: Send>(
     std::thread::scope(|scope| {
         let start = |rank| {
             let body = &body;
-            scope.spawn(move || body(rank, Mesh::join(&place(rank, size, port), &options(backend), &mut |_| ())))
+            scope.spawn(move || {
+                body(rank, Mesh::join(&place(rank, size, port), &options(backend), &mut |_| ()))
+            })
         };
         let threads: Vec<_> = (0..size).map(start).collect();
         threads.into_iter().map(|thread| thread.join().unwrap()).collect()
@@ -107,7 +109,8 @@ fn a_rank_that_leaves_stops_the_others_with_its_reason() {
 #[test]
 fn late_ranks_are_named() {
     let port = free_port();
-    let short = JoinOptions { arrival: Duration::from_secs(1), ..options(Backend::Auto) };
+    let mut short = options(Backend::Auto);
+    short.settings.arrival_deadline = 1.0;
     let error = Mesh::join(&place(0, 3, port), &short, &mut |_| ()).err().unwrap().to_string();
     assert_eq!(error, format!("ranks 1, 2 of 3 did not come to 127.0.0.1:{port} within 1 s"));
 }

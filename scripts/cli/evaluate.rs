@@ -64,12 +64,12 @@ pub(super) fn run(
     let Played { seed, stochastic, .. } = arguments.played;
     let opened = arguments.played.open(registry)?;
     let (config, checkpoint_step) = (opened.config.clone(), opened.steps);
-    let device = setup::device(&config)?;
+    let device = setup::device(&config, 1)?;
     let episodes = arguments.episodes as usize;
     let (rows, steps) = evaluation_shape(episodes);
     let env = config.evaluation_env();
     let shape = (rows, steps, setup::trial_seed(seed));
-    let mut batch = setup::batch(&config, env, registry, Some(zygote), shape)?.batch;
+    let mut batch = setup::batch(&config, env, registry, Some(zygote), shape, 1)?.batch;
     let mut player = opened.player(batch.block().layout(), device)?;
     let mut generator = stream(seed, "evaluation");
     let mut policy = player.policy(stochastic.then_some(&mut generator));

@@ -129,10 +129,10 @@ pub(super) fn run(arguments: &Arguments, registry: &Registry, out: &mut impl Wri
     let run = RunFolder::open(&arguments.run).map_err(|error| Usage(error.to_string()))?;
     let config = Config { workers: Workers::Count(0), ..run.config(&[], registry)? };
     let found = run.checkpoints(config.checkpoint.keep).load(arguments.checkpoint)?;
-    let device = setup::device(&config)?;
+    let device = setup::device(&config, 1)?;
     let env = config.evaluation_env();
     let shape = (1, 1, setup::trial_seed(config.seed));
-    let mut batch = setup::batch(&config, env, registry, None, shape)?.batch;
+    let mut batch = setup::batch(&config, env, registry, None, shape, 1)?.batch;
     let mut agent = setup::agent(&config, batch.block().layout(), device, &found.checkpoint)?;
     let records = arguments.records as usize;
     let calibrate = if arguments.dtype == Dtype::Int8 { arguments.calibrate as usize } else { 0 };
@@ -238,7 +238,7 @@ fn measure(
 ) -> anyhow::Result<String> {
     let (rows, steps) = evaluation_shape(EPISODES);
     let shape = (rows, steps, setup::trial_seed(0));
-    let mut batch = setup::batch(config, config.evaluation_env(), registry, None, shape)?.batch;
+    let mut batch = setup::batch(config, config.evaluation_env(), registry, None, shape, 1)?.batch;
     let mut policy = FilePolicy::new(bytes, &arguments.out)?;
     let evaluation = evaluate(&mut policy, &mut *batch, (EPISODES, MOST_STEPS), |_| (), &|| false)?;
     batch.close()?;

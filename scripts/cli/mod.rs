@@ -8,8 +8,10 @@ mod config;
 mod envs;
 mod evaluate;
 mod export;
+mod launch;
 mod played;
 mod plot;
+mod ranks;
 mod resume;
 mod shell;
 mod train;
@@ -43,6 +45,8 @@ struct Arguments {
 enum Command {
     /// Train a policy, or continue an earlier training.
     Train(train::Arguments),
+    /// Train with several processes on this machine, each with a part of the rows.
+    Launch(launch::Arguments),
     /// Run episodes with the policy of a run and print their mean return.
     Evaluate(evaluate::Arguments),
     /// Run episodes with the policy of a run and write a video of each.
@@ -74,6 +78,7 @@ pub fn main(registry: Registry) -> ExitCode {
             .enter_working_directory()
             .and_then(|()| start_zygote(registry))
             .and_then(|z| train::run(&arguments, registry, Some(&z), train::listen, out)),
+        Command::Launch(arguments) => launch::run(&arguments),
         Command::Evaluate(mut arguments) => arguments
             .enter_working_directory()
             .and_then(|()| start_zygote(registry))
@@ -116,7 +121,7 @@ pub fn train(arguments: &[&str], registry: &Registry) -> anyhow::Result<ExitCode
     let Command::Train(arguments) = Arguments::try_parse_from(words)?.command else {
         unreachable!("the command is named")
     };
-    train::run(&arguments, registry, None, || Ok(StopRequest::default()), &mut io::sink())
+    train::run(&arguments, registry, None, |_| Ok(StopRequest::default()), &mut io::sink())
 }
 
 /// Prints a line on standard error; one that is closed does not end the program.

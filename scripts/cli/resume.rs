@@ -1,24 +1,27 @@
 //! The running episodes of a resumed run, restored with a progress bar, and messages about those that could not be.
 
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
-use phalanx_algorithms::{Found, Trainer};
+use phalanx_agents::Checkpoint;
+use phalanx_algorithms::Trainer;
 
 /// Restores a training from a checkpoint; messages about the rows that begin a new episode.
 pub(super) fn replay(
     trainer: &mut Trainer,
-    found: &Found,
+    (path, checkpoint): (&Path, &Checkpoint),
     limit: Duration,
     rows: usize,
 ) -> anyhow::Result<Vec<String>> {
     let template = ProgressStyle::with_template("{spinner} {pos} of {len} rows replayed, {elapsed}")?;
-    let bar = ProgressBar::new(rows as u64).with_style(template);
+    let leads = trainer.mesh().rank() == 0;
+    let bar = if leads { ProgressBar::new(rows as u64) } else { ProgressBar::hidden() }.with_style(template);
     bar.enable_steady_tick(Duration::from_millis(200));
-    let anew = trainer.restore(&found.checkpoint, limit, &mut |rows| bar.set_position(rows as u64));
+    let anew = trainer.restore(checkpoint, limit, &mut |rows| bar.set_position(rows as u64));
     bar.finish_and_clear();
-    let anew = anew.with_context(|| format!("cannot continue from {}", found.path.display()))?;
+    let anew = anew.with_context(|| format!("cannot continue from {}", path.display()))?;
     Ok(replay_notes(&anew, rows))
 }
 

@@ -4,22 +4,25 @@ use std::cell::RefCell;
 use std::io::{ErrorKind, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::rc::Rc;
 use std::time::Duration;
 
 use anyhow::Context;
 use phalanx_agents::TensorFile;
 use phalanx_algorithms::{
     AlgorithmError, Checkpoints, Console, DeviationWatch, JsonLines, Logger, Objective, Outcome, Record,
-    TensorBoard, Which,
+    TensorBoard, Trainer, Which,
 };
 use phalanx_envs::contract::action_scale_warning;
 use phalanx_envs::{Chosen, Registry, Workers, Zygote};
+use phalanx_mesh::Mesh;
 
 use super::config::Overrides;
+use super::ranks::Voice;
 use super::resume::replay;
-use super::{Usage, eprint_line, shell};
+use super::{Usage, eprint_line, ranks, shell};
 use crate::config::{self, AlgorithmSettings, Config, DeviceSetting};
-use crate::run::{Log, RunFolder};
+use crate::run::RunFolder;
 use crate::setup;
 use crate::signals::StopRequest;
 
@@ -64,180 +67,267 @@ impl Arguments {
         self.overrides.sets.iter().cloned().chain([seed, workers, device].into_iter().flatten()).collect()
     }
 
-    /// The run, its configuration, and what it begins with.
-    fn prepare(&self, registry: &Registry) -> anyhow::Result<(RunFolder, Config, Start)> {
+    /// The configuration, and what the training begins with.
+    fn configure(&self, registry: &Registry) -> anyhow::Result<(Config, Start)> {
         let sets = self.sets();
         if let Some(path) = &self.resume {
             let run = RunFolder::open(path).map_err(|error| Usage(error.to_string()))?;
             let config = run.config(&sets, registry)?;
             let before = run.config(&[], registry)?;
             refuse_starts(&before, &config)?;
-            return Ok((run, config, Start::Resumed(Box::new(before))));
+            return Ok((config, Start::Resumed(run, Box::new(before))));
         }
         let file = self.config.as_deref().context("a configuration or --resume RUN is needed")?;
-        let config = config::load(file, &sets, registry)?;
         let name = self.name.clone().unwrap_or_else(|| RunFolder::name_from(file));
-        let from = config.network.init_from.as_ref().map(|from| setup::tensors(from.path())).transpose()?;
-        Ok((RunFolder::create(&self.logdir, &name)?, config, Start::New(from)))
+        Ok((config::load(file, &sets, registry)?, Start::New(name)))
+    }
+
+    /// The folder of the run, and the tensors that it begins with.
+    fn folder(&self, config: &Config, start: &Start) -> anyhow::Result<(RunFolder, Option<TensorFile>)> {
+        match start {
+            Start::Resumed(run, _) => Ok((run.clone(), None)),
+            Start::New(name) => {
+                let from = config.network.init_from.as_ref();
+                let from = from.map(|from| setup::tensors(from.path())).transpose()?;
+                Ok((RunFolder::create(&self.logdir, name)?, from))
+            }
+        }
     }
 }
 
 /// What a training begins with.
 enum Start {
-    /// New parameters, or those of a file.
-    New(Option<TensorFile>),
-    /// The checkpoint of a run, which had this configuration.
-    Resumed(Box<Config>),
+    /// New parameters, or those of a file, in a run of this name.
+    New(String),
+    /// The newest checkpoint of a run, which had this configuration.
+    Resumed(RunFolder, Box<Config>),
 }
 
-/// Listens for signals that stop a training.
-pub(super) fn listen() -> anyhow::Result<StopRequest> {
-    let stop = StopRequest::listen(|| {
-        eprint_line("stopping after this iteration; a second signal stops at once, without a checkpoint");
+/// Listens for signals that stop a training; `leads` where this process speaks for it.
+pub(super) fn listen(leads: bool) -> anyhow::Result<StopRequest> {
+    let stop = StopRequest::listen(move || {
+        if leads {
+            eprint_line("stopping after this iteration; a second signal stops at once, without a checkpoint");
+        }
     });
     stop.context("cannot listen for signals")
 }
 
-/// Trains; `listen` begins to listen for signals.
+/// Trains, as a rank of several where a launcher has started them; `listen` begins to listen for signals.
 pub(super) fn run(
     arguments: &Arguments,
     registry: &Registry,
     zygote: Option<&Zygote>,
-    listen: impl FnOnce() -> anyhow::Result<StopRequest>,
+    listen: impl FnOnce(bool) -> anyhow::Result<StopRequest>,
     out: &mut impl Write,
 ) -> anyhow::Result<ExitCode> {
-    let (run, config, start) = arguments.prepare(registry)?;
-    let _held = run.hold()?;
-    if let Start::New(_) = start {
-        run.write_config(&config)?;
+    let (config, start) = arguments.configure(registry)?;
+    let mesh = Rc::new(ranks::join(&config)?);
+    let result = lead_or_follow(arguments, (&config, &start), (registry, zygote), listen, out, &mesh);
+    if let Err(error) = &result
+        && !ranks::is_others(error)
+    {
+        mesh.leave(&format!("{error:#}"));
     }
-    let mut log = run.log()?;
+    result
+}
+
+/// Rank 0 makes and holds the folder of the run, and prints; the others train with it.
+fn lead_or_follow(
+    arguments: &Arguments,
+    (config, start): (&Config, &Start),
+    (registry, zygote): (&Registry, Option<&Zygote>),
+    listen: impl FnOnce(bool) -> anyhow::Result<StopRequest>,
+    out: &mut impl Write,
+    mesh: &Rc<Mesh>,
+) -> anyhow::Result<ExitCode> {
+    let leads = mesh.rank() == 0;
+    let (folder, from) = if leads {
+        arguments.folder(config, start).map(|(run, from)| (Some(run), from))?
+    } else {
+        (None, None)
+    };
+    let run = ranks::share_folder(mesh, folder)?;
+    let _held = if leads { Some(run.hold()?) } else { None };
+    if leads && let Start::New(_) = start {
+        run.write_config(config)?;
+    }
+    let mut voice = Voice::new(if leads { Some(run.log()?) } else { None });
     let words: Vec<_> = std::env::args_os().collect();
     let command = shell::command(words.iter().map(AsRef::as_ref));
-    log.write(&format!("phalanx {}: {command}", env!("CARGO_PKG_VERSION")))?;
-    let result = listen().and_then(|stop| train(&run, &config, &start, registry, zygote, &stop, &mut log));
+    voice.note(&format!("phalanx {}: {command}", env!("CARGO_PKG_VERSION")))?;
+    let training = Training { run: &run, config, start, from: from.as_ref(), mesh };
+    let result = listen(leads).and_then(|stop| training.train((registry, zygote), &stop, &mut voice));
     if let Err(error) = &result {
-        log.write(&format!("failed: {error:#}"))?;
+        voice.note(&format!("failed: {error:#}"))?;
     }
     let code = result?;
     // For scripts: the folder of the run is the only line on standard output. When it is closed, the exit code is the same.
-    match writeln!(out, "{}", run.path().display()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+    match leads.then(|| writeln!(out, "{}", run.path().display())) {
+        Some(Err(error)) if error.kind() != ErrorKind::BrokenPipe => {
             Err(error).context("cannot print where the run is")
         }
         _ => Ok(code),
     }
 }
 
-fn train(
-    run: &RunFolder,
-    config: &Config,
-    start: &Start,
-    registry: &Registry,
-    zygote: Option<&Zygote>,
-    stop: &StopRequest,
-    log: &mut Log,
-) -> anyhow::Result<ExitCode> {
-    let checkpoints = run.checkpoints(config.checkpoint.keep);
-    let device = setup::device(config)?;
-    let notes = RefCell::new(Vec::<String>::new());
-    let note = |rows, chosen: &Chosen| {
-        let mut notes = notes.borrow_mut();
-        // The batch that is trained on is made first.
-        let what = if notes.is_empty() { "training" } else { "evaluation" };
-        notes.push(format!("{what}: {rows} rows in {} workers ({})", chosen.workers, chosen.why));
-    };
-    let mut trainer = setup::trainer(config, registry, zygote, device, &note)?;
-    let mut say = |text: &str| {
-        let written = log.write(text);
-        eprint_line(text);
-        written
-    };
-    for note in notes.take() {
-        say(&note)?;
-    }
-    let AlgorithmSettings::Ppo(ppo) = &config.algorithm;
-    let (actions, scaling) = (trainer.batch_mut().action_space(), config.action_scaling);
-    let mut deviation = DeviationWatch::new(actions, scaling, &config.network, ppo);
-    if let Some(warning) = action_scale_warning(actions, scaling, config.network.initial_std) {
-        say(&format!("warning: {warning}"))?;
-    }
-    if let (Start::New(Some(file)), Some(from)) = (start, &config.network.init_from) {
-        say(&trainer.init_from(file, from)?.to_string())?;
-    }
-    if let Start::Resumed(before) = start {
-        let found = checkpoints.load(Which::Latest)?;
-        for damaged in &found.damaged {
-            say(&format!("skipped: {damaged}"))?;
+/// What a training is made of.
+struct Training<'a> {
+    run: &'a RunFolder,
+    config: &'a Config,
+    start: &'a Start,
+    from: Option<&'a TensorFile>,
+    mesh: &'a Rc<Mesh>,
+}
+
+impl Training<'_> {
+    fn train(
+        &self,
+        (registry, zygote): (&Registry, Option<&Zygote>),
+        stop: &StopRequest,
+        voice: &mut Voice,
+    ) -> anyhow::Result<ExitCode> {
+        let Self { run, config, mesh, .. } = *self;
+        let checkpoints = run.checkpoints(config.checkpoint.keep);
+        let device = setup::device(config, mesh.local_size())?;
+        let notes = RefCell::new(Vec::<String>::new());
+        let note = |rows, chosen: &Chosen| {
+            let mut notes = notes.borrow_mut();
+            // The batch that is trained on is made first.
+            let what = if notes.is_empty() { "training" } else { "evaluation" };
+            notes.push(format!("{what}: {rows} rows in {} workers ({})", chosen.workers, chosen.why));
+        };
+        let mut trainer = setup::trainer(config, registry, zygote, (device, Rc::clone(mesh)), &note)?;
+        if !mesh.is_alone() {
+            voice.say(&format!("rank 0 of {}; what follows is of each", mesh.size()))?;
         }
+        for note in notes.take() {
+            voice.say(&note)?;
+        }
+        let (actions, scaling) = (trainer.batch_mut().action_space(), config.action_scaling);
+        if let Some(warning) = action_scale_warning(actions, scaling, config.network.initial_std) {
+            voice.say(&format!("warning: {warning}"))?;
+        }
+        match self.start {
+            Start::New(_) => {
+                if let (Some(file), Some(from)) = (self.from, &config.network.init_from) {
+                    voice.say(&trainer.init_from(file, from)?.to_string())?;
+                }
+                if config.network.init_from.is_some() {
+                    trainer.share_start()?;
+                }
+            }
+            Start::Resumed(_, before) => self.resume(&mut trainer, &checkpoints, before, voice)?,
+        }
+        let outcome = self.iterate(&mut trainer, &checkpoints, stop, voice);
+        let closed = trainer.close();
+        if outcome.is_err() {
+            voice.say(&how_to_continue(&checkpoints, run))?;
+        }
+        let outcome = outcome?;
+        if let Err(error) = closed {
+            // The checkpoint is written already.
+            voice.say(&format!("the environments did not end in order: {:#}", anyhow::Error::from(error)))?;
+        }
+        let folder = run.path();
+        match outcome {
+            Outcome::Finished => {
+                let step = trainer.step();
+                voice.say(&format!("finished after {step} steps; the run is in {}", folder.display()))?;
+                voice.say(&format!("to evaluate it: {}", shell::phalanx(&["evaluate"], folder)))?;
+                voice.say(&format!("to see it: {}", shell::phalanx(&["visualize"], folder)))?;
+                Ok(ExitCode::SUCCESS)
+            }
+            Outcome::Stopped => {
+                let (step, command) = (trainer.step(), shell::phalanx(&["train", "--resume"], folder));
+                voice.say(&format!("stopped after {step} steps; continue with: {command}"))?;
+                // Not every rank need have had the signal.
+                let codes = mesh.gather(&[stop.exit_code().unwrap_or(1)])?;
+                Ok(ExitCode::from(codes.concat().into_iter().max().unwrap_or(1)))
+            }
+        }
+    }
+
+    /// Continues from the newest checkpoint, which rank 0 reads.
+    fn resume(
+        &self,
+        trainer: &mut Trainer,
+        checkpoints: &Checkpoints,
+        before: &Config,
+        voice: &mut Voice,
+    ) -> anyhow::Result<()> {
+        let Self { run, config, mesh, .. } = *self;
+        let found = if mesh.rank() == 0 { Some(checkpoints.load(Which::Latest)?) } else { None };
+        for damaged in found.iter().flat_map(|found| &found.damaged) {
+            voice.say(&format!("skipped: {damaged}"))?;
+        }
+        let (path, checkpoint) = ranks::share_checkpoint(mesh, found)?;
         let limit = config.resume.replay_deadline;
-        say(&format!("replaying the running episodes, for {limit} s at most"))?;
-        let notes = replay(&mut trainer, &found, Duration::from_secs_f64(limit), config.rows);
+        voice.say(&format!("replaying the running episodes, for {limit} s at most"))?;
+        let notes = replay(trainer, (&path, &checkpoint), Duration::from_secs_f64(limit), config.rows);
         let notes = if before.env == config.env { notes } else { notes.context("`env` was changed") }?;
         for note in notes {
-            say(&note)?;
+            voice.say(&note)?;
         }
         for note in schedule_notes(before, config, trainer.step()) {
-            say(&note)?;
+            voice.say(&note)?;
         }
         if config.evaluation.episodes > 0 && before.evaluation_env() != config.evaluation_env() {
             trainer.forget_best();
-            say("evaluations are of another environment now: the next one writes the best checkpoint anew")?;
+            voice.say(
+                "evaluations are of another environment now: the next one writes the best checkpoint anew",
+            )?;
         }
-        // Only now: a run that cannot continue with these settings keeps its own.
-        run.write_config(config)?;
-        checkpoints.remove_after(trainer.step())?;
-        say(&format!("continues after step {} from {}", trainer.step(), found.path.display()))?;
+        if mesh.rank() == 0 {
+            // Only now: a run that cannot continue with these settings keeps its own.
+            run.write_config(config)?;
+            checkpoints.remove_after(trainer.step())?;
+        }
+        voice.say(&format!("continues after step {} from {}", trainer.step(), path.display()))?;
         if trainer.is_finished() {
-            say("it has taken all its steps; to train it longer, add --set steps=N")?;
+            voice.say("it has taken all its steps; to train it longer, add --set steps=N")?;
         }
+        Ok(())
     }
-    let outcome = {
+
+    /// Trains until it is finished or stopped; rank 0 writes the metrics.
+    fn iterate(
+        &self,
+        trainer: &mut Trainer,
+        checkpoints: &Checkpoints,
+        stop: &StopRequest,
+        voice: &mut Voice,
+    ) -> anyhow::Result<Outcome> {
+        let Self { run, config, mesh, start, .. } = *self;
+        let stop = || stop.exit_code().is_some();
+        if mesh.rank() > 0 {
+            return Ok(trainer.run(checkpoints, &mut |_| Ok(()), &stop)?);
+        }
+        let AlgorithmSettings::Ppo(ppo) = &config.algorithm;
+        let actions = trainer.batch_mut().action_space();
+        let mut deviation = DeviationWatch::new(actions, config.action_scaling, &config.network, ppo);
         let mut json = JsonLines::open(&run.metrics_file(), trainer.step())?;
         let mut board = TensorBoard::open(&run.events_file(), trainer.step())?;
         if let Start::New(_) = start {
             board.text("config", &config.to_yaml()?)?;
         }
-        say(&format!("run {}", run.path().display()))?;
+        voice.say(&format!("run {}", run.path().display()))?;
         let mut console = Console::new(config.steps, trainer.step());
         let mut record = |record: &Record| -> Result<(), AlgorithmError> {
             json.record(record)?;
             board.record(record)?;
             console.record(record)?;
             for loss in &record.losses {
-                console.suspend(|| say(&format!("warning: a worker was lost and replaced: {loss}")))?;
+                console.suspend(|| voice.say(&format!("warning: a worker was lost and replaced: {loss}")))?;
             }
             if let Some(warning) = deviation.warning(record) {
-                console.suspend(|| say(&format!("warning: {warning}")))?;
+                console.suspend(|| voice.say(&format!("warning: {warning}")))?;
             }
             Ok(())
         };
-        let outcome = trainer.run(&checkpoints, &mut record, &|| stop.exit_code().is_some());
+        let outcome = trainer.run(checkpoints, &mut record, &stop);
         console.finish();
-        outcome
-    };
-    let closed = trainer.close();
-    if outcome.is_err() {
-        say(&how_to_continue(&checkpoints, run))?;
-    }
-    let outcome = outcome?;
-    if let Err(error) = closed {
-        // The checkpoint is written already.
-        say(&format!("the environments did not end in order: {:#}", anyhow::Error::from(error)))?;
-    }
-    let folder = run.path();
-    match outcome {
-        Outcome::Finished => {
-            say(&format!("finished after {} steps; the run is in {}", trainer.step(), folder.display()))?;
-            say(&format!("to evaluate it: {}", shell::phalanx(&["evaluate"], folder)))?;
-            say(&format!("to see it: {}", shell::phalanx(&["visualize"], folder)))?;
-            Ok(ExitCode::SUCCESS)
-        }
-        Outcome::Stopped => {
-            let (step, command) = (trainer.step(), shell::phalanx(&["train", "--resume"], folder));
-            say(&format!("stopped after {step} steps; continue with: {command}"))?;
-            Ok(ExitCode::from(stop.exit_code().unwrap_or(1)))
-        }
+        Ok(outcome?)
     }
 }
 

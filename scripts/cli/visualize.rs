@@ -88,7 +88,7 @@ pub(super) fn run(arguments: &Arguments, registry: &Registry, out: &mut impl Wri
     let Played { seed, stochastic, .. } = arguments.played;
     let opened = arguments.played.open(registry)?;
     let (config, checkpoint_step) = (opened.config.clone(), opened.steps);
-    let device = setup::device(&config)?;
+    let device = setup::device(&config, 1)?;
     let (env, seed_of_trial) = (config.evaluation_env(), setup::trial_seed(seed));
     let mut recorder = Recorder::new(registry, env, config.action_scaling, seed_of_trial)?;
     let folder = opened.run.as_ref().map_or(PathBuf::from("videos"), |run| run.path().join("videos"));

@@ -8,6 +8,7 @@ use phalanx_algorithms::{
     CheckpointSettings, EvaluationSettings, PpoSettings, ResumeSettings, RolloutSettings,
 };
 use phalanx_envs::{ActionScaling, EnvSpec, WorkerOptions, Workers};
+use phalanx_mesh::MeshSettings;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -73,6 +74,9 @@ pub struct Config {
     /// Deadlines, and what to do when an environment hangs or a worker dies.
     #[serde(default)]
     pub faults: WorkerOptions,
+    /// How ranks work together where the training runs in several processes; docs/mesh.md.
+    #[serde(default)]
+    pub mesh: MeshSettings,
 }
 
 impl Config {

@@ -126,7 +126,8 @@ fn loss_and_gradient_agree_with_autograd() {
             let expected = reference(options, &settings, surrogate, &inputs, [o, v, s]);
             expected.backward();
             let index: Vec<i64> = (0..N as i64).collect();
-            let whole = Whole::of(&[(N, &index)], inputs.advantage, true, &Mesh::alone()).expect("one rank")[0];
+            let whole =
+                Whole::of(&[(N, &index)], inputs.advantage, true, &Mesh::alone()).expect("one rank")[0];
             let loss = Loss::new(&head, &settings, surrogate, &inputs, &log_std, whole, kl);
             let (mut d_outputs, mut d_value) = (vec![0.0; N * width], vec![0.0; N]);
             let mut d_log_std = vec![0.0; log_std.len()];

@@ -62,10 +62,10 @@ impl BatchPpo {
         let reward: Option<RewardNormalizer> = checkpoint.state("reward")?;
         if let (Some(normalizer), Some(restored)) = (&mut self.reward, reward) {
             let reason = || format!("holds returns of {} rows", restored.returns().len());
-            let returns = restored.returns().get(rows).ok_or_else(|| AgentError::Entry {
-                name: "reward".to_owned(),
-                reason: reason(),
-            })?;
+            let returns = restored
+                .returns()
+                .get(rows)
+                .ok_or_else(|| AgentError::Entry { name: "reward".to_owned(), reason: reason() })?;
             normalizer.set_returns(returns);
             normalizer.take_statistics(restored);
         }

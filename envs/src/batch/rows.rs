@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use self::stepping::Stage;
 use crate::{
-    BatchError, Env, EnvError, EnvSpec, Frame, Infos, Phase, Place, Registry, RegistryError, Seeds,
-    Space, SpaceError, Watch,
+    BatchError, Env, EnvError, EnvSpec, Frame, Infos, Phase, Place, Registry, RegistryError, Seeds, Space,
+    SpaceError, Watch,
 };
 
 /// One environment and where it stands.

@@ -2,7 +2,6 @@
 
 use std::ops::Range;
 use std::sync::atomic::Ordering;
-use std::thread::available_parallelism;
 use std::time::{Duration, Instant};
 
 use ipc_channel::ipc::IpcSharedMemory;
@@ -81,7 +80,7 @@ impl WorkerBatch {
         };
         // A descriptor for the process, one for each channel, one for a message on its way.
         os::allow_descriptors(4 * workers as u64).map_err(|e| BatchError::Workers(e.to_string()))?;
-        let cores = available_parallelism().map_or(1, usize::from);
+        let cores = options.cores();
         let unborn = || BatchError::Ended("it has not begun".to_owned());
         let mut pool = WorkerPool {
             zygote: zygote.clone(),

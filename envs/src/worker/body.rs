@@ -21,10 +21,7 @@ use super::share::SLICES;
 use super::shared::{Board, Region};
 use crate::batch::panic_message;
 use crate::os;
-use crate::{
-    BatchError, Block, EnvError, EnvSpec, Infos, Phase, Place, Progress, Registry, Rows,
-    generator,
-};
+use crate::{BatchError, Block, EnvError, EnvSpec, Infos, Phase, Place, Progress, Registry, Rows, generator};
 
 /// Exit code after a panic or the death of an environment, as Rust's own after a panic.
 const PANICKED: i32 = 101;

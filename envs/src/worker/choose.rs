@@ -1,7 +1,5 @@
 //! The number of workers.
 
-use std::thread::available_parallelism;
-
 use super::{OnWorkerLoss, WorkerBatch, WorkerOptions, Workers, Zygote};
 use crate::{BatchEnv, BatchError, EnvSpec, LocalBatch, Registry, Seeds};
 
@@ -57,7 +55,7 @@ pub fn batch(
             let mut probe = WorkerBatch::new(zygote, spec, 1, 1, seeds, 1, options)?;
             let seconds = probe.time(TIMING)?;
             probe.close()?;
-            let cores = available_parallelism().map_or(1, usize::from);
+            let cores = options.cores();
             let workers = pays(seconds * rows as f64, cores.min(rows));
             // Only a worker can be replaced.
             let workers = if respawns { workers.max(1) } else { workers };

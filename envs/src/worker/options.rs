@@ -1,6 +1,7 @@
 //! How many workers there are, how long they may take, and what happens when one is lost.
 
 use std::str::FromStr;
+use std::thread::available_parallelism;
 use std::time::Duration;
 
 use schemars::JsonSchema;
@@ -91,6 +92,10 @@ pub struct WorkerOptions {
     /// What becomes of the numbers of actions; configurations have this setting beside these options, too.
     #[serde(skip)]
     pub action_scaling: ActionScaling,
+    /// Cores that this learner and its workers have; `None`: all of the machine. No setting: where several ranks of a training are on one machine, each has
+    /// its part.
+    #[serde(skip)]
+    pub cores: Option<usize>,
     /// What to do when a worker is lost.
     pub on_worker_loss: OnWorkerLoss,
     /// Seconds that a worker may take to step its rows once.
@@ -110,6 +115,7 @@ impl Default for WorkerOptions {
             workers: Workers::default(),
             pipelined: None,
             action_scaling: ActionScaling::Clip,
+            cores: None,
             on_worker_loss: OnWorkerLoss::default(),
             step_deadline: 60.0,
             command_deadline: 60.0,
@@ -127,6 +133,10 @@ pub(super) struct Deadlines {
 }
 
 impl WorkerOptions {
+    pub(super) fn cores(&self) -> usize {
+        self.cores.unwrap_or_else(|| available_parallelism().map_or(1, usize::from))
+    }
+
     pub(super) fn deadlines(&self) -> Result<Deadlines, BatchError> {
         let checked = |name: &str, seconds: f64| {
             // A year is for ever; more would overflow the clock.

@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -132,9 +133,11 @@ fn measure(
     // Schedules stay at their start: no iteration is cheaper for a learning rate of 0 or a narrow clip range.
     config.steps = u64::MAX;
     config.evaluation.episodes = 0;
-    let (device, workers) = (setup::device(&config)?, Cell::new(0));
+    let (device, workers) = (setup::device(&config, 1)?, Cell::new(0));
     let mut trainer =
-        setup::trainer(&config, registry, Some(zygote), device, &|_, chosen| workers.set(chosen.workers))?;
+        setup::trainer(&config, registry, Some(zygote), (device, Rc::default()), &|_, chosen| {
+            workers.set(chosen.workers)
+        })?;
     let (speed, shares) = training(&mut trainer, Duration::from_secs_f64(seconds))
         .with_context(|| format!("measuring {}", file.display()))?;
     trainer.close()?;

@@ -69,7 +69,7 @@ fn remote_rows_are_not_waited_for_before_they_are_ready() {
     let registry = remote();
     let mut batch = LocalBatch::new(&registry, &EnvSpec::named("far:x"), 2, 1, 0).unwrap();
     let watch = |_: crate::Place| {};
-    let mut rows = Rows::new(&registry, &EnvSpec::named("far:x"), 0, 0, &[1, 1], watch).unwrap();
+    let mut rows = Rows::new(&registry, &EnvSpec::named("far:x"), 0, 0.into(), &[1, 1], watch).unwrap();
     batch.block_mut().activate_all();
     batch.block_mut().numbers_mut(0, 0..2).copy_from_slice(&[0.5, 1.0]);
     let calls = || CALLS.with(|calls| std::mem::take(&mut *calls.borrow_mut()).join(", "));
