@@ -9,6 +9,7 @@
 //! - `peers`: the task of `cargo xtask peers` that is written twice.
 //! - `providers`: environments in other languages, as the README has them.
 //! - `place`: a folder in which the binary trains.
+//! - `ranks`: trainings by several ranks.
 //! - `resume_settings`: each setting, changed on a resumed run.
 //! - `runs`: whole trainings by the binary: what they leave, and how they go on.
 //! - `stops`: how they are stopped, by signals or worse.
@@ -26,6 +27,7 @@ mod networks;
 mod peers;
 mod place;
 mod providers;
+mod ranks;
 mod resume_settings;
 mod runs;
 mod stops;

@@ -43,14 +43,14 @@ impl Moments {
     }
 
     /// Updates with what every rank has seen, in the order of ranks. Alone, this one's is merged as it is.
-    fn update<E>(&mut self, fresh: Self, gather: impl Gather<E>) -> Result<(), E> {
-        self.update_each(std::slice::from_ref(&fresh), gather)
+    fn update<E>(&mut self, fresh: &Self, gather: impl Gather<E>) -> Result<(), E> {
+        self.update_each(std::slice::from_ref(fresh), gather)
     }
 
     /// Updates with what every rank has seen first, then with what every one has seen second, and so on.
     fn update_each<E>(&mut self, fresh: &[Self], gather: impl Gather<E>) -> Result<(), E> {
         let len = self.mean.len();
-        let numbers = fresh.iter().flat_map(|own| own.numbers()).collect();
+        let numbers = fresh.iter().flat_map(Self::numbers).collect();
         let ranks = gather(numbers)?;
         let width = 1 + 2 * len;
         let most = ranks.iter().map(|numbers| numbers.len() / width).max().unwrap_or(0);
@@ -60,7 +60,9 @@ impl Moments {
                 all.merge(&own);
                 all
             });
-            all.iter().for_each(|all| self.merge(all));
+            if let Some(all) = all {
+                self.merge(&all);
+            }
         }
         Ok(())
     }
@@ -122,7 +124,7 @@ impl Normalizer {
         gather: impl Gather<E>,
     ) -> Result<(), E> {
         let fresh = Moments::of(self.moments.mean.len(), observations);
-        self.moments.update(fresh, gather)
+        self.moments.update(&fresh, gather)
     }
 
     /// The present statistics of a part of the numbers, to be applied to many observations.
@@ -283,7 +285,7 @@ impl ValueNormalizer {
     /// # Errors
     /// Those of `gather`.
     pub fn update<E>(&mut self, targets: impl Iterator<Item = f32>, gather: impl Gather<E>) -> Result<(), E> {
-        self.moments.update(Moments::of(1, targets.map(|x| [f64::from(x)])), gather)
+        self.moments.update(&Moments::of(1, targets.map(|x| [f64::from(x)])), gather)
     }
 
     /// From reward units to those of the critic; targets that do not vary are 0.
@@ -325,7 +327,7 @@ mod tests {
     }
 
     fn see(moments: &mut Moments, xs: &[f32]) {
-        let Ok(()) = moments.update(Moments::of(1, xs.iter().map(|&x| [f64::from(x)])), alone);
+        let Ok(()) = moments.update(&Moments::of(1, xs.iter().map(|&x| [f64::from(x)])), alone);
     }
 
     #[test]
@@ -407,7 +409,7 @@ mod tests {
             let of = |xs: &[f32]| Moments::of(1, xs.iter().map(|&x| [f64::from(x)]));
             let mut meshed = Moments::new(1);
             let both = |own| Ok::<_, Infallible>(vec![own, of(&ys).numbers().collect()]);
-            let Ok(()) = meshed.update(of(&xs), both);
+            let Ok(()) = meshed.update(&of(&xs), both);
             prop_assert!((meshed.mean[0] - whole.mean[0]).abs() < 1e-9);
             prop_assert!((meshed.squares[0] - whole.squares[0]).abs() < 1e-6);
             prop_assert_eq!(parts.count, whole.count);

@@ -127,7 +127,9 @@ impl EpisodeLog {
             ended = gather_all(mesh, &own)?.into_iter().map(Ended::from_numbers).collect();
             ended.sort_by_key(|ended| (ended.time, ended.row));
         }
-        ended.into_iter().for_each(|ended| self.finish(ended));
+        for ended in ended {
+            self.finish(ended);
+        }
         Ok(())
     }
 

@@ -129,7 +129,7 @@ fn another_configurations_checkpoint_is_refused() {
     let registry = Registry::standard();
     let rollout = RolloutSettings::Steps(StepsRollout { steps: 32 });
     let settings = settings(rollout, Objective::default());
-    let checkpoint = trainer(&registry, &EnvSpec::named("CartPole-v1"), &settings).save();
+    let checkpoint = trainer(&registry, &EnvSpec::named("CartPole-v1"), &settings).save().unwrap();
     let mut other = trainer(&registry, &EnvSpec::named("Acrobot-v1"), &settings);
     let error = other.restore(&checkpoint, LIMIT, &mut |_| ()).unwrap_err().to_string();
     assert_eq!(error, "the policy was trained with actions Discrete(2), not Discrete(3)");

@@ -5,6 +5,9 @@
 #include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
 
+#include <c10/util/Logging.h>
+
+#include <cstdlib>
 #include <cstring>
 
 using c10d::ProcessGroupGloo;
@@ -51,6 +54,8 @@ const char* mesh_error() { return failure.c_str(); }
 
 MeshStore* mesh_store_open(const char* host, uint16_t port, bool serve, uint64_t timeout_ms) {
   return guarded<MeshStore*>(nullptr, [&] {
+    // c10d also logs, with a backtrace, what the caller is told.
+    if (!std::getenv("TORCH_CPP_LOG_LEVEL")) FLAGS_caffe2_log_level = 3;
     c10d::TCPStoreOptions options;
     options.port = port;
     options.isServer = serve;
