@@ -104,6 +104,7 @@ impl Trials {
             Shown::Best => checkpoints(&changed.run).contains(&BEST.to_owned()),
             Shown::Pace => lead(&changed.trace) <= PACE && lead(&unchanged.trace) > PACE,
             Shown::Threads => self.has_17_threads(&changed.run),
+            Shown::Ranks => parameters(&changed.run) == parameters(&unchanged.run),
         }
     }
 

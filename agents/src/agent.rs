@@ -184,7 +184,7 @@ impl Agent {
         checkpoint.put_state("normalizer", &self.normalizer);
         checkpoint.put_state("form", &self.signature);
         checkpoint.put_state(NORMALIZED, &self.reader.normalized());
-        transfer::list(self.network.graph().tensors(), checkpoint);
+        transfer::list(self.network.graph(), checkpoint);
     }
 
     /// Takes everything that acting needs from a checkpoint.

@@ -1,8 +1,8 @@
 //! Every distribution against PyTorch's numbers. `golden/record.py` made them; the file has its version.
 
 use phalanx_agents::{
-    Actions, Agent, Channels, Device, Distribution, Gradient, Head, InitFrom, Inputs, NetworkSettings,
-    NormalizeSettings, Observations, Taken, TensorFile, Tower, Weights, stream,
+    Actions, Agent, Channels, Checkpoint, Device, Distribution, Gradient, Head, InitFrom, Inputs,
+    NetworkSettings, NormalizeSettings, Observations, Taken, TensorFile, Tower, Weights, stream,
 };
 use phalanx_envs::{ActionScale, ActionScaling, Dtype, Elements, Space};
 use serde::Deserialize;
@@ -162,6 +162,62 @@ fn a_network_of_pytorch_goes_on_here() {
             for (ours, theirs) in actor.iter().chain(&critic).zip(outputs.iter().chain(value)) {
                 assert!((ours - theirs).abs() < 1e-5, "{ours} here, {theirs} there");
             }
+        }
+    }
+}
+
+/// The agent of [`NETWORK`] for pictures of one arrangement, over all kinds of layers that read one.
+fn picture_agent(channels_first: bool, seed: u64) -> Agent {
+    let shape = if channels_first { vec![2, 6, 5] } else { vec![6, 5, 2] };
+    let picture = Space::Box { shape, low: vec![0.0; 60], high: vec![255.0; 60], dtype: Dtype::U8 };
+    let observations =
+        Space::Dict(vec![("picture".into(), picture), ("numbers".into(), Space::unbounded(3))]);
+    let network = r#"{"layers": {
+        "eye": {"conv": [{"filters": 4, "kernel": 3, "stride": 2}], "of": "observation.picture", "activation": "relu"},
+        "all": {"concat": ["observation.numbers", "observation.picture"]},
+        "flat": {"dense": 6, "of": "all", "layer_norm": true},
+        "both": {"concat": ["eye", "flat"]},
+        "body": {"dense": 8, "of": "both", "activation": "tanh"}
+    }, "actor": "body", "critic": "flat"}"#;
+    let mut settings: NetworkSettings = serde_json::from_str(network).expect("settings");
+    settings.channels = Some(if channels_first { Channels::First } else { Channels::Last });
+    let (actions, normalize) = (Space::Discrete { n: 3 }, NormalizeSettings::default());
+    let scale = ActionScale::new(&actions, ActionScaling::Clip).expect("choices have no bounds");
+    let mut generator = stream(seed, "initialisation");
+    Agent::new(&observations, &actions, &settings, &normalize, &scale, &mut generator, Device::Cpu)
+        .expect("an agent")
+}
+
+/// A run whose pictures have their channels on another axis goes on with the same outputs for the same pictures.
+#[test]
+fn a_run_with_pictures_of_another_arrangement_goes_on_here() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let pictures: Vec<u8> = (0..120u32).map(|i| (i * i * 7 % 251) as u8).collect();
+    let numbers = [0.3, -1.0, 2.0, 0.1, 0.2, -0.4];
+    let outputs = |agent: &mut Agent, channels_first: bool| {
+        let mut seen = Observations::default();
+        let pictures = if channels_first { planes(&pictures) } else { pictures.clone() };
+        seen.add(0, Elements::U8(&pictures), None);
+        seen.add(1, Elements::F32(&numbers), None);
+        let (mut actor, mut critic) = (Vec::new(), Vec::new());
+        let network = agent.network_mut();
+        network.infer(Tower::Actor, Inputs::All(&seen), 0..2, &mut [], &mut actor).expect("outputs");
+        network.infer(Tower::Critic, Inputs::All(&seen), 0..2, &mut [], &mut critic).expect("values");
+        [actor, critic].concat()
+    };
+    for there in [false, true] {
+        for here in [false, true] {
+            let (mut theirs, mut ours) = (picture_agent(there, 1), picture_agent(here, 2));
+            let mut checkpoint = Checkpoint::new();
+            theirs.save(&mut checkpoint);
+            let path = folder.path().join("run.safetensors");
+            checkpoint.save(&path).expect("a writable folder");
+            let file = TensorFile::load(&path).expect("a checkpoint");
+            let matches = ours.init_from(&file, &InitFrom::Path(path)).expect("the same names");
+            assert_eq!(matches.parameters[0], matches.parameters[1]);
+            let (a, b) = (outputs(&mut theirs, there), outputs(&mut ours, here));
+            let far = a.iter().zip(&b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+            assert!(far < 1e-5, "{there} there, {here} here: {a:?} {b:?}");
         }
     }
 }

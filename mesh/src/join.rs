@@ -11,6 +11,12 @@ use crate::shared::{Process, Segment, Shared};
 use crate::watch::Watch;
 use crate::{Collective, MeshError, Place};
 
+/// Time between two looks at who has come.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// How long rank 0 waits for the others to read what it read.
+const FAREWELL: Duration = Duration::from_secs(10);
+
 /// What transports bytes between ranks.
 #[derive(
     Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
@@ -151,19 +157,45 @@ fn meet(
         }
         let missing: Vec<usize> = (0..place.size).filter(|&rank| cards[rank].is_none()).collect();
         if missing.is_empty() {
-            return Ok(cards.into_iter().flatten().collect());
+            let cards = cards.into_iter().flatten().collect();
+            return all_have_met(place, store, prefix).map(|()| cards).map_err(failed);
+        }
+        if let Some(size) = store.text(&format!("{prefix}late")).map_err(failed)? {
+            // Rank 0 has stopped waiting.
+            let missing = size.split(' ').filter_map(|rank| rank.parse().ok()).collect();
+            return Err(MeshError::Late { missing, size: place.size, address, seconds: arrival.as_secs() });
         }
         let waited = begin.elapsed();
         if waited > arrival {
             let seconds = arrival.as_secs();
+            if place.rank == 0 {
+                let ranks: Vec<String> = missing.iter().map(usize::to_string).collect();
+                let _ = store.set(&format!("{prefix}late"), ranks.join(" ").as_bytes());
+                std::thread::sleep(10 * LOOK);
+            }
             return Err(MeshError::Late { missing, size: place.size, address, seconds });
         }
         if waited > told + Duration::from_secs(10) {
             told = waited;
             waiting(&missing);
         }
-        std::thread::sleep(Duration::from_millis(20));
+        std::thread::sleep(LOOK);
     }
+}
+
+/// Every rank has seen all cards. Rank 0, with which the store ends, waits for that: it may leave for what they say.
+fn all_have_met(place: &Place, store: &Store, prefix: &str) -> Result<(), String> {
+    store.set(&format!("{prefix}met/{}", place.rank), b"")?;
+    let begin = Instant::now();
+    let missing = |rank| store.has(&format!("{prefix}met/{rank}")).map(|has| !has);
+    while place.rank == 0 && begin.elapsed() < FAREWELL {
+        let missing: Vec<bool> = (0..place.size).map(missing).collect::<Result<_, _>>()?;
+        if !missing.contains(&true) {
+            break;
+        }
+        std::thread::sleep(LOOK);
+    }
+    Ok(())
 }
 
 /// `rank 2 of 4 (process 77 on host)`.

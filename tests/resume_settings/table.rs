@@ -21,9 +21,11 @@ pub enum Shown {
     Pace,
     /// The process has more threads.
     Threads,
+    /// Several ranks, as in `tests/ranks.rs`: one alone ends with the same parameters.
+    Ranks,
 }
 
-use Shown::{Best, Checkpoints, Error, Log, Metric, Pace, Parameters, Refused, Threads};
+use Shown::{Best, Checkpoints, Error, Log, Metric, Pace, Parameters, Ranks, Refused, Threads};
 
 /// A run, by the settings that it has over [`CONFIG`], and what is changed when it is resumed.
 pub struct Base {
@@ -108,6 +110,9 @@ pub const BASES: [Base; 22] = [
             ("evaluation.env=heavy", Metric("evaluation_return_mean")),
             ("checkpoint.every=128", Checkpoints),
             ("checkpoint.keep=1", Checkpoints),
+            ("mesh.backend=gloo", Ranks),
+            ("mesh.arrival_deadline=1", Ranks),
+            ("mesh.silence_deadline=1", Ranks),
             ("resume.replay_deadline=0", Log("4 of 4 rows begin a new episode")),
         ],
     },

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use phalanx_graph::Graph;
 
-use super::layout::{convert, shape};
+use super::layout::Theirs;
 use super::{InitFrom, TensorFile};
 use crate::AgentError;
 
@@ -43,6 +43,8 @@ impl Matches {
         from.check(&ours)?;
         let mut matches = Self { path: file.path.clone(), ..Self::default() };
         matches.parameters[1] = parameters.len();
+        let theirs =
+            file.checkpoint.as_ref().map_or(Theirs::PyTorch, |checkpoint| Theirs::of_run(checkpoint, graph));
         let mut unused: Vec<&String> = file.tensors.keys().collect();
         for tensor in &ours {
             let name = from.theirs(&tensor.name);
@@ -51,8 +53,7 @@ impl Matches {
                 continue;
             };
             unused.retain(|&unused| *unused != name);
-            let foreign = file.checkpoint.is_none();
-            let wanted = if foreign { shape(graph, tensor) } else { tensor.shape.clone() };
+            let wanted = theirs.shape(graph, tensor);
             if !alike(&wanted, their_shape) {
                 matches.other_shape.push((tensor.name.clone(), [wanted, their_shape.clone()]));
                 continue;
@@ -63,11 +64,7 @@ impl Matches {
                 return Err(AgentError::Checkpoint { path, reason });
             }
             let into = &mut parameters[tensor.range.clone()];
-            if foreign {
-                into.copy_from_slice(&convert(graph, tensor, numbers));
-            } else {
-                into.copy_from_slice(numbers);
-            }
+            into.copy_from_slice(&theirs.convert(graph, tensor, numbers)?);
             matches.parameters[0] += into.len();
             matches.taken.push(tensor.name.clone());
         }

@@ -7,11 +7,12 @@ mod matches;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use phalanx_graph::Tensor;
+use phalanx_graph::{Graph, Tensor};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use self::file::TensorFile;
+use self::layout::{PICTURES, pictures};
 pub use self::matches::Matches;
 use crate::{AgentError, Checkpoint};
 
@@ -82,8 +83,9 @@ pub struct Entry {
 /// The list in a checkpoint.
 pub const TENSORS: &str = "tensors";
 
-/// Puts the list of tensors into a checkpoint.
-pub fn list(tensors: Vec<Tensor>, checkpoint: &mut Checkpoint) {
+/// Puts the list of a network's tensors, and how its pictures lie, into a checkpoint.
+pub fn list(graph: &Graph, checkpoint: &mut Checkpoint) {
     let entry = |Tensor { name, shape, .. }| Entry { name, shape };
-    checkpoint.put_state(TENSORS, &tensors.into_iter().map(entry).collect::<Vec<_>>());
+    checkpoint.put_state(TENSORS, &graph.tensors().into_iter().map(entry).collect::<Vec<_>>());
+    checkpoint.put_state(PICTURES, &pictures(graph));
 }

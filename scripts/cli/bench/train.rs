@@ -136,7 +136,7 @@ fn measure(
     let (device, workers) = (setup::device(&config, 1)?, Cell::new(0));
     let mut trainer =
         setup::trainer(&config, registry, Some(zygote), (device, Rc::default()), &|_, chosen| {
-            workers.set(chosen.workers)
+            workers.set(chosen.workers);
         })?;
     let (speed, shares) = training(&mut trainer, Duration::from_secs_f64(seconds))
         .with_context(|| format!("measuring {}", file.display()))?;
