@@ -106,6 +106,10 @@ pub fn tensors(path: &Path) -> anyhow::Result<TensorFile> {
     if path.is_file() {
         return Ok(TensorFile::load(path)?);
     }
+    if !path.is_dir() {
+        let (path, here) = (path.display(), std::env::current_dir().unwrap_or_default());
+        anyhow::bail!("network.init_from: {path} is neither a run nor a file (from {})", here.display());
+    }
     let run = RunFolder::open(path).context("network.init_from")?;
     let newest = run.checkpoints(1).load(Which::Latest)?;
     Ok(TensorFile::load(&newest.path)?)

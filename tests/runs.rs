@@ -137,8 +137,10 @@ fn a_run_starts_from_another_one() {
     place.succeed(&["train", "--resume", second.to_str().unwrap(), "--set", "steps=768"]);
 
     let count = place.runs().len();
+    fs::write(place_file("policy.pt"), b"PK\x03\x04").unwrap();
     for (set, expected) in [
-        ("network.init_from=nowhere", "nowhere is no run: there is no such folder"),
+        ("network.init_from=nowhere.safetensors", "nowhere.safetensors is neither a run nor a file (from "),
+        ("network.init_from=policy.pt", "policy.pt: is a file of torch.save: load it in Python and save"),
         ("network.init_from=small.yaml", "small.yaml: is no file of the safetensors format, or damaged"),
         ("network.init_from={path: small.yaml, name: {}}", "unknown key"),
     ] {
@@ -150,12 +152,34 @@ fn a_run_starts_from_another_one() {
         );
     }
     assert_eq!(place.runs().len(), count, "no folder of a run is left");
-    let unknown = format!("network.init_from={{path: {}, names: {{acter: actor}}}}", first.display());
-    let output = place.run(&["train", "small.yaml", "--set", &unknown]);
-    assert!(
-        text(&output.stderr)
-            .contains("names has \"acter\", and the tensors of this network are actor.hidden1.weight")
-    );
+    for (names, expected) in [
+        ("{acter: action}", "names has \"acter\", and the tensors of this network are actor.hidden1.weight"),
+        ("{action: actions}", "names has \"actions\", and the tensors of "),
+    ] {
+        let unknown = format!("network.init_from={{path: {}, names: {names}}}", first.display());
+        let printed = text(&place.run(&["train", "small.yaml", "--set", &unknown]).stderr);
+        assert!(printed.contains(expected), "{printed}");
+    }
+    // A file without statistics.
+    place.succeed(&[
+        "train",
+        "small.yaml",
+        "--name",
+        "plain",
+        "--set",
+        "steps=256",
+        "--set",
+        "normalize={observation: false, reward: false}",
+    ]);
+    let plain = place.runs().into_iter().find(|run| run.to_string_lossy().ends_with("-plain")).unwrap();
+    let set = format!("network.init_from={}", plain.display());
+    let printed = text(&place.succeed(&["train", "small.yaml", "--set", "steps=256", "--set", &set]).stderr);
+    for what in ["observations", "rewards"] {
+        assert!(
+            printed.contains(&format!("statistics of {what} begin anew: the file has none")),
+            "{printed}"
+        );
+    }
 }
 
 #[test]

@@ -165,15 +165,21 @@ impl Agent {
             own.copy_from_slice(&parameters);
             Ok(())
         })?;
-        let Some(checkpoint) = file.checkpoint() else { return Ok(matches) };
-        let restored: Option<Normalizer> = checkpoint.state("normalizer")?;
-        if let (Some(normalizer), Some(restored)) = (&mut self.normalizer, restored)
-            && checkpoint
-                .state(NORMALIZED)
-                .is_ok_and(|theirs: Vec<(String, usize)>| theirs == self.reader.normalized())
-        {
+        let Some(normalizer) = &mut self.normalizer else { return Ok(matches) };
+        let restored =
+            file.checkpoint().map(|checkpoint| checkpoint.state("normalizer")).transpose()?.flatten();
+        let Some(restored): Option<Normalizer> = restored else {
+            matches.fresh.push(("observations", "the file has none"));
+            return Ok(matches);
+        };
+        let theirs = file.checkpoint().map(|checkpoint| checkpoint.state(NORMALIZED));
+        if theirs.is_some_and(|theirs| {
+            theirs.is_ok_and(|theirs: Vec<(String, usize)>| theirs == self.reader.normalized())
+        }) {
             normalizer.take_statistics(restored);
             matches.statistics.push("observations");
+        } else {
+            matches.fresh.push(("observations", "those of the file are of other parts or sizes"));
         }
         Ok(matches)
     }

@@ -114,17 +114,29 @@ impl Normalizer {
         self.moments = other.moments;
     }
 
-    /// Updates the statistics with observations of all ranks, each of `len` numbers.
+    /// Updates the statistics with observations of all ranks, each of `len` numbers. Those of the numbers `frozen` stay, once there are some.
     ///
     /// # Errors
     /// Those of `gather`.
     pub fn update<R: IntoIterator<Item = f64>, E>(
         &mut self,
         observations: impl Iterator<Item = R>,
+        frozen: &[Range<usize>],
         gather: impl Gather<E>,
     ) -> Result<(), E> {
         let fresh = Moments::of(self.moments.mean.len(), observations);
-        self.moments.update(&fresh, gather)
+        if frozen.is_empty() || self.moments.count == 0.0 {
+            return self.moments.update(&fresh, gather);
+        }
+        let before = self.moments.clone();
+        self.moments.update(&fresh, gather)?;
+        // One count is that of all numbers: the same variance has more squares now.
+        let more = self.moments.count / before.count;
+        for i in frozen.iter().cloned().flatten() {
+            self.moments.mean[i] = before.mean[i];
+            self.moments.squares[i] = before.squares[i] * more;
+        }
+        Ok(())
     }
 
     /// The present statistics of a part of the numbers, to be applied to many observations.
@@ -348,11 +360,25 @@ mod tests {
     #[test]
     fn normalised_observations_are_centred_scaled_and_bounded() {
         let mut normalizer = Normalizer::new(1, 2.0);
-        let Ok(()) = normalizer.update([[1.0], [3.0]].into_iter(), alone);
+        let Ok(()) = normalizer.update([[1.0], [3.0]].into_iter(), &[], alone);
         // Mean 2, standard deviation 1; 7 is five deviations away.
         let mut x = [3.0, 7.0];
         normalizer.freeze(0..1).apply(&mut x);
         assert!((x[0] - 1.0).abs() < 1e-6 && x[1] == 2.0);
+    }
+
+    #[test]
+    fn frozen_statistics_stay_beside_others_that_go_on() {
+        let mut normalizer = Normalizer::new(2, 10.0);
+        let frozen = 0..1;
+        let frozen = std::slice::from_ref(&frozen);
+        // The first ones are taken: nothing is known before.
+        let Ok(()) = normalizer.update([[1.0, 1.0], [3.0, 3.0]].into_iter(), frozen, alone);
+        let Ok(()) = normalizer.update([[50.0, 5.0], [70.0, 7.0]].into_iter(), frozen, alone);
+        // Means 2 and 4, variances 1 and 5.
+        let mut x = [4.0, 4.0 + 5.0f32.sqrt()];
+        normalizer.freeze(0..2).apply(&mut x);
+        assert!((x[0] - 2.0).abs() < 1e-6 && (x[1] - 1.0).abs() < 1e-6, "{x:?}");
     }
 
     /// 2³⁰ + 1 and 2³⁰ + 3 are one number in 32 bits.
@@ -360,7 +386,7 @@ mod tests {
     fn wide_numbers_are_centred_before_they_are_rounded() {
         let large = f64::from(1 << 30);
         let mut normalizer = Normalizer::new(2, 5.0);
-        let Ok(()) = normalizer.update([[0.0, large + 1.0], [0.0, large + 3.0]].into_iter(), alone);
+        let Ok(()) = normalizer.update([[0.0, large + 1.0], [0.0, large + 3.0]].into_iter(), &[], alone);
         let mut x = Vec::new();
         normalizer.freeze(1..2).extend(&[large + 1.0, large + 2.5], &mut x);
         assert!((x[0] + 1.0).abs() < 1e-6 && (x[1] - 0.5).abs() < 1e-6, "{x:?}");

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use phalanx_envs::{Block, Dtype, Elements, FieldRows, Space};
-use phalanx_graph::Graph;
+use phalanx_graph::{Graph, Source};
 
 use crate::describe::input_name;
 use crate::normalizer::{FrozenNormalizer, Gather, Normalizer};
@@ -14,6 +14,8 @@ pub struct Reader {
     places: Vec<Place>,
     /// Inputs that are normalised, each with its numbers.
     normalized: Vec<(String, usize)>,
+    /// Numbers that frozen layers alone read: their statistics stay, or what these compute would change.
+    frozen: Vec<Range<usize>>,
 }
 
 struct Place {
@@ -30,20 +32,23 @@ impl Reader {
     /// For the inputs of `graph` in observations of `space`, of which boxes of floats are normalised if `normalize` is set.
     pub fn new(graph: &Graph, space: &Space, normalize: bool) -> Self {
         let leaves = space.leaves();
-        let (mut places, mut normalized, mut end) = (Vec::new(), Vec::new(), 0);
-        for input in &graph.inputs {
+        let (mut places, mut normalized, mut frozen, mut end) = (Vec::new(), Vec::new(), Vec::new(), 0);
+        for (i, input) in graph.inputs.iter().enumerate() {
             let mut leaves = leaves.iter().enumerate();
             let found = leaves.find(|(_, (path, _))| input_name(path) == input.name);
             let (field, (_, leaf)) = found.expect("inputs are leaves of the observations");
             let floats = matches!(leaf, Space::Box { dtype: Dtype::F32 | Dtype::F64, .. });
             let statistics = (normalize && floats).then(|| {
                 normalized.push((input.name.clone(), leaf.len()));
+                if graph.is_frozen(Source::Input(i)) {
+                    frozen.push(end..end + leaf.len());
+                }
                 end..end + leaf.len()
             });
             end = statistics.as_ref().map_or(end, |range| range.end);
             places.push(Place { field, statistics });
         }
-        Self { places, normalized }
+        Self { places, normalized, frozen }
     }
 
     /// Inputs that are normalised, each with its numbers.
@@ -114,7 +119,7 @@ impl Reader {
             debug_assert!(i < rows * steps);
             fields.iter().flat_map(move |field| floats(field.row(i)))
         };
-        normalizer.update(index.iter().map(numbers), gather)
+        normalizer.update(index.iter().map(numbers), &self.frozen, gather)
     }
 }
 

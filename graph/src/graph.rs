@@ -99,6 +99,17 @@ impl Graph {
         }
     }
 
+    /// Whether training changes nothing that reads this, directly or through nodes without parameters.
+    pub fn is_frozen(&self, source: Source) -> bool {
+        let readers: Vec<usize> =
+            (0..self.nodes.len()).filter(|&i| self.nodes[i].reads.contains(&source)).collect();
+        let is_frozen = |i: usize| {
+            let node = &self.nodes[i];
+            if node.parameters.is_empty() { self.is_frozen(Source::Node(i)) } else { !node.trainable }
+        };
+        !readers.is_empty() && readers.into_iter().all(is_frozen)
+    }
+
     /// Name of an input or a node.
     pub fn name(&self, source: Source) -> &str {
         match source {

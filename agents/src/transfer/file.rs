@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use half::{bf16, f16};
+use safetensors::SafeTensorError;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
 use super::{Entry, TENSORS};
@@ -41,13 +42,22 @@ impl TensorFile {
             let tensors = split(&checkpoint)?;
             return Ok(Self { path: path.to_owned(), tensors, checkpoint: Some(checkpoint) });
         }
-        let file = SafeTensors::deserialize(&bytes)
-            .map_err(|error| wrong(format!("is no file of the safetensors format, or damaged ({error})")))?;
+        let file =
+            SafeTensors::deserialize(&bytes).map_err(|error| wrong(not_safetensors(&bytes, &error)))?;
         let floats = file
             .iter()
             .filter_map(|(name, view)| Some((name.to_owned(), (view.shape().to_vec(), floats(&view)?))));
         Ok(Self { path: path.to_owned(), tensors: floats.collect(), checkpoint: None })
     }
+}
+
+/// Why a file was not read. Files of `torch.save` are ZIP archives, or pickles in older versions.
+fn not_safetensors(bytes: &[u8], error: &SafeTensorError) -> String {
+    if bytes.starts_with(b"PK\x03\x04") || bytes.starts_with(b"\x80\x02") {
+        return "is a file of torch.save: load it in Python and save its state_dict with safetensors.torch.save_file(state_dict, \"policy.safetensors\")"
+            .to_owned();
+    }
+    format!("is no file of the safetensors format, or damaged ({error})")
 }
 
 /// The parameters of a checkpoint, tensor by tensor.

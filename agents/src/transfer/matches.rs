@@ -26,6 +26,8 @@ pub struct Matches {
     pub parameters: [usize; 2],
     /// Statistics that were taken: of `observations`, `rewards` and `values`.
     pub statistics: Vec<&'static str>,
+    /// Statistics that are kept here and were not taken, each with the reason.
+    pub fresh: Vec<(&'static str, &'static str)>,
 }
 
 impl Matches {
@@ -40,7 +42,7 @@ impl Matches {
         parameters: &mut [f32],
     ) -> Result<Self, AgentError> {
         let ours = graph.tensors();
-        from.check(&ours)?;
+        from.check(&ours, file)?;
         let mut matches = Self { path: file.path.clone(), ..Self::default() };
         matches.parameters[1] = parameters.len();
         let theirs =
@@ -93,7 +95,8 @@ fn alike(a: &[usize], b: &[usize]) -> bool {
 impl fmt::Display for Matches {
     /// What was taken; then a line for each kind of tensor that was not.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { path, taken, missing, other_shape, unused, parameters: [some, all], statistics } = self;
+        let Self { path, taken, missing, other_shape, unused, parameters: [some, all], statistics, fresh } =
+            self;
         let tensors = taken.len() + missing.len() + other_shape.len();
         write!(
             f,
@@ -103,6 +106,9 @@ impl fmt::Display for Matches {
         )?;
         if !statistics.is_empty() {
             write!(f, ", and the statistics of {}", statistics.join(" and "))?;
+        }
+        for (what, why) in fresh {
+            write!(f, "\n  statistics of {what} begin anew: {why}")?;
         }
         if !missing.is_empty() {
             write!(f, "\n  not in the file, hence initialised: {}", missing.join(", "))?;

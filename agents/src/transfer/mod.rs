@@ -55,9 +55,18 @@ impl InitFrom {
         }
     }
 
-    /// Fails where a name here is that of nothing.
-    fn check(&self, tensors: &[Tensor]) -> Result<(), AgentError> {
-        let Self::Named(NamedInit { names, .. }) = self else { return Ok(()) };
+    /// Fails where a name here or in the file is that of nothing.
+    fn check(&self, tensors: &[Tensor], file: &TensorFile) -> Result<(), AgentError> {
+        let Self::Named(NamedInit { names, path }) = self else { return Ok(()) };
+        let there = |theirs: &String| file.tensors.keys().any(|name| rest(name, theirs).is_some());
+        if let Some(unknown) = names.values().find(|&theirs| !there(theirs)) {
+            let known: Vec<&str> = file.tensors.keys().map(String::as_str).collect();
+            return Err(AgentError::Settings(format!(
+                "network.init_from.names has {unknown:?}, and the tensors of {} are {}",
+                path.display(),
+                known.join(", ")
+            )));
+        }
         let known = |ours: &String| tensors.iter().any(|tensor| rest(&tensor.name, ours).is_some());
         let Some(unknown) = names.keys().find(|&ours| !known(ours)) else { return Ok(()) };
         let known: Vec<&str> = tensors.iter().map(|tensor| tensor.name.as_str()).collect();

@@ -2,26 +2,34 @@
 
 use std::ops::Range;
 
-use phalanx_agents::{Agent, AgentError, Checkpoint, RewardNormalizer, ValueNormalizer};
+use phalanx_agents::{Agent, AgentError, Checkpoint, Matches, RewardNormalizer, ValueNormalizer};
 
 use super::BatchPpo;
 use crate::AlgorithmError;
 use crate::objective::Penalty;
 
 impl BatchPpo {
-    /// Takes the statistics of rewards and values, in whose units a critic's output is, from another training's checkpoint; returns what they
-    /// are of.
-    pub fn init_from(&mut self, checkpoint: &Checkpoint) -> Vec<&'static str> {
-        let mut taken = Vec::new();
-        if let (Some(normalizer), Ok(Some(theirs))) = (&mut self.reward, checkpoint.state("reward")) {
-            RewardNormalizer::take_statistics(normalizer, theirs);
-            taken.push("rewards");
+    /// Takes the statistics of rewards and values, in whose units a critic's output is, from another training's checkpoint, and reports which.
+    pub fn init_from(&mut self, checkpoint: Option<&Checkpoint>, matches: &mut Matches) {
+        let mut report = |what, taken| {
+            if taken {
+                matches.statistics.push(what);
+            } else {
+                matches.fresh.push((what, "the file has none"));
+            }
+        };
+        if let Some(normalizer) = &mut self.reward {
+            let theirs: Option<RewardNormalizer> =
+                checkpoint.and_then(|c| c.state("reward").unwrap_or_default());
+            report("rewards", theirs.is_some());
+            theirs.into_iter().for_each(|theirs| normalizer.take_statistics(theirs));
         }
-        if let (Some(normalizer), Ok(Some(theirs))) = (&mut self.value, checkpoint.state("value")) {
-            *normalizer = theirs;
-            taken.push("values");
+        if let Some(normalizer) = &mut self.value {
+            let theirs: Option<ValueNormalizer> =
+                checkpoint.and_then(|c| c.state("value").unwrap_or_default());
+            report("values", theirs.is_some());
+            *normalizer = theirs.unwrap_or_else(|| normalizer.clone());
         }
-        taken
     }
 
     /// Discounted returns of this rank's rows, where rewards are normalised.

@@ -31,9 +31,7 @@ impl Trainer {
     /// [`AlgorithmError::Agent`] when nothing of it matches.
     pub fn init_from(&mut self, file: &TensorFile, from: &InitFrom) -> Result<Matches, AlgorithmError> {
         let mut matches = self.agent.init_from(file, from)?;
-        if let Some(checkpoint) = file.checkpoint() {
-            matches.statistics.extend(self.ppo.init_from(checkpoint));
-        }
+        self.ppo.init_from(file.checkpoint(), &mut matches);
         Ok(matches)
     }
 
