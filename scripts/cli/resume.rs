@@ -4,20 +4,28 @@ use std::time::Duration;
 
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
-use phalanx_algorithms::{Found, Trainer};
+use phalanx_algorithms::{AlgorithmError, Found, Trainer};
+
+use super::flattened;
+use crate::config::Config;
 
 /// Restores a training from a checkpoint; messages about the rows that begin a new episode.
 pub(super) fn replay(
     trainer: &mut Trainer,
     found: &Found,
     limit: Duration,
-    rows: usize,
+    config: &Config,
 ) -> anyhow::Result<Vec<String>> {
+    let rows = config.rows;
     let template = ProgressStyle::with_template("{spinner} {pos} of {len} rows replayed, {elapsed}")?;
     let bar = ProgressBar::new(rows as u64).with_style(template);
     bar.enable_steady_tick(Duration::from_millis(200));
     let anew = trainer.restore(&found.checkpoint, limit, &mut |rows| bar.set_position(rows as u64));
     bar.finish_and_clear();
+    let anew = anew.map_err(|error| match error {
+        AlgorithmError::Agent(error) => flattened::explain(error, &config.env, "env"),
+        error => error.into(),
+    });
     let anew = anew.with_context(|| format!("cannot continue from {}", found.path.display()))?;
     Ok(replay_notes(&anew, rows))
 }

@@ -172,7 +172,7 @@ fn train(
         }
         let limit = config.resume.replay_deadline;
         say(&format!("replaying the running episodes, for {limit} s at most"))?;
-        let notes = replay(&mut trainer, &found, Duration::from_secs_f64(limit), config.rows);
+        let notes = replay(&mut trainer, &found, Duration::from_secs_f64(limit), config);
         let notes = if before.env == config.env { notes } else { notes.context("`env` was changed") }?;
         for note in notes {
             say(&note)?;

@@ -53,9 +53,12 @@ pub fn batch(
         }
         (Workers::Count(n), Some(_)) => (n, "as requested".to_owned()),
         (Workers::Auto, Some(zygote)) => {
-            let mut probe = WorkerBatch::new(zygote, spec, 1, 1, run_seed, 1, options)?;
-            let seconds = probe.time(TIMING)?;
-            probe.close()?;
+            let seconds = time(zygote, spec, run_seed, options).map_err(|cause| match cause {
+                BatchError::Lost { .. } => {
+                    BatchError::Timing { env: spec.name.clone(), cause: Box::new(cause) }
+                }
+                other => other,
+            })?;
             let cores = available_parallelism().map_or(1, usize::from);
             let workers = pays(seconds * rows as f64, cores.min(rows));
             // Only a worker can be replaced.
@@ -75,6 +78,14 @@ pub fn batch(
         }
     };
     Ok(Chosen { batch, workers, why })
+}
+
+/// Seconds that a step of one row takes in a worker.
+fn time(zygote: &Zygote, spec: &EnvSpec, run_seed: u64, options: &WorkerOptions) -> Result<f64, BatchError> {
+    let mut probe = WorkerBatch::new(zygote, spec, 1, 1, run_seed, 1, options)?;
+    let seconds = probe.time(TIMING)?;
+    probe.close()?;
+    Ok(seconds)
 }
 
 /// `workers` when they save more than they cost on a batch step that takes one process `seconds`; else 0.
