@@ -46,7 +46,7 @@ fn libraries_and_simulators_are_built_and_checked_as_the_readme_says() {
 fn a_library_that_ends_the_process_breaks_the_contract() {
     let folder = place();
     shell(&folder, "cc -shared -fPIC -I envs/include -o libfaulty.so envs/tests/providers/faulty.c");
-    let late = "did not come back within 1s, and its process was killed";
+    let late = "did not come back within 1s (`--deadline` allows it more), and its process was killed";
     for (fault, deadline, how) in [
         ("segfault", 60, "ended the process (signal 11, SIGSEGV)"),
         ("leave", 60, "ended the process (exit code 0)"),
@@ -59,6 +59,59 @@ fn a_library_that_ends_the_process_breaks_the_contract() {
         let found = format!("error: seed 1, episode 0, step 4: step: it {how}");
         assert!(printed.contains("cannot be trained: 1 error") && printed.contains(&found), "{printed}");
     }
+}
+
+#[test]
+fn a_reset_that_hangs_is_told_from_a_constructor() {
+    let python = std::env::var("PHALANX_PYTHON").unwrap();
+    for (phase, more, found) in [
+        ("new", "", "making it: it did not come back within 3s"),
+        ("reset", "", "making it, in a reset that looks for an action mask: it did not come back within 3s"),
+        ("reset", "--set masks=false", "seed 1, episode 0, step 0: reset: it did not come back within 3s"),
+    ] {
+        let check = format!(
+            "cd envs && phalanx envs check gymnasium:tests.python.fixtures:Walk-v0 --set python={python} --deadline 3 \
+             --set fault=hang --set phase={phase} {more} || test $? = 1"
+        );
+        let printed = shell(&place(), &check);
+        assert!(printed.contains(&format!("error: {found}")), "{printed}");
+    }
+}
+
+/// All parameters that are Phalanx's own, whether set or not; the table in docs/environments.md has the same.
+#[test]
+fn parameters_of_gymnasium_are_shown_with_their_defaults_and_documented() {
+    let python = std::env::var("PHALANX_PYTHON").unwrap();
+    let show = |more: &str| {
+        shell(&place(), &format!("phalanx envs show gymnasium:CartPole-v1 --set python={python} {more}"))
+    };
+    let own = |printed: &str| -> BTreeSet<String> {
+        let (_, params) = printed.split_once("params\n").unwrap();
+        params.lines().map(|line| line.trim().split(':').next().unwrap().to_owned()).collect()
+    };
+    let printed = show("");
+    for line in [
+        "drop: []",
+        "flatten: false",
+        "keys: null",
+        "masks: true",
+        "reward_weights: null",
+        "seed_resets: true",
+    ] {
+        assert!(printed.contains(&format!("\n  {line}\n")), "{line} is missing in {printed}");
+    }
+    let documented: BTreeSet<String> = include_str!("../docs/environments.md")
+        .lines()
+        .skip_while(|line| !line.starts_with("| parameter |"))
+        .skip(2)
+        .map_while(|line| Some(line.strip_prefix("| `")?.split('`').next()?.to_owned()))
+        .collect();
+    assert_eq!(own(&printed), documented);
+    let flat = show("--set flatten=true --set sutton_barto_reward=true");
+    assert!(
+        flat.contains("\n  masks: false\n") && flat.contains("\n  sutton_barto_reward: true\n"),
+        "{flat}"
+    );
 }
 
 #[test]
@@ -257,6 +310,44 @@ fn a_resumed_run_has_the_seeds_and_the_episodes_of_the_run_in_one() {
     // Each row has begun an episode again, and no seed came twice: episodes have 30 steps at most.
     assert!(whole.0.len() >= 2 * 256 / 30, "{:?}", whole.0);
     assert!(whole.0.iter().all(|&seed| seed < 1 << 31));
+}
+
+/// A run without `flatten` whose policy has flattened spaces, as those of the first versions have.
+#[test]
+fn a_run_from_before_fields_is_told_how_to_go_on() {
+    let python = std::env::var("PHALANX_PYTHON").unwrap();
+    let kind = |observation: &str, action: &str| {
+        let folder = place();
+        let config = format!(
+            "{{rows: 2, workers: 0, steps: 64, rollout: {{steps: 32}}, network: {{hidden: [4]}}, evaluation: {{episodes: 0}}, \
+             algorithm: {{ppo: {{minibatch: 64, epochs: 1}}}}, env: {{name: \"gymnasium:tests.python.fixtures:Kinds-v0\", time_limit: 10, \
+             params: {{python: {python}, disable_env_checker: true, flatten: true, observation: {observation}, action: {action}}}}}}}"
+        );
+        fs::write(folder.path().join("old.yaml"), config).unwrap();
+        let run = |command: &str| {
+            shell(&folder, &format!("there=$PWD; cd envs; (phalanx {command} 2>&1) || echo exit $?"))
+        };
+        run("train $there/old.yaml --name old --logdir $there/runs");
+        shell(&folder, "sed -i '/flatten: true/d' runs/*-old/config.yaml");
+        for command in
+            ["evaluate $there/runs/*-old --episodes 2", "export $there/runs/*-old -o $there/old.phx"]
+        {
+            let printed = run(command);
+            let hint = "had fields needs `--set env.params.flatten=true`";
+            assert!(printed.contains(hint) && printed.contains("exit 1"), "{observation}: {printed}");
+            let printed = run(&format!("{command} --set env.params.flatten=true"));
+            assert!(!printed.contains("exit"), "{observation}: {printed}");
+        }
+        let printed = run("train --resume $there/runs/*-old --set steps=128");
+        assert!(printed.contains("needs `--set env.params.flatten=true`"), "{observation}: {printed}");
+        let printed = run("train --resume $there/runs/*-old --set steps=128 --set env.params.flatten=true");
+        assert!(printed.contains("finished after 128 steps"), "{observation}: {printed}");
+        let printed = run("evaluate $there/runs/*-old --episodes 2");
+        assert!(!printed.contains("exit"), "a resumed run has the setting: {printed}");
+    };
+    kind("dict", "discrete");
+    kind("box", "multi_binary");
+    kind("discrete", "choices");
 }
 
 #[test]

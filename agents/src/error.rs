@@ -26,6 +26,18 @@ pub enum AgentError {
         /// Path of the action's field; empty where an action is a single field.
         field: String,
     },
+    /// A mask that does not say whether an option is legal.
+    #[error("row {row}, step {step}: {element} is {value}, where 0 forbids an option and 1 allows it")]
+    MaskValue {
+        /// Its row.
+        row: usize,
+        /// Its step of the rollout, or of the episode in an evaluation.
+        step: usize,
+        /// The number of the mask, as in `observation.action_mask[2]`.
+        element: String,
+        /// Its value.
+        value: f32,
+    },
     /// A network that cannot be described.
     #[error(transparent)]
     Graph(#[from] phalanx_graph::GraphError),

@@ -158,6 +158,9 @@ pub fn evaluate(
             AlgorithmError::Agent(AgentError::Mask { row, field, .. }) => {
                 AgentError::Mask { row, step: lengths[row] as usize, field }.into()
             }
+            AlgorithmError::Agent(AgentError::MaskValue { row, element, value, .. }) => {
+                AgentError::MaskValue { row, step: lengths[row] as usize, element, value }.into()
+            }
             error => error,
         })?;
         batch.step(0)?;

@@ -117,7 +117,7 @@ impl BatchPpo {
         };
         let inputs = LossInputs {
             block,
-            mask: masks(block, rollout.len),
+            mask: masks(block, rollout.len)?,
             coefficients: Coefficients::new(&self.settings, agent.head(), progress),
             log_prob: &rollout.log_prob,
             advantage: &advantage,
@@ -307,9 +307,13 @@ fn mean_kl(
 }
 
 /// Masks of the actions of the first `steps` steps, `[T·N, K]`, where there are some.
-fn masks(block: &Block, steps: usize) -> Option<Vec<u8>> {
+fn masks(block: &Block, steps: usize) -> Result<Option<Vec<u8>>, AlgorithmError> {
     let (mut masks, rows) = (Vec::new(), block.layout().rows);
-    (0..steps).all(|t| add_masks(block, t, 0..rows, &mut masks)).then_some(masks)
+    let mut is_masked = true;
+    for t in 0..steps {
+        is_masked &= add_masks(block, t, 0..rows, &mut masks)?;
+    }
+    Ok(is_masked.then_some(masks))
 }
 
 /// How each step left its episode, `[T, N]`; `None` where the row was inactive.

@@ -44,7 +44,8 @@ extern "C" {
 /*
  * Observations of several fields: those of the parts, one after the other, each at the next multiple of 8 bytes, as the members of a struct
  * whose members are _Alignas(8). In an observation a choice is a float (its index) and a bit a uint8_t. A part of a Dict with the name
- * "action_mask" is a mask: it has a number for each option of the action's choices, in their order, 0 where the option is illegal.
+ * "action_mask" is a mask: it has a number for each option of the action's choices, in their order, 0 where the option is illegal and 1 where
+ * it is legal.
  *
  * Actions of several fields: first the int64_t of all choices and bits in the order of the parts, then the floats of all boxes.
  */

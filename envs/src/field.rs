@@ -36,7 +36,7 @@ pub struct Field {
 pub enum Role {
     /// The networks read it.
     Observation,
-    /// It has a number for each option of the action's choices ([`Space::options_len`]): 0 where the option is illegal.
+    /// It has a number for each option of the action's choices ([`Space::options_len`]): 0 where the option is illegal, 1 where it is legal.
     Mask,
 }
 
@@ -105,7 +105,7 @@ impl Fields {
 
 impl Field {
     /// How messages name number `i` of this field: `observation[3]`, `observation.camera.left[3]`.
-    pub(crate) fn element(&self, i: usize) -> String {
+    pub fn element(&self, i: usize) -> String {
         format!("{}[{i}]", self.name())
     }
 

@@ -14,6 +14,7 @@ mod error;
 mod field;
 #[cfg(feature = "gym-rs")]
 pub mod gym_rs;
+mod making;
 #[cfg(feature = "mujoco")]
 pub mod mujoco;
 pub mod native;

@@ -310,6 +310,19 @@ fn an_endless_loop_in_python_meets_its_deadline() {
 }
 
 #[test]
+fn an_endless_loop_before_the_first_step_is_named() {
+    let output = run(&["gymnasium-hang-before"]);
+    let (reset, step) = output.split_once('\n').unwrap();
+    let timed = "error: gymnasium:tests.python.fixtures:Walk-v0 was timed to choose the number of workers (`workers: auto`): row 0: worker ";
+    assert!(reset.starts_with(timed) && step.starts_with(timed), "{output}");
+    let expected = "did not answer within its deadline of 2s and was killed while it made the environment, in a reset that looks for an \
+                    action mask (`masks: false` looks for none); `faults.construct_deadline` allows it more time";
+    assert!(reset.ends_with(expected), "{output}");
+    let expected = "did not answer within its deadline of 500ms and was killed at step 0 of episode 0";
+    assert!(step.contains(expected) && step.contains("; `faults.step_deadline` allows"), "{output}");
+}
+
+#[test]
 fn errors_of_python_come_through_a_worker() {
     let output = run(&["gymnasium-errors"]);
     for text in [
@@ -360,7 +373,7 @@ fn an_environment_that_does_not_close_in_order_is_named() {
     assert!(output.contains("): ValueError: the wheel came off\n"), "{output}");
     let output = run(&["gymnasium-close", "hang"]);
     assert!(output.contains("error: row 0: worker "), "{output}");
-    let late = "did not answer within its deadline of 5s and was killed while it closed the environment";
+    let late = "did not answer within its deadline of 5s and was killed while it closed the environment\n";
     assert!(output.contains(late), "{output}");
 }
 

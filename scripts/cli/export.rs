@@ -11,7 +11,7 @@ use phalanx_envs::{Registry, Workers};
 use phalanx_export::{Quantization, Sources};
 use phalanx_micro::Policy;
 
-use super::Usage;
+use super::{Usage, flattened};
 use crate::config::Config;
 use crate::export::{self, About, FilePolicy, Replay};
 use crate::run::RunFolder;
@@ -58,6 +58,9 @@ pub(super) struct Arguments {
     /// Checkpoint whose policy is written: the newest, the one with the best evaluation, or the one of a step.
     #[arg(long, default_value = "latest", value_name = "latest|best|STEP")]
     checkpoint: Which,
+    /// Override a setting of the run's configuration, as in `--set env.params.flatten=true`; may be repeated.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    sets: Vec<String>,
     /// File that is written; for C also a header beside it.
     #[arg(short, long, value_name = "FILE")]
     out: PathBuf,
@@ -127,13 +130,14 @@ impl Arguments {
 pub(super) fn run(arguments: &Arguments, registry: &Registry, out: &mut impl Write) -> anyhow::Result<()> {
     arguments.check()?;
     let run = RunFolder::open(&arguments.run).map_err(|error| Usage(error.to_string()))?;
-    let config = Config { workers: Workers::Count(0), ..run.config(&[], registry)? };
+    let config = Config { workers: Workers::Count(0), ..run.config(&arguments.sets, registry)? };
     let found = run.checkpoints(config.checkpoint.keep).load(arguments.checkpoint)?;
     let device = setup::device(&config, 1)?;
     let env = config.evaluation_env();
     let shape = (1, 1, setup::trial_seed(config.seed));
     let mut batch = setup::batch(&config, env, registry, None, shape, 1)?.batch;
-    let mut agent = setup::agent(&config, batch.block().layout(), device, &found.checkpoint)?;
+    let mut agent = setup::agent(&config, batch.block().layout(), device, &found.checkpoint)
+        .map_err(|e| flattened::explain(e, env, config.evaluation_env_path()))?;
     let records = arguments.records as usize;
     let calibrate = if arguments.dtype == Dtype::Int8 { arguments.calibrate as usize } else { 0 };
     let (played, outputs) = export::record(&mut agent, &mut *batch, records.max(calibrate))?;

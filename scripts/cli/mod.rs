@@ -8,6 +8,7 @@ mod config;
 mod envs;
 mod evaluate;
 mod export;
+mod flattened;
 mod launch;
 mod played;
 mod plot;

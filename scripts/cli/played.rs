@@ -8,7 +8,7 @@ use phalanx_agents::{Agent, Device};
 use phalanx_algorithms::{AgentPolicy, Found, Policy, Which, checkpoint_step};
 use phalanx_envs::{Generator, Layout, Registry};
 
-use super::{Usage, shell};
+use super::{Usage, flattened, shell};
 use crate::config::{self, Config, Source};
 use crate::export::FilePolicy;
 use crate::run::RunFolder;
@@ -78,7 +78,10 @@ impl Opened {
     pub fn player(self, layout: &Layout, device: Device) -> anyhow::Result<Player> {
         match self.from {
             From::Run(found) => {
-                let agent = setup::agent(&self.config, layout, device, &found.checkpoint)?;
+                let config = &self.config;
+                let agent = setup::agent(config, layout, device, &found.checkpoint).map_err(|e| {
+                    flattened::explain(e, config.evaluation_env(), config.evaluation_env_path())
+                })?;
                 Ok(Player::Agent(Box::new(agent)))
             }
             From::File(file) => {

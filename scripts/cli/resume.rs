@@ -6,21 +6,29 @@ use std::time::Duration;
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
 use phalanx_agents::Checkpoint;
-use phalanx_algorithms::Trainer;
+use phalanx_algorithms::{AlgorithmError, Trainer};
+
+use super::flattened;
+use crate::config::Config;
 
 /// Restores a training from a checkpoint; messages about the rows that begin a new episode.
 pub(super) fn replay(
     trainer: &mut Trainer,
     (path, checkpoint): (&Path, &Checkpoint),
     limit: Duration,
-    rows: usize,
+    config: &Config,
 ) -> anyhow::Result<Vec<String>> {
+    let rows = config.rows;
     let template = ProgressStyle::with_template("{spinner} {pos} of {len} rows replayed, {elapsed}")?;
     let leads = trainer.mesh().rank() == 0;
     let bar = if leads { ProgressBar::new(rows as u64) } else { ProgressBar::hidden() }.with_style(template);
     bar.enable_steady_tick(Duration::from_millis(200));
     let anew = trainer.restore(checkpoint, limit, &mut |rows| bar.set_position(rows as u64));
     bar.finish_and_clear();
+    let anew = anew.map_err(|error| match error {
+        AlgorithmError::Agent(error) => flattened::explain(error, &config.env, "env"),
+        error => error.into(),
+    });
     let anew = anew.with_context(|| format!("cannot continue from {}", path.display()))?;
     Ok(replay_notes(&anew, rows))
 }

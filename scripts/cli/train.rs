@@ -264,7 +264,7 @@ impl Training<'_> {
         let (path, checkpoint) = ranks::share_checkpoint(mesh, found)?;
         let limit = config.resume.replay_deadline;
         voice.say(&format!("replaying the running episodes, for {limit} s at most"))?;
-        let notes = replay(trainer, (&path, &checkpoint), Duration::from_secs_f64(limit), config.rows);
+        let notes = replay(trainer, (&path, &checkpoint), Duration::from_secs_f64(limit), config);
         let notes = if before.env == config.env { notes } else { notes.context("`env` was changed") }?;
         for note in notes {
             voice.say(&note)?;

@@ -85,6 +85,11 @@ impl Config {
         self.evaluation.env.as_ref().unwrap_or(&self.env)
     }
 
+    /// Where the configuration has it.
+    pub fn evaluation_env_path(&self) -> &'static str {
+        if self.evaluation.env.is_some() { "evaluation.env" } else { "env" }
+    }
+
     /// How the environments are spread over workers, and what happens when one is lost.
     pub fn worker_options(&self) -> WorkerOptions {
         let Self { workers, pipelined, action_scaling, .. } = *self;

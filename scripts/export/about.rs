@@ -92,16 +92,47 @@ impl Field {
 
 impl fmt::Display for Field {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, dtype, shape, options, .. } = self;
-        if options.is_empty() {
-            write!(f, "{name} of {dtype} {shape:?}")?;
-            let bounds = |all: &[Option<f32>]| all.first().copied().flatten();
-            match (bounds(&self.low), bounds(&self.high)) {
-                (Some(low), Some(high)) if self.needs_bounds() => write!(f, " from {low} to {high}"),
-                _ => Ok(()),
+        let Self { name, dtype, shape, options, low, high } = self;
+        match options.as_slice() {
+            [] if self.needs_bounds() => {
+                let (low, high) = (bounds(low, "-inf"), bounds(high, "inf"));
+                write!(f, "{name} of {dtype} {shape:?} from {low} to {high}")
             }
-        } else {
-            write!(f, "{name} of choices {options:?}")
+            [] => write!(f, "{name} of {dtype} {shape:?}"),
+            [n] if shape.is_empty() => write!(f, "{name}, Discrete({n})"),
+            options if dtype == "u8" => write!(f, "{name}, MultiBinary({})", options.len()),
+            options => write!(f, "{name}, MultiDiscrete({options:?})"),
+        }
+    }
+}
+
+/// The bound that all elements have, or those of each.
+fn bounds(all: &[Option<f32>], none: &str) -> String {
+    let text = |bound: &Option<f32>| bound.map_or(none.to_owned(), |bound| bound.to_string());
+    match all {
+        [first, rest @ ..] if rest.iter().all(|bound| bound == first) => text(first),
+        all => format!("[{}]", all.iter().map(text).collect::<Vec<_>>().join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_that_differ_have_different_texts() {
+        let texts =
+            |space: &Space| Field::all("action", space).iter().map(Field::to_string).collect::<Vec<_>>();
+        for (space, text) in [
+            (Space::Discrete { n: 3 }, "action, Discrete(3)"),
+            (Space::MultiDiscrete { n: vec![3] }, "action, MultiDiscrete([3])"),
+            (Space::MultiDiscrete { n: vec![2, 2] }, "action, MultiDiscrete([2, 2])"),
+            (Space::MultiBinary { n: 2 }, "action, MultiBinary(2)"),
+            (Space::boxed(&[-1.0, -1.0], &[1.0, 1.0]), "action of f32 [2] from -1 to 1"),
+            (Space::boxed(&[-1.0, -1.0], &[1.0, 2.0]), "action of f32 [2] from -1 to [1, 2]"),
+            (Space::boxed(&[-1.0], &[f32::INFINITY]), "action of f32 [1] from -1 to inf"),
+        ] {
+            assert_eq!(texts(&space), [text]);
         }
     }
 }

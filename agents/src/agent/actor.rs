@@ -41,7 +41,8 @@ impl Actor<'_> {
     /// probabilities into `log_prob [N]`. The hidden states of these rows in `memory` are replaced by those after it.
     ///
     /// # Errors
-    /// [`AgentError::Mask`] when a mask leaves a row no legal option; [`AgentError::Torch`].
+    /// [`AgentError::Mask`] when a mask leaves a row no legal option, [`AgentError::MaskValue`] when it has another number than 0 and 1;
+    /// [`AgentError::Torch`].
     /// # Panics
     /// When time or rows lie outside the block.
     pub fn act(
@@ -58,7 +59,7 @@ impl Actor<'_> {
         let log_prob = &mut log_prob[rows.clone()];
         let head = &self.agent.head;
         self.mask.clear();
-        let is_masked = add_masks(block, t, rows.clone(), &mut self.mask);
+        let is_masked = add_masks(block, t, rows.clone(), &mut self.mask)?;
         if is_masked {
             for (row, mask) in rows.clone().zip(self.mask.chunks_exact(head.options())) {
                 if let Some(part) = head.without_option(mask) {
@@ -124,17 +125,32 @@ impl<'a> Mode<'a> {
 
 /// Appends the action masks of `rows` at time `t`, `[rows, K]`, to `masks`: 1 for each legal option, 0 for others. Returns false, and appends
 /// nothing, where observations have none.
-pub fn add_masks(block: &Block, t: usize, rows: Range<usize>, masks: &mut Vec<u8>) -> bool {
+///
+/// # Errors
+/// [`AgentError::MaskValue`] when a mask has another number than 0 and 1.
+pub fn add_masks(
+    block: &Block,
+    t: usize,
+    rows: Range<usize>,
+    masks: &mut Vec<u8>,
+) -> Result<bool, AgentError> {
     let fields = block.layout().fields().iter().enumerate();
     let fields = || fields.clone().filter(|(_, field)| field.role == Role::Mask);
     if fields().next().is_none() {
-        return false;
+        return Ok(false);
     }
     for row in rows {
         for (i, field) in fields() {
             let mask = block.observation_row(t, row).field_at(i);
-            masks.extend((0..field.len).map(|option| u8::from(mask.number(option) != 0.0)));
+            for option in 0..field.len {
+                let value = mask.number(option);
+                if value != 0.0 && value != 1.0 {
+                    let element = field.element(option);
+                    return Err(AgentError::MaskValue { row, step: t, element, value });
+                }
+                masks.push(u8::from(value != 0.0));
+            }
         }
     }
-    true
+    Ok(true)
 }

@@ -63,12 +63,17 @@ impl Signature {
     /// Fails where parameters that were trained under another signature mean something else.
     ///
     /// # Errors
-    /// [`AgentError::Signature`] with the first difference; what the spaces are comes before how actions are scaled.
+    /// [`AgentError::Signature`] with the first difference: spaces come before what follows from them, and how actions are scaled comes last.
     pub fn accept(&self, mut trained: Self) -> Result<(), AgentError> {
         // Checkpoints of the first versions do not have it.
         trained.0.entry(SCALING.to_owned()).or_insert_with(|| json!(ActionScaling::Clip));
-        let scaling = self.0.get_key_value(SCALING);
-        for (what, given) in self.0.iter().filter(|(what, _)| *what != SCALING).chain(scaling) {
+        let mut entries: Vec<_> = self.0.iter().collect();
+        entries.sort_by_key(|(what, _)| match what.as_str() {
+            "observations" | "actions" => 0,
+            SCALING => 2,
+            _ => 1,
+        });
+        for (what, given) in entries {
             match trained.0.get(what) {
                 Some(trained) if trained != given => {
                     let (what, [trained, given]) = (what.clone(), [trained, given].map(plain));

@@ -22,7 +22,9 @@ impl BatchPpo {
             let theirs: Option<RewardNormalizer> =
                 checkpoint.and_then(|c| c.state("reward").unwrap_or_default());
             report("rewards", theirs.is_some());
-            theirs.into_iter().for_each(|theirs| normalizer.take_statistics(theirs));
+            if let Some(theirs) = theirs {
+                normalizer.take_statistics(theirs);
+            }
         }
         if let Some(normalizer) = &mut self.value {
             let theirs: Option<ValueNormalizer> =

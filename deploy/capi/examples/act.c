@@ -1,12 +1,38 @@
 /* A policy that acts: cc act.c -lphalanx_policy -o act && ./act policy.phx */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "phalanx_policy.h"
 
 static void stop(const char *what) {
     fprintf(stderr, "%s: %s\n", what, phalanx_policy_error());
     exit(1);
+}
+
+/* Whether an input is an action mask, by its name: the description lists the parts of an observation in the order of the inputs. */
+static int is_mask(const PhalanxPolicy *policy, size_t input) {
+    const char *name = strstr(phalanx_policy_description(policy), "\"observation\":[");
+    for (size_t i = 0; name != NULL && i <= input; ++i) {
+        name = strstr(name + 1, "\"name\":\"");
+    }
+    const char *part = name == NULL ? NULL : strstr(name, "action_mask");
+    return part != NULL && part < strchr(name, ',');
+}
+
+/* An observation of zeros, of which nothing is forbidden: in a mask, 1 is a legal option. */
+static void *observe(const PhalanxPolicy *policy, size_t input) {
+    size_t len = phalanx_policy_input_len(policy, input);
+    float *floats = calloc(len, sizeof *floats);
+    unsigned char *bytes = (unsigned char *)floats;
+    for (size_t i = 0; is_mask(policy, input) && i < len; ++i) {
+        if (phalanx_policy_input_is_bytes(policy, input)) {
+            bytes[i] = 1;
+        } else {
+            floats[i] = 1.0f;
+        }
+    }
+    return floats;
 }
 
 int main(int argc, char **argv) {
@@ -23,11 +49,11 @@ int main(int argc, char **argv) {
     if (phalanx_policy_selftest(policy) != PHALANX_CODE_OK) {
         stop("phalanx_policy_selftest");
     }
-    /* One pointer for each input; here all are floats. */
+    /* One pointer for each input: to floats, or to bytes. */
     const void **observation = calloc(inputs, sizeof *observation);
     float *action = calloc(numbers, sizeof *action);
     for (size_t i = 0; i < inputs; ++i) {
-        observation[i] = calloc(phalanx_policy_input_len(policy, i), sizeof(float));
+        observation[i] = observe(policy, i);
     }
     for (int step = 0; step < 3; ++step) {
         if (phalanx_policy_act(policy, 1, observation, action) != PHALANX_CODE_OK) {

@@ -7,6 +7,8 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use common::{by_hand, libraries, policy, root};
+use phalanx_export::{Field, Input, Kind, Mask, Part, Policy, write};
+use phalanx_graph::{Dim, Dtype, Graph, InputScale};
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
@@ -76,6 +78,47 @@ fn programs_in_c_cpp_and_fortran_act() {
         let mut build = compiler(name, &program);
         succeed(build.args(flags.split(' ')).args(sources).args(["-lphalanx_policy", "-lm"]));
         check(&text(&succeed(Command::new(&program).arg(&file)).stdout));
+    }
+}
+
+/// A policy that chooses one of three options by a dense layer over two floats; a mask of bytes or floats comes first.
+fn masked_policy(path: &Path, is_bytes: bool) {
+    let mut graph = Graph::default();
+    let x = graph.add_input("observation.x", vec![Dim::new("numbers", 2)], Dtype::F32).unwrap();
+    let action = graph.add_dense("action", x, Dim::new("options", 3)).unwrap();
+    graph.add_output("action", action);
+    let parameters: Vec<f32> = (0..graph.parameters()).map(|i| (i as f32 * 0.7).sin()).collect();
+    let input = |name: &str, is_bytes, len| {
+        let name = format!("observation.{name}");
+        Input { name, is_bytes, shape: vec![len], scale: InputScale::Same }
+    };
+    let mask = Some(Mask { input: 0, start: 0 });
+    let policy = Policy {
+        graph: &graph,
+        parameters: parameters[..].into(),
+        output: action,
+        inputs: vec![input("action_mask", is_bytes, 3), input("x", false, 2)],
+        parts: vec![Part { kind: Kind::Choice, outputs: 0, len: 3, mask, action: 0 }],
+        action: vec![Field { name: "action".into(), shape: vec![] }],
+        time_step: 0.0,
+        text: r#"{"observation":[{"name":"observation.action_mask","shape":[3]},{"name":"observation.x","shape":[2]}]}"#.into(),
+        records: vec![],
+    };
+    std::fs::write(path, write(&policy, None).unwrap()).unwrap();
+}
+
+#[test]
+fn a_policy_with_a_mask_acts_in_c() {
+    let folder = tempfile::tempdir().unwrap();
+    let (program, file) = (folder.path().join("act"), folder.path().join("policy.phx"));
+    let flags = ["-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic"];
+    let source = root().join("examples/act.c");
+    succeed(compiler("cc", &program).args(flags).arg(source).args(["-lphalanx_policy", "-lm"]));
+    for is_bytes in [true, false] {
+        masked_policy(&file, is_bytes);
+        let printed = text(&succeed(Command::new(&program).arg(&file)).stdout);
+        // The biases are the sines of 4.2, 4.9 and 5.6, −0.87, −0.98 and −0.63: the third option is the best one.
+        assert_eq!(printed.lines().skip(1).collect::<Vec<_>>(), ["step 0: 2", "step 1: 2", "step 2: 2"]);
     }
 }
 

@@ -117,6 +117,14 @@ pub enum BatchError {
         /// The setting that would have let it live; empty for one that died by itself.
         remedy: String,
     },
+    /// A worker was lost that timed an environment.
+    #[error("{env} was timed to choose the number of workers (`workers: auto`): {cause}")]
+    Timing {
+        /// Name of the environment.
+        env: String,
+        /// How it was lost.
+        cause: Box<BatchError>,
+    },
     /// One worker more was lost than may be replaced.
     #[error("{at_most} lost workers may be replaced, and this was one more: {last}")]
     TooManyLosses {
@@ -171,6 +179,9 @@ fn lost_text(share: &Share, pid: i32, how: &str, place: &Place, seed: u64, actio
     match phase {
         Phase::Idle => format!("{share}: worker {pid} {how} while it waited"),
         Phase::New => format!("row {row}: worker {pid} {how} while it made the environment"),
+        Phase::MaskReset => format!(
+            "row {row}: worker {pid} {how} while it made the environment, in a {phase} (`masks: false` looks for none)"
+        ),
         Phase::Reset => {
             format!("row {row}: worker {pid} {how} in the reset of episode {episode} (seed {seed})")
         }

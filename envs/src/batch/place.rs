@@ -21,6 +21,8 @@ pub enum Phase {
     Render = 5,
     /// To end in order.
     Close = 6,
+    /// To begin an episode while it is made, which shows whether it has action masks.
+    MaskReset = 7,
 }
 
 impl Phase {
@@ -33,6 +35,7 @@ impl Phase {
             4 => Self::Call,
             5 => Self::Render,
             6 => Self::Close,
+            7 => Self::MaskReset,
             _ => Self::Idle,
         }
     }
@@ -48,6 +51,7 @@ impl std::fmt::Display for Phase {
             Self::Call => "call",
             Self::Render => "render",
             Self::Close => "close",
+            Self::MaskReset => "reset that looks for an action mask",
         })
     }
 }

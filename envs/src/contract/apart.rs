@@ -10,7 +10,7 @@ use super::record::Record;
 use super::trial::{Trial, guard};
 use super::{CheckError, Report, Severity, check_drawing, check_within};
 use crate::os::{self, Fork, Process};
-use crate::{EnvError, EnvSpec, Registry, RegistryError};
+use crate::{EnvError, EnvSpec, Registry, RegistryError, making};
 
 /// A message of the process.
 #[derive(Serialize, Deserialize)]
@@ -133,6 +133,9 @@ fn apart(deadline: Duration, work: Work<'_>, progress: &mut dyn FnMut(&str)) -> 
                 os::exit(1);
             }
             os::print_to_standard_error();
+            if let Ok(to) = to.try_clone() {
+                making::listen(move |phase| begin(&to, format!("making it, in a {phase}")));
+            }
             let ended = guard(|| Ok::<_, EnvError>(work(&to)));
             os::exit(i32::from(!matches!(ended, Ok(Ok(())))));
         }
@@ -227,7 +230,7 @@ fn listen(words: DeadlineReader, pid: i32, progress: &mut dyn FnMut(&str)) -> Re
     outcome.transpose().map(|found| {
         found.ok_or_else(|| {
             if late {
-                format!("{begun}: it did not come back within {deadline:?}, and its process was killed")
+                format!("{begun}: it did not come back within {deadline:?} (`--deadline` allows it more), and its process was killed")
             } else {
                 format!("{begun}: it ended the process ({how})")
             }

@@ -2,7 +2,7 @@
 
 use super::report::Severity::{self, Error, Warning};
 use super::trial::Position;
-use crate::{Block, Elements, Episode, Field, Row, Space};
+use crate::{Block, Elements, Episode, Field, Role, Row, Space};
 
 /// Bits that no computation brings about: not a number, with a payload.
 const UNWRITTEN: u32 = 0x7FC0_DEAD;
@@ -41,19 +41,26 @@ pub fn fault(
     for i in 0..field.len {
         let (x, (low, high)) = (shown.number(i), field.space.bounds(i));
         let element = || field.element(i);
+        // 64 bits hold what is infinite in 32.
+        let whole = if let Elements::F64(shown) = shown { shown[i] } else { x.into() };
         if x.to_bits() == UNWRITTEN {
             return Some(("unwritten", Error, format!("{} was not written", element())));
         }
         if !x.is_finite() && episode == Episode::Terminated {
             let message = format!(
-                "{} is {x} after the last step of a terminated episode: nothing is learned from it, so training \
+                "{} is {whole:e} after the last step of a terminated episode: nothing is learned from it, so training \
                  goes on; clear it in the environment if it is not meant",
                 element()
             );
             return Some(("last", Warning, message));
         }
         if !x.is_finite() {
-            return Some(("finite", Error, format!("{} is {x}: not a finite number", element())));
+            let why = if whole.is_finite() {
+                "beyond the floats of 32 bits that networks read, at most 3.4e38; scale it in the environment"
+            } else {
+                "not a finite number"
+            };
+            return Some(("finite", Error, format!("{} is {whole:e}: {why}", element())));
         }
         let chosen = low <= x && x <= high && x.fract() == 0.0;
         if !chosen && !matches!(field.space, Space::Box { .. }) {
@@ -72,9 +79,18 @@ pub fn fault(
     None
 }
 
-/// A choice of which the mask leaves no option.
-pub fn closed_mask(block: &Block) -> Option<Found> {
+/// A mask that has another number than 0 and 1, or leaves a choice no option.
+pub fn bad_mask(block: &Block) -> Option<Found> {
     let (seen, mut first) = (block.observation_row(1, 0), 0);
+    let fields = block.layout().fields().iter().enumerate();
+    for (i, field) in fields.filter(|(_, field)| field.role == Role::Mask) {
+        let mask = seen.field_at(i);
+        if let Some(option) = (0..field.len).find(|&option| ![0.0, 1.0].contains(&mask.number(option))) {
+            let (element, value) = (field.element(option), mask.number(option));
+            let message = format!("{element} is {value}, where 0 forbids an option and 1 allows it");
+            return Some(("mask", Error, message));
+        }
+    }
     for (choice, options) in block.layout().action_space.components().into_iter().enumerate() {
         if !(first..first + options).any(|option| seen.is_legal(option)) {
             return Some((

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
-use super::observation::{Excess, closed_mask, fault, fill};
+use super::observation::{Excess, bad_mask, fault, fill};
 use super::record::{Record, RecordField};
 use super::report::Severity::{self, Error, Note, Warning};
 use crate::batch::panic_message;
@@ -257,7 +257,7 @@ impl<'a> Trial<'a> {
             wrong = wrong.or_else(|| fault(field, shown, episode, self.place, &mut excess));
         }
         if wrong.is_none() && !episode.is_over() {
-            wrong = closed_mask(block);
+            wrong = bad_mask(block);
         }
         self.excess = excess;
         if let Some((kind, severity, message)) = wrong {

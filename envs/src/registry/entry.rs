@@ -21,7 +21,8 @@ pub struct Entry {
     pub(super) summary: String,
     pub(super) time_limit: Option<u32>,
     pub(super) own_limit: Option<OwnLimit>,
-    pub(super) params: Params,
+    /// All parameters, from those that are set.
+    pub(super) complete: Arc<dyn Fn(&Params) -> Params + Send + Sync>,
 }
 
 impl Entry {
@@ -48,7 +49,7 @@ impl Entry {
             summary: String::new(),
             time_limit: None,
             own_limit: None,
-            params: Params::default(),
+            complete: Arc::new(Params::clone),
         }
     }
 
@@ -69,7 +70,12 @@ impl Entry {
     /// Shows the parameters with their defaults.
     #[must_use]
     pub fn params(mut self, defaults: &impl Serialize) -> Self {
-        self.params = Params::of(defaults);
+        let defaults = Params::of(defaults);
+        self.complete = Arc::new(move |set| {
+            let mut all = defaults.clone();
+            all.0.extend(set.0.clone());
+            all
+        });
         self
     }
 }

@@ -179,14 +179,13 @@ impl Registry {
     /// # Errors
     /// As [`Self::build`].
     pub fn info_of(&self, spec: &EnvSpec) -> Result<EnvInfo, RegistryError> {
-        let Entry { summary, time_limit, mut params, .. } = self.entry(&spec.name, false)?;
+        let Entry { summary, time_limit, complete, .. } = self.entry(&spec.name, false)?;
         let env = self.build(spec)?;
-        params.0.extend(spec.params.0.clone());
         Ok(EnvInfo {
             name: spec.name.clone(),
             summary,
             time_limit: spec.time_limit.or(time_limit).filter(|&limit| limit > 0),
-            params,
+            params: complete(&spec.params),
             observation_space: env.observation_space().clone(),
             action_space: env.action_space().clone(),
         })

@@ -13,6 +13,7 @@ pub struct Provider {
     open_drawn: Option<Arc<Open>>,
     remedy: Arc<dyn Fn() -> Option<String> + Send + Sync>,
     own_limit: Option<OwnLimit>,
+    complete: fn(&Params) -> Params,
 }
 
 /// Makes one environment from what follows the colon, and its parameters.
@@ -30,6 +31,7 @@ impl Provider {
             open_drawn: None,
             remedy: Arc::new(|| None),
             own_limit: None,
+            complete: Params::clone,
         }
     }
 
@@ -48,6 +50,13 @@ impl Provider {
     #[must_use]
     pub fn limits_itself(mut self, take: fn(&mut Params, u32) -> Result<(), EnvError>) -> Self {
         self.own_limit = Some(take);
+        self
+    }
+
+    /// Shows the parameters of its environments by `complete`, which adds those that are not set, with their defaults.
+    #[must_use]
+    pub fn params(mut self, complete: fn(&Params) -> Params) -> Self {
+        self.complete = complete;
         self
     }
 
@@ -73,6 +82,6 @@ impl Provider {
         let open = self.open_drawn.as_ref().filter(|_| drawn).unwrap_or(&self.open);
         let (open, name) = (Arc::clone(open), name.to_owned());
         let entry = Entry::new(move |params| open(&name, params)).summary(&self.summary);
-        Entry { own_limit: self.own_limit, ..entry }
+        Entry { own_limit: self.own_limit, complete: Arc::new(self.complete), ..entry }
     }
 }

@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::backoff::Backoff;
 use super::bell::SpinPolicy;
 use super::message::{Command, Event};
+use super::options::Limit;
 use super::parts::{Part, parts};
 use super::pool::{Member, WorkerError, WorkerPool};
 use super::share::Share;
@@ -141,7 +142,8 @@ impl WorkerBatch {
 
     /// Seconds that a step of one row takes with random actions. Episodes begin anew afterwards.
     pub(super) fn time(&mut self, seconds: f64) -> Result<f64, BatchError> {
-        match self.ask(0, Command::Time { seconds })? {
+        self.ask(0, Command::Reset { t: 0, rows: vec![0] })?;
+        match self.ask_within(self.pool.deadlines.step, 0, Command::Time { seconds })? {
             Event::Seconds(seconds) => Ok(seconds),
             _ => unreachable!("time is answered in seconds"),
         }
@@ -149,11 +151,15 @@ impl WorkerBatch {
 
     /// One command to the worker of `row`. An environment's own error leaves the batch as it was.
     fn ask(&mut self, row: usize, command: Command) -> Result<Event, BatchError> {
+        self.ask_within(self.pool.deadlines.command, row, command)
+    }
+
+    fn ask_within(&mut self, limit: Limit, row: usize, command: Command) -> Result<Event, BatchError> {
         self.usable()?;
         check_rows(&self.block, &[row])?;
         let worker = self.worker_of(row);
         let (_, outcome) =
-            self.pool.command(vec![(worker, command)]).next().expect("one command, one answer");
+            self.pool.command_within(limit, vec![(worker, command)]).next().expect("one command, one answer");
         outcome.map_err(|error| match error {
             WorkerError::Failed(e) => e,
             WorkerError::Lost(e) => {

@@ -21,7 +21,9 @@ use super::share::SLICES;
 use super::shared::{Board, Region};
 use crate::batch::panic_message;
 use crate::os;
-use crate::{BatchError, Block, EnvError, EnvSpec, Infos, Phase, Place, Progress, Registry, Rows, generator};
+use crate::{
+    BatchError, Block, EnvError, EnvSpec, Infos, Phase, Place, Progress, Registry, Rows, generator, making,
+};
 
 /// Exit code after a panic or the death of an environment, as Rust's own after a panic.
 const PANICKED: i32 = 101;
@@ -86,6 +88,8 @@ impl Worker {
 
     /// Makes the environments.
     fn construct(&self, registry: &Registry) -> Result<Vec<Rows>, Event> {
+        let (board, worker) = (Rc::clone(&self.board), self.job.worker);
+        making::listen(move |phase| board.slot(worker).set_phase(phase));
         let rows = self.guard(0, || {
             let spec: EnvSpec = serde_json::from_str(&self.job.spec).map_err(BatchError::message)?;
             let mut episodes = &self.job.episodes[..];
@@ -310,10 +314,9 @@ fn own_frames(backtrace: &str) -> String {
     own.join("\n")
 }
 
-/// Seconds that one step of one row takes with random actions, resets included.
+/// Seconds that one step of one row takes with random actions, resets included. The rows have been reset.
 fn time(rows: &mut Rows, block: &mut Block, length: Duration) -> Result<f64, BatchError> {
     let mut generator = generator(0);
-    rows.range().try_for_each(|row| rows.reset(block, 0, row))?;
     let start = Instant::now();
     let mut steps = 0;
     while steps == 0 || start.elapsed() < length {

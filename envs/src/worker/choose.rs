@@ -52,9 +52,12 @@ pub fn batch(
         }
         (Workers::Count(n), Some(_)) => (n, "as requested".to_owned()),
         (Workers::Auto, Some(zygote)) => {
-            let mut probe = WorkerBatch::new(zygote, spec, 1, 1, seeds, 1, options)?;
-            let seconds = probe.time(TIMING)?;
-            probe.close()?;
+            let seconds = time(zygote, spec, seeds, options).map_err(|cause| match cause {
+                BatchError::Lost { .. } => {
+                    BatchError::Timing { env: spec.name.clone(), cause: Box::new(cause) }
+                }
+                other => other,
+            })?;
             let cores = options.cores();
             let workers = pays(seconds * rows as f64, cores.min(rows));
             // Only a worker can be replaced.
@@ -74,6 +77,14 @@ pub fn batch(
         }
     };
     Ok(Chosen { batch, workers, why })
+}
+
+/// Seconds that a step of one row takes in a worker.
+fn time(zygote: &Zygote, spec: &EnvSpec, seeds: Seeds, options: &WorkerOptions) -> Result<f64, BatchError> {
+    let mut probe = WorkerBatch::new(zygote, spec, 1, 1, seeds, 1, options)?;
+    let seconds = probe.time(TIMING)?;
+    probe.close()?;
+    Ok(seconds)
 }
 
 /// `workers` when they save more than they cost on a batch step that takes one process `seconds`; else 0.

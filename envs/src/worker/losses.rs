@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use super::ReceiveError;
 use super::link::EXIT_TIMEOUT;
 use super::message::{Command, Event};
+use super::options::Limit;
 use super::parts::Part;
 use super::pool::{Member, WorkerError, WorkerPool};
 use crate::{BatchError, Block, Phase};
@@ -18,7 +19,7 @@ impl WorkerPool {
                 continue;
             };
             let dead = link.process.ended_within(Duration::ZERO);
-            if self.is_over(part) || !dead && self.clock < begun.at + limit {
+            if self.is_over(part) || !dead && self.clock < begun.at + limit.time {
                 continue;
             }
             // The last message has more than the death.
@@ -48,7 +49,7 @@ impl WorkerPool {
             if !self.board.slot(worker).failed.take() || matches!(self.members[worker], Member::Lost(..)) {
                 continue;
             }
-            match self.answer(worker, Instant::now() + EXIT_TIMEOUT, EXIT_TIMEOUT) {
+            match self.answer(worker, Instant::now() + EXIT_TIMEOUT, Limit::EXIT) {
                 Ok(_) => unreachable!("the event of a failure"),
                 Err(error) => {
                     if let WorkerError::Failed(e) = self.judge(worker, error) {
@@ -110,23 +111,20 @@ impl WorkerPool {
         &mut self,
         worker: usize,
         error: ReceiveError,
-        limit: Duration,
+        limit: Limit,
         action: &dyn Fn(usize) -> String,
     ) -> WorkerError {
         let Member::Alive(link) = &self.members[worker] else { unreachable!("it was alive a moment ago") };
         let (share, pid) = (link.share.clone(), link.process.pid());
         // Read before the place is given to another worker.
         let place = self.board.slot(worker).place();
-        let setting = match place.phase {
-            Phase::New => "construct_deadline",
-            Phase::Step if limit == self.deadlines.step => "step_deadline",
-            _ => "command_deadline",
+        let remedy = match (&error, limit.setting) {
+            (ReceiveError::TimedOut, Some(setting)) => {
+                format!("; `faults.{setting}` allows it more time")
+            }
+            _ => String::new(),
         };
-        let remedy = match error {
-            ReceiveError::TimedOut => format!("; `faults.{setting}` allows it more time"),
-            ReceiveError::Closed => String::new(),
-        };
-        let error = match link.reap(&self.zygote, error, limit) {
+        let error = match link.reap(&self.zygote, error, limit.time) {
             Ok(how) => WorkerError::Lost(BatchError::Lost {
                 share: share.clone(),
                 pid,

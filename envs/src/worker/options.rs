@@ -7,6 +7,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::link::EXIT_TIMEOUT;
 use crate::{ActionScaling, BatchError};
 
 /// Processes that step the environments.
@@ -127,9 +128,22 @@ impl Default for WorkerOptions {
 /// The options, checked.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Deadlines {
-    pub step: Duration,
-    pub command: Duration,
-    pub construct: Duration,
+    pub step: Limit,
+    pub command: Limit,
+    pub construct: Limit,
+}
+
+/// How long a worker may take for something.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limit {
+    pub time: Duration,
+    /// The setting that allows more; none of a limit that is fixed.
+    pub setting: Option<&'static str>,
+}
+
+impl Limit {
+    /// For the last message of a worker, and its end.
+    pub const EXIT: Self = Self { time: EXIT_TIMEOUT, setting: None };
 }
 
 impl WorkerOptions {
@@ -138,10 +152,10 @@ impl WorkerOptions {
     }
 
     pub(super) fn deadlines(&self) -> Result<Deadlines, BatchError> {
-        let checked = |name: &str, seconds: f64| {
+        let checked = |name: &'static str, seconds: f64| {
             // A year is for ever; more would overflow the clock.
             if seconds > 0.0 && seconds <= 3.2e7 {
-                Ok(Duration::from_secs_f64(seconds))
+                Ok(Limit { time: Duration::from_secs_f64(seconds), setting: Some(name) })
             } else {
                 Err(BatchError::Workers(format!(
                     "{name} is {seconds}: it is a number of seconds above 0 and up to a year"

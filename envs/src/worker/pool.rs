@@ -9,7 +9,7 @@ use super::backoff::Backoff;
 use super::bell::SpinPolicy;
 use super::link::{EXIT_TIMEOUT, Link};
 use super::message::{Command, Event, Job};
-use super::options::Deadlines;
+use super::options::{Deadlines, Limit};
 use super::parts::{Begun, Part};
 use super::share::Share;
 use super::shared::Board;
@@ -101,7 +101,7 @@ impl WorkerPool {
     /// Waits for a new worker's environments; their spaces: observation, action.
     pub fn await_ready(&mut self, worker: usize) -> Result<(Space, Space), WorkerError> {
         let limit = self.deadlines.construct;
-        match self.answer(worker, Instant::now() + limit, limit) {
+        match self.answer(worker, Instant::now() + limit.time, limit) {
             Ok(Event::Ready { observation_space, action_space }) => Ok((observation_space, action_space)),
             Ok(_) => unreachable!("a worker's first event says that it is ready, or why not"),
             Err(WorkerError::Failed(e)) => {
@@ -117,17 +117,16 @@ impl WorkerPool {
         &mut self,
         commands: Vec<(usize, Command)>,
     ) -> impl Iterator<Item = (usize, Result<Event, WorkerError>)> {
-        self.command_for(Duration::ZERO, commands)
+        self.command_within(self.deadlines.command, commands)
     }
 
-    /// As [`Self::command`], for commands that may take `longer` than others.
-    pub fn command_for(
+    /// As [`Self::command`], for commands that have another limit.
+    pub fn command_within(
         &mut self,
-        longer: Duration,
+        limit: Limit,
         commands: Vec<(usize, Command)>,
     ) -> impl Iterator<Item = (usize, Result<Event, WorkerError>)> {
-        let limit = self.deadlines.command + longer;
-        let deadline = Instant::now() + limit;
+        let deadline = Instant::now() + limit.time;
         // Announced first, so that the worker is reading when a long command is sent.
         for (worker, _) in &commands {
             self.board.orders(*worker).announce();
@@ -186,7 +185,7 @@ impl WorkerPool {
         &mut self,
         worker: usize,
         deadline: Instant,
-        limit: Duration,
+        limit: Limit,
     ) -> Result<Event, WorkerError> {
         let link = match &self.members[worker] {
             Member::Alive(link) => link,
@@ -218,7 +217,7 @@ impl WorkerPool {
                 }
                 self.dismiss(worker, BatchError::Ended("it was closed".to_owned()));
             } else {
-                let error = self.lose(worker, ReceiveError::TimedOut, EXIT_TIMEOUT, &|_| String::new());
+                let error = self.lose(worker, ReceiveError::TimedOut, Limit::EXIT, &|_| String::new());
                 outcome = outcome.and(Err(error.into_error()));
             }
         }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::batch::{WorkerBatch, first_line};
 use super::message::{Command, Event};
+use super::options::Limit;
 use super::pool::WorkerError;
 use crate::batch::{check_running, shortest_first};
 use crate::{BatchError, Replayed, RunningEpisode};
@@ -34,7 +35,9 @@ impl WorkerBatch {
                 Some((worker, Command::Replay { row, running, seconds: share.as_secs_f64() }))
             };
             let commands = queues.iter().enumerate().filter_map(command).collect();
-            for (worker, outcome) in self.pool.command_for(share, commands).collect::<Vec<_>>() {
+            let command = self.pool.deadlines.command;
+            let within = Limit { time: command.time + share, ..command };
+            for (worker, outcome) in self.pool.command_within(within, commands).collect::<Vec<_>>() {
                 let row = queues[worker].pop_front().expect("the row that was replayed");
                 match outcome {
                     Ok(Event::Replayed(outcome)) => replayed[row] = outcome,

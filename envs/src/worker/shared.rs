@@ -100,9 +100,14 @@ impl Slot {
         self.phase.store(place.phase as u32, Ordering::Relaxed);
     }
 
+    /// Notes that the row which is being worked on comes to another phase.
+    pub fn set_phase(&self, phase: Phase) {
+        self.phase.store(phase as u32, Ordering::Relaxed);
+    }
+
     /// Notes that no row is being worked on.
     pub fn set_idle(&self) {
-        self.phase.store(Phase::Idle as u32, Ordering::Relaxed);
+        self.set_phase(Phase::Idle);
     }
 
     /// Where work began last.

@@ -76,6 +76,7 @@ fn run(zygote: &Zygote, registry: &Registry, arguments: &[&str]) {
         }
         ["gymnasium-same-bits"] => gymnasium::same_bits(zygote, registry),
         ["gymnasium-hang"] => gymnasium::hang(zygote, registry),
+        ["gymnasium-hang-before"] => gymnasium::hang_before_the_first_step(zygote, registry),
         ["gymnasium-errors"] => gymnasium::errors(zygote, registry),
         ["gymnasium-respawn", fault] => gymnasium::respawn(zygote, registry, fault),
         ["gymnasium-close", fault] => gymnasium::close(zygote, registry, fault),

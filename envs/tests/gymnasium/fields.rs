@@ -98,6 +98,34 @@ fn masks_are_found_in_a_method_an_info_and_an_observation() {
 }
 
 #[test]
+fn a_mask_has_zeros_and_ones() {
+    for source in ["method", "info", "observation"] {
+        for (legal, value) in [(json!(null), "nan"), (json!(2), "2"), (json!(-1), "-1")] {
+            if source == "observation" && legal.is_null() {
+                continue; // bits are whole numbers
+            }
+            let mut batch = batch("Masked-v0", &json!({ "source": source, "legal": legal }));
+            batch.reset(None).unwrap();
+            batch.block_mut().choices_mut(0, 0..1).fill(1);
+            batch.step(0).unwrap();
+            batch.block_mut().choices_mut(0, 0..1).fill(0);
+            let error = batch.step(0).unwrap_err().to_string();
+            assert!(error.starts_with("row 0: step failed at step 1 of episode 0 (seed"), "{error}");
+            let found = if source == "observation" {
+                format!("observation['action_mask'][0] is {value}, which lies outside MultiBinary(3)")
+            } else {
+                format!(
+                    "the action mask has {value} for option 0, where 0 or False forbids an option and 1 or"
+                )
+            };
+            assert!(error.to_lowercase().contains(&found.to_lowercase()), "{error}");
+        }
+    }
+    let mut truths = batch("Masked-v0", &json!({ "source": "method", "legal": 1.0 }));
+    truths.reset(None).unwrap();
+}
+
+#[test]
 fn masks_beside_an_observation_can_be_ignored() {
     for source in ["method", "info", "first info"] {
         let without = batch("Masked-v0", &json!({ "source": source, "masks": false }));

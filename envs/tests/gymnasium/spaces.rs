@@ -1,9 +1,9 @@
 //! Observations and actions of every kind of space.
 
-use phalanx_envs::{Action, Dtype, Row, Space};
+use phalanx_envs::{Action, Dtype, Registry, Row, Space, contract};
 use serde_json::{Value, json};
 
-use super::{fixture, make, reset, shown};
+use super::{fixture, make, reset, shown, spec};
 
 #[test]
 fn observations_of_every_space_are_flattened_as_gymnasium_does() {
@@ -120,9 +120,55 @@ fn actions_of_every_space_arrive_as_gymnasium_has_them() {
     shown(&mut *env, |env, row| env.step(Action::Box(&[low[0], high[0]]), row)).1.unwrap();
     assert_eq!(env.call("taken", &Value::Null).unwrap()[1], json!(true));
 
+    let error = make("tests.python.fixtures:Kinds-v0", &json!({ "action": "narrow" })).err().unwrap();
+    let expected = "none of which lies between 0.1 and 0.10000000000100001, the bounds of its element 1";
+    assert!(error.to_string().contains(expected), "{error}");
+
     let params = json!({ "action": "mixed", "flatten": true });
     let error = make("tests.python.fixtures:Kinds-v0", &params).err().unwrap();
     assert!(error.to_string().contains("asks for choices and numbers at once"), "{error}");
+}
+
+/// Bounds as f32, towards the inside of the box: −2⁶³ and 2⁶³ − 2³⁹, 2⁶⁴ − 2⁴⁰, and of 10¹⁵ + 1 10¹⁵ − 13,008,896, as 2²⁶ lie between two f32 there.
+#[test]
+fn actions_at_the_bounds_lie_in_a_box_whose_bounds_no_f32_has() {
+    for (name, expected) in [
+        (
+            "largest",
+            ["-9223372036854775808, -9223372036854775808", "9223371487098961920, 9223371487098961920"],
+        ),
+        ("unsigned", ["0", "18446742974197923840"]),
+        ("large", ["-999999986991104, -999999986991104", "999999986991104, 999999986991104"]),
+        ("single", [" 1.e-001, -1.e+300", " 1.e-001, -1.e+300"]),
+        ("single_integer", ["9007199254740993", "9007199254740993"]),
+        ("far", ["-3.40282347e+38, -3.40282347e+38", "3.40282347e+38, 3.40282347e+38"]),
+    ] {
+        let mut env = fixture("Kinds-v0", &json!({ "action": name }));
+        let Space::Box { low, high, .. } = env.action_space().clone() else { panic!("a box") };
+        assert!(low.iter().chain(&high).all(|bound| bound.is_finite()), "{name}: {low:?} {high:?}");
+        for (bound, expected) in [low, high].iter().zip(expected) {
+            reset(&mut *env, Some(1));
+            shown(&mut *env, |env, row| env.step(Action::Box(bound), row)).1.unwrap();
+            let taken = env.call("taken", &Value::Null).unwrap();
+            let text = taken[0].as_str().unwrap();
+            assert!(text.starts_with(&format!("array([{expected}]")), "{name}: {text}");
+            assert_eq!(taken[1], json!(true), "{name}: {text}");
+        }
+    }
+}
+
+#[test]
+fn bounds_beyond_the_range_of_f32_are_none_of_observations() {
+    let env = fixture("Kinds-v0", &json!({ "observation": "far" }));
+    let Space::Box { low, high, dtype, .. } = env.observation_space() else { panic!("a box") };
+    assert_eq!(
+        (&low[..], &high[..], *dtype),
+        (&[f32::NEG_INFINITY; 2][..], &[f32::INFINITY; 2][..], Dtype::F64)
+    );
+    let spec = spec("tests.python.fixtures:Kinds-v0", &json!({ "observation": "far", "value": [1e300, 0] }));
+    let report = contract::check(&Registry::standard(), &spec).to_string();
+    let expected = "error: seed 1, episode 0, step 0: observation[0] is 1e300: beyond the floats of 32 bits that networks read";
+    assert!(report.contains(expected), "{report}");
 }
 
 #[test]
@@ -180,6 +226,12 @@ fn a_value_that_does_not_fit_the_dtype_of_its_space_is_refused_by_name() {
             "observation[2] is 2, and bool, the dtype of its space, holds whole numbers from 0 to 1",
         ),
         ("multi_binary", json!([[0, 1], [0.25, 0]]), "float64", "observation[1, 0] is 0.25, and int8"),
+        (
+            "multi_binary",
+            json!([[0, 1], [0, -1]]),
+            "int8",
+            "observation[1, 1] is -1, which lies outside MultiBinary((2, 2)): a bit is 0 or 1",
+        ),
         (
             "discrete",
             json!(1.5),

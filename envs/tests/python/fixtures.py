@@ -33,6 +33,14 @@ SPACES = {
     "scalar": Box(-1.0, 1.0, (), np.float32),
     "integers": Box(-3, 3, (2,), np.int32),
     "tenth": Box(-0.1, 0.1, (2,), np.float64),
+    "largest": Box(np.iinfo(np.int64).min, np.iinfo(np.int64).max, (2,), np.int64),
+    "unsigned": Box(0, np.iinfo(np.uint64).max, (1,), np.uint64),
+    "large": Box(-(10**15) - 1, 10**15 + 1, (2,), np.int64),
+    # No f32 is their only value.
+    "single": Box(np.array([0.1, -1e300]), np.array([0.1, -1e300]), dtype=np.float64),
+    "single_integer": Box(2**53 + 1, 2**53 + 1, (1,), np.int64),
+    "narrow": Box(np.array([0.0, 0.1]), np.array([1.0, 0.1 + 1e-12]), dtype=np.float64),
+    "far": Box(-1e300, 1e300, (2,), np.float64),
     "unbounded": Box(np.array([-np.inf, 0.0], np.float32), np.array([1.0, np.inf], np.float32)),
     "discrete": Discrete(4, start=-1),
     "multi_discrete": MultiDiscrete([2, 4], start=[1, -2]),
@@ -92,10 +100,14 @@ class Kinds(gymnasium.Env):
 
 
 class Masked(gymnasium.Env):
-    """Of three options that with the number of the step is illegal; an episode has four steps. `source` is where the mask is, or that nothing else is observed."""
+    """Of three options that with the number of the step is illegal; an episode has four steps. `source` is where the mask is, or that nothing else is observed.
 
-    def __init__(self, source="method", options=3):
+    In place of 1 the mask has `legal`, which is NaN when it is None, from the second step on.
+    """
+
+    def __init__(self, source="method", options=3, legal=1):
         self.source, self.action_space = source, Discrete(options)
+        self.legal = np.nan if legal is None else legal
         self.observation_space = Box(0.0, 4.0, (1,), np.float32)
         if source == "observation":
             self.observation_space = spaces.Dict({"action_mask": MultiBinary(3), "x": self.observation_space})
@@ -105,7 +117,8 @@ class Masked(gymnasium.Env):
             self.action_masks = self.mask
 
     def mask(self):
-        return np.arange(3) != self.t % 3
+        mask = np.arange(3) != self.t % 3
+        return mask if self.legal == 1 or self.t < 2 else np.where(mask, self.legal, 0)
 
     def observe(self):
         x = np.array([self.t], np.float32)

@@ -15,6 +15,7 @@ class Host:
 
     def __init__(self, memory, headless):
         self.rows, self.memory, self.made, self.bell = {}, Memory(memory), 0, 0
+        self.unadded = None
         self.headless = headless
 
     def answer_bell(self):
@@ -31,13 +32,16 @@ class Host:
         return failures
 
     def make(self, name, params, drawn):
+        """Makes an environment, which is to be added."""
         if drawn and self.headless:
             settings = " ".join(f"{name}={value}" for name, value in self.headless.items())
             notes.print(f"there is no display: drawing with {settings}; set these variables to choose otherwise")
-        ours = params.pop("keys", None), params.pop("drop", ()), params.pop("reward_weights", None)
-        masked_as = repr((name, params)) if params.pop("masks") else None
-        env = make(name, params, drawn)
-        row = Row(env, self.memory, *ours, masked_as)
+        self.unadded = make(name, params, drawn), repr((name, params))
+
+    def add(self, keys, drop, reward_weights, masks):
+        """Adds the environment that was made last as a row. One with choices may be reset, to look for a mask."""
+        (env, made_of), self.unadded = self.unadded, None
+        row = Row(env, self.memory, keys, drop, reward_weights, made_of if masks else None)
         self.made += 1
         self.rows[self.made] = row
         return {

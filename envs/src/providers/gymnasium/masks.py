@@ -60,3 +60,9 @@ def write_mask(mask, view):
             "`masks: false` trains without masks"
         )
     view[:] = whole != 0
+    if whole.dtype != bool and (wrong := view != whole).any():
+        option = int(np.argmax(wrong))
+        raise ValueError(
+            f"the action mask has {whole[option]} for option {option}, where 0 or False forbids an option and 1 or True allows it; "
+            "`masks: false` trains without masks"
+        )

@@ -9,8 +9,10 @@ use crate::{Dtype, EnvError, Space};
 #[derive(Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Request<'a> {
-    /// Answered with [`Made`].
+    /// Answered with nothing.
     Make { name: &'a str, params: &'a Map<String, Value>, drawn: bool },
+    /// Makes the environment that was made last a row; answered with [`Added`].
+    Add { keys: Option<&'a [String]>, drop: &'a [String], reward_weights: Option<&'a [f64]>, masks: bool },
     /// Answered with what the method returned, or the attribute.
     Call { row: u32, name: &'a str, arguments: &'a Value },
     /// Answered with width and height and then, in a message of their own, the pixels; or with nothing.
@@ -49,9 +51,9 @@ impl<T> Answer<T> {
     }
 }
 
-/// A row that was made.
+/// A row that was added.
 #[derive(Deserialize)]
-pub struct Made {
+pub struct Added {
     pub row: u32,
     pub observation: SpaceSummary,
     pub action: SpaceSummary,

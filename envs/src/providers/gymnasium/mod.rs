@@ -4,18 +4,8 @@
 //! has to be imported first, `gymnasium:mypackage:MyEnv-v0`. Modules are also found in the current folder. The parameters
 //! go to `gymnasium.make` as they are: the environment's own, and `max_episode_steps`, `render_mode`, `disable_env_checker` and
 //! the like. Only an environment that will be drawn is made with `render_mode="rgb_array"`; one that opens a window by default
-//! is made with `render_mode=None`. These are ours:
-//!
-//! - `python`: the interpreter. Left out, it is `$VIRTUAL_ENV/bin/python`, or `python3` without a virtual environment. It
-//!   needs Gymnasium 1.0 or later; building and running Phalanx needs no Python otherwise.
-//! - `keys`, `drop`: keys of a Dict observation that are used, or left out. Text, Graph, Sequence and other parts that are no arrays of a fixed
-//!   size, and empty ones, are left out in any case.
-//! - `reward_weights`: one number for each element of a vector reward, whose weighted sum is the reward.
-//! - `seed_resets`: whether every episode has a seed of its own, which is the default. `false` begins episodes without one, for
-//!   environments that draw nothing: their episodes are determined by the actions alone.
-//! - `flatten`: whether observations and actions of several fields are shown as one array of f32 ([`Flatten`]), `false` by default.
-//! - `masks`: whether masks are looked for outside of observations, which is the default without `flatten`. Where the actions have choices and
-//!   there is no method `action_masks()`, the first environment of a process is reset for it.
+//! is made with `render_mode=None`. Those of [`Settings`] are ours; docs/environments.md has a table of them. Where the actions have
+//! choices and there is no method `action_masks()`, the first environment of a process is reset, which shows whether its info has a mask.
 //!
 //! Each process that has rows of this kind starts one interpreter, which hosts them all: `host.rs` is our side of it,
 //! the Python files are what it runs, one after another. Every row has a piece of memory that both sides see, so a step is four bytes
@@ -55,20 +45,24 @@
 mod host;
 mod message;
 mod notes;
+mod settings;
 
 use std::cell::RefCell;
-use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
 use self::host::Host;
-use self::message::{Made, Request};
+use self::message::{Added, Request};
 use self::notes::Notes;
+use self::settings::{Settings, usual_interpreter};
 use crate::os::Mapping;
 use crate::wrappers::Flatten;
-use crate::{Action, Coming, Env, EnvError, Episode, Frame, Params, Provider, Registry, Row, Space, Step};
+use crate::{
+    Action, Coming, Env, EnvError, Episode, Frame, Params, Phase, Provider, Registry, Row, Space, Step,
+    making,
+};
 
 /// Places in the memory of a row.
 const SEED: usize = 0;
@@ -117,21 +111,29 @@ impl GymnasiumEnv {
     /// `rgb_array` if it can draw so, unless the parameters name another.
     ///
     /// # Errors
-    /// [`EnvError::Failed`] with Python's exception in the first line and its traceback beneath, or with what is wrong with the interpreter; [`EnvError::Params`] when
-    /// `python` is not a path, or `seed_resets` neither true nor false.
-    fn new(name: &str, mut params: Map<String, Value>, drawn: bool, notes: &Notes) -> Result<Self, EnvError> {
-        let seed_resets = truth("seed_resets", params.remove("seed_resets"), true)?;
-        let host = Host::shared(&interpreter(params.remove("python"))?, notes)?;
-        let made: Made = host.borrow_mut().request(&Request::Make { name, params: &params, drawn })?;
-        let memory = host.borrow().map(made.offset, made.length)?;
+    /// [`EnvError::Failed`] with Python's exception in the first line and its traceback beneath, or with what is wrong with the interpreter.
+    fn new(
+        name: &str,
+        settings: &Settings,
+        params: &Map<String, Value>,
+        drawn: bool,
+        notes: &Notes,
+    ) -> Result<Self, EnvError> {
+        let Settings { python, keys, drop, reward_weights, seed_resets, .. } = settings;
+        let (keys, reward_weights, masks) = (keys.as_deref(), reward_weights.as_deref(), settings.masks());
+        let host = Host::shared(python, notes)?;
+        host.borrow_mut().request::<()>(&Request::Make { name, params, drawn })?;
+        making::begin(Phase::MaskReset);
+        let added: Added = host.borrow_mut().request(&Request::Add { keys, drop, reward_weights, masks })?;
+        let memory = host.borrow().map(added.offset, added.length)?;
         Ok(Self {
-            row: made.row,
+            row: added.row,
             memory,
-            observation_at: made.observation_at,
-            observation_space: made.observation.into(),
-            action_space: made.action.into(),
-            frames_per_second: made.frames_per_second,
-            seed_resets,
+            observation_at: added.observation_at,
+            observation_space: added.observation.into(),
+            action_space: added.action.into(),
+            frames_per_second: added.frames_per_second,
+            seed_resets: *seed_resets,
             prepared: None,
             bell: 0,
             closed: false,
@@ -162,35 +164,6 @@ impl GymnasiumEnv {
         }
         Ok(())
     }
-}
-
-/// The interpreter that the parameter `python` names, or the usual one.
-fn interpreter(python: Option<Value>) -> Result<PathBuf, EnvError> {
-    match python {
-        Some(Value::String(path)) => Ok(path.into()),
-        Some(other) => {
-            let message = format!("`python` is {other}, and should be the path of an interpreter");
-            Err(EnvError::Params { name: String::new(), message })
-        }
-        None => Ok(usual_interpreter()),
-    }
-}
-
-/// The parameter `name`, which is `usual` unless it is set.
-fn truth(name: &str, value: Option<Value>, usual: bool) -> Result<bool, EnvError> {
-    match value {
-        None => Ok(usual),
-        Some(Value::Bool(value)) => Ok(value),
-        Some(other) => {
-            let message = format!("`{name}` is {other}, and should be true or false");
-            Err(EnvError::Params { name: String::new(), message })
-        }
-    }
-}
-
-fn usual_interpreter() -> PathBuf {
-    std::env::var_os("VIRTUAL_ENV")
-        .map_or_else(|| "python3".into(), |folder| PathBuf::from(folder).join("bin/python"))
 }
 
 /// `seed` in 31 bits.
@@ -308,17 +281,14 @@ pub(crate) fn register(registry: Registry) -> Registry {
     let open = |drawn: bool| {
         let notes = Arc::clone(&notes);
         move |name: &str, params: &Params| -> Result<Box<dyn Env>, EnvError> {
-            let mut params = params.0.clone();
-            let flatten = truth("flatten", params.remove("flatten"), false)?;
-            let masks = truth("masks", params.remove("masks"), !flatten)?;
-            params.insert("masks".to_owned(), Value::Bool(masks));
-            let env = Box::new(GymnasiumEnv::new(name, params, drawn, &notes)?);
-            if flatten { flat(env) } else { Ok(env) }
+            let (settings, rest) = Settings::take(params)?;
+            let env = Box::new(GymnasiumEnv::new(name, &settings, &rest, drawn, &notes)?);
+            if settings.flatten { flat(env) } else { Ok(env) }
         }
     };
     let provider =
         Provider::new("environments of Python's Gymnasium, for example gymnasium:CartPole-v1", open(false));
-    let provider = provider.drawn(open(true));
+    let provider = provider.drawn(open(true)).params(Settings::complete);
     let provider = provider.needs(|| host::remedy(&usual_interpreter())).limits_itself(|params, limit| {
         // Gymnasium's own limit would hold beside another one; -1 is its word for none.
         let steps = if limit == 0 { -1 } else { i64::from(limit) };
@@ -343,19 +313,5 @@ mod tests {
         assert_eq!(fold(0x8000_0003), 2);
         assert_eq!(fold(1 << 63), 2);
         assert!(fold(u64::MAX) < 1 << 31);
-    }
-
-    #[test]
-    fn an_interpreter_is_a_path() {
-        assert_eq!(interpreter(Some("bin/python".into())).ok(), Some("bin/python".into()));
-        assert!(interpreter(Some(3.into())).is_err_and(|e| e.to_string().contains("`python` is 3")));
-    }
-
-    #[test]
-    fn resets_are_seeded_unless_told_otherwise() {
-        assert!(truth("seed_resets", None, true).is_ok_and(|seeded| seeded));
-        assert!(truth("seed_resets", Some(false.into()), true).is_ok_and(|seeded| !seeded));
-        let error = truth("seed_resets", Some(3.into()), true).map_err(|e| e.to_string());
-        assert!(error.is_err_and(|e| e.contains("`seed_resets` is 3")));
     }
 }

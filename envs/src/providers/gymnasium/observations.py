@@ -75,7 +75,10 @@ def observation_summary(space):
 def observation_box(box):
     """Bounds and dtype of a box among the observations."""
     dtype = {"uint8": "U8", "float64": "F64"}.get(box.dtype.name, "F32")
-    return box.low.ravel().astype(np.float32), box.high.ravel().astype(np.float32), dtype
+    low, high = rounded(box.low), rounded(box.high)
+    if (np.isfinite(box.low.ravel()) > np.isfinite(low)).any() or (np.isfinite(box.high.ravel()) > np.isfinite(high)).any():
+        notes.print(f"bounds of observations beyond 3.4e38, the largest float of 32 bits, count as none: {box}")
+    return low, high, dtype
 
 
 def field_dtype(leaf):
@@ -101,6 +104,8 @@ def observation_writer(space, whole, views, path="observation"):
         return parts_writer(space, whole, views, path)
     if isinstance(space, (spaces.Discrete, spaces.MultiDiscrete)):
         return choice_writer(space, next(views), path)
+    if isinstance(space, spaces.MultiBinary):
+        return bits_writer(space, next(views).reshape(space.shape), path)
     return array_writer(next(views).reshape(space.shape), space.dtype, path)
 
 
@@ -153,6 +158,19 @@ def choice_writer(space, view, path):
             if not isinstance(number, int) or not 0 <= number - start < count:
                 raise ValueError(f"{path} is {shown(observation)}, which lies outside {space}")
             view[i] = number - start
+
+    return write
+
+
+def bits_writer(space, view, path):
+    """A function that writes an array of bits."""
+    write_array = array_writer(view, space.dtype, path)
+
+    def write(observation):
+        write_array(observation)
+        if view.max() > 1:
+            element = np.argwhere(view > 1)[0].tolist()
+            raise ValueError(f"{path}{element} is {np.asarray(observation)[tuple(element)]}, which lies outside {space}: a bit is 0 or 1")
 
     return write
 

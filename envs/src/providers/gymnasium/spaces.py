@@ -55,6 +55,12 @@ def summary(space, box):
     return {"discrete": counts[0]} if isinstance(space, spaces.Discrete) else {"multi_discrete": counts}
 
 
+def rounded(bounds):
+    """Bounds of a box as f32; those beyond its range are infinite."""
+    with np.errstate(over="ignore"):
+        return bounds.ravel().astype(np.float32)
+
+
 def box_summary(shape, low, high, dtype):
     """A box for JSON: a bound that all elements share stands once, an infinite one is null."""
 

@@ -79,6 +79,18 @@ pub fn hang(zygote: &Zygote, registry: &Registry) {
     wait_until(|| !is_alive(python));
 }
 
+/// An endless reset that looks for a mask, and an endless step of an environment that is timed.
+pub fn hang_before_the_first_step(zygote: &Zygote, registry: &Registry) {
+    for (phase, options) in [
+        ("reset", WorkerOptions { construct_deadline: 2.0, ..within(60.0) }),
+        ("step", WorkerOptions { step_deadline: 0.5, ..within(60.0) }),
+    ] {
+        let endless = walk(json!({ "fault": "hang", "phase": phase }));
+        let batch = phalanx_envs::batch(Some(zygote), registry, &endless, 2, 128, 7, &options);
+        println!("error: {}", batch.err().unwrap());
+    }
+}
+
 /// Errors of an environment and the end of an interpreter reach the learner through a worker.
 pub fn errors(zygote: &Zygote, registry: &Registry) {
     for (fault, phase) in [("raise", "step"), ("exit", "step"), ("os_exit", "step"), ("os_exit", "reset")] {
