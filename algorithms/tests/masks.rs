@@ -1,13 +1,15 @@
 //! Masks that do not say what is legal stop a training and an evaluation before an action is taken by them.
 #![allow(clippy::unwrap_used)]
 
+use std::rc::Rc;
+
 use phalanx_agents::{AgentError, Device, NetworkSettings, NormalizeSettings};
 use phalanx_algorithms::{
     AgentPolicy, AlgorithmError, EvaluationSettings, PpoSettings, RolloutSettings, StepsRollout,
     TrainSettings, Trainer, evaluate,
 };
 use phalanx_envs::{
-    Action, BatchEnv, Env, EnvError, EnvSpec, Episode, LocalBatch, Registry, Row, Space, Step,
+    Action, BatchEnv, Env, EnvError, EnvSpec, Episode, LocalBatch, Registry, Row, Seeds, Space, Step,
 };
 
 /// Forbids the second of three options, and has `value` for the third one from step 5 of an episode on.
@@ -58,8 +60,8 @@ fn registry(value: f32) -> Registry {
     })
 }
 
-fn batch(registry: &Registry, rows: usize, steps: usize, seed: u64) -> LocalBatch {
-    LocalBatch::new(registry, &EnvSpec::named("masked"), rows, steps, seed).unwrap()
+fn batch(registry: &Registry, rows: usize, steps: usize, seeds: impl Into<Seeds>) -> LocalBatch {
+    LocalBatch::new(registry, &EnvSpec::named("masked"), rows, steps, seeds).unwrap()
 }
 
 fn trainer(registry: &Registry) -> Trainer {
@@ -76,10 +78,10 @@ fn trainer(registry: &Registry) -> Trainer {
         checkpoint_every: 0,
         stop_at_return: None,
     };
-    Trainer::new(settings, &|_, rows, steps, seed| {
-        Ok(Box::new(batch(registry, rows, steps, seed)) as Box<dyn BatchEnv>)
-    })
-    .unwrap()
+    let make = |_: Option<&EnvSpec>, rows, steps, seeds| {
+        Ok(Box::new(batch(registry, rows, steps, seeds)) as Box<dyn BatchEnv>)
+    };
+    Trainer::new(settings, &make, Rc::default()).unwrap()
 }
 
 #[test]
