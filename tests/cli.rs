@@ -30,7 +30,7 @@ fn a_config_whose_network_cannot_read_the_observations_is_bad() {
     let output = phalanx(&["config", "check", file, "--set", set]);
     assert_eq!(output.status.code(), Some(2));
     let printed = text(&output.stderr);
-    let message = "a policy for observations of shape [4]: network.convolutions need pictures";
+    let message = "a policy for observations of shape [4]: convolutions and pools need pictures";
     assert!(printed.starts_with(&format!("--set {set}: {message}")), "{printed}");
 }
 
@@ -76,10 +76,67 @@ fn the_networks_of_a_config_are_shown_as_a_table() {
 ";
     let printed = text(&output.stdout);
     assert!(printed.ends_with(table), "{printed}");
-    let output = phalanx(&["config", "show", file, "--set", "env=gymnasium:Acrobot-v1"]);
-    let printed = text(&output.stdout);
-    let note = "# the networks depend on the spaces of gymnasium:Acrobot-v1, which is not started here\n";
-    assert!(printed.ends_with(note), "{printed}");
+    let frozen = "network={hidden: [8], shared: true, freeze: [hidden1]}";
+    let printed = text(&phalanx(&["config", "show", file, "--set", frozen]).stdout);
+    assert!(
+        printed.contains(" 40 frozen\n") && printed.ends_with("# 67 parameters, 40 of them frozen\n"),
+        "{printed}"
+    );
+    // Those of providers are started for their spaces; what cannot be shown has its reason.
+    for (set, note) in [
+        ("env=dylib:nowhere.so", "# no table of the networks: cannot make dylib:nowhere.so: "),
+        (
+            "network={layers: {a: {dense: 4}}, actor: a, critic: b, hidden: [64, 64]}",
+            "# no table of the networks: network.critic reads \"b\"",
+        ),
+    ] {
+        let printed = text(&phalanx(&["config", "show", file, "--set", set]).stdout);
+        assert!(printed.lines().any(|line| line.starts_with(note)), "{printed}");
+    }
+}
+
+/// What is wrong with a network is shown at the layer or setting that is wrong.
+#[test]
+fn mistakes_in_networks_are_reported_at_their_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("net.yaml");
+    let ends = "\n  actor: body\n  critic: body\n";
+    let pendulum = "env: Pendulum-v1\nnetwork:\n";
+    for (yaml, expected) in [
+        (
+            format!("{pendulum}  layers:\n    body: {{dense: 8, of: observations}}{ends}"),
+            "4:5: network.layers.body reads \"observations\", and there is only body, observation",
+        ),
+        (
+            format!(
+                "{pendulum}  layers:\n    body:\n      conv: [{{filters: 2, kernel: 2}}]\n      of: observation{ends}"
+            ),
+            "4:5: network.layers.body reads \"observation\", observations of shape [3]: convolutions and pools need pictures",
+        ),
+        (
+            format!("{pendulum}  activation: relu\n  layers:\n    body: {{dense: 8}}{ends}"),
+            "3:3: network.activation has no effect beside network.layers",
+        ),
+        (format!("{pendulum}  layers:\n    body: {{dense: 0}}{ends}"), "4:19: expected an integer from 1"),
+        (
+            format!("{pendulum}  freeze: [bodi]\n  layers:\n    body: {{dense: 8}}{ends}"),
+            "3:3: network.freeze has \"bodi\", and nodes with parameters are body, action, value",
+        ),
+        (
+            "env: Valves-v0\nalgorithm:\n  ppo:\n    entropy_coefficient:\n      fields: {valves: 0.1}\n"
+                .to_owned(),
+            "4:5: algorithm.ppo.entropy_coefficient.fields has \"valves\", and the fields of an action are [\"valve\", \"opening\"]",
+        ),
+    ] {
+        std::fs::write(&file, yaml).unwrap();
+        let output = phalanx(&["config", "check", file.to_str().unwrap()]);
+        let printed = text(&output.stderr);
+        assert!(output.status.code() == Some(2), "{printed}");
+        assert!(
+            printed.contains(&format!("net.yaml:{expected}")) && printed.contains("1 problem found"),
+            "{printed}"
+        );
+    }
 }
 
 /// What the system refuses is an error with the setting and the size, not an abort.

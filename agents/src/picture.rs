@@ -25,7 +25,7 @@ impl Picture {
             [height, width] => return Ok(Self { size: [height, width, 1], channels: Channels::Last }),
             [a, b, c] => (a, b, c),
             _ => {
-                let reason = "network.convolutions need pictures: [height, width] with or without channels";
+                let reason = "convolutions and pools need pictures: [height, width] with or without channels";
                 return refuse(reason.to_owned());
             }
         };
@@ -87,7 +87,7 @@ mod tests {
         for shape in [&[][..], &[4], &[2, 3, 4, 5]] {
             for channels in [None, Some(Channels::Last)] {
                 let error = Picture::new(shape, channels).expect_err("no picture").to_string();
-                assert!(error.contains("network.convolutions need pictures"), "{error}");
+                assert!(error.contains("convolutions and pools need pictures"), "{error}");
             }
         }
     }

@@ -134,7 +134,13 @@ impl Graph {
         let Some(&first) = reads.first() else { return Err(GraphError::Nothing { node }) };
         let dims = self.dims(first).to_vec();
         let sizes = |dims: &[Dim]| dims.iter().map(|dim| dim.size).collect::<Vec<_>>();
-        if let Some(&other) = reads.iter().find(|&&read| sizes(self.dims(read)) != sizes(&dims)) {
+        // Pictures of equal sizes may still have their channels on different axes.
+        let channels = |dims: &[Dim]| dims.iter().position(|dim| dim.name == "channels");
+        let differs = |other: &[Dim]| {
+            let axes = channels(other).zip(channels(&dims));
+            sizes(other) != sizes(&dims) || axes.is_some_and(|(a, b)| a != b)
+        };
+        if let Some(&other) = reads.iter().find(|&&read| differs(self.dims(read))) {
             let [a, b] = [first, other].map(|source| self.name(source).into());
             let shapes = [text(&dims), text(self.dims(other))];
             return Err(GraphError::Shapes { node, reads: [a, b], shapes });

@@ -22,7 +22,10 @@ impl fmt::Display for Graph {
             writeln!(f, "{name:a$}  {op:b$}  {reads:c$}  {shape:d$}  {parameters:>e$}")?;
         }
         let total: usize = self.parameters();
-        write!(f, "{total} parameters")
+        let frozen: usize =
+            self.nodes.iter().filter(|node| !node.trainable).map(|node| node.parameters.len()).sum();
+        write!(f, "{total} parameters")?;
+        if frozen > 0 { write!(f, ", {frozen} of them frozen") } else { Ok(()) }
     }
 }
 
@@ -39,7 +42,8 @@ impl Graph {
             let reads = if reads.is_empty() { nothing() } else { reads.join(", ") };
             let parameters = match node.parameters.len() {
                 0 => nothing(),
-                some => some.to_string(),
+                some if node.trainable => some.to_string(),
+                some => format!("{some} frozen"),
             };
             [node.name.clone(), node.op.to_string(), reads, text(&node.dims), parameters]
         }));

@@ -26,7 +26,8 @@ pub(super) enum Command {
     },
     /// Print a configuration with every default filled in, and its networks as a table.
     ///
-    /// The table has each node with its op, what it reads, its shape and the number of its parameters, as comments after the YAML.
+    /// The table has each node with its op, what it reads, its shape and the number of its parameters, as comments after the YAML. The
+    /// environment is made for it, a program or Python's, too.
     Show {
         /// Configuration file (YAML).
         #[arg(value_name = "FILE")]
@@ -54,11 +55,8 @@ pub(super) fn run(command: Command, registry: &Registry, out: &mut impl Write) -
             let config = config::load(&file, &overrides.sets, registry)?;
             write!(out, "{}", config.to_yaml()?)?;
             let networks = match config::networks(&config, registry) {
-                Some(graph) => graph.to_string(),
-                None => format!(
-                    "the networks depend on the spaces of {}, which is not started here",
-                    config.env.name
-                ),
+                Ok(graph) => graph.to_string(),
+                Err(error) => format!("no table of the networks: {error:#}"),
             };
             for line in networks.lines() {
                 writeln!(out, "# {line}")?;

@@ -113,6 +113,11 @@ impl Arguments {
         if self.format() == Format::C && self.out.extension().is_some_and(|ending| ending == "h") {
             return Err(Usage("the header is written beside the source: name a file that ends in .c".into()));
         }
+        if let Some(folder) =
+            self.out.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.is_dir())
+        {
+            return Err(Usage(format!("there is no folder {}: make it first", folder.display())));
+        }
         if self.format() == Format::C && self.max_flash.is_some() {
             return Err(Usage(
                 "the compiler decides on the bytes of C: --max-flash is for other files".into(),

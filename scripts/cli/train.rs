@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::io::{ErrorKind, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::rc::Rc;
 use std::time::Duration;
@@ -31,9 +31,9 @@ pub(super) struct Arguments {
     /// Configuration file (YAML); `phalanx config show FILE` prints it with all settings.
     #[arg(value_name = "CONFIG", required_unless_present = "resume")]
     config: Option<PathBuf>,
-    /// Folder in which the folder of the run is made.
-    #[arg(long, default_value = "runs", value_name = "DIR")]
-    logdir: PathBuf,
+    /// Folder in which the folder of the run is made [default: runs].
+    #[arg(long, value_name = "DIR", conflicts_with = "resume")]
+    logdir: Option<PathBuf>,
     /// Name of the run, whose folder is `<time>-<name>` [default: the name of the configuration file].
     #[arg(long, conflicts_with = "resume")]
     name: Option<String>,
@@ -89,7 +89,7 @@ impl Arguments {
             Start::New(name) => {
                 let from = config.network.init_from.as_ref();
                 let from = from.map(|from| setup::tensors(from.path())).transpose()?;
-                Ok((RunFolder::create(&self.logdir, name)?, from))
+                Ok((RunFolder::create(self.logdir.as_deref().unwrap_or(Path::new("runs")), name)?, from))
             }
         }
     }

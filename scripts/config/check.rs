@@ -2,7 +2,8 @@
 //!
 //! Environments are made by [`environments`] alone; trainings make them in workers.
 
-use phalanx_agents::{Graph, describe};
+use anyhow::Context;
+use phalanx_agents::{Graph, Head, describe};
 use phalanx_algorithms::{AlgorithmError, EpisodesRollout, RolloutSettings, StepsRollout, TrainingMemory};
 use phalanx_envs::{BatchError, Env, EnvError, EnvSpec, Layout, Registry, RegistryError, Workers};
 
@@ -48,8 +49,10 @@ pub fn environments(config: &Config, registry: &Registry) -> Vec<Conflict> {
     let built_in = specs.into_iter().filter_map(|(path, spec)| Some((path, spec?)));
     let built_in = built_in.filter(|(_, spec)| !spec.name.contains(':'));
     let check_env = |(path, spec)| match registry.build(spec) {
-        Ok(env) if path == "env" => pictures(config, &*env).or_else(|| too_large(config, &*env)),
-        Ok(env) => pictures(config, &*env),
+        Ok(env) if path == "env" => {
+            network(config, &*env).or_else(|| too_large(config, &*env)).or_else(|| entropy(config, &*env))
+        }
+        Ok(env) => network(config, &*env),
         Err(error) => Some(not_made(path, spec, &error)),
     };
     built_in.filter_map(check_env).chain(init_from(config)).collect()
@@ -67,10 +70,13 @@ pub fn training_memory(config: &Config, registry: &Registry) -> Option<TrainingM
     reckon(config, &*built_in(config, registry)?).ok()
 }
 
-/// The networks of a training; nothing where the environment cannot be made here, or is a provider's.
-pub fn networks(config: &Config, registry: &Registry) -> Option<Graph> {
-    let env = built_in(config, registry)?;
-    describe(&config.network, env.observation_space(), env.action_space()).ok()
+/// The networks of a training, whose environment is made for its spaces.
+///
+/// # Errors
+/// Those of the environment; [`AgentError`] when there can be no such network.
+pub fn networks(config: &Config, registry: &Registry) -> anyhow::Result<Graph> {
+    let env = registry.build(&config.env).with_context(|| format!("cannot make {}", config.env.name))?;
+    Ok(describe(&config.network, env.observation_space(), env.action_space())?)
 }
 
 fn built_in(config: &Config, registry: &Registry) -> Option<Box<dyn Env>> {
@@ -104,10 +110,27 @@ fn too_large(config: &Config, env: &dyn Env) -> Option<Conflict> {
     }
 }
 
-/// Observations that are no pictures for the convolutions.
-fn pictures(config: &Config, env: &dyn Env) -> Option<Conflict> {
-    let error = describe(&config.network, env.observation_space(), env.action_space()).err()?;
-    Some(conflict(&["network.channels", "network.convolutions"], error.to_string()))
+/// Networks that cannot be described for these spaces, at the layer or setting that the error begins with.
+fn network(config: &Config, env: &dyn Env) -> Option<Conflict> {
+    let error = describe(&config.network, env.observation_space(), env.action_space()).err()?.to_string();
+    let first = error.split([' ', ':']).next().unwrap_or_default();
+    let node = first.split('.').next().unwrap_or_default();
+    let path = if first.starts_with("network.") {
+        first.to_owned()
+    } else if config.network.layers.contains_key(node) {
+        format!("network.layers.{node}")
+    } else {
+        return Some(conflict(&["network.channels", "network.convolutions"], error));
+    };
+    Some(Conflict { at_key: true, ..conflict(&[&path], error) })
+}
+
+/// Coefficients of the entropy of fields that the actions do not have.
+fn entropy(config: &Config, env: &dyn Env) -> Option<Conflict> {
+    let AlgorithmSettings::Ppo(ppo) = &config.algorithm;
+    let head = Head::new(env.action_space(), &config.network).ok()?;
+    let error = ppo.entropy_coefficient.check(&head).err()?;
+    Some(conflict(&["algorithm.ppo.entropy_coefficient"], error.to_string()))
 }
 
 /// An environment that was not made, at the parameter that the error names first.

@@ -64,7 +64,12 @@ impl<'a> Named<'a> {
         let source = if let Some(layer) = self.settings.layers.get(name) {
             self.layer(name, layer)?
         } else if let Some(part) = self.parts.iter().find(|part| part.name == name) {
-            part.read(self.graph, self.is_picture(part), self.settings.channels)?
+            match part.read(self.graph, self.is_picture(part), self.settings.channels) {
+                Err(AgentError::Space { space, reason }) => {
+                    return wrong(reader, &format!("reads {name:?}, {space}: {reason}"));
+                }
+                source => source?,
+            }
         } else if name == OBSERVATION {
             let parts = self.parts.iter().filter(|part| !part.is_mask);
             let names: Vec<String> = parts.map(|part| part.name.clone()).collect();

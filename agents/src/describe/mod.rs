@@ -85,6 +85,7 @@ fn check_no_short_form(settings: &NetworkSettings) -> Result<(), AgentError> {
     let set = [
         ("convolutions", settings.convolutions != fresh.convolutions),
         ("hidden", settings.hidden != fresh.hidden),
+        ("activation", settings.activation != fresh.activation),
         ("layer_norm", settings.layer_norm),
         ("memory", settings.memory.is_some()),
         ("shared", settings.shared),

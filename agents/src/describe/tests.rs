@@ -152,6 +152,10 @@ fn what_is_wrong_with_a_layer_is_said_with_its_name() {
             "{layers: {a: {dense: 4}}, actor: a, critic: a, hidden: [32]}",
             "network.hidden has no effect beside network.layers",
         ),
+        (
+            "{layers: {a: {dense: 4}}, actor: a, critic: a, activation: relu}",
+            "network.activation has no effect beside network.layers",
+        ),
         ("{layers: {a: {dense: 4}}, actor: a}", "network.layers need network.actor and network.critic: "),
         (
             "{layers: {a: {embedding: 4, of: observation.joints}}, actor: a, critic: a}",
