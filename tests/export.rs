@@ -17,7 +17,10 @@ fn a_policy_file_is_written_within_its_budgets_and_plays_without_its_run() {
     let run = place.runs()[0].to_str().unwrap().to_owned();
     let file = place.0.path().join("policy.phx");
     for (budget, expected) in [
-        (["--max-flash", "1KiB"], "the file takes "),
+        (
+            ["--max-flash", "1KiB"],
+            " bytes, more than 1024 bytes, of which 6144 are of 256 recorded steps (--records); nothing was written",
+        ),
         (
             ["--max-ram", "64B"],
             "the memory while it acts takes 80 bytes, more than 64 bytes; nothing was written",
@@ -25,7 +28,7 @@ fn a_policy_file_is_written_within_its_budgets_and_plays_without_its_run() {
         (["--records", "many"], "invalid value 'many'"),
         (["--time-step", "-0.1"], "seconds are finite and not negative"),
         (["-o", "a-policy.c"], "\"a-policy\" is no name in C"),
-        (["-o", "nowhere/policy.phx"], "cannot write nowhere/policy.phx"),
+        (["-o", "nowhere/policy.phx"], "there is no folder nowhere: make it first"),
     ] {
         let out = if budget[0] == "-o" { &[][..] } else { &["-o", "policy.phx"] };
         let output = place.run(&[&["export", &run][..], &budget, out].concat());
@@ -35,8 +38,14 @@ fn a_policy_file_is_written_within_its_budgets_and_plays_without_its_run() {
     }
     let printed = text(&place.succeed(&["export", &run, "-o", "policy.phx"]).stdout);
     assert!(printed.contains("the policy of CartPole-v1 after 512 steps, "), "{printed}");
+    assert!(printed.contains("  reads observation: 4 f32\n  gives action: Discrete(2)\n"), "{printed}");
     // 4 numbers at a time beside 16 hidden ones; 4·16 + 16·2 weights.
-    assert!(printed.contains("80 bytes of memory while it acts, 96 multiplications"), "{printed}");
+    assert!(
+        printed.contains(
+            "80 bytes of memory while it acts, 3 operations and 96 multiplications with weights a step\n"
+        ),
+        "{printed}"
+    );
 
     let int8 = ["--dtype", "int8", "--calibrate", "64", "--records", "32"];
     let printed = text(&place.succeed(&[&["export", &run, "-o", "cart.c"][..], &int8].concat()).stdout);

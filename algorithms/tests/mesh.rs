@@ -4,15 +4,26 @@
 use std::net::TcpListener;
 use std::rc::Rc;
 
-use phalanx_agents::{Device, NetworkSettings, NormalizeSettings};
+use phalanx_agents::{Array, Device, NetworkSettings, NormalizeSettings};
 use phalanx_algorithms::{
-    EvaluationSettings, PpoSettings, RolloutSettings, StepsRollout, TrainSettings, Trainer,
+    EpisodesRollout, EvaluationSettings, KlPenaltySettings, Objective, PpoSettings, RolloutSettings,
+    StepsRollout, TrainSettings, Trainer,
 };
 use phalanx_envs::{BatchEnv, EnvSpec, LocalBatch, Registry};
 use phalanx_mesh::{JoinOptions, Mesh, MeshSettings, Place};
 
-/// Parameters after `updates` updates, and the mean return, on `size` ranks.
-fn train(size: usize, env: &str, settings: &TrainSettings, updates: usize) -> Vec<(Vec<f32>, f64)> {
+/// What a rank has after its updates.
+#[derive(Debug, PartialEq)]
+struct End {
+    parameters: Vec<f32>,
+    /// Adam's mean of gradients: after one gradient step, a tenth of the gradient.
+    mean: Vec<f32>,
+    /// Metrics but for times, NaN as −1.
+    metrics: Vec<(String, f64)>,
+}
+
+/// Trains for `updates` updates on `size` ranks; what each has then.
+fn train(size: usize, env: &EnvSpec, settings: &TrainSettings, updates: usize) -> Vec<End> {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let on_rank = |rank| {
         let mesh = if size == 1 {
@@ -24,15 +35,22 @@ fn train(size: usize, env: &str, settings: &TrainSettings, updates: usize) -> Ve
             Mesh::join(&place, &options, &mut |_| ()).unwrap()
         };
         let make = |_: Option<&EnvSpec>, rows, steps, seeds| {
-            let batch = LocalBatch::new(&Registry::standard(), &EnvSpec::named(env), rows, steps, seeds)?;
+            let batch = LocalBatch::new(&Registry::standard(), env, rows, steps, seeds)?;
             Ok(Box::new(batch) as Box<dyn BatchEnv>)
         };
         let mut trainer = Trainer::new(settings.clone(), &make, Rc::new(mesh)).unwrap();
-        let mut last = f64::NAN;
-        for _ in 0..updates {
-            last = trainer.iterate().unwrap().get("episode_return_mean").unwrap();
+        let records: Vec<_> = (0..updates).map(|_| trainer.iterate().unwrap()).collect();
+        let last = records.last().unwrap();
+        let metrics = last.values.iter().filter(|(name, _)| !name.contains("second"));
+        let checkpoint = trainer.save().unwrap();
+        let Array::F32(_, mean) = checkpoint.array("adam.mean").unwrap() else { panic!() };
+        End {
+            parameters: trainer.agent_mut().network().parameters().to_vec(),
+            mean: mean.clone(),
+            metrics: metrics
+                .map(|(name, x)| (name.to_string(), if x.is_nan() { -1.0 } else { *x }))
+                .collect(),
         }
-        (trainer.agent_mut().network().parameters().to_vec(), last)
     };
     std::thread::scope(|scope| {
         let ranks: Vec<_> = (0..size).map(|rank| scope.spawn(move || on_rank(rank))).collect();
@@ -40,7 +58,7 @@ fn train(size: usize, env: &str, settings: &TrainSettings, updates: usize) -> Ve
     })
 }
 
-fn settings() -> TrainSettings {
+fn settings(network: &str) -> TrainSettings {
     TrainSettings {
         rows: 8,
         steps: 1_000_000,
@@ -48,9 +66,9 @@ fn settings() -> TrainSettings {
         seed: 3,
         device: Device::Cpu,
         rollout: RolloutSettings::Steps(StepsRollout { steps: 32 }),
-        network: NetworkSettings { hidden: vec![16], ..NetworkSettings::default() },
-        normalize: NormalizeSettings::default(),
-        ppo: PpoSettings { minibatch: Some(64), epochs: 2, ..PpoSettings::default() },
+        network: serde_json::from_str::<NetworkSettings>(network).unwrap(),
+        normalize: NormalizeSettings { value: true, ..NormalizeSettings::default() },
+        ppo: PpoSettings { minibatch: Some(64), epochs: 2, sequence: 8, ..PpoSettings::default() },
         evaluation: EvaluationSettings { every: 0, episodes: 0, env: None },
         checkpoint_every: 0,
     }
@@ -62,18 +80,53 @@ fn distance(a: &[f32], b: &[f32]) -> f32 {
     a.iter().zip(b).fold(0.0, |most: f32, (a, b)| most.max((a - b).abs())) / largest
 }
 
-#[test]
-fn ranks_have_the_same_parameters_and_those_of_one_rank() {
-    for env in ["CartPole-v1", "Pendulum-v1"] {
-        for updates in [1, 5] {
-            let [one] = &train(1, env, &settings(), updates)[..] else { panic!() };
-            for size in [2, 4] {
-                let ranks = train(size, env, &settings(), updates);
-                assert!(ranks.iter().all(|rank| rank.0 == ranks[0].0), "ranks differ");
-                let far = distance(&one.0, &ranks[0].0);
-                println!("{env} {updates} updates {size} ranks: {far:e}, return {} {}", one.1, ranks[0].1);
-                assert!(far < 1e-4, "{env}, {updates} updates, {size} ranks: {far}");
-            }
+/// Ranks have the same bits; their parameters and metrics are those of one rank but for rounding.
+fn assert_same(name: &str, env: &EnvSpec, settings: &TrainSettings, updates: usize, sizes: &[usize]) {
+    let [one] = &train(1, env, settings, updates)[..] else { panic!() };
+    for &size in sizes {
+        let ranks = train(size, env, settings, updates);
+        assert!(ranks.iter().all(|rank| *rank == ranks[0]), "{name}: ranks differ");
+        let far = distance(&one.parameters, &ranks[0].parameters);
+        assert!(far < 1e-5, "{name}, {size} ranks: parameters differ by {far}");
+        for ((name, a), (_, b)) in one.metrics.iter().zip(&ranks[0].metrics) {
+            assert!((a - b).abs() <= 1e-3 * a.abs().max(0.1), "{name}, {size} ranks: {a} and {b}");
         }
     }
+}
+
+#[test]
+fn two_and_four_ranks_train_as_one() {
+    for env in ["CartPole-v1", "Pendulum-v1"] {
+        assert_same(env, &EnvSpec::named(env), &settings(r#"{"hidden": [16]}"#), 5, &[2, 4]);
+    }
+}
+
+#[test]
+fn the_first_gradient_is_that_of_one_rank() {
+    let mut settings = settings(r#"{"hidden": [64, 64]}"#);
+    settings.ppo = PpoSettings { minibatch: None, epochs: 1, max_gradient_norm: None, ..settings.ppo };
+    let env = EnvSpec::named("CartPole-v1");
+    let [one] = &train(1, &env, &settings, 1)[..] else { panic!() };
+    for size in [2, 4] {
+        let far = distance(&one.mean, &train(size, &env, &settings, 1)[0].mean);
+        assert!(far < 1e-6, "{size} ranks: gradients differ by {far}");
+    }
+}
+
+#[test]
+fn memory_masks_pictures_and_whole_episodes_are_shared_as_well() {
+    let memory = r#"{"hidden": [8], "memory": {"gru": 8}}"#;
+    assert_same("memory", &EnvSpec::named("Recall-v0"), &settings(memory), 2, &[2]);
+    assert_same("masks", &EnvSpec::named("Valves-v0"), &settings(r#"{"hidden": [16]}"#), 3, &[2]);
+    let picture = r#"{"convolutions": [{"filters": 4, "kernel": 8, "stride": 8}], "hidden": [8]}"#;
+    let mut pictures = settings(picture);
+    pictures.rollout = RolloutSettings::Steps(StepsRollout { steps: 8 });
+    assert_same("pictures", &EnvSpec::named("PictureAndNumbers-v0"), &pictures, 2, &[2]);
+    let mut episodes = settings(r#"{"hidden": [16]}"#);
+    episodes.rollout = RolloutSettings::Episodes(EpisodesRollout { episodes: 16, max_length: 500 });
+    episodes.ppo.objective = Objective::KlPenalty(KlPenaltySettings::default());
+    assert_same("episodes", &EnvSpec::named("CartPole-v1"), &episodes, 3, &[2, 4]);
+    let mut early = settings(r#"{"hidden": [16]}"#);
+    early.ppo = PpoSettings { target_kl: Some(1e-4), epochs: 10, ..early.ppo };
+    assert_same("early", &EnvSpec::named("Pendulum-v1"), &early, 4, &[2]);
 }

@@ -69,7 +69,8 @@ pub(super) struct Arguments {
     format: Option<Format>,
     /// Numbers in which dense layers and convolutions are computed.
     ///
-    /// With int8, weights and results take a quarter of the memory; the return is measured before and after.
+    /// With int8, weights and results take a quarter of the memory, for microcontrollers with little of it; the return is measured before and
+    /// after. GRU and LSTM stay in floats and gain little, and a processor with vector registers is faster in floats (docs/deploy.md).
     #[arg(long, value_enum, default_value_t, value_name = "DTYPE")]
     dtype: Dtype,
     /// Number of steps over which int8 measures the range of each result.
@@ -151,6 +152,7 @@ pub(super) fn run(arguments: &Arguments, registry: &Registry, out: &mut impl Wri
         About::new(env, batch.block().layout(), checkpoint_step(&found.checkpoint)?),
         batch.block().layout(),
     );
+    let action = layout.action_space.to_string();
     let records = &played[..records];
     let mut policy = export::policy(&agent, layout, &about, records);
     policy.time_step = arguments.time_step;
@@ -180,9 +182,13 @@ pub(super) fn run(arguments: &Arguments, registry: &Registry, out: &mut impl Wri
     {
         if let Some(most) = most.filter(|most| size as u64 > most.as_u64()) {
             let most = most.as_u64();
-            let message =
-                format!("the {what} takes {size} bytes, more than {most} bytes; nothing was written");
-            return Err(Usage(message).into());
+            let mut message = format!("the {what} takes {size} bytes, more than {most} bytes");
+            if what == "file" && arguments.format() == Format::Phx && !records.is_empty() {
+                policy.records.clear();
+                let share = size - phalanx_export::write(&policy, int8.as_ref())?.len();
+                message += &format!(", of which {share} are of {} recorded steps (--records)", records.len());
+            }
+            return Err(Usage(message + "; nothing was written").into());
         }
     }
     files.iter().try_for_each(|(path, bytes)| export::save(path, bytes))?;
@@ -197,7 +203,18 @@ pub(super) fn run(arguments: &Arguments, registry: &Registry, out: &mut impl Wri
         Format::Phx | Format::C => format!("{ram} bytes of memory while it acts, "),
         Format::Onnx | Format::Tflite => String::new(),
     };
-    writeln!(out, "  {memory}{multiplications} multiplications with weights a step")?;
+    let operations = actor.len();
+    writeln!(
+        out,
+        "  {memory}{operations} operations and {multiplications} multiplications with weights a step"
+    )?;
+    let reads = actor.iter().flat_map(|&i| &graph.nodes[i].reads).map(|&source| graph.name(source));
+    let reads: Vec<&str> = reads.collect();
+    for input in graph.inputs.iter().filter(|input| reads.contains(&input.name.as_str())) {
+        let sizes: Vec<String> = input.dims.iter().map(|dim| dim.size.to_string()).collect();
+        writeln!(out, "  reads {}: {} {}", input.name, sizes.join(" × "), input.dtype)?;
+    }
+    writeln!(out, "  gives action: {action}")?;
     notes.iter().try_for_each(|note| writeln!(out, "{note}"))?;
     match arguments.format() {
         Format::Phx => writeln!(out, "to evaluate it: phalanx evaluate --policy {file}")?,

@@ -73,7 +73,7 @@ pub fn training_memory(config: &Config, registry: &Registry) -> Option<TrainingM
 /// The networks of a training, whose environment is made for its spaces.
 ///
 /// # Errors
-/// Those of the environment; [`AgentError`] when there can be no such network.
+/// Those of the environment; those of the description when there can be no such network.
 pub fn networks(config: &Config, registry: &Registry) -> anyhow::Result<Graph> {
     let env = registry.build(&config.env).with_context(|| format!("cannot make {}", config.env.name))?;
     Ok(describe(&config.network, env.observation_space(), env.action_space())?)

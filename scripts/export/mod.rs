@@ -5,6 +5,7 @@ mod player;
 mod record;
 
 use std::io::Write;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use phalanx_agents::{ACTION, Agent, InputScale, PartKind, input_name};
@@ -199,7 +200,15 @@ impl Replay {
     pub fn check(&self, records: &[Record], trained: &[Vec<f32>], tolerance: f32) -> Result<(), PolicyError> {
         let difference = self.difference(trained);
         if difference > tolerance {
-            let message = format!("an output by {difference:e} of the largest one");
+            let step =
+                (0..trained.len()).find(|&step| self.difference_at(trained, step..step + 1) > tolerance);
+            let step = step.unwrap_or(0);
+            let there: Vec<f32> = self.read.iter().map(|&i| trained[step][i]).collect();
+            let here = &self.outputs[step];
+            let message = format!(
+                "outputs of step {step} are {here:?}, and {there:?} when it was recorded, {difference:e} of the largest one apart where \
+                 {tolerance:e} is allowed. This is a fault of the export, or of an operation of one's own: please report it with the run's config.yaml"
+            );
             return Err(PolicyError::Differs(message));
         }
         for (step, (here, record)) in self.actions.iter().zip(records).enumerate() {
@@ -214,11 +223,18 @@ impl Replay {
 
     /// The largest difference of an output from those of the trained network, as a part of the largest one.
     pub fn difference(&self, trained: &[Vec<f32>]) -> f32 {
-        let pairs = || {
-            let steps = self.outputs.iter().zip(trained);
+        self.difference_at(trained, 0..trained.len().min(self.outputs.len()))
+    }
+
+    /// That of some steps, as a part of the largest output of all.
+    fn difference_at(&self, trained: &[Vec<f32>], steps: Range<usize>) -> f32 {
+        let pairs_at = |steps: Range<usize>| {
+            let steps = self.outputs[steps.clone()].iter().zip(&trained[steps]);
             steps.flat_map(|(here, there)| here.iter().zip(self.read.iter().map(|&i| &there[i])))
         };
-        let largest = pairs().fold(1.0, |most: f32, (_, x)| most.max(x.abs()));
+        let pairs = || pairs_at(steps.clone());
+        let all = pairs_at(0..trained.len().min(self.outputs.len()));
+        let largest = all.fold(1.0, |most: f32, (_, x)| most.max(x.abs()));
         // NaN is as far away as can be.
         let difference = |(here, there): (&f32, &f32)| {
             let difference = (here - there).abs() / largest;

@@ -4,7 +4,7 @@
 //! has to be imported first, `gymnasium:mypackage:MyEnv-v0`. Modules are also found in the current folder. The parameters
 //! go to `gymnasium.make` as they are: the environment's own, and `max_episode_steps`, `render_mode`, `disable_env_checker` and
 //! the like. Only an environment that will be drawn is made with `render_mode="rgb_array"`; one that opens a window by default
-//! is made with `render_mode=None`. Those of [`Settings`] are ours; docs/environments.md has a table of them. Where the actions have
+//! is made with `render_mode=None`. Those of `Settings` are ours; docs/environments.md has a table of them. Where the actions have
 //! choices and there is no method `action_masks()`, the first environment of a process is reset, which shows whether its info has a mask.
 //!
 //! Each process that has rows of this kind starts one interpreter, which hosts them all: `host.rs` is our side of it,
