@@ -182,13 +182,17 @@ pub(super) fn run(arguments: &Arguments, registry: &Registry, out: &mut impl Wri
     {
         if let Some(most) = most.filter(|most| size as u64 > most.as_u64()) {
             let most = most.as_u64();
-            let mut message = format!("the {what} takes {size} bytes, more than {most} bytes");
-            if what == "file" && arguments.format() == Format::Phx && !records.is_empty() {
+            let records = if what == "file" && arguments.format() == Format::Phx && !records.is_empty() {
                 policy.records.clear();
                 let share = size - phalanx_export::write(&policy, int8.as_ref())?.len();
-                message += &format!(", of which {share} are of {} recorded steps (--records)", records.len());
-            }
-            return Err(Usage(message + "; nothing was written").into());
+                format!(", of which {share} are of {} recorded steps (--records)", records.len())
+            } else {
+                String::new()
+            };
+            let message = format!(
+                "the {what} takes {size} bytes, more than {most} bytes{records}; nothing was written"
+            );
+            return Err(Usage(message).into());
         }
     }
     files.iter().try_for_each(|(path, bytes)| export::save(path, bytes))?;
