@@ -221,6 +221,19 @@ fn a_signal_to_one_rank_stops_all_after_the_same_iteration() {
     assert!(printed.contains("continue with: "), "{printed}");
 }
 
+/// Without a launcher that waits for them.
+#[test]
+fn ranks_stop_with_their_launcher() {
+    let place = Place::new();
+    let (child, _, run) = start(&place, &[], &[]);
+    kill(child.id(), "KILL");
+    let (_, printed) = wait(child);
+    // Standard error is closed when the last rank has ended.
+    let last = *super::place::steps_of_whole_lines(&run).last().unwrap();
+    assert!(printed.contains(&format!("stopped after {last} steps; continue with: ")), "{printed}");
+    assert!(ranks(&place).is_empty());
+}
+
 #[test]
 fn mistakes_are_told_once_and_end_all_ranks() {
     let place = Place::new();
@@ -229,7 +242,7 @@ fn mistakes_are_told_once_and_end_all_ranks() {
         (output.status.code(), text(&output.stderr))
     };
     let (code, printed) = fails(&[&LAUNCH[..], &["--set", "rows=3"]].concat());
-    assert_eq!(code, Some(1), "{printed}");
+    assert_eq!(code, Some(2), "{printed}");
     assert!(
         printed.contains("`rows` is 3, which 2 ranks cannot share equally: choose a multiple of 2"),
         "{printed}"
@@ -238,6 +251,8 @@ fn mistakes_are_told_once_and_end_all_ranks() {
     assert_eq!((code, printed.contains("only `train` has ranks")), (Some(2), true), "{printed}");
     let (code, printed) = fails(&[&LAUNCH[..], &["--set", "row=3"]].concat());
     assert_eq!((code, printed.contains("did you mean `rows`")), (Some(2), true), "{printed}");
+    assert_eq!(printed.matches("unknown key").count(), 1, "{printed}");
+    assert!(!place.0.path().join("runs").exists(), "no folder of a run is left");
     // A rank whose environment fails.
     let broken = ["--set", "env={name: CartPole-v1, params: {gravity: 1}}"];
     let (code, printed) = fails(&[&LAUNCH[..], &broken].concat());

@@ -11,8 +11,9 @@ use anyhow::Context;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use phalanx_algorithms::Which;
+use phalanx_envs::Registry;
 
-use super::ranks::FOLDER_FILE;
+use super::ranks::{self, FOLDER_FILE};
 use super::{Usage, eprint_line, shell};
 use crate::run::RunFolder;
 use crate::signals::StopRequest;
@@ -46,15 +47,22 @@ pub(super) struct Arguments {
     command: Vec<OsString>,
 }
 
-/// Starts the ranks and waits for their end; the exit code is that of rank 0, or of one that failed.
-pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    if arguments.command.first().is_none_or(|word| word != "train") {
-        let words = shell::command(arguments.command.iter().map(AsRef::as_ref));
-        return Err(Usage(format!(
-            "only `train` has ranks, not `{words}`: phalanx launch -n 2 -- train CONFIG"
-        ))
-        .into());
+impl Arguments {
+    /// Finds mistakes of the command before there are ranks, each of which would tell them.
+    fn check(&self, registry: &Registry) -> anyhow::Result<()> {
+        let Some((_, rest)) = self.command.split_first().filter(|(first, _)| *first == "train") else {
+            let words = shell::command(self.command.iter().map(AsRef::as_ref));
+            let example = "phalanx launch -n 2 -- train CONFIG";
+            return Err(Usage(format!("only `train` has ranks, not `{words}`: {example}")).into());
+        };
+        let train = super::train_arguments(rest).unwrap_or_else(|error| error.exit());
+        ranks::check_rows(&train.config(registry)?, self.ranks as usize)
     }
+}
+
+/// Starts the ranks and waits for their end; the exit code is that of rank 0, or of one that failed.
+pub(super) fn run(arguments: &Arguments, registry: &Registry) -> anyhow::Result<ExitCode> {
+    arguments.check(registry)?;
     let stop = StopRequest::listen(|| ()).context("cannot listen for signals")?;
     let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
     let told = folder.path().join("run");

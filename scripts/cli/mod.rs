@@ -18,6 +18,7 @@ mod shell;
 mod train;
 mod visualize;
 
+use std::ffi::OsString;
 use std::fmt;
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -79,7 +80,7 @@ pub fn main(registry: Registry) -> ExitCode {
             .enter_working_directory()
             .and_then(|()| start_zygote(registry))
             .and_then(|z| train::run(&arguments, registry, Some(&z), train::listen, out)),
-        Command::Launch(arguments) => launch::run(&arguments),
+        Command::Launch(arguments) => launch::run(&arguments, registry),
         Command::Evaluate(mut arguments) => arguments
             .enter_working_directory()
             .and_then(|()| start_zygote(registry))
@@ -118,11 +119,19 @@ pub fn main(registry: Registry) -> ExitCode {
 /// Those of the command.
 #[doc(hidden)]
 pub fn train(arguments: &[&str], registry: &Registry) -> anyhow::Result<ExitCode> {
-    let words = ["phalanx", "train"].iter().chain(arguments);
-    let Command::Train(arguments) = Arguments::try_parse_from(words)?.command else {
-        unreachable!("the command is named")
-    };
+    let arguments = train_arguments(arguments)?;
     train::run(&arguments, registry, None, |_| Ok(StopRequest::default()), &mut io::sink())
+}
+
+/// The arguments of `phalanx train`.
+fn train_arguments<W: Into<OsString> + Clone>(
+    arguments: impl IntoIterator<Item = W>,
+) -> Result<train::Arguments, clap::Error> {
+    let words = ["phalanx", "train"].map(OsString::from).into_iter();
+    match Arguments::try_parse_from(words.chain(arguments.into_iter().map(Into::into)))?.command {
+        Command::Train(arguments) => Ok(arguments),
+        _ => unreachable!("the command is named"),
+    }
 }
 
 /// Prints a line on standard error; one that is closed does not end the program.

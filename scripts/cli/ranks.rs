@@ -21,6 +21,8 @@ pub(super) fn join(config: &Config) -> anyhow::Result<Mesh> {
     let Some(place) = Place::from_env().map_err(|error| Usage(error.to_string()))? else {
         return Ok(Mesh::alone());
     };
+    check_rows(config, place.size)?;
+    end_with_the_launcher();
     let identity = format!("phalanx {}\n{}", env!("CARGO_PKG_VERSION"), config.to_yaml()?);
     let options = JoinOptions { settings: config.mesh.clone(), identity };
     let mut waiting = |missing: &[usize]| {
@@ -29,6 +31,26 @@ pub(super) fn join(config: &Config) -> anyhow::Result<Mesh> {
         }
     };
     Ok(Mesh::join(&place, &options, &mut waiting)?)
+}
+
+/// Fails unless this many ranks can have equal parts of the rows.
+pub(super) fn check_rows(config: &Config, ranks: usize) -> anyhow::Result<()> {
+    if config.rows.is_multiple_of(ranks) {
+        return Ok(());
+    }
+    let rows = config.rows;
+    let message =
+        format!("`rows` is {rows}, which {ranks} ranks cannot share equally: choose a multiple of {ranks}");
+    Err(Usage(message).into())
+}
+
+/// Has the system stop this rank, in order, when a launcher on this machine dies.
+fn end_with_the_launcher() {
+    #[cfg(target_os = "linux")]
+    if std::env::var_os(FOLDER_FILE).is_some() {
+        // Without it, the rank would only go on.
+        let _ = nix::sys::prctl::set_pdeathsig(nix::sys::signal::Signal::SIGTERM);
+    }
 }
 
 /// Gives all ranks the folder that rank 0 has.

@@ -82,6 +82,14 @@ impl Arguments {
         Ok((config::load(file, &sets, registry)?, Start::New(name)))
     }
 
+    /// The configuration.
+    ///
+    /// # Errors
+    /// Those of its file.
+    pub fn config(&self, registry: &Registry) -> anyhow::Result<Config> {
+        self.configure(registry).map(|(config, _)| config)
+    }
+
     /// The folder of the run, and the tensors that it begins with.
     fn folder(&self, config: &Config, start: &Start) -> anyhow::Result<(RunFolder, Option<TensorFile>)> {
         match start {
