@@ -173,7 +173,10 @@ impl Agent {
             return Ok(matches);
         };
         let theirs = file.checkpoint().map(|checkpoint| checkpoint.state(NORMALIZED));
-        if theirs.is_some_and(|theirs| {
+        let graph = self.network.graph();
+        if file.checkpoint().is_some_and(|checkpoint| transfer::has_other_pictures(checkpoint, graph)) {
+            matches.fresh.push(("observations", "the file's pictures have their channels on another axis"));
+        } else if theirs.is_some_and(|theirs| {
             theirs.is_ok_and(|theirs: Vec<(String, usize)>| theirs == self.reader.normalized())
         }) {
             normalizer.take_statistics(restored);

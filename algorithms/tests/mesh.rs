@@ -1,7 +1,6 @@
 //! A mesh changes no results: trainings by several ranks, here threads, against one rank.
 #![allow(clippy::unwrap_used)]
 
-use std::net::TcpListener;
 use std::rc::Rc;
 
 use phalanx_agents::{Array, Device, NetworkSettings, NormalizeSettings};
@@ -10,7 +9,7 @@ use phalanx_algorithms::{
     StepsRollout, TrainSettings, Trainer,
 };
 use phalanx_envs::{BatchEnv, EnvSpec, LocalBatch, Registry};
-use phalanx_mesh::{JoinOptions, Mesh, MeshSettings, Place};
+use phalanx_mesh::{JoinOptions, Mesh, MeshSettings, Place, free_port};
 
 /// What a rank has after its updates.
 #[derive(Debug, PartialEq)]
@@ -24,7 +23,7 @@ struct End {
 
 /// Trains for `updates` updates on `size` ranks; what each has then.
 fn train(size: usize, env: &EnvSpec, settings: &TrainSettings, updates: usize) -> Vec<End> {
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = free_port().unwrap();
     let on_rank = |rank| {
         let mesh = if size == 1 {
             Mesh::alone()

@@ -1,10 +1,9 @@
 //! How long a sum over two ranks of this machine takes: `cargo run --release -p phalanx-mesh --example latency`.
 
-use std::net::TcpListener;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use phalanx_mesh::{Backend, JoinOptions, Mesh, MeshSettings, Place};
+use phalanx_mesh::{Backend, JoinOptions, Mesh, MeshSettings, Place, free_port};
 
 /// How long each size is measured.
 const TIME: Duration = Duration::from_secs(2);
@@ -14,7 +13,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         return rank(&place);
     }
     for backend in ["auto", "gloo"] {
-        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let port = free_port()?;
         let start = |rank: usize| {
             let mut child = Command::new(std::env::current_exe()?);
             child

@@ -122,7 +122,7 @@ impl Store {
         if !self.has(key)? {
             return Ok(None);
         }
-        let value = self.get(key, Duration::from_secs(1))?;
+        let value = self.get(key, Duration::from_secs(30))?;
         Ok(Some(String::from_utf8_lossy(&value).into_owned()))
     }
 }

@@ -8,11 +8,14 @@ use std::time::{Duration, Instant};
 use crate::c10d::{Group, Store};
 use crate::gloo::Gloo;
 use crate::shared::{Process, Segment, Shared};
-use crate::watch::Watch;
+use crate::watch::{Watch, tell};
 use crate::{Collective, MeshError, Place};
 
 /// Time between two looks at who has come.
 const LOOK: Duration = Duration::from_millis(20);
+
+/// How long the connections of all ranks with each other may take, when all have come.
+const CONNECTION: Duration = Duration::from_mins(2);
 
 /// How long rank 0 waits for the others to read what it read.
 const FAREWELL: Duration = Duration::from_secs(10);
@@ -109,31 +112,51 @@ pub fn join(
     let action = if serve { "serve the store at" } else { "reach the store at" };
     let connect =
         |serve| Store::open(&place.host, place.port, serve, options.arrival()).map_err(failed(action));
-    let store = connect(serve)?;
+    let store = Arc::new(connect(serve)?);
+    let met = join_at(place, options, &store, &connect, waiting);
+    if let Err(error) = &met {
+        // Those that have come do not wait for this one.
+        tell(&store, None, &format!("rank {} of {} did not join: {error}", place.rank, place.size));
+    }
+    met
+}
+
+/// Meets the others at a store.
+fn join_at(
+    place: &Place,
+    options: &JoinOptions,
+    store: &Arc<Store>,
+    connect: &dyn Fn(bool) -> Result<Store, MeshError>,
+    waiting: &mut dyn FnMut(&[usize]),
+) -> Result<Box<dyn Collective>, MeshError> {
+    let address = place.address();
+    let failed = |action| {
+        let address = address.clone();
+        move |reason: String| MeshError::Store { action, address, reason }
+    };
     let prefix = format!("mesh/{}/", place.restarts);
     let own = Card::own(&options.identity);
     store
         .set(&format!("{prefix}here/{}", place.rank), own.write().as_bytes())
         .map_err(failed("write to the store at"))?;
-    let cards = meet(place, &store, &prefix, options.arrival(), waiting)?;
+    let cards = meet(place, store, &prefix, options.arrival(), waiting)?;
     if let Some(reason) = (0..place.size).find_map(|rank| differs(rank, &cards)) {
         return Err(MeshError::Lost { ended: None, reason });
     }
     let names: Vec<String> =
         cards.iter().enumerate().map(|(rank, card)| name(rank, place.size, card)).collect();
-    let store = Arc::new(store);
     let silence = Duration::from_secs_f64(options.settings.silence_deadline);
     let watch = Watch::begin(place, store.clone(), connect(false)?, names.clone(), silence);
     let watch = Arc::new(watch);
     let local_size = cards.iter().filter(|card| card.machine == own.machine).count();
     if options.settings.backend == Backend::Auto
         && local_size == place.size
-        && let Some((segment, others)) = share(place, &store, &prefix, &cards, &names, options.arrival())
+        && let Some((segment, others)) = share((place, &watch), store, &prefix, &cards, &names)?
     {
         return Ok(Box::new(Shared::new(place, segment, others, watch)));
     }
     let host = own_address(place).map_err(|e| failed("reach")(e.to_string()))?;
-    let group = Group::open(&store, place.rank, place.size, &host, options.arrival());
+    let group = Group::open(store, place.rank, place.size, &host, CONNECTION.min(options.arrival()));
     let group = group.map_err(|reason| watch.explain("connecting the ranks", reason))?;
     Ok(Box::new(Gloo::new(place, local_size, group, watch)))
 }
@@ -220,21 +243,31 @@ fn differs(rank: usize, cards: &[Card]) -> Option<String> {
 
 /// Memory that all ranks share and the processes of the others, where every rank can have both.
 fn share(
-    place: &Place,
+    (place, watch): (&Place, &Watch),
     store: &Store,
     prefix: &str,
     cards: &[Card],
     names: &[String],
-    patience: Duration,
-) -> Option<(Segment, Vec<Process>)> {
+) -> Result<Option<(Segment, Vec<Process>)>, MeshError> {
+    let failed = |reason| MeshError::Store { action: "read the store at", address: place.address(), reason };
+    // What another rank will write, unless it ends before.
+    let wait = |key: &str| loop {
+        if store.has(key).map_err(failed)? {
+            return store.get(key, FAREWELL).map_err(failed);
+        }
+        if let Some(verdict) = watch.verdict() {
+            return Err(verdict);
+        }
+        std::thread::sleep(LOOK / 4);
+    };
     let key = format!("{prefix}memory");
     let segment = if place.rank == 0 {
         let created = Segment::create(place.size).ok();
         let path = created.as_ref().map_or(String::new(), |(_, path)| path.clone());
-        store.set(&key, path.as_bytes()).ok()?;
+        store.set(&key, path.as_bytes()).map_err(failed)?;
         created.map(|(segment, _)| segment)
     } else {
-        let path = store.get(&key, patience).ok()?;
+        let path = wait(&key)?;
         Segment::open(&String::from_utf8_lossy(&path), place.size).ok()
     };
     let others = (0..place.size).filter(|&rank| rank != place.rank);
@@ -243,9 +276,10 @@ fn share(
     let found = segment.zip(others);
     // All ranks or none.
     let has = |rank| format!("{prefix}has-memory/{rank}");
-    store.set(&has(place.rank), &[u8::from(found.is_some())]).ok()?;
-    let all = (0..place.size).all(|rank| store.get(&has(rank), patience).is_ok_and(|value| value == [1]));
-    found.filter(|_| all)
+    store.set(&has(place.rank), &[u8::from(found.is_some())]).map_err(failed)?;
+    let all: Vec<bool> =
+        (0..place.size).map(|rank| wait(&has(rank)).map(|value| value == [1])).collect::<Result<_, _>>()?;
+    Ok(found.filter(|_| !all.contains(&false)))
 }
 
 /// The address by which this machine reaches the store, and others reach it.

@@ -17,4 +17,4 @@ pub use collective::{Collective, Number};
 pub use error::MeshError;
 pub use join::{Backend, JoinOptions, MeshSettings};
 pub use mesh::Mesh;
-pub use place::Place;
+pub use place::{Place, free_port};

@@ -1,5 +1,8 @@
 //! Which rank a process is, by the environment that its launcher has made.
 
+use std::net::TcpListener;
+use std::time::SystemTime;
+
 use crate::MeshError;
 
 /// Where the store listens unless the environment says otherwise.
@@ -90,6 +93,18 @@ impl Place {
     pub fn address(&self) -> String {
         format!("{}:{}", self.host, self.port)
     }
+}
+
+/// A port of 127.0.0.1 that is free, and not one of those that systems give to outgoing connections, which could take it meanwhile.
+///
+/// # Errors
+/// [`MeshError::Place`] when none of many is free.
+pub fn free_port() -> Result<u16, MeshError> {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |time| time.subsec_nanos());
+    let first = now ^ std::process::id().wrapping_mul(2_654_435_761);
+    let ports = (0..100).map(|i| 15_000 + (first.wrapping_add(i * 7919) % 10_000) as u16);
+    let mut free = ports.filter(|&port| TcpListener::bind(("127.0.0.1", port)).is_ok());
+    free.next().ok_or_else(|| MeshError::Place("no port of 127.0.0.1 from 15000 to 25000 is free".into()))
 }
 
 fn number<T: std::str::FromStr>(

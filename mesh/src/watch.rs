@@ -114,13 +114,10 @@ impl Watch {
 
     /// Tells all ranks to stop, unless they have been told, as a rank left for a reason of its own or `ended`.
     pub fn tell(&self, ended: Option<usize>, reason: &str) {
-        if !self.store.has(VERDICT).unwrap_or(true) {
-            let verdict = Verdict { ended, reason: reason.to_owned() };
-            let _ = self.store.set(VERDICT, verdict.write().as_bytes());
-            if self.place.rank == 0 && !self.place.is_served && ended.is_none() {
-                // The store ends with this rank: the others shall have read why.
-                std::thread::sleep(3 * BEAT);
-            }
+        let is_new = tell(&self.store, ended, reason);
+        if is_new && self.place.rank == 0 && !self.place.is_served && ended.is_none() {
+            // The store ends with this rank: the others shall have read why.
+            std::thread::sleep(3 * BEAT);
         }
     }
 }
@@ -140,6 +137,16 @@ impl Drop for Watch {
             }
         }
     }
+}
+
+/// Tells the ranks at a store to stop; returns whether they had not been told.
+pub fn tell(store: &Store, ended: Option<usize>, reason: &str) -> bool {
+    let is_new = !store.has(VERDICT).unwrap_or(true);
+    if is_new {
+        let verdict = Verdict { ended, reason: reason.to_owned() };
+        let _ = store.set(VERDICT, verdict.write().as_bytes());
+    }
+    is_new
 }
 
 /// The thread's side.

@@ -1,10 +1,9 @@
 //! Ranks as threads of one process, over both transports.
 #![allow(clippy::unwrap_used)]
 
-use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
-use phalanx_mesh::{Backend, JoinOptions, Mesh, MeshError, MeshSettings, Place};
+use phalanx_mesh::{Backend, JoinOptions, Mesh, MeshError, MeshSettings, Place, free_port};
 
 fn place(rank: usize, size: usize, port: u16) -> Place {
     let host = "127.0.0.1".to_owned();
@@ -16,17 +15,13 @@ fn options(backend: Backend) -> JoinOptions {
     JoinOptions { settings, identity: "one".to_owned() }
 }
 
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
 /// What `body` returns on each of `size` ranks.
 fn on_ranks<T: Send>(
     size: usize,
     backend: Backend,
     body: impl Fn(usize, Result<Mesh, MeshError>) -> T + Sync,
 ) -> Vec<T> {
-    let port = free_port();
+    let port = free_port().unwrap();
     std::thread::scope(|scope| {
         let start = |rank| {
             let body = &body;
@@ -108,7 +103,7 @@ fn a_rank_that_leaves_stops_the_others_with_its_reason() {
 
 #[test]
 fn late_ranks_are_named() {
-    let port = free_port();
+    let port = free_port().unwrap();
     let mut short = options(Backend::Auto);
     short.settings.arrival_deadline = 1.0;
     let error = Mesh::join(&place(0, 3, port), &short, &mut |_| ()).err().unwrap().to_string();
@@ -117,7 +112,7 @@ fn late_ranks_are_named() {
 
 #[test]
 fn ranks_of_another_configuration_are_refused() {
-    let port = free_port();
+    let port = free_port().unwrap();
     let errors: Vec<String> = std::thread::scope(|scope| {
         let start = |rank: usize| {
             scope.spawn(move || {

@@ -1,7 +1,6 @@
 //! `phalanx launch`: the ranks of a training on this machine.
 
 use std::ffi::OsString;
-use std::net::TcpListener;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
@@ -12,6 +11,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use phalanx_algorithms::Which;
 use phalanx_envs::Registry;
+use phalanx_mesh::free_port;
 
 use super::ranks::{self, FOLDER_FILE};
 use super::{Usage, eprint_line, shell};
@@ -96,10 +96,7 @@ impl Ranks {
     fn start(arguments: &Arguments, command: &[OsString], told: &PathBuf) -> anyhow::Result<Self> {
         let port = match arguments.port {
             Some(port) => port,
-            None => TcpListener::bind("127.0.0.1:0")
-                .and_then(|free| free.local_addr())
-                .context("no port is free")?
-                .port(),
+            None => free_port()?,
         };
         let program = std::env::current_exe().context("cannot find this program")?;
         let mut ranks = Self(Vec::new());

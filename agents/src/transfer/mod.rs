@@ -12,7 +12,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use self::file::TensorFile;
-use self::layout::{PICTURES, pictures};
+use self::layout::{PICTURES, Theirs, pictures};
 pub use self::matches::Matches;
 use crate::{AgentError, Checkpoint};
 
@@ -87,6 +87,11 @@ fn rest<'a>(name: &'a str, beginning: &str) -> Option<&'a str> {
 pub struct Entry {
     name: String,
     shape: Vec<usize>,
+}
+
+/// Whether a checkpoint's run has pictures with their channels elsewhere than in `graph`.
+pub fn has_other_pictures(checkpoint: &Checkpoint, graph: &Graph) -> bool {
+    matches!(Theirs::of_run(checkpoint, graph), Theirs::Run(other) if other.contains(&true))
 }
 
 /// The list in a checkpoint.

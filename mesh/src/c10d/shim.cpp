@@ -95,7 +95,10 @@ MeshGroup* mesh_group_open(MeshStore* store, int rank, int size, const char* hos
   return guarded<MeshGroup*>(nullptr, [&] {
     auto options = ProcessGroupGloo::Options::create(std::chrono::milliseconds(timeout_ms));
     options->devices.push_back(ProcessGroupGloo::createDeviceForHostname(host));
-    return new MeshGroup{c10::make_intrusive<ProcessGroupGloo>(store->store, rank, size, options)};
+    auto group = c10::make_intrusive<ProcessGroupGloo>(store->store, rank, size, options);
+    // The time is for connecting. Calls take as long as the others do: whoever waits watches them.
+    static_cast<c10d::Backend&>(*group).setTimeout(std::chrono::hours(24 * 365));
+    return new MeshGroup{group};
   });
 }
 
