@@ -1,11 +1,10 @@
 //! From a configuration to what runs: libtorch, environments, trainer, trained agents.
 
-use std::path::Path;
 use std::rc::Rc;
 use std::thread::available_parallelism;
 
 use anyhow::Context;
-use phalanx_agents::{Agent, AgentError, Checkpoint, Device, TensorFile, stream};
+use phalanx_agents::{Agent, AgentError, Checkpoint, Device, InitFrom, TensorFile, stream};
 use phalanx_algorithms::{AlgorithmError, TrainSettings, Trainer, Which};
 use phalanx_envs::{BatchError, Chosen, EnvSpec, Layout, Registry, Seeds, WorkerOptions, Zygote};
 use phalanx_mesh::Mesh;
@@ -98,21 +97,23 @@ pub fn trainer(
     Trainer::new(settings, &make, mesh)
 }
 
-/// The tensors of a run's newest checkpoint, or of a file.
+/// The tensors that a training starts from: those of a run's newest checkpoint, or of a file.
 ///
 /// # Errors
-/// [`RunError`](crate::run::RunError) where there is no run, [`AgentError`] where a file cannot be read.
-pub fn tensors(path: &Path) -> anyhow::Result<TensorFile> {
-    if path.is_file() {
-        return Ok(TensorFile::load(path)?);
-    }
-    if !path.is_dir() {
+/// [`RunError`](crate::run::RunError) where there is no run, [`AgentError`] where a file cannot be read or lacks a name.
+pub fn tensors(from: &InitFrom) -> anyhow::Result<TensorFile> {
+    let path = from.path();
+    let file = if path.is_file() {
+        TensorFile::load(path)?
+    } else if path.is_dir() {
+        let run = RunFolder::open(path).context("network.init_from")?;
+        TensorFile::load(&run.checkpoints(1).load(Which::Latest)?.path)?
+    } else {
         let (path, here) = (path.display(), std::env::current_dir().unwrap_or_default());
         anyhow::bail!("network.init_from: {path} is neither a run nor a file (from {})", here.display());
-    }
-    let run = RunFolder::open(path).context("network.init_from")?;
-    let newest = run.checkpoints(1).load(Which::Latest)?;
-    Ok(TensorFile::load(&newest.path)?)
+    };
+    from.check_names(&file)?;
+    Ok(file)
 }
 
 /// The agent of a checkpoint, for a batch of this layout.

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Child, Stdio};
 
+use phalanx::agents::Checkpoint;
 use serde_json::{Map, Value};
 
 use super::place::{Place, metrics, name_of, steps, text};
@@ -151,15 +152,21 @@ fn a_run_starts_from_another_one() {
             text(&output.stderr)
         );
     }
-    assert_eq!(place.runs().len(), count, "no folder of a run is left");
-    for (names, expected) in [
-        ("{acter: action}", "names has \"acter\", and the tensors of this network are actor.hidden1.weight"),
-        ("{action: actions}", "names has \"actions\", and the tensors of "),
+    for (command, names, known, near) in [
+        (
+            &["config", "check"][..],
+            "{acter: action}",
+            "has \"acter\", and the tensors of this network are",
+            "actor",
+        ),
+        (&["train"], "{action: actions}", "has \"actions\", and the tensors of ", "action"),
     ] {
         let unknown = format!("network.init_from={{path: {}, names: {names}}}", first.display());
-        let printed = text(&place.run(&["train", "small.yaml", "--set", &unknown]).stderr);
-        assert!(printed.contains(expected), "{printed}");
+        let printed = text(&place.run(&[command, &["small.yaml", "--set", &unknown]].concat()).stderr);
+        let near = format!("; did you mean `{near}`?");
+        assert!(printed.contains(known) && printed.contains(&near), "{printed}");
     }
+    assert_eq!(place.runs().len(), count, "no folder of a run is left");
     // A file without statistics.
     place.succeed(&[
         "train",
@@ -179,6 +186,38 @@ fn a_run_starts_from_another_one() {
             printed.contains(&format!("statistics of {what} begin anew: the file has none")),
             "{printed}"
         );
+    }
+}
+
+/// A frozen body computes what it did: its observations are normalised as they were. Where the critic's own layer learns from them, they go on.
+#[test]
+fn statistics_that_frozen_layers_alone_read_stay() {
+    let place = Place::new();
+    let train = |name: &str, sets: &[&str]| {
+        let sets = sets.iter().flat_map(|set| ["--set", *set]);
+        let arguments: Vec<&str> = ["train", "small.yaml", "--name", name].into_iter().chain(sets).collect();
+        place.succeed(&arguments);
+        place.runs().into_iter().find(|run| name_of(run).ends_with(name)).unwrap()
+    };
+    // Means and variances at a step.
+    let statistics = |run: &Path, step: u64| {
+        let path = run.join(format!("checkpoints/step-{step:012}.safetensors"));
+        let state: Value = Checkpoint::load(&path).unwrap().state("normalizer").unwrap();
+        let moments = &state["moments"];
+        let list = |name: &str| -> Vec<f64> { serde_json::from_value(moments[name].clone()).unwrap() };
+        let count = moments["count"].as_f64().unwrap();
+        let variances = list("squares").into_iter().map(|squares| squares / count);
+        list("mean").into_iter().chain(variances).collect::<Vec<_>>()
+    };
+    for (shared, freeze, stay) in [("true", "hidden1", true), ("false", "actor.hidden1", false)] {
+        let shared = format!("network.shared={shared}");
+        let first = train(&format!("first-{stay}"), &["steps=256", &shared]);
+        let from = format!("network.init_from={}", first.display());
+        let freeze = format!("network.freeze=[{freeze}]");
+        let second = train(&format!("second-{stay}"), &["steps=1024", &shared, &from, &freeze]);
+        let (before, after) = (statistics(&first, 256), statistics(&second, 1024));
+        let same = before.iter().zip(&after).all(|(a, b)| (a - b).abs() <= 1e-12 * a.abs());
+        assert_eq!(same, stay, "{before:?} {after:?}");
     }
 }
 

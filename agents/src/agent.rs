@@ -13,7 +13,7 @@ use crate::bytes::ByteScale;
 use crate::normalizer::{FrozenNormalizer, Gather};
 use crate::observations::{Inputs, Observations};
 use crate::reader::Reader;
-use crate::transfer::{self, InitFrom, Matches, TensorFile};
+use crate::transfer::{self, InitFrom, Matches, Placed, TensorFile};
 use crate::{
     ActorCritic, AgentError, Checkpoint, Head, Memory, NetworkSettings, NormalizeSettings, Normalizer,
     Rollout, Tower,
@@ -22,6 +22,9 @@ use crate::{
 /// The list in a checkpoint of what is normalised.
 const NORMALIZED: &str = "normalized";
 
+/// The list in a checkpoint of the pictures among the numbers that are normalised.
+const NORMALIZED_PICTURES: &str = "normalized_pictures";
+
 /// Network, action distribution and observation normaliser.
 pub struct Agent {
     network: ActorCritic,
@@ -29,6 +32,8 @@ pub struct Agent {
     reader: Reader,
     normalizer: Option<Normalizer>,
     signature: Signature,
+    /// How each input of the network lies where it has three axes.
+    pictures: Vec<Option<Placed>>,
 }
 
 impl Agent {
@@ -62,7 +67,8 @@ impl Agent {
         }
         let clip = normalize.observation_clip;
         let normalizer = normalize.observation.then(|| Normalizer::new(numbers, clip));
-        Ok(Self { network, head, reader, normalizer, signature })
+        let pictures = transfer::inputs(network.graph(), observation_space, settings.channels);
+        Ok(Self { network, head, reader, normalizer, signature, pictures })
     }
 
     /// The networks, to be trained.
@@ -157,34 +163,43 @@ impl Agent {
     /// has those of the same parts.
     ///
     /// # Errors
-    /// [`AgentError::Settings`] when nothing matches.
+    /// [`AgentError::Settings`] when nothing matches, or it is not known how a picture lies there.
     pub fn init_from(&mut self, file: &TensorFile, from: &InitFrom) -> Result<Matches, AgentError> {
         let mut parameters = self.network.parameters().to_vec();
-        let mut matches = Matches::take(self.network.graph(), file, from, &mut parameters)?;
+        let network = (self.network.graph(), &self.pictures[..]);
+        let mut matches = Matches::take(network, file, from, &mut parameters)?;
         self.network.change(|own, _| {
             own.copy_from_slice(&parameters);
             Ok(())
         })?;
-        let Some(normalizer) = &mut self.normalizer else { return Ok(matches) };
-        let restored =
+        let theirs: Option<Normalizer> =
             file.checkpoint().map(|checkpoint| checkpoint.state("normalizer")).transpose()?.flatten();
-        let Some(restored): Option<Normalizer> = restored else {
-            matches.fresh.push(("observations", "the file has none"));
-            return Ok(matches);
+        let (what, here, there) = ("observations", self.normalizer.is_some(), theirs.is_some());
+        let fit = match (file.checkpoint(), theirs) {
+            (Some(checkpoint), Some(theirs)) if here => self.take_statistics(checkpoint, theirs),
+            _ => true,
         };
-        let theirs = file.checkpoint().map(|checkpoint| checkpoint.state(NORMALIZED));
-        let graph = self.network.graph();
-        if file.checkpoint().is_some_and(|checkpoint| transfer::has_other_pictures(checkpoint, graph)) {
-            matches.fresh.push(("observations", "the file's pictures have their channels on another axis"));
-        } else if theirs.is_some_and(|theirs| {
-            theirs.is_ok_and(|theirs: Vec<(String, usize)>| theirs == self.reader.normalized())
-        }) {
-            normalizer.take_statistics(restored);
-            matches.statistics.push("observations");
+        if fit {
+            matches.report_statistics(what, here, there);
         } else {
-            matches.fresh.push(("observations", "those of the file are of other parts or sizes"));
+            matches.fresh.push((what, "those of the file are of other parts or sizes"));
         }
         Ok(matches)
+    }
+
+    /// Takes the statistics of observations of the same parts in a checkpoint; returns whether they are.
+    fn take_statistics(&mut self, checkpoint: &Checkpoint, theirs: Normalizer) -> bool {
+        let parts: Option<Vec<(String, usize)>> = checkpoint.state(NORMALIZED).ok();
+        let Some(normalizer) = &mut self.normalizer else { return false };
+        if parts.as_deref() != Some(self.reader.normalized()) {
+            return false;
+        }
+        let pictures = checkpoint.state(NORMALIZED_PICTURES).unwrap_or_else(|_| {
+            self.reader.pictures(&transfer::earlier(checkpoint, self.network.graph(), &self.pictures))
+        });
+        let numbers = self.reader.normalized().iter().map(|(_, numbers)| numbers).sum();
+        let order = transfer::order(numbers, &self.reader.pictures(&self.pictures), &pictures);
+        order.map(|order| normalizer.take_reordered(theirs, &order)).is_ok()
     }
 
     /// Puts everything that acting needs into a checkpoint.
@@ -193,7 +208,8 @@ impl Agent {
         checkpoint.put_state("normalizer", &self.normalizer);
         checkpoint.put_state("form", &self.signature);
         checkpoint.put_state(NORMALIZED, &self.reader.normalized());
-        transfer::list(self.network.graph(), checkpoint);
+        checkpoint.put_state(NORMALIZED_PICTURES, &self.reader.pictures(&self.pictures));
+        transfer::list(self.network.graph(), &self.pictures, checkpoint);
     }
 
     /// Takes everything that acting needs from a checkpoint.

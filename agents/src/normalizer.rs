@@ -114,6 +114,13 @@ impl Normalizer {
         self.moments = other.moments;
     }
 
+    /// Replaces the statistics by those of another one, of which `order` has the index for each number.
+    pub fn take_reordered(&mut self, other: Self, order: &[usize]) {
+        let Moments { count, mean, squares } = other.moments;
+        let [mean, squares] = [mean, squares].map(|numbers| order.iter().map(|&i| numbers[i]).collect());
+        self.moments = Moments { count, mean, squares };
+    }
+
     /// Updates the statistics with observations of all ranks, each of `len` numbers. Those of the numbers `frozen` stay, once there are some.
     ///
     /// # Errors

@@ -8,6 +8,7 @@ use phalanx_graph::{Graph, Source};
 use crate::describe::input_name;
 use crate::normalizer::{FrozenNormalizer, Gather, Normalizer};
 use crate::observations::Observations;
+use crate::transfer::Placed;
 
 /// Where each input of the networks lies in an observation.
 pub struct Reader {
@@ -54,6 +55,14 @@ impl Reader {
     /// Inputs that are normalised, each with its numbers.
     pub fn normalized(&self) -> &[(String, usize)] {
         &self.normalized
+    }
+
+    /// The pictures among all numbers that are normalised, where `inputs` are those of each input.
+    pub fn pictures(&self, inputs: &[Option<Placed>]) -> Vec<Placed> {
+        let places = self.places.iter().zip(inputs);
+        places
+            .filter_map(|(place, picture)| Some(picture.clone()?.after(place.statistics.clone()?.start)))
+            .collect()
     }
 
     /// The present statistics of each input.

@@ -96,7 +96,7 @@ impl Arguments {
             Start::Resumed(run, _) => Ok((run.clone(), None)),
             Start::New(name) => {
                 let from = config.network.init_from.as_ref();
-                let from = from.map(|from| setup::tensors(from.path())).transpose()?;
+                let from = from.map(setup::tensors).transpose()?;
                 Ok((RunFolder::create(self.logdir.as_deref().unwrap_or(Path::new("runs")), name)?, from))
             }
         }

@@ -61,7 +61,7 @@ pub fn environments(config: &Config, registry: &Registry) -> Vec<Conflict> {
 /// A run or a file to start from that is not there.
 fn init_from(config: &Config) -> Option<Conflict> {
     let from = config.network.init_from.as_ref()?;
-    let error = setup::tensors(from.path()).err()?;
+    let error = setup::tensors(from).err()?;
     Some(conflict(&["network.init_from"], format!("{error:#}")))
 }
 
@@ -110,9 +110,12 @@ fn too_large(config: &Config, env: &dyn Env) -> Option<Conflict> {
     }
 }
 
-/// Networks that cannot be described for these spaces, at the layer or setting that the error begins with.
+/// Networks that cannot be described for these spaces, or lack a name of `init_from`, at the layer or setting that the error begins with.
 fn network(config: &Config, env: &dyn Env) -> Option<Conflict> {
-    let error = describe(&config.network, env.observation_space(), env.action_space()).err()?.to_string();
+    let error = match describe(&config.network, env.observation_space(), env.action_space()) {
+        Ok(graph) => config.network.init_from.as_ref()?.check_own_names(&graph).err()?.to_string(),
+        Err(error) => error.to_string(),
+    };
     let first = error.split([' ', ':']).next().unwrap_or_default();
     let node = first.split('.').next().unwrap_or_default();
     let path = if first.starts_with("network.") {

@@ -7,19 +7,25 @@ use half::{bf16, f16};
 use safetensors::SafeTensorError;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
+use super::placed::Placed;
 use super::{Entry, TENSORS};
 use crate::checkpoint::read;
 use crate::{AgentError, Array, Checkpoint};
 
-/// Shapes and numbers by name.
-type Tensors = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
+/// A tensor of a file.
+pub struct Theirs {
+    pub shape: Vec<usize>,
+    pub numbers: Vec<f32>,
+    /// The pictures in each of its rows, where the file has them.
+    pub pictures: Option<Vec<Placed>>,
+}
 
 /// The tensors of a file, by name.
 pub struct TensorFile {
     /// Where it lies.
     pub(super) path: PathBuf,
-    /// Each with its shape.
-    pub(super) tensors: Tensors,
+    /// All by name.
+    pub(super) tensors: BTreeMap<String, Theirs>,
     pub(super) checkpoint: Option<Checkpoint>,
 }
 
@@ -44,10 +50,12 @@ impl TensorFile {
         }
         let file =
             SafeTensors::deserialize(&bytes).map_err(|error| wrong(not_safetensors(&bytes, &error)))?;
-        let floats = file
-            .iter()
-            .filter_map(|(name, view)| Some((name.to_owned(), (view.shape().to_vec(), floats(&view)?))));
-        Ok(Self { path: path.to_owned(), tensors: floats.collect(), checkpoint: None })
+        let tensor = |(name, view): (&str, TensorView<'_>)| {
+            let (shape, numbers) = (view.shape().to_vec(), floats(&view)?);
+            Some((name.to_owned(), Theirs { shape, numbers, pictures: None }))
+        };
+        let tensors = file.iter().filter_map(tensor).collect();
+        Ok(Self { path: path.to_owned(), tensors, checkpoint: None })
     }
 }
 
@@ -61,7 +69,7 @@ fn not_safetensors(bytes: &[u8], error: &SafeTensorError) -> String {
 }
 
 /// The parameters of a checkpoint, tensor by tensor.
-fn split(checkpoint: &Checkpoint) -> Result<Tensors, AgentError> {
+fn split(checkpoint: &Checkpoint) -> Result<BTreeMap<String, Theirs>, AgentError> {
     let wrong = |name: &str, reason: &str| AgentError::Entry { name: name.into(), reason: reason.into() };
     let list: Vec<Entry> = checkpoint.state(TENSORS).map_err(|_| {
         wrong(
@@ -72,14 +80,15 @@ fn split(checkpoint: &Checkpoint) -> Result<Tensors, AgentError> {
     let Array::F32(_, mut rest) = checkpoint.array("parameters")?.clone() else {
         return Err(wrong("parameters", "does not hold floats"));
     };
-    let mut tensors = Tensors::new();
-    for Entry { name, shape } in list {
+    let mut tensors = BTreeMap::new();
+    for Entry { name, shape, pictures } in list {
         let len = shape.iter().product::<usize>();
         if len > rest.len() {
             return Err(wrong("parameters", "is shorter than its tensors"));
         }
         let later = rest.split_off(len);
-        tensors.insert(name, (shape, std::mem::replace(&mut rest, later)));
+        let numbers = std::mem::replace(&mut rest, later);
+        tensors.insert(name, Theirs { shape, numbers, pictures });
     }
     Ok(tensors)
 }

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 
 use phalanx_graph::Graph;
 
-use super::layout::Theirs;
-use super::{InitFrom, TensorFile};
+use super::layout::Layout;
+use super::placed::{Misfit, Placed, order};
+use super::{InitFrom, TensorFile, earlier};
 use crate::AgentError;
 
 /// What was taken of a file, by names of this network's tensors.
@@ -31,59 +32,110 @@ pub struct Matches {
 }
 
 impl Matches {
-    /// Writes the tensors of `file` that have the names and shapes of those of `graph` into `parameters`.
+    /// Writes the tensors of `file` that have the names and shapes of those of `graph`, whose pictures are `inputs`, into `parameters`.
     ///
     /// # Errors
-    /// [`AgentError::Settings`] when nothing matches, or a name is that of nothing; [`AgentError::Checkpoint`] when a number is not finite.
+    /// [`AgentError::Settings`] when nothing matches, a name is that of nothing, or the order of a tensor's numbers is not known;
+    /// [`AgentError::Checkpoint`] when a number is not finite.
     pub(crate) fn take(
-        graph: &Graph,
+        (graph, inputs): (&Graph, &[Option<Placed>]),
         file: &TensorFile,
         from: &InitFrom,
         parameters: &mut [f32],
     ) -> Result<Self, AgentError> {
-        let ours = graph.tensors();
-        from.check(&ours, file)?;
+        from.check_own_names(graph)?;
+        from.check_names(file)?;
+        let tensors = graph.tensors();
         let mut matches = Self { path: file.path.clone(), ..Self::default() };
         matches.parameters[1] = parameters.len();
-        let theirs =
-            file.checkpoint.as_ref().map_or(Theirs::PyTorch, |checkpoint| Theirs::of_run(checkpoint, graph));
+        let before = file.checkpoint.as_ref().map(|checkpoint| earlier(checkpoint, graph, inputs));
+        let there =
+            Layout { graph, inputs: before.as_deref().unwrap_or(inputs), is_pytorch: before.is_none() };
+        let here = Layout { graph, inputs, is_pytorch: false };
         let mut unused: Vec<&String> = file.tensors.keys().collect();
-        for tensor in &ours {
+        for tensor in &tensors {
             let name = from.theirs(&tensor.name);
-            let Some((their_shape, numbers)) = file.tensors.get(&name) else {
+            let Some(theirs) = file.tensors.get(&name) else {
                 matches.missing.push(tensor.name.clone());
                 continue;
             };
             unused.retain(|&unused| *unused != name);
-            let wanted = theirs.shape(graph, tensor);
-            if !alike(&wanted, their_shape) {
-                matches.other_shape.push((tensor.name.clone(), [wanted, their_shape.clone()]));
+            let wanted = there.shape(tensor);
+            if !alike(&wanted, &theirs.shape) {
+                matches.other_shape.push((tensor.name.clone(), [wanted, theirs.shape.clone()]));
                 continue;
             }
-            if let Some(number) = numbers.iter().find(|number| !number.is_finite()) {
+            if let Some(number) = theirs.numbers.iter().find(|number| !number.is_finite()) {
                 let (path, reason) =
                     (file.path.clone(), format!("{name} holds {number}: not a finite number"));
                 return Err(AgentError::Checkpoint { path, reason });
             }
             let into = &mut parameters[tensor.range.clone()];
-            into.copy_from_slice(&theirs.convert(graph, tensor, numbers)?);
+            let width = if let [_, columns] = tensor.shape[..] { columns } else { into.len() };
+            let pictures = theirs.pictures.clone().unwrap_or_else(|| there.pictures(tensor));
+            let order = match order(width, &here.pictures(tensor), &pictures) {
+                Ok(order) => order,
+                Err(Misfit::Size(shapes)) => {
+                    let shape = |picture| [&tensor.shape[..tensor.shape.len() - 1], picture].concat();
+                    matches.other_shape.push((tensor.name.clone(), shapes.each_ref().map(|s| shape(s))));
+                    continue;
+                }
+                Err(Misfit::Unknown(shapes)) => return Err(unknown(&tensor.name, shapes)),
+            };
+            let rows = theirs.numbers.chunks_exact(width.max(1));
+            for (into, numbers) in into.chunks_exact_mut(width.max(1)).zip(rows) {
+                into.iter_mut().zip(&order).for_each(|(into, &i)| *into = numbers[i]);
+            }
             matches.parameters[0] += into.len();
             matches.taken.push(tensor.name.clone());
         }
         matches.unused = unused.into_iter().cloned().collect();
         if matches.taken.is_empty() {
-            let list = |names: Vec<String>| if names.is_empty() { "none".into() } else { names.join(", ") };
-            let ours = ours.into_iter().map(|tensor| tensor.name).collect();
-            return Err(AgentError::Settings(format!(
-                "network.init_from: no tensor of {} has the name and the shape of one of this network; there are {}, and here {}; \
-                 network.init_from.names gives names in the file",
-                matches.path.display(),
-                list(file.tensors.keys().cloned().collect()),
-                list(ours)
-            )));
+            let ours = tensors.into_iter().map(|tensor| tensor.name).collect();
+            return Err(matches.nothing(file.tensors.keys().cloned().collect(), ours));
         }
         Ok(matches)
     }
+
+    /// Reports statistics of `what`, which are kept here or not, and are in the file or not: those that are in both were taken.
+    pub fn report_statistics(&mut self, what: &'static str, here: bool, there: bool) {
+        match (here, there) {
+            (true, true) => self.statistics.push(what),
+            (true, false) => self.fresh.push((what, "the file has none")),
+            (false, true) => self.unused.push(format!("statistics of {what}")),
+            (false, false) => {}
+        }
+    }
+
+    /// The error where nothing was taken.
+    fn nothing(&self, theirs: Vec<String>, ours: Vec<String>) -> AgentError {
+        let list = |names: Vec<String>| if names.is_empty() { "none".into() } else { names.join(", ") };
+        let shapes = match &self.other_shape[..] {
+            [] => String::new(),
+            other => format!("; of another shape are {}", shapes(other)),
+        };
+        AgentError::Settings(format!(
+            "network.init_from: no tensor of {} has the name and the shape of one of this network; there are {}, and here {}{shapes}; \
+             network.init_from.names gives names in the file",
+            self.path.display(),
+            list(theirs),
+            list(ours)
+        ))
+    }
+}
+
+/// The error for a tensor whose numbers are in an order that is not known.
+fn unknown(name: &str, [here, there]: [[usize; 3]; 2]) -> AgentError {
+    AgentError::Settings(format!(
+        "network.init_from: {name} reads numbers of shape {here:?} here and {there:?} in the file, and which of them are the same is not known: \
+         set network.channels where a shape does not show them; operations of one's own need the same shape; a layer of another name is not taken"
+    ))
+}
+
+/// Names with the shapes here and there.
+fn shapes(other: &[(String, [Vec<usize>; 2])]) -> String {
+    let each = other.iter().map(|(name, [ours, theirs])| format!("{name} {ours:?} (there {theirs:?})"));
+    each.collect::<Vec<_>>().join(", ")
 }
 
 /// Whether shapes differ at most in axes of one element.
@@ -113,12 +165,8 @@ impl fmt::Display for Matches {
         if !missing.is_empty() {
             write!(f, "\n  not in the file, hence initialised: {}", missing.join(", "))?;
         }
-        let shapes = |(name, [ours, theirs]): &(String, [Vec<usize>; 2])| {
-            format!("{name} {ours:?} (there {theirs:?})")
-        };
         if !other_shape.is_empty() {
-            let each: Vec<String> = other_shape.iter().map(shapes).collect();
-            write!(f, "\n  of another shape in the file, hence initialised: {}", each.join(", "))?;
+            write!(f, "\n  of another shape in the file, hence initialised: {}", shapes(other_shape))?;
         }
         if !unused.is_empty() {
             write!(f, "\n  in the file and not used: {}", unused.join(", "))?;

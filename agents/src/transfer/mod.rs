@@ -3,18 +3,21 @@
 mod file;
 mod layout;
 mod matches;
+mod placed;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use phalanx_envs::nearest;
 use phalanx_graph::{Graph, Tensor};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use self::file::TensorFile;
-use self::layout::{PICTURES, Theirs, pictures};
+use self::layout::Layout;
 pub use self::matches::Matches;
-use crate::{AgentError, Checkpoint};
+pub use self::placed::{Placed, inputs, order};
+use crate::{AgentError, Channels, Checkpoint};
 
 /// What a training starts with: a run or a file, or one of them with names of its own.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -55,26 +58,43 @@ impl InitFrom {
         }
     }
 
-    /// Fails where a name here or in the file is that of nothing.
-    fn check(&self, tensors: &[Tensor], file: &TensorFile) -> Result<(), AgentError> {
+    /// Fails where a name in the file is that of nothing.
+    ///
+    /// # Errors
+    /// [`AgentError::Settings`] with the names that there are.
+    pub fn check_names(&self, file: &TensorFile) -> Result<(), AgentError> {
         let Self::Named(NamedInit { names, path }) = self else { return Ok(()) };
-        let there = |theirs: &String| file.tensors.keys().any(|name| rest(name, theirs).is_some());
-        if let Some(unknown) = names.values().find(|&theirs| !there(theirs)) {
-            let known: Vec<&str> = file.tensors.keys().map(String::as_str).collect();
-            return Err(AgentError::Settings(format!(
-                "network.init_from.names has {unknown:?}, and the tensors of {} are {}",
-                path.display(),
-                known.join(", ")
-            )));
-        }
-        let known = |ours: &String| tensors.iter().any(|tensor| rest(&tensor.name, ours).is_some());
-        let Some(unknown) = names.keys().find(|&ours| !known(ours)) else { return Ok(()) };
-        let known: Vec<&str> = tensors.iter().map(|tensor| tensor.name.as_str()).collect();
-        Err(AgentError::Settings(format!(
-            "network.init_from.names has {unknown:?}, and the tensors of this network are {}",
-            known.join(", ")
-        )))
+        let known: Vec<&str> = file.tensors.keys().map(String::as_str).collect();
+        check(names.values(), &known, &path.display().to_string())
     }
+
+    /// Fails where a name here is that of nothing in `graph`.
+    ///
+    /// # Errors
+    /// [`AgentError::Settings`] with the names that there are.
+    pub fn check_own_names(&self, graph: &Graph) -> Result<(), AgentError> {
+        let Self::Named(NamedInit { names, .. }) = self else { return Ok(()) };
+        let tensors = graph.tensors();
+        let known: Vec<&str> = tensors.iter().map(|tensor| tensor.name.as_str()).collect();
+        check(names.keys(), &known, "this network")
+    }
+}
+
+/// Fails where one of `names` begins none of those of the tensors `known`.
+fn check<'a>(
+    mut names: impl Iterator<Item = &'a String>,
+    known: &[&str],
+    owner: &str,
+) -> Result<(), AgentError> {
+    let begins_none = |name: &String| !known.iter().any(|known| rest(known, name).is_some());
+    let Some(unknown) = names.find(|name| begins_none(name)) else { return Ok(()) };
+    let beginnings =
+        known.iter().flat_map(|name| name.match_indices('.').map(|(dot, _)| &name[..dot]).chain([*name]));
+    let near = nearest(unknown, beginnings).map_or(String::new(), |near| format!("; did you mean `{near}`?"));
+    Err(AgentError::Settings(format!(
+        "network.init_from.names has {unknown:?}, and the tensors of {owner} are {}{near}",
+        known.join(", ")
+    )))
 }
 
 /// What follows `beginning` in `name`, where it ends there or goes on after a dot.
@@ -87,19 +107,34 @@ fn rest<'a>(name: &'a str, beginning: &str) -> Option<&'a str> {
 pub struct Entry {
     name: String,
     shape: Vec<usize>,
-}
-
-/// Whether a checkpoint's run has pictures with their channels elsewhere than in `graph`.
-pub fn has_other_pictures(checkpoint: &Checkpoint, graph: &Graph) -> bool {
-    matches!(Theirs::of_run(checkpoint, graph), Theirs::Run(other) if other.contains(&true))
+    /// The pictures in each of its rows; earlier checkpoints do not have them.
+    pictures: Option<Vec<Placed>>,
 }
 
 /// The list in a checkpoint.
 pub const TENSORS: &str = "tensors";
 
-/// Puts the list of a network's tensors, and how its pictures lie, into a checkpoint.
-pub fn list(graph: &Graph, checkpoint: &mut Checkpoint) {
-    let entry = |Tensor { name, shape, .. }| Entry { name, shape };
+/// Puts the list of a network's tensors into a checkpoint; `inputs` are its pictures.
+pub fn list(graph: &Graph, inputs: &[Option<Placed>], checkpoint: &mut Checkpoint) {
+    let layout = Layout { graph, inputs, is_pytorch: false };
+    let entry = |tensor: Tensor| {
+        let pictures = Some(layout.pictures(&tensor));
+        Entry { name: tensor.name, shape: tensor.shape, pictures }
+    };
     checkpoint.put_state(TENSORS, &graph.tensors().into_iter().map(entry).collect::<Vec<_>>());
-    checkpoint.put_state(PICTURES, &pictures(graph));
 }
+
+/// How the inputs of a graph lay in an earlier checkpoint, which has where the channels of the first picture are that networks read: those of all.
+pub fn earlier(checkpoint: &Checkpoint, graph: &Graph, inputs: &[Option<Placed>]) -> Vec<Option<Placed>> {
+    let form: serde_json::Value = checkpoint.state("form").unwrap_or_default();
+    let Ok(channels) = Channels::deserialize(&form["network.channels"]) else { return inputs.to_vec() };
+    let is_read = |i: usize| graph.inputs[i].dims.len() == 3;
+    let moved = |(i, placed): (usize, &Option<Placed>)| match placed.clone() {
+        Some(placed) if is_read(i) => Some(placed.moved(channels)),
+        placed => placed,
+    };
+    inputs.iter().enumerate().map(moved).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -11,26 +11,15 @@ use crate::objective::Penalty;
 impl BatchPpo {
     /// Takes the statistics of rewards and values, in whose units a critic's output is, from another training's checkpoint, and reports which.
     pub fn init_from(&mut self, checkpoint: Option<&Checkpoint>, matches: &mut Matches) {
-        let mut report = |what, taken| {
-            if taken {
-                matches.statistics.push(what);
-            } else {
-                matches.fresh.push((what, "the file has none"));
-            }
-        };
-        if let Some(normalizer) = &mut self.reward {
-            let theirs: Option<RewardNormalizer> =
-                checkpoint.and_then(|c| c.state("reward").unwrap_or_default());
-            report("rewards", theirs.is_some());
-            if let Some(theirs) = theirs {
-                normalizer.take_statistics(theirs);
-            }
+        let reward: Option<RewardNormalizer> = checkpoint.and_then(|c| c.state("reward").unwrap_or_default());
+        matches.report_statistics("rewards", self.reward.is_some(), reward.is_some());
+        if let (Some(normalizer), Some(theirs)) = (&mut self.reward, reward) {
+            normalizer.take_statistics(theirs);
         }
-        if let Some(normalizer) = &mut self.value {
-            let theirs: Option<ValueNormalizer> =
-                checkpoint.and_then(|c| c.state("value").unwrap_or_default());
-            report("values", theirs.is_some());
-            *normalizer = theirs.unwrap_or_else(|| normalizer.clone());
+        let value: Option<ValueNormalizer> = checkpoint.and_then(|c| c.state("value").unwrap_or_default());
+        matches.report_statistics("values", self.value.is_some(), value.is_some());
+        if let (Some(normalizer), Some(theirs)) = (&mut self.value, value) {
+            *normalizer = theirs;
         }
     }
 
