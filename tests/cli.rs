@@ -30,7 +30,7 @@ fn a_config_whose_network_cannot_read_the_observations_is_bad() {
     let output = phalanx(&["config", "check", file, "--set", set]);
     assert_eq!(output.status.code(), Some(2));
     let printed = text(&output.stderr);
-    let message = "a policy for observations of shape [4]: convolutions and pools need pictures";
+    let message = "network.convolutions: observation has the shape [4]: convolutions and pools need pictures";
     assert!(printed.starts_with(&format!("--set {set}: {message}")), "{printed}");
 }
 
@@ -82,17 +82,30 @@ fn the_networks_of_a_config_are_shown_as_a_table() {
         printed.contains(" 40 frozen\n") && printed.ends_with("# 67 parameters, 40 of them frozen\n"),
         "{printed}"
     );
+    // Layers on top of each other have names of their own; 2·(4·8 + 8) and 2·(8·4 + 4) parameters are frozen.
+    let layers = "network={layers: {body: {dense: [8, 4], activation: relu}}, actor: body, critic: body, freeze: [body]}";
+    let printed = text(&phalanx(&["config", "show", file, "--set", layers]).stdout);
+    let table = "\
+# name         op          reads        shape      parameters
+# observation  input, f32  –            numbers 4           –
+# body.1       dense       observation  units 8     40 frozen
+# body.1.relu  relu        body.1       units 8             –
+# body.2       dense       body.1.relu  units 4     36 frozen
+# body.2.relu  relu        body.2       units 4             –
+# action       dense       body.2.relu  logits 2           10
+# value        dense       body.2.relu  value 1             5
+# 91 parameters, 76 of them frozen
+";
+    assert!(printed.ends_with(table), "{printed}");
     // Those of providers are started for their spaces; what cannot be shown has its reason.
-    for (set, note) in [
-        ("env=dylib:nowhere.so", "# no table of the networks: cannot make dylib:nowhere.so: "),
-        (
-            "network={layers: {a: {dense: 4}}, actor: a, critic: b, hidden: [64, 64]}",
-            "# no table of the networks: network.critic reads \"b\"",
-        ),
-    ] {
-        let printed = text(&phalanx(&["config", "show", file, "--set", set]).stdout);
-        assert!(printed.lines().any(|line| line.starts_with(note)), "{printed}");
-    }
+    let printed = text(&phalanx(&["config", "show", file, "--set", "env=dylib:nowhere.so"]).stdout);
+    let note = "# no table of the networks: cannot make dylib:nowhere.so: ";
+    assert!(printed.lines().any(|line| line.starts_with(note)), "{printed}");
+    let unknown = "network={layers: {a: {dense: 4}}, actor: a, critic: b, hidden: [64, 64]}";
+    let output = phalanx(&["config", "show", file, "--set", unknown]);
+    let message = "network.critic reads \"b\", and there is no such layer; did you mean \"a\"?";
+    assert!(text(&output.stderr).contains(message), "{}", text(&output.stderr));
+    assert_eq!((output.status.code(), text(&output.stdout).as_str()), (Some(2), ""));
 }
 
 /// What is wrong with a network is shown at the layer or setting that is wrong.
@@ -105,27 +118,27 @@ fn mistakes_in_networks_are_reported_at_their_place() {
     for (yaml, expected) in [
         (
             format!("{pendulum}  layers:\n    body: {{dense: 8, of: observations}}{ends}"),
-            "4:5: network.layers.body reads \"observations\", and there is only body, observation",
+            "4:26: network.layers.body reads \"observations\", and there is no such layer; did you mean \"observation\"?",
         ),
         (
             format!(
                 "{pendulum}  layers:\n    body:\n      conv: [{{filters: 2, kernel: 2}}]\n      of: observation{ends}"
             ),
-            "4:5: network.layers.body reads \"observation\", observations of shape [3]: convolutions and pools need pictures",
+            "6:11: network.layers.body.of: observation has the shape [3]: convolutions and pools need pictures",
         ),
         (
             format!("{pendulum}  activation: relu\n  layers:\n    body: {{dense: 8}}{ends}"),
-            "3:3: network.activation has no effect beside network.layers",
+            "3:15: network.activation has no effect beside network.layers",
         ),
         (format!("{pendulum}  layers:\n    body: {{dense: 0}}{ends}"), "4:19: expected an integer from 1"),
         (
             format!("{pendulum}  freeze: [bodi]\n  layers:\n    body: {{dense: 8}}{ends}"),
-            "3:3: network.freeze has \"bodi\", and nodes with parameters are body, action, value",
+            "3:12: network.freeze has \"bodi\", and nodes with parameters are body, action, value",
         ),
         (
             "env: Valves-v0\nalgorithm:\n  ppo:\n    entropy_coefficient:\n      fields: {valves: 0.1}\n"
                 .to_owned(),
-            "4:5: algorithm.ppo.entropy_coefficient.fields has \"valves\", and the fields of an action are [\"valve\", \"opening\"]",
+            "5:16: algorithm.ppo.entropy_coefficient.fields has \"valves\", and the fields of an action are valve, opening",
         ),
     ] {
         std::fs::write(&file, yaml).unwrap();
@@ -137,6 +150,119 @@ fn mistakes_in_networks_are_reported_at_their_place() {
             "{printed}"
         );
     }
+}
+
+/// Those of one network are reported together, each at its own line.
+#[test]
+fn all_mistakes_of_a_network_are_reported_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("net.yaml");
+    let yaml = "\
+env: Pendulum-v1
+network:
+  activation: relu
+  layers:
+    body:
+      dense: 8
+      of: observatoin
+    eye:
+      max_pool: {kernel: 2, stride: 2}
+      of: observation
+  actor: body
+  critic: [eye, boddy]
+  freeze: [body, nothing]
+";
+    std::fs::write(&file, yaml).unwrap();
+    let printed = text(&phalanx(&["config", "check", file.to_str().unwrap()]).stderr);
+    for place in ["3:15", "7:11", "10:11", "12:17", "13:18"] {
+        assert!(printed.contains(&format!("net.yaml:{place}: ")), "{place}: {printed}");
+    }
+    assert!(printed.contains("5 problems found"), "{printed}");
+}
+
+/// The environment of the test has observations of two numbers and three choices.
+#[test]
+fn the_networks_of_a_providers_environment_are_shown_once_it_is_started() {
+    let smoke = concat!(env!("CARGO_MANIFEST_DIR"), "/configs/smoke.yaml");
+    let python = std::env::var("PHALANX_PYTHON").unwrap();
+    let command = |verb: &str, sets: &[&str]| {
+        let env = format!(
+            "env={{name: \"gymnasium:tests.python.fixtures:Walk-v0\", params: {{python: {python}}}}}"
+        );
+        let sets =
+            [&[env.as_str()], sets].concat().into_iter().flat_map(|set| ["--set", set].map(str::to_owned));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_phalanx"));
+        command.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/envs"));
+        command.args(["config", verb, smoke]).args(sets).output().unwrap()
+    };
+    let printed = text(&command("show", &["network={hidden: [8], shared: true}"]).stdout);
+    let first = "# observation   input, f32  –             numbers 2           –\n";
+    assert!(printed.contains(first) && printed.ends_with("# 60 parameters\n"), "{printed}");
+    // Its mistakes are at their places, too.
+    let output = command("show", &["network.convolutions=[{filters: 4, kernel: 3}]"]);
+    let printed = text(&output.stderr);
+    assert!(
+        printed.contains("observation has the shape [2]: convolutions and pools need pictures"),
+        "{printed}"
+    );
+    assert_eq!((output.status.code(), text(&output.stdout).as_str()), (Some(2), ""));
+    // What fails is printed in place of the table; nothing is started to check.
+    let printed = text(&command("show", &["env.params.python=/nowhere/python"]).stdout);
+    let note = "# no table of the networks: cannot make gymnasium:tests.python.fixtures:Walk-v0: ";
+    assert!(printed.contains(note) && printed.contains("/nowhere/python"), "{printed}");
+    let printed = text(&command("check", &["env.params.python=/nowhere/python"]).stdout);
+    assert!(
+        printed.contains("which is not started here: `") && printed.contains(" config show "),
+        "{printed}"
+    );
+}
+
+/// What only the environment shows was found by trainings alone.
+#[test]
+fn settings_that_do_not_go_with_the_environment_are_found_without_a_training() {
+    let folder = tempfile::tempdir().unwrap();
+    let check = |yaml: &str| {
+        let file = folder.path().join("wrong.yaml");
+        std::fs::write(&file, yaml).unwrap();
+        let output = phalanx(&["config", "check", file.to_str().unwrap()]);
+        (output.status.code(), format!("{}{}", text(&output.stdout), text(&output.stderr)))
+    };
+    for (yaml, place, message) in [
+        (
+            "env: Valves-v0\nalgorithm: {ppo: {entropy_coefficient: {fields: {valv: 0.01, opening: 0}}}}",
+            "2:50",
+            "algorithm.ppo.entropy_coefficient.fields has \"valv\", and the fields of an action are valve, opening",
+        ),
+        (
+            "env: CartPole-v1\nalgorithm: {ppo: {entropy_coefficient: {fields: {action: 0.01}}}}",
+            "2:50",
+            "an action is a single field: write `entropy_coefficient: 0.01` without `fields`",
+        ),
+        (
+            "env: CartPole-v1\nnetwork: {memory: {gru: 8}}\nrollout: {episodes: 8, max_length: 499}",
+            "3:36",
+            "episodes of CartPole-v1 have up to 500 steps",
+        ),
+        (
+            "env: CartPole-v1\nevaluation: {env: Acrobot-v1}",
+            "2:14",
+            "evaluation.env has the observation space",
+        ),
+        (
+            "env: {name: PictureAndNumbers-v0, wrappers: [{select: [picture]}]}\nnormalize: {observation: true}",
+            "2:26",
+            "normalize.observation is for boxes of floats",
+        ),
+    ] {
+        let (code, printed) = check(yaml);
+        assert!(code == Some(2) && printed.contains(&format!("wrong.yaml:{place}: ")), "{yaml}: {printed}");
+        assert!(printed.contains(message) && printed.contains("1 problem found"), "{yaml}: {printed}");
+    }
+    // Of four steps each: 125 of 500.
+    let wrapped = "env: {name: CartPole-v1, wrappers: [{action_repeat: {times: 4}}]}\nrollout: {episodes: 8, max_length: 125}";
+    assert_eq!(check(wrapped).0, Some(0));
+    let longer = wrapped.replace("125", "124");
+    assert_eq!(check(&longer).0, Some(2));
 }
 
 /// What the system refuses is an error with the setting and the size, not an abort.

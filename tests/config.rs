@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use phalanx::config::{self, AlgorithmSettings, Config, Problems, Source};
+use phalanx::config::{self, AlgorithmSettings, Config, Make, Problems, Source};
 use phalanx::envs::{OnWorkerLoss, Registry, Workers};
 use proptest::prelude::*;
 
@@ -31,8 +31,8 @@ fn every_mistake_is_reported_at_its_place() {
     assert!(files.len() >= 12, "{} files", files.len());
     let mut different = Vec::new();
     for file in files {
-        let yaml = fs::read_to_string(&file).unwrap();
-        let messages = format!("{}\n", parse(&yaml, &[]).unwrap_err());
+        let problems = config::examine(&file, &[], &Registry::standard(), Make::BuiltIn).unwrap_err();
+        let messages = format!("{problems}\n").replace(&file.display().to_string(), "config.yaml");
         let expected = file.with_extension("txt");
         if std::env::var_os("PHALANX_BLESS").is_some() {
             fs::write(&expected, &messages).unwrap();

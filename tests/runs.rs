@@ -357,7 +357,7 @@ fn runs_of_the_same_second_have_folders_of_their_own() {
 #[test]
 fn slips_are_told_with_their_exit_code() {
     let place = Place::new();
-    let cases: [(&[&str], i32, &str); 7] = [
+    let cases: [(&[&str], i32, &str); 8] = [
         (&["train"], 2, "<CONFIG>"),
         (&["train", "missing.yaml"], 2, "cannot read the configuration missing.yaml"),
         (
@@ -368,6 +368,7 @@ fn slips_are_told_with_their_exit_code() {
         (&["train", "small.yaml", "--device", "cuda:99"], 1, "there is no device cuda:99"),
         (&["train", "small.yaml", "--logdir", "small.yaml/runs"], 1, "cannot create small.yaml/runs"),
         (&["train", "--resume", "nothing"], 2, "nothing is no run: there is no such folder"),
+        (&["train", "--resume", "nothing", "--logdir", "elsewhere"], 2, "cannot be used with"),
         (&["evaluate", "nothing"], 2, "nothing is no run: there is no such folder"),
     ];
     for (arguments, code, message) in cases {

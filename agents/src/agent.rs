@@ -4,7 +4,7 @@ mod actor;
 mod signature;
 
 use phalanx_envs::{ActionScale, Block, Generator, Space};
-use phalanx_graph::{Dtype, Input, InputScale, len};
+use phalanx_graph::{Dtype, Graph, Input, InputScale, len};
 use tch::Device;
 
 pub use self::actor::{Actor, Mode, add_masks};
@@ -56,15 +56,8 @@ impl Agent {
         let network = ActorCritic::new(settings, observation_space, action_space, generator, device)?;
         let spaces = [observation_space, action_space];
         let signature = Signature::new(spaces, network.graph(), settings, normalize, scale);
-        let reader = Reader::new(network.graph(), observation_space, normalize.observation);
+        let reader = reader(network.graph(), observation_space, normalize)?;
         let numbers = reader.normalized().iter().map(|(_, numbers)| numbers).sum();
-        if normalize.observation && numbers == 0 {
-            return Err(AgentError::Space {
-                space: format!("observations of {observation_space}"),
-                reason: "normalize.observation is for boxes of floats; bytes are scaled by their bounds"
-                    .into(),
-            });
-        }
         let clip = normalize.observation_clip;
         let normalizer = normalize.observation.then(|| Normalizer::new(numbers, clip));
         let pictures = transfer::inputs(network.graph(), observation_space, settings.channels);
@@ -229,6 +222,30 @@ impl Agent {
         }
         Ok(())
     }
+}
+
+/// Whether observations that are to be normalised have something to normalise.
+///
+/// # Errors
+/// [`AgentError::Space`] when the networks read no floats of a box.
+pub fn check_normalize(
+    graph: &Graph,
+    observations: &Space,
+    normalize: &NormalizeSettings,
+) -> Result<(), AgentError> {
+    reader(graph, observations, normalize).map(drop)
+}
+
+/// The reader of the graph's inputs.
+fn reader(graph: &Graph, observations: &Space, normalize: &NormalizeSettings) -> Result<Reader, AgentError> {
+    let reader = Reader::new(graph, observations, normalize.observation);
+    if normalize.observation && reader.normalized().iter().all(|(_, numbers)| *numbers == 0) {
+        return Err(AgentError::Space {
+            space: format!("observations of {observations}"),
+            reason: "normalize.observation is for boxes of floats; bytes are scaled by their bounds".into(),
+        });
+    }
+    Ok(reader)
 }
 
 /// How an input is scaled: by statistics, or from bytes.

@@ -38,9 +38,9 @@ pub enum AgentError {
         /// Its value.
         value: f32,
     },
-    /// A network that cannot be described.
+    /// Networks that cannot be described.
     #[error(transparent)]
-    Graph(#[from] phalanx_graph::GraphError),
+    Network(#[from] crate::Mistakes),
     /// Settings that contradict each other.
     #[error("{0}")]
     Settings(String),

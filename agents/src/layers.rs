@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use phalanx_envs::Params;
-use phalanx_graph::{Activation, Convolution};
+use phalanx_graph::{Activation, Convolution, Pool, Recurrent};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -64,6 +64,72 @@ pub struct LayerSettings {
     pub activation: Option<Activation>,
 }
 
+/// The operation of a layer, with its settings.
+#[derive(Debug, Clone, Copy)]
+pub enum Operation<'a> {
+    /// Dense layers of these widths.
+    Dense(&'a [usize]),
+    /// Convolutions.
+    Conv(&'a [Convolution]),
+    /// A pool.
+    Pool(Pool, PoolSettings),
+    /// A known network.
+    Preset(Preset),
+    /// A recurrent layer of this width.
+    Recurrent(Recurrent, usize),
+    /// All that it names, one after the other.
+    Concat(&'a [String]),
+    /// The sum of what it names.
+    Add(&'a [String]),
+    /// An embedding of this width.
+    Embedding(usize),
+    /// An operation that the program registered, with its parameters.
+    Own(&'a str, &'a Params),
+}
+
+impl Operation<'_> {
+    /// Whether it reads windows of a picture.
+    pub fn reads_picture(self) -> bool {
+        matches!(self, Self::Conv(_) | Self::Pool(..) | Self::Preset(_))
+    }
+}
+
+impl LayerSettings {
+    /// Keys of all operations.
+    pub const OPERATIONS: [&str; 11] = [
+        "dense",
+        "conv",
+        "max_pool",
+        "average_pool",
+        "preset",
+        "gru",
+        "lstm",
+        "concat",
+        "add",
+        "embedding",
+        "op",
+    ];
+
+    /// The operations that are set, with their keys; a layer has one of them, or none but what follows it.
+    pub fn operations(&self) -> Vec<(&'static str, Operation<'_>)> {
+        use Operation::{Add, Concat, Conv, Dense, Embedding, Own, Preset};
+        let operations = [
+            self.dense.as_ref().map(|widths| Dense(widths.list())),
+            self.conv.as_deref().map(Conv),
+            self.max_pool.map(|pool| Operation::Pool(Pool::Max, pool)),
+            self.average_pool.map(|pool| Operation::Pool(Pool::Average, pool)),
+            self.preset.map(Preset),
+            self.gru.map(|width| Operation::Recurrent(Recurrent::Gru, width)),
+            self.lstm.map(|width| Operation::Recurrent(Recurrent::Lstm, width)),
+            self.concat.as_deref().map(Concat),
+            self.add.as_deref().map(Add),
+            self.embedding.map(Embedding),
+            self.op.as_deref().map(|name| Own(name, &self.params)),
+        ];
+        Self::OPERATIONS.into_iter().zip(operations).filter_map(|(key, found)| Some((key, found?))).collect()
+    }
+}
+
 /// Width of one layer, or of several.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
@@ -72,6 +138,16 @@ pub enum Widths {
     One(#[schemars(range(min = 1, max = 1_048_576))] usize),
     /// Of several, the first one first.
     Many(#[schemars(inner(range(min = 1, max = 1_048_576)))] Vec<usize>),
+}
+
+impl Widths {
+    /// All of them.
+    fn list(&self) -> &[usize] {
+        match self {
+            Self::One(width) => std::slice::from_ref(width),
+            Self::Many(widths) => widths,
+        }
+    }
 }
 
 /// One name, or several.
@@ -99,13 +175,14 @@ impl Names {
 #[serde(deny_unknown_fields)]
 pub struct PoolSettings {
     /// Height and width of a window, in pixels.
-    #[schemars(range(min = 1))]
+    #[schemars(range(min = 1, max = 1024))]
     pub kernel: usize,
     /// Pixels from one window to the next.
-    #[schemars(range(min = 1))]
+    #[schemars(range(min = 1, max = 1024))]
     pub stride: usize,
     /// Lines and columns around the picture, which are never the largest and count as zeros in a mean.
     #[serde(default)]
+    #[schemars(range(max = 1024))]
     pub padding: usize,
 }
 

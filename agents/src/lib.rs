@@ -27,9 +27,9 @@ mod settings;
 mod transfer;
 
 pub use adam::{Adam, AdamSettings};
-pub use agent::{Actor, Agent, Mode, add_masks};
+pub use agent::{Actor, Agent, Mode, add_masks, check_normalize};
 pub use checkpoint::{Array, Checkpoint};
-pub use describe::{ACTION, describe, input_name};
+pub use describe::{ACTION, Mistake, Mistakes, check_network, describe, input_name, network_mistakes};
 pub use distribution::{Actions, Distribution, Gradient, Head, Part, PartKind, Taken, Terms, Weights};
 pub use engine::{Batch, Pass, Sequence, Sequences, product_speed};
 pub use error::AgentError;

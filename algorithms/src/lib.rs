@@ -43,4 +43,6 @@ pub use settings::{
     FieldCoefficients, KlPenaltySettings, Objective, PpoSettings, ResumeSettings, RolloutSettings,
     StepsRollout,
 };
-pub use trainer::{MakeBatch, Outcome, TrainSettings, Trainer, checkpoint_step, evaluation_seed};
+pub use trainer::{
+    MakeBatch, Outcome, TrainSettings, Trainer, checkpoint_step, evaluation_seed, same_spaces,
+};

@@ -1,7 +1,7 @@
 //! What a training takes of memory, computed before it is taken.
 
 use bytesize::ByteSize;
-use phalanx_agents::{NetworkSettings, describe};
+use phalanx_agents::{AgentError, NetworkSettings, describe};
 use phalanx_envs::{Layout, check_memory};
 
 use crate::AlgorithmError;
@@ -32,7 +32,8 @@ impl TrainingMemory {
     /// # Errors
     /// As [`describe`](phalanx_agents::describe()).
     pub fn new(layout: &Layout, network: &NetworkSettings, sequence: usize) -> Result<Self, AlgorithmError> {
-        let graph = describe(network, &layout.observation_space, &layout.action_space)?;
+        let graph =
+            describe(network, &layout.observation_space, &layout.action_space).map_err(AgentError::from)?;
         let parameters = graph.parameters();
         let Layout { rows, steps, .. } = *layout;
         let read = layout.observation_bytes() as u64;

@@ -7,7 +7,7 @@ use phalanx_envs::EnvSpec;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{AlgorithmError, Schedule};
+use crate::Schedule;
 
 /// Settings of `BatchPPO`. Each one is explained, with its source, in docs/ppo.md.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -129,19 +129,21 @@ impl EntropyCoefficient {
         }
     }
 
-    /// Whether every field that is named is one of the policy's.
-    ///
-    /// # Errors
-    /// [`AlgorithmError::Settings`] with the first that is not.
-    pub fn check(&self, head: &Head) -> Result<(), AlgorithmError> {
-        let Self::Fields(FieldCoefficients { fields }) = self else { return Ok(()) };
+    /// Fields that are named and are none of the policy's, each with a message.
+    pub fn unknown_fields(&self, head: &Head) -> Vec<(&str, String)> {
+        let Self::Fields(FieldCoefficients { fields }) = self else { return Vec::new() };
         let known: Vec<&str> = head.parts().iter().map(Part::path).collect();
-        match fields.keys().find(|path| !known.contains(&path.as_str())) {
-            None => Ok(()),
-            Some(path) => Err(AlgorithmError::Settings(format!(
-                "algorithm.ppo.entropy_coefficient.fields has {path:?}, and the fields of an action are {known:?}"
-            ))),
-        }
+        let message = |path: &str| {
+            let has = format!("algorithm.ppo.entropy_coefficient.fields has {path:?}, and");
+            match known[..] {
+                [""] => format!(
+                    "{has} an action is a single field: write `entropy_coefficient: 0.01` without `fields`"
+                ),
+                _ => format!("{has} the fields of an action are {}", known.join(", ")),
+            }
+        };
+        let unknown = fields.keys().map(String::as_str).filter(|path| !known.contains(path));
+        unknown.map(|path| (path, message(path))).collect()
     }
 }
 

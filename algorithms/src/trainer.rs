@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use phalanx_agents::{Agent, Device, NetworkSettings, NormalizeSettings, stream};
-use phalanx_envs::{BatchEnv, BatchError, EnvSpec, Generator, Seeds};
+use phalanx_envs::{BatchEnv, BatchError, EnvSpec, Generator, Seeds, Space};
 use phalanx_mesh::{Mesh, MeshError};
 
 use self::record::{Times, Told};
@@ -109,7 +109,11 @@ impl Trainer {
             &mut stream(seed, "initialisation"),
             settings.device,
         )?;
-        settings.ppo.entropy_coefficient.check(agent.head())?;
+        if let Some((_, message)) =
+            settings.ppo.entropy_coefficient.unknown_fields(agent.head()).into_iter().next()
+        {
+            return Err(AlgorithmError::Settings(message));
+        }
         let evaluation = match settings.evaluation.episodes {
             0 => None,
             _ if mesh.rank() > 0 => None,
@@ -117,7 +121,9 @@ impl Trainer {
                 let (rows, steps) = evaluation_shape(episodes);
                 let env = settings.evaluation.env.as_ref();
                 let tried = make_batch(env, rows, steps, evaluation_seed(seed).into())?;
-                same_spaces(&*batch, &*tried)?;
+                let spaces =
+                    |batch: &dyn BatchEnv| [batch.observation_space().clone(), batch.action_space().clone()];
+                same_spaces(&spaces(&*batch), &spaces(&*tried))?;
                 Some(tried)
             }
         };
@@ -387,12 +393,12 @@ fn is_best(mean: f64, best: Option<f64>) -> bool {
     mean.is_finite() && best.is_none_or(|best| mean > best)
 }
 
-/// Fails unless a policy that is trained on one batch can be evaluated on the other.
-fn same_spaces(learns: &dyn BatchEnv, tried: &dyn BatchEnv) -> Result<(), AlgorithmError> {
-    for (own, other, what) in [
-        (learns.observation_space(), tried.observation_space(), "observation"),
-        (learns.action_space(), tried.action_space(), "action"),
-    ] {
+/// Whether a policy that is trained in environments of these spaces of observations and actions can be evaluated in others.
+///
+/// # Errors
+/// [`AlgorithmError::Settings`] with the space that differs.
+pub fn same_spaces(trained: &[Space; 2], tried: &[Space; 2]) -> Result<(), AlgorithmError> {
+    for ((own, other), what) in trained.iter().zip(tried).zip(["observation", "action"]) {
         if own != other {
             return Err(AlgorithmError::Settings(format!(
                 "evaluation.env has the {what} space {other}, the training's environment {own}: they must be the same, \

@@ -4,6 +4,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::shape::text;
+use crate::window::span;
 use crate::{Activation, Convolution, Dim, Graph, GraphError, Op, Own, Recurrent, Source, Window, len};
 
 /// How a pool reduces a window.
@@ -125,7 +126,7 @@ impl Graph {
         self.add(name, Op::Concat, reads, Vec::from([Dim::new("numbers", numbers)]), 0)
     }
 
-    /// Adds the sum of what it reads, of one shape.
+    /// Adds the sum of what it reads, of one shape; pictures also have their channels along the same axis.
     ///
     /// # Errors
     /// [`GraphError::Nothing`] when it reads nothing, [`GraphError::Shapes`] when shapes differ.
@@ -133,14 +134,7 @@ impl Graph {
         let node = name.into();
         let Some(&first) = reads.first() else { return Err(GraphError::Nothing { node }) };
         let dims = self.dims(first).to_vec();
-        let sizes = |dims: &[Dim]| dims.iter().map(|dim| dim.size).collect::<Vec<_>>();
-        // Pictures of equal sizes may still have their channels on different axes.
-        let channels = |dims: &[Dim]| dims.iter().position(|dim| dim.name == "channels");
-        let differs = |other: &[Dim]| {
-            let axes = channels(other).zip(channels(&dims));
-            sizes(other) != sizes(&dims) || axes.is_some_and(|(a, b)| a != b)
-        };
-        if let Some(&other) = reads.iter().find(|&&read| differs(self.dims(read))) {
+        if let Some(&other) = reads.iter().find(|&&read| !is_alike(&dims, self.dims(read))) {
             let [a, b] = [first, other].map(|source| self.name(source).into());
             let shapes = [text(&dims), text(self.dims(other))];
             return Err(GraphError::Shapes { node, reads: [a, b], shapes });
@@ -210,12 +204,14 @@ impl Graph {
         let (picture, channels_first) = match dims {
             [a, b, c] if names(dims, ["height", "width", "channels"]) => ([a.size, b.size, c.size], false),
             [a, b, c] if names(dims, ["channels", "height", "width"]) => ([b.size, c.size, a.size], true),
-            _ => return Err(GraphError::Picture { node, shape: text(dims) }),
+            _ => return Err(GraphError::Picture { node, reads: self.name(reads).into(), shape: text(dims) }),
         };
         Window::new(picture, channels_first, convolution).ok_or_else(|| {
-            let (dim, size) =
+            let (dim, pixels) =
                 if picture[0] <= picture[1] { ("height", picture[0]) } else { ("width", picture[1]) };
-            GraphError::Kernel { node, dim, size, kernel: convolution.kernel }
+            let Convolution { kernel, dilation, padding, .. } = convolution;
+            let (reads, window) = (self.name(reads).into(), span(kernel, dilation));
+            GraphError::Kernel { node, window, reads, dim, pixels, padding }
         })
     }
 
@@ -229,6 +225,13 @@ impl Graph {
             }
         }
     }
+}
+
+/// Whether numbers of one shape lie as those of the other: sizes are the same, and the order of a picture's axes.
+fn is_alike(a: &[Dim], b: &[Dim]) -> bool {
+    let channels = |dims: &[Dim]| dims.iter().position(|dim| dim.name == "channels");
+    let is_same = channels(a).zip(channels(b)).is_none_or(|(a, b)| a == b);
+    is_same && a.iter().map(|dim| dim.size).eq(b.iter().map(|dim| dim.size))
 }
 
 /// Shape of what the windows give for this number of channels.

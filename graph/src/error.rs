@@ -1,5 +1,6 @@
 //! The one error of this crate.
 
+use alloc::format;
 use alloc::string::String;
 
 /// Why a node cannot be added to a graph.
@@ -13,24 +14,34 @@ pub enum GraphError {
         name: String,
     },
     /// What a convolution reads is no picture.
-    #[error("{node} reads {shape}: a convolution needs the dimensions height, width and channels")]
+    #[error("{node} reads {reads} of {shape}: it needs a picture, of height, width and channels")]
     Picture {
-        /// The convolution.
+        /// The convolution or pool.
         node: String,
         /// What it reads.
+        reads: String,
+        /// Its shape.
         shape: String,
     },
     /// What a convolution reads is smaller than its windows.
-    #[error("{node} has a kernel of {kernel} pixels, and {dim} is {size}")]
+    #[error(
+        "{node} has windows of {window} pixels, and {reads} has a {dim} of {pixels}{}: make `kernel`, or the strides before it, \
+         smaller, or `padding` larger",
+        if *.padding > 0 { format!(" and padding of {padding}") } else { String::new() }
+    )]
     Kernel {
-        /// The convolution.
+        /// The convolution or pool.
         node: String,
+        /// Height and width of a window, in pixels, with what dilation leaves out.
+        window: usize,
+        /// What it reads.
+        reads: String,
         /// `height` or `width`.
         dim: &'static str,
         /// Its pixels.
-        size: usize,
-        /// Height and width of a window, in pixels.
-        kernel: usize,
+        pixels: usize,
+        /// Lines and columns around it.
+        padding: usize,
     },
     /// Windows of a pool that would have nothing but padding in them.
     #[error(
@@ -51,7 +62,10 @@ pub enum GraphError {
         node: String,
     },
     /// A sum of different shapes.
-    #[error("{node} adds {} of {} and {} of {}: they must be of one shape", reads[0], shapes[0], reads[1], shapes[1])]
+    #[error(
+        "{node} adds {} of {} and {} of {}: they must be of one shape; `dense` makes each as wide as the other, and `concat` takes any",
+        reads[0], shapes[0], reads[1], shapes[1]
+    )]
     Shapes {
         /// The sum.
         node: String,

@@ -80,6 +80,12 @@ impl Graph {
         self.nodes.last().map_or(0, |node| node.parameters.end)
     }
 
+    /// Parameters that training changes.
+    pub fn trained_parameters(&self) -> usize {
+        let trained = self.nodes.iter().filter(|node| node.trainable);
+        trained.fold(0, |sum: usize, node| sum.saturating_add(node.parameters.len()))
+    }
+
     /// Numbers of the hidden states of all recurrent layers for a row, in the order of their nodes.
     pub fn state(&self) -> usize {
         self.nodes.iter().map(Node::state).sum()
@@ -198,6 +204,7 @@ impl Node {
 #[cfg(test)]
 mod tests {
     extern crate std;
+    use alloc::format;
     use alloc::string::ToString;
 
     use super::*;
@@ -239,14 +246,45 @@ mod tests {
         let (mut graph, eye) = picture([("height", 4), ("width", 6), ("channels", 2)]);
         let large = Convolution { kernel: 5, ..HALVES };
         let error = graph.add_conv("conv", eye, large).expect_err("5 of 4 pixels");
-        assert_eq!(error.to_string(), "conv has a kernel of 5 pixels, and height is 4");
+        let fits = "make `kernel`, or the strides before it, smaller, or `padding` larger";
+        assert_eq!(
+            error.to_string(),
+            format!("conv has windows of 5 pixels, and eye has a height of 4: {fits}")
+        );
+        // From the first pixel to the last: 2·4 + 1 of 4 + 2·2.
+        let spread = Convolution { kernel: 3, dilation: 4, padding: 2, ..HALVES };
+        let error = graph.add_conv("conv", eye, spread).expect_err("9 of 8 pixels").to_string();
+        assert!(
+            error.starts_with("conv has windows of 9 pixels, and eye has a height of 4 and padding of 2: ")
+        );
         let head = graph.add_dense("head", eye, Dim::new("units", 5)).expect("a new name");
         let error = graph.add_conv("conv", head, HALVES).expect_err("no picture");
-        let needs = "conv reads units 5: a convolution needs the dimensions height, width and channels";
+        let needs = "conv reads head of units 5: it needs a picture, of height, width and channels";
         assert_eq!(error.to_string(), needs);
         for name in ["eye", "head"] {
             let error = graph.add_dense(name, eye, Dim::new("units", 5)).expect_err("a name twice");
             assert_eq!(error, GraphError::Name { name: name.to_string() });
+        }
+    }
+
+    #[test]
+    fn sums_are_of_one_layout() {
+        let (mut graph, eye) = picture([("height", 2), ("width", 2), ("channels", 2)]);
+        let mut input = |name: &str, dims: &[(&str, usize)]| {
+            let dims = dims.iter().map(|&(name, size)| Dim::new(name, size)).collect();
+            graph.add_input(name, dims, Dtype::F32).expect("a new name")
+        };
+        let other = input("other", &[("channels", 2), ("height", 2), ("width", 2)]);
+        let same = input("same", &[("height", 2), ("width", 2), ("channels", 2)]);
+        let (flat, units) = (input("flat", &[("numbers", 8)]), input("units", &[("units", 8)]));
+        graph.add_sum("pictures", &[eye, same]).expect("one layout");
+        graph.add_sum("vectors", &[flat, units]).expect("one length");
+        for (read, shape) in
+            [(other, "other of channels 2 × height 2 × width 2"), (flat, "flat of numbers 8")]
+        {
+            let error = graph.add_sum("sum", &[eye, read]).expect_err(shape).to_string();
+            let both = format!("sum adds eye of height 2 × width 2 × channels 2 and {shape}: ");
+            assert!(error.starts_with(&both), "{error}");
         }
     }
 

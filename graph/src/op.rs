@@ -91,16 +91,16 @@ pub struct Convolution {
     #[cfg_attr(feature = "std", schemars(range(min = 1, max = 1_048_576)))]
     pub filters: usize,
     /// Height and width of a window, in pixels.
-    #[cfg_attr(feature = "std", schemars(range(min = 1)))]
+    #[cfg_attr(feature = "std", schemars(range(min = 1, max = 1024)))]
     pub kernel: usize,
     /// Pixels from one window to the next.
-    #[cfg_attr(feature = "std", serde(default = "one"), schemars(range(min = 1)))]
+    #[cfg_attr(feature = "std", serde(default = "one"), schemars(range(min = 1, max = 1024)))]
     pub stride: usize,
     /// Lines and columns of zeros around the picture.
-    #[cfg_attr(feature = "std", serde(default))]
+    #[cfg_attr(feature = "std", serde(default), schemars(range(max = 1024)))]
     pub padding: usize,
     /// Pixels from one pixel of a window to the next.
-    #[cfg_attr(feature = "std", serde(default = "one"), schemars(range(min = 1)))]
+    #[cfg_attr(feature = "std", serde(default = "one"), schemars(range(min = 1, max = 1024)))]
     pub dilation: usize,
 }
 

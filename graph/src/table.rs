@@ -11,7 +11,8 @@ use crate::shape::text;
 const HEAD: [&str; 5] = ["name", "op", "reads", "shape", "parameters"];
 
 impl fmt::Display for Graph {
-    /// A line for each input and node: name, op, what it reads, shape and parameters; then their sum.
+    /// A line for each input and node: name, op, what it reads, shape and parameters, and whether these are frozen; then their
+    /// sum.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let rows = self.rows();
         let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
@@ -21,11 +22,9 @@ impl fmt::Display for Graph {
             let [a, b, c, d, e] = widths;
             writeln!(f, "{name:a$}  {op:b$}  {reads:c$}  {shape:d$}  {parameters:>e$}")?;
         }
-        let total: usize = self.parameters();
-        let frozen: usize =
-            self.nodes.iter().filter(|node| !node.trainable).map(|node| node.parameters.len()).sum();
+        let (total, trained) = (self.parameters(), self.trained_parameters());
         write!(f, "{total} parameters")?;
-        if frozen > 0 { write!(f, ", {frozen} of them frozen") } else { Ok(()) }
+        if trained < total { write!(f, ", {} of them frozen", total - trained) } else { Ok(()) }
     }
 }
 
@@ -73,6 +72,15 @@ hidden1       dense       observation   units 64          320
 hidden1.tanh  tanh        hidden1       units 64            –
 value         dense       hidden1.tanh  value 1            65
 385 parameters";
+        assert_eq!(graph.to_string(), expected);
+        graph.nodes[0].trainable = false;
+        let expected = "\
+name          op          reads         shape      parameters
+observation   input, f32  –             numbers 4           –
+hidden1       dense       observation   units 64   320 frozen
+hidden1.tanh  tanh        hidden1       units 64            –
+value         dense       hidden1.tanh  value 1            65
+385 parameters, 320 of them frozen";
         assert_eq!(graph.to_string(), expected);
     }
 }

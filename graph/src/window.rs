@@ -159,7 +159,7 @@ impl fmt::Display for Window {
 }
 
 /// Pixels from the first to the last one of a window's line.
-fn span(kernel: usize, dilation: usize) -> usize {
+pub(crate) fn span(kernel: usize, dilation: usize) -> usize {
     kernel.saturating_sub(1).saturating_mul(dilation).saturating_add(1)
 }
 

@@ -1,13 +1,13 @@
 //! `phalanx config`: configurations without a run.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 use phalanx_envs::Registry;
 
-use super::Usage;
-use crate::config;
+use super::{Usage, shell};
+use crate::config::{self, Examined, Make};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -27,7 +27,7 @@ pub(super) enum Command {
     /// Print a configuration with every default filled in, and its networks as a table.
     ///
     /// The table has each node with its op, what it reads, its shape and the number of its parameters, as comments after the YAML. The
-    /// environment is made for it, a program or Python's, too.
+    /// environment is made for its spaces, a program or Python's, too.
     Show {
         /// Configuration file (YAML).
         #[arg(value_name = "FILE")]
@@ -51,27 +51,18 @@ pub(super) struct Overrides {
 pub(super) fn run(command: Command, registry: &Registry, out: &mut impl Write) -> anyhow::Result<()> {
     match command {
         Command::Schema => writeln!(out, "{:#}", config::json_schema())?,
-        Command::Show { file, overrides } => {
-            let config = config::load(&file, &overrides.sets, registry)?;
-            write!(out, "{}", config.to_yaml()?)?;
-            let networks = match config::networks(&config, registry) {
-                Ok(graph) => graph.to_string(),
-                Err(error) => format!("no table of the networks: {error:#}"),
-            };
-            for line in networks.lines() {
-                writeln!(out, "# {line}")?;
-            }
-        }
+        Command::Show { file, overrides } => show(&file, &overrides.sets, registry, out)?,
         Command::Check { files, overrides } => {
             let mut bad = 0;
             for file in &files {
-                match config::load_and_build(file, &overrides.sets, registry) {
-                    Ok(config) => {
-                        let memory = match config::training_memory(&config, registry) {
-                            Some(memory) => format!(", takes {memory}"),
-                            None => format!(
-                                "; its memory depends on the spaces of {}, which is not started here",
-                                config.env.name
+                match config::examine(file, &overrides.sets, registry, Make::BuiltIn) {
+                    Ok(Examined { config, networks }) => {
+                        let memory = match networks {
+                            Ok(Some(networks)) => format!(", takes {}", networks.memory),
+                            _ => format!(
+                                "; memory and networks depend on the spaces of {}, which is not started here: `{}` starts it",
+                                config.env.name,
+                                shell::phalanx(&["config", "show"], file)
                             ),
                         };
                         writeln!(out, "{}: ok{memory}", file.display())?;
@@ -87,6 +78,23 @@ pub(super) fn run(command: Command, registry: &Registry, out: &mut impl Write) -
                 return Err(Usage(format!("{bad} of {count} configurations cannot be used")).into());
             }
         }
+    }
+    Ok(())
+}
+
+/// Prints a configuration with every default, and its networks as comments.
+fn show(file: &Path, sets: &[String], registry: &Registry, out: &mut impl Write) -> anyhow::Result<()> {
+    let Examined { config, networks } = config::examine(file, sets, registry, Make::All)?;
+    write!(out, "{}", config.to_yaml()?)?;
+    let networks = match networks {
+        Ok(networks) => networks.map_or_else(String::new, |networks| networks.graph.to_string()),
+        Err(error) => {
+            let error = anyhow::Error::from(error).context(format!("cannot make {}", config.env.name));
+            format!("no table of the networks: {error:#}")
+        }
+    };
+    for line in networks.lines() {
+        writeln!(out, "# {line}")?;
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use anyhow::Context;
-use phalanx_agents::TensorFile;
+use phalanx_agents::{Graph, TensorFile};
 use phalanx_algorithms::{
     AlgorithmError, Checkpoints, Console, DeviationWatch, JsonLines, Logger, Objective, Outcome, Record,
     TensorBoard, Trainer, Which,
@@ -212,6 +212,7 @@ impl Training<'_> {
         for note in notes.take() {
             voice.say(&note)?;
         }
+        voice.say(&networks(trainer.agent_mut().network().graph(), run))?;
         let (actions, scaling) = (trainer.batch_mut().action_space(), config.action_scaling);
         if let Some(warning) = action_scale_warning(actions, scaling, config.network.initial_std) {
             voice.say(&format!("warning: {warning}"))?;
@@ -337,6 +338,14 @@ impl Training<'_> {
         console.finish();
         Ok(outcome?)
     }
+}
+
+/// The size of the networks, and what prints their nodes.
+fn networks(graph: &Graph, run: &RunFolder) -> String {
+    let (all, trained) = (graph.parameters(), graph.trained_parameters());
+    let frozen = if trained < all { format!(", {} of them frozen", all - trained) } else { String::new() };
+    let show = shell::phalanx(&["config", "show"], &run.config_file());
+    format!("networks: {all} parameters{frozen}; their nodes: {show}")
 }
 
 /// What is left of a training that failed.

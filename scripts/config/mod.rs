@@ -19,13 +19,14 @@ mod read;
 mod scalar;
 mod schema;
 mod settings;
+mod spaces;
 mod tree;
 
-pub use check::{networks, training_memory};
 pub use finding::{Finding, Place, Problems, Source};
 pub use overrides::from_sets;
-pub use read::{ConfigError, load, load_and_build, parse};
+pub use read::{ConfigError, Examined, examine, load, parse};
 pub use settings::{AlgorithmSettings, Config, DeviceSetting};
+pub use spaces::{Make, Networks};
 
 /// The JSON schema of [`Config`], for editors and for the checker.
 pub fn json_schema() -> serde_json::Value {

@@ -4,10 +4,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::string::FromUtf8Error;
 
-use phalanx_envs::Registry;
+use phalanx_envs::{Registry, RegistryError};
 
 use super::check::{self, Conflict};
 use super::finding::{Finding, Place, Problems, Source};
+use super::spaces::{self, Make, Networks};
 use super::tree::{self, Entry, Node, Value};
 use super::{Config, json_schema, overrides, schema};
 
@@ -33,15 +34,35 @@ pub enum ConfigError {
 /// # Errors
 /// [`ConfigError::Read`], or [`ConfigError::Problems`] with everything that is wrong.
 pub fn load(path: &Path, sets: &[String], registry: &Registry) -> Result<Config, ConfigError> {
-    Ok(read(open(path)?, sets, registry, &[check::check])?)
+    Ok(parse(open(path)?, sets, registry)?)
 }
 
-/// As [`load`]; also makes the environments that are built in, which alone know their parameters.
+/// A configuration, and what shows when its environment is made.
+#[derive(Debug)]
+pub struct Examined {
+    /// It.
+    pub config: Config,
+    /// The networks, or why a provider did not make the environment; nothing where it was not asked to.
+    pub networks: Result<Option<Networks>, RegistryError>,
+}
+
+/// As [`load`]; also makes environments, which alone know their parameters and spaces.
 ///
 /// # Errors
 /// As [`load`].
-pub fn load_and_build(path: &Path, sets: &[String], registry: &Registry) -> Result<Config, ConfigError> {
-    Ok(read(open(path)?, sets, registry, &[check::check, check::environments])?)
+pub fn examine(
+    path: &Path,
+    sets: &[String],
+    registry: &Registry,
+    make: Make,
+) -> Result<Examined, ConfigError> {
+    let mut networks = Ok(None);
+    let config = read(open(path)?, sets, &mut |config, taken| {
+        let (conflicts, made) = spaces::check(config, taken, registry, make);
+        networks = made;
+        check::check(config, taken, registry).into_iter().chain(conflicts).collect()
+    })?;
+    Ok(Examined { config, networks })
 }
 
 fn open(path: &Path) -> Result<Source, ConfigError> {
@@ -70,18 +91,18 @@ fn not_utf8(path: &Path, error: &FromUtf8Error) -> Problems {
 /// # Errors
 /// [`Problems`] with everything that is wrong.
 pub fn parse(source: Source, sets: &[String], registry: &Registry) -> Result<Config, Problems> {
-    read(source, sets, registry, &[check::check])
+    read(source, sets, &mut |config, taken| check::check(config, taken, registry))
 }
 
-/// Looks for settings of a configuration that do not go together.
-type Check = fn(&Config, &Registry) -> Vec<Conflict>;
+/// Looks for settings that do not go together in a configuration without what was at these paths and did not fit.
+type Check<'a> = dyn FnMut(&Config, &[schema::Path]) -> Vec<Conflict> + 'a;
 
-fn read(source: Source, sets: &[String], registry: &Registry, checks: &[Check]) -> Result<Config, Problems> {
+fn read(source: Source, sets: &[String], check: &mut Check<'_>) -> Result<Config, Problems> {
     let mut findings = Vec::new();
     let root = match &source {
         Source::File(_, text) | Source::Set(text) => tree::parse(text, 0, &mut findings),
     };
-    let config = root.and_then(|root| settle(root, sets, registry, checks, &mut findings));
+    let config = root.and_then(|root| settle(root, sets, check, &mut findings));
     match config {
         Some(config) if findings.is_empty() => Ok(config),
         _ => {
@@ -95,8 +116,7 @@ fn read(source: Source, sets: &[String], registry: &Registry, checks: &[Check]) 
 fn settle(
     mut root: Node,
     sets: &[String],
-    registry: &Registry,
-    checks: &[Check],
+    check: &mut Check<'_>,
     findings: &mut Vec<Finding>,
 ) -> Option<Config> {
     spell_out_envs(&mut root);
@@ -108,7 +128,7 @@ fn settle(
     findings.extend(misfits);
     stand_in_for_env(&mut root, &mut taken);
     let config = deserialize(&mut root, &mut taken, findings)?;
-    for Conflict { paths, at_key, message } in checks.iter().flat_map(|check| check(&config, registry)) {
+    for Conflict { paths, at_key, message } in check(&config, &taken) {
         // A default in place of something that was taken out proves nothing.
         if paths.iter().any(|path| taken.iter().any(|gone| path.starts_with(gone) || gone.starts_with(path)))
         {

@@ -1,8 +1,8 @@
 //! Chains of layers, as both forms of a network have them.
 
-use phalanx_graph::{Activation, Convolution, Dim, Graph, Pool, Source};
+use phalanx_graph::{Activation, Convolution, Dim, Graph, GraphError, Pool, Source};
 
-use crate::{AgentError, Preset};
+use crate::Preset;
 
 /// What follows each layer.
 #[derive(Clone, Copy, Default)]
@@ -17,7 +17,7 @@ pub struct After {
 ///
 /// # Errors
 /// Those of the graph, as in all that follows.
-pub fn follow(graph: &mut Graph, name: &str, mut at: Source, after: After) -> Result<Source, AgentError> {
+pub fn follow(graph: &mut Graph, name: &str, mut at: Source, after: After) -> Result<Source, GraphError> {
     if after.layer_norm {
         at = graph.add_layer_norm(format!("{name}.norm"), at)?;
     }
@@ -34,7 +34,7 @@ pub fn dense(
     of: Source,
     width: usize,
     after: After,
-) -> Result<Source, AgentError> {
+) -> Result<Source, GraphError> {
     let at = graph.add_dense(name, of, Dim::new("units", width))?;
     follow(graph, name, at, after)
 }
@@ -46,13 +46,13 @@ pub fn conv(
     of: Source,
     convolution: Convolution,
     after: After,
-) -> Result<Source, AgentError> {
+) -> Result<Source, GraphError> {
     let at = graph.add_conv(name, of, convolution)?;
     follow(graph, name, at, after)
 }
 
 /// Adds a known network.
-pub fn preset(graph: &mut Graph, name: &str, of: Source, preset: Preset) -> Result<Source, AgentError> {
+pub fn preset(graph: &mut Graph, name: &str, of: Source, preset: Preset) -> Result<Source, GraphError> {
     let relu = After { layer_norm: false, activation: Some(Activation::Relu) };
     let mut at = of;
     match preset {
@@ -79,7 +79,7 @@ pub fn preset(graph: &mut Graph, name: &str, of: Source, preset: Preset) -> Resu
 }
 
 /// A convolution, a pool and two residual blocks.
-fn section(graph: &mut Graph, name: &str, of: Source, filters: usize) -> Result<Source, AgentError> {
+fn section(graph: &mut Graph, name: &str, of: Source, filters: usize) -> Result<Source, GraphError> {
     let same = Convolution { padding: 1, ..Convolution::new(filters, 3, 1) };
     let at = graph.add_conv(format!("{name}.conv"), of, same)?;
     let mut at = graph.add_pool(format!("{name}.pool"), at, Pool::Max, Convolution { stride: 2, ..same })?;

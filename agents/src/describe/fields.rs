@@ -1,13 +1,17 @@
 //! The parts of an observation as inputs of a graph.
 
 use phalanx_envs::{Dtype, Role, Space};
-use phalanx_graph::{self as graph, Dim, Graph, Source};
+use phalanx_graph::{self as graph, Dim, Graph, GraphError, Source};
 
+use crate::Channels;
 use crate::picture::Picture;
-use crate::{AgentError, Channels};
 
 /// Name of an observation that is one array, and what those of its parts begin with otherwise.
 pub const OBSERVATION: &str = "observation";
+
+/// Why nothing of an observation is read without being named.
+pub const ONLY_A_MASK: &str = "the observation has nothing but an action mask: observe something beside it, or name layers that read \
+    `observation.action_mask` in network.layers";
 
 /// One part that networks may read.
 pub struct Part<'a> {
@@ -50,35 +54,37 @@ impl Part<'_> {
         matches!(self.space, Space::Box { shape, .. } if (2..=3).contains(&shape.len()))
     }
 
+    /// The picture that it is.
+    ///
+    /// # Errors
+    /// What is wrong, where it is none, or where its channels are is not known.
+    pub fn picture(&self, channels: Option<Channels>) -> Result<Picture, String> {
+        match self.space {
+            Space::Box { shape, .. } => Picture::new(shape, channels)
+                .map_err(|reason| format!("{} has the shape {shape:?}: {reason}", self.name)),
+            space => Err(format!("{} is {space}, and no picture", self.name)),
+        }
+    }
+
     /// As networks read it: choices as one-hot vectors.
     ///
     /// # Errors
-    /// Those of [`Self::input`].
-    pub fn read(
-        &self,
-        graph: &mut Graph,
-        is_picture: bool,
-        channels: Option<Channels>,
-    ) -> Result<Source, AgentError> {
-        let input = self.input(graph, is_picture, channels)?;
+    /// [`GraphError::Name`].
+    pub fn read(&self, graph: &mut Graph, picture: Option<Picture>) -> Result<Source, GraphError> {
+        let input = self.input(graph, picture)?;
         let Some(options) = self.options() else { return Ok(input) };
         let name = format!("{}.one_hot", self.name);
         match graph.find(&name) {
             Some(source) => Ok(source),
-            None => Ok(graph.add_one_hot(name, input, options)?),
+            None => graph.add_one_hot(name, input, options),
         }
     }
 
     /// As it is: an input, which is added the first time, with the dimensions of a picture where convolutions read it.
     ///
     /// # Errors
-    /// [`AgentError::Space`] when it is no picture.
-    pub fn input(
-        &self,
-        graph: &mut Graph,
-        is_picture: bool,
-        channels: Option<Channels>,
-    ) -> Result<Source, AgentError> {
+    /// [`GraphError::Name`].
+    pub fn input(&self, graph: &mut Graph, picture: Option<Picture>) -> Result<Source, GraphError> {
         if let Some(source) = graph.find(&self.name) {
             return Ok(source);
         }
@@ -86,21 +92,18 @@ impl Part<'_> {
             Space::Box { dtype: Dtype::U8, .. } | Space::MultiBinary { .. } => graph::Dtype::U8,
             _ => graph::Dtype::F32,
         };
-        let dims = match self.space {
-            Space::Box { shape, .. } if is_picture => picture(shape, channels)?,
-            _ => vec![Dim::new("numbers", self.space.len())],
-        };
-        Ok(graph.add_input(self.name.as_str(), dims, dtype)?)
+        let numbers = || vec![Dim::new("numbers", self.space.len())];
+        let dims = picture.map_or_else(numbers, dims);
+        graph.add_input(self.name.as_str(), dims, dtype)
     }
 }
 
 /// The dimensions of a picture.
-fn picture(shape: &[usize], channels: Option<Channels>) -> Result<Vec<Dim>, AgentError> {
-    let Picture { size: [height, width, channels], channels: axis } = Picture::new(shape, channels)?;
+fn dims(Picture { size: [height, width, channels], channels: axis }: Picture) -> Vec<Dim> {
     let dims = [("height", height), ("width", width), ("channels", channels)];
     let mut dims = dims.map(|(name, size)| Dim::new(name, size)).to_vec();
     if axis == Channels::First {
         dims.rotate_right(1);
     }
-    Ok(dims)
+    dims
 }

@@ -33,7 +33,9 @@ fn a_kernel_that_does_not_fit_is_named_with_both_sizes() {
     let convolutions = vec![Convolution::new(2, 3, 1); 2];
     let settings = NetworkSettings { convolutions, ..NetworkSettings::default() };
     let error = describe(&settings, &picture(&[4, 5]), &Space::Discrete { n: 2 }).expect_err("2 of 3 pixels");
-    assert_eq!(error.to_string(), "actor.conv2 has a kernel of 3 pixels, and height is 2");
+    let fits = "make `kernel`, or the strides before it, smaller, or `padding` larger";
+    let message = "actor.conv2 has windows of 3 pixels, and actor.conv1.tanh has a height of 2";
+    assert_eq!(error.to_string(), format!("network.convolutions.1.kernel: {message}: {fits}"));
 }
 
 /// A picture, numbers, a choice, and a mask.
@@ -138,7 +140,7 @@ fn what_is_wrong_with_a_layer_is_said_with_its_name() {
         ("{layers: {a: {of: b}}, actor: a, critic: a}", "network.layers.a needs one of dense, conv, "),
         (
             "{layers: {a: {dense: 4, of: b}}, actor: a, critic: a}",
-            "network.layers.a reads \"b\", and there is only a, observation.eye, ",
+            "network.layers.a reads \"b\", and there is no such layer; did you mean \"a\"?",
         ),
         (
             "{layers: {a: {dense: 4, of: b}, b: {dense: 4, of: a}}, actor: a, critic: a}",
@@ -156,18 +158,21 @@ fn what_is_wrong_with_a_layer_is_said_with_its_name() {
             "{layers: {a: {dense: 4}}, actor: a, critic: a, activation: relu}",
             "network.activation has no effect beside network.layers",
         ),
-        ("{layers: {a: {dense: 4}}, actor: a}", "network.layers need network.actor and network.critic: "),
+        (
+            "{layers: {a: {dense: 4}}, actor: a}",
+            "network.layers need network.critic, which names what the critic reads: ",
+        ),
         (
             "{layers: {a: {embedding: 4, of: observation.joints}}, actor: a, critic: a}",
-            "network.layers.a is an embedding of \"observation.joints\", which is no observed choice",
+            "network.layers.a.of: \"observation.joints\" is no observed choice, which an embedding needs",
         ),
         (
             "{layers: {a: {add: [observation.joints, observation.gear]}}, actor: a, critic: a}",
-            "a adds observation.joints of numbers 3 and observation.gear.one_hot of options 4: they must be of one shape",
+            "network.layers.a.add: a adds observation.joints of numbers 3 and observation.gear.one_hot of options 4: ",
         ),
         (
             "{layers: {a: {conv: [{filters: 2, kernel: 2}], of: observation.joints}}, actor: a, critic: a}",
-            "observations of shape [3]: ",
+            "network.layers.a.of: observation.joints has the shape [3]: convolutions and pools need pictures",
         ),
     ] {
         let error = describe(&long(yaml), &mixed(), &Space::Discrete { n: 2 }).expect_err(yaml).to_string();
@@ -210,4 +215,88 @@ fn each_field_of_an_action_has_a_head() {
         ("action", 9, true),
     ];
     assert_eq!(heads, expected);
+}
+
+/// Paths of all mistakes, the setting to change first, and the first words of each.
+fn mistakes(yaml: &str, unknown: &[&str]) -> Vec<(String, String)> {
+    let unknown: Vec<String> = unknown.iter().map(ToString::to_string).collect();
+    let found = network_mistakes(&long(yaml), &unknown, &mixed(), &Space::Discrete { n: 2 });
+    found.into_iter().map(|Mistake { paths, message }| (paths[0].join("."), message)).collect()
+}
+
+#[test]
+fn mistakes_that_do_not_follow_from_others_are_found_together() {
+    let yaml = "
+layers:
+  eye:   {conv: [{filters: 4, kernel: 2}, {filters: 3, kernel: 9}], of: observation.eye}
+  body:  {dense: [6, 5], of: observation.jonts, activation: tanh}
+  seen:  {concat: [eye, body]}
+  sum:   {add: [body, observation.joints]}
+  gear:  {embedding: 2, of: observation.joints}
+  two:   {dense: 4, gru: 4, of: sum}
+  flat:  {max_pool: {kernel: 2, stride: 2}, of: body}
+actor: [seen, sum, gear]
+critic: [two, flat, nothing]
+activation: relu
+freeze: [eye.2, body.2, body.3]
+";
+    let found = mistakes(yaml, &[]);
+    let mut paths: Vec<&str> = found.iter().map(|(path, _)| path.as_str()).collect();
+    paths.sort_unstable();
+    let expected = [
+        "activation",
+        "critic.2",
+        "freeze.2",
+        "layers.body.of",
+        "layers.eye.conv.1.kernel",
+        "layers.flat.of",
+        "layers.gear.of",
+        // What has no known shape is 5 numbers all the same.
+        "layers.sum.add",
+        "layers.two.gru",
+    ];
+    assert_eq!(paths, expected, "{found:#?}");
+}
+
+#[test]
+fn nothing_is_reported_that_may_follow_from_an_unknown_layer() {
+    let yaml = "
+layers:
+  norm: {layer_norm: true, of: eye}
+  sum:  {add: [norm, observation.joints]}
+  wide: {dense: 4, of: lost}
+  far:  {dense: 4}
+actor: [sum, wide]
+critic: far
+freeze: [lost.1, lots]
+";
+    let found = mistakes(yaml, &["eye", "lost"]);
+    let paths: Vec<&str> = found.iter().map(|(path, _)| path.as_str()).collect();
+    assert_eq!(paths, ["freeze.1"], "{found:#?}");
+}
+
+/// A sum of pictures whose channels are along different axes would mix channels and pixels.
+#[test]
+fn sums_of_parts_are_of_one_layout() {
+    let parts = [("a", picture(&[2, 3, 3])), ("b", picture(&[3, 3, 2])), ("c", Space::unbounded(18))];
+    let observations = Space::Dict(parts.map(|(name, space)| (name.to_owned(), space)).into());
+    let sum = |reads: &str| {
+        let pool = "max_pool: {kernel: 2, stride: 1}";
+        let layers = format!(
+            "a: {{{pool}, of: observation.a}}, b: {{{pool}, of: observation.b}}, s: {{add: [{reads}]}}"
+        );
+        let settings = long(&format!("{{layers: {{{layers}}}, actor: [s, a, b], critic: s}}"));
+        describe(&settings, &observations, &Space::Discrete { n: 2 }).map_err(|error| error.to_string())
+    };
+    let first = "observation.a of channels 2 × height 3 × width 3";
+    for (other, shape) in [
+        ("observation.b", "observation.b of height 3 × width 3 × channels 2"),
+        ("observation.c", "observation.c of numbers 18"),
+    ] {
+        let error = sum(&format!("observation.a, {other}")).expect_err(other);
+        assert!(error.contains(&format!("network.layers.s.add: s adds {first} and {shape}: ")), "{error}");
+    }
+    sum("observation.a, observation.a").expect("one picture");
+    // What pools give has its channels last.
+    sum("a, b").expect("one layout");
 }

@@ -290,6 +290,7 @@ fn the_company_of_other_rows_changes_no_bit() {
     {
         let numbers: Vec<f32> = (0..ROWS * width).map(|i| (i as f32).sin()).collect();
         for (tower, shared) in [(Tower::Actor, false), (Tower::Critic, false), (Tower::Actor, true)] {
+            let shared = shared && !hidden.is_empty();
             let settings = NetworkSettings { hidden: hidden.clone(), shared, ..NetworkSettings::default() };
             let mut network = with(&[width], settings);
             let mut infer = |rows: usize, at_once: usize| {

@@ -120,9 +120,9 @@ fn what_is_wrong_with_its_use_is_named() {
     for (layer, expected) in [
         (
             "{op: squeezed}",
-            "operation squeezed: no operation of this name is registered in this program (there is ",
+            "network.layers.a.op: operation squeezed: no operation of this name is registered in this program (there is ",
         ),
-        ("{op: squashed}", "operation squashed: it needs `units`"),
+        ("{op: squashed}", "network.layers.a.op: operation squashed: it needs `units`"),
         ("{dense: 3, params: {units: 3}}", "network.layers.a has `params`, which are those of `op`"),
         ("{op: squashed, dense: 3}", "network.layers.a has dense and op; make each a layer of its own"),
     ] {

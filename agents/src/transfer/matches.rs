@@ -7,7 +7,7 @@ use phalanx_graph::Graph;
 
 use super::layout::Layout;
 use super::placed::{Misfit, Placed, order};
-use super::{InitFrom, TensorFile, earlier};
+use super::{InitFrom, TensorFile, earlier, first};
 use crate::AgentError;
 
 /// What was taken of a file, by names of this network's tensors.
@@ -43,7 +43,7 @@ impl Matches {
         from: &InitFrom,
         parameters: &mut [f32],
     ) -> Result<Self, AgentError> {
-        from.check_own_names(graph)?;
+        first(from.unknown_names(graph))?;
         from.check_names(file)?;
         let tensors = graph.tensors();
         let mut matches = Self { path: file.path.clone(), ..Self::default() };

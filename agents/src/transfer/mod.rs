@@ -65,36 +65,42 @@ impl InitFrom {
     pub fn check_names(&self, file: &TensorFile) -> Result<(), AgentError> {
         let Self::Named(NamedInit { names, path }) = self else { return Ok(()) };
         let known: Vec<&str> = file.tensors.keys().map(String::as_str).collect();
-        check(names.values(), &known, &path.display().to_string())
+        first(unknown(names.values(), &known, &path.display().to_string()))
     }
 
-    /// Fails where a name here is that of nothing in `graph`.
-    ///
-    /// # Errors
-    /// [`AgentError::Settings`] with the names that there are.
-    pub fn check_own_names(&self, graph: &Graph) -> Result<(), AgentError> {
-        let Self::Named(NamedInit { names, .. }) = self else { return Ok(()) };
+    /// Names here that are those of nothing in `graph`, each with a message.
+    pub fn unknown_names(&self, graph: &Graph) -> Vec<(&str, String)> {
+        let Self::Named(NamedInit { names, .. }) = self else { return Vec::new() };
         let tensors = graph.tensors();
         let known: Vec<&str> = tensors.iter().map(|tensor| tensor.name.as_str()).collect();
-        check(names.keys(), &known, "this network")
+        unknown(names.keys(), &known, "this network")
     }
 }
 
-/// Fails where one of `names` begins none of those of the tensors `known`.
-fn check<'a>(
-    mut names: impl Iterator<Item = &'a String>,
+/// Those of `names` that begin none of the tensors `known`, each with a message.
+fn unknown<'a>(
+    names: impl Iterator<Item = &'a String>,
     known: &[&str],
     owner: &str,
-) -> Result<(), AgentError> {
-    let begins_none = |name: &String| !known.iter().any(|known| rest(known, name).is_some());
-    let Some(unknown) = names.find(|name| begins_none(name)) else { return Ok(()) };
+) -> Vec<(&'a str, String)> {
+    let begins_none = |name: &&String| !known.iter().any(|known| rest(known, name).is_some());
     let beginnings =
-        known.iter().flat_map(|name| name.match_indices('.').map(|(dot, _)| &name[..dot]).chain([*name]));
-    let near = nearest(unknown, beginnings).map_or(String::new(), |near| format!("; did you mean `{near}`?"));
-    Err(AgentError::Settings(format!(
-        "network.init_from.names has {unknown:?}, and the tensors of {owner} are {}{near}",
-        known.join(", ")
-    )))
+        || known.iter().flat_map(|name| name.match_indices('.').map(|(dot, _)| &name[..dot]).chain([*name]));
+    let message = |name: &'a String| {
+        let near =
+            nearest(name, beginnings()).map_or(String::new(), |near| format!("; did you mean `{near}`?"));
+        let known = known.join(", ");
+        (
+            name.as_str(),
+            format!("network.init_from.names has {name:?}, and the tensors of {owner} are {known}{near}"),
+        )
+    };
+    names.filter(begins_none).map(message).collect()
+}
+
+/// The error of the first name that is that of nothing.
+fn first(unknown: Vec<(&str, String)>) -> Result<(), AgentError> {
+    unknown.into_iter().next().map_or(Ok(()), |(_, message)| Err(AgentError::Settings(message)))
 }
 
 /// What follows `beginning` in `name`, where it ends there or goes on after a dot.

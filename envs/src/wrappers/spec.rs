@@ -131,6 +131,18 @@ impl WrapperSpec {
         })
     }
 
+    /// Most steps of an episode outside this wrapper, of at most `inside` steps; nothing where there is no limit.
+    pub fn longest(&self, inside: Option<u32>) -> Option<u32> {
+        match *self {
+            Self::ActionRepeat { times, .. } => inside.map(|steps| steps.div_ceil(times.max(1))),
+            Self::Atari(AtariSettings { frame_skip, .. }) => {
+                inside.map(|steps| steps.div_ceil(frame_skip.max(1)))
+            }
+            Self::LimitDuration { steps } => Some(inside.map_or(steps, |inside| inside.min(steps))),
+            _ => inside,
+        }
+    }
+
     /// One of each kind.
     #[cfg(test)]
     pub(crate) fn examples() -> Vec<Self> {
