@@ -365,6 +365,9 @@ fn environments_are_listed_shown_and_suggested() {
     }
     let shown = text(&phalanx(&["envs", "show", "Pendulum-v1"]).stdout);
     assert!(shown.contains("time limit   200 steps") && shown.contains("g: 10.0"), "{shown}");
+    assert!(shown.contains("units\n  observation: 1, 1, rad/s\n  action: N·m\n"), "{shown}");
+    let shown = text(&phalanx(&["envs", "show", "Valves-v0"]).stdout);
+    assert!(shown.contains("units\n  observation.levels: 1\n  action.opening: 1\n"), "{shown}");
     let shown = text(&phalanx(&["envs", "show", "Pendulum-v1", "--set", "g=9.81"]).stdout);
     assert!(shown.contains("g: 9.81"), "{shown}");
     let output = phalanx(&["envs", "check", "Pendulum-v1", "--set", "h=9.81"]);

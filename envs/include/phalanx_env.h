@@ -104,7 +104,8 @@ typedef struct phalanx_env_functions {
     /* Optional, may be NULL: calls a method or reads an attribute by name. `arguments` is JSON, and so is the text that it stores
        in *answer, valid until the next call for this environment. PHALANX_NO_METHOD when there is none of this name.
        After the last step of an episode the name is "info", with null for arguments: numbers and truth values of the object that
-       answers it are logged, a "success" as a success rate. */
+       answers it are logged, a "success" as a success rate. The name "units" asks for the units of numbers, by field:
+       {"observation": ["m", "m/s"], "action": "N"}; they are written into policy files. */
     int32_t (*call)(void *env, const char *name, const char *arguments, const char **answer);
 } phalanx_env_functions;
 

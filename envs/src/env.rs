@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::{Action, EnvError, Row, Space};
+use crate::{Action, EnvError, Labels, Row, Space};
 
 /// An environment: something that shows observations and answers actions.
 ///
@@ -85,6 +85,17 @@ pub trait Env {
             Err(EnvError::NoMethod(_)) => Ok(None),
             info => Ok(info?["lives"].as_u64()),
         }
+    }
+
+    /// Units of numbers, and which number the first option of a choice has outside; by default the units that the answer to `call("units", null)`
+    /// has, as [`Labels::with_units`] reads them.
+    ///
+    /// # Errors
+    /// Those of [`Labels::with_units`]. Where the call fails, no unit is known.
+    fn labels(&mut self) -> Result<Labels, EnvError> {
+        let units = self.call("units", &Value::Null).unwrap_or_default();
+        let (observation, action) = (self.observation_space(), self.action_space());
+        Labels::none(observation, action).with_units(&units, observation, action)
     }
 
     /// Draws the present state.

@@ -14,6 +14,7 @@ mod error;
 mod field;
 #[cfg(feature = "gym-rs")]
 pub mod gym_rs;
+mod labels;
 mod making;
 #[cfg(feature = "mujoco")]
 pub mod mujoco;
@@ -40,6 +41,7 @@ pub(crate) use env::Coming;
 pub use env::{Env, Episode, Frame, Step};
 pub use error::EnvError;
 pub use field::{Field, FieldRows, Role};
+pub use labels::{Label, Labels};
 pub use os::{TooLittleMemory, check_memory};
 pub use probe::Probe;
 pub use registry::{Entry, EnvInfo, Provider, Registry, RegistryError};

@@ -12,6 +12,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::config::{self, ConfigError};
+use crate::export::Field;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -141,10 +142,23 @@ fn list(registry: &Registry, out: &mut impl Write) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Names of fields whose units are known, and these.
+fn units(info: &EnvInfo) -> Vec<(String, String)> {
+    let observation = Field::all("observation", &info.observation_space, &info.labels.observation);
+    let action = Field::all("action", &info.action_space, &info.labels.action);
+    let all = observation.into_iter().chain(action).filter(|field| !field.unit.is_empty());
+    all.map(|field| (field.name, field.unit.join(", "))).collect()
+}
+
 fn show(info: &EnvInfo, out: &mut impl Write) -> anyhow::Result<()> {
     writeln!(out, "{}: {}", info.name, info.summary)?;
     writeln!(out, "observation  {}", info.observation_space)?;
     writeln!(out, "action       {}", info.action_space)?;
+    let units = units(info);
+    if !units.is_empty() {
+        writeln!(out, "units")?;
+        units.iter().try_for_each(|(name, unit)| writeln!(out, "  {name}: {unit}"))?;
+    }
     match info.time_limit {
         Some(steps) => writeln!(out, "time limit   {steps} steps")?,
         // A provider may know one that is not known here.

@@ -20,7 +20,7 @@ pub(super) struct Played {
     #[arg(value_name = "RUN", required_unless_present = "policy")]
     run: Option<PathBuf>,
     /// Policy file that plays instead of a run, as written by `phalanx export`.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["run", "checkpoint", "stochastic"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["run", "checkpoint"])]
     policy: Option<PathBuf>,
     /// Environment in which a policy file plays [default: the one that it was trained for].
     #[arg(long, value_name = "NAME", requires = "policy", conflicts_with = "run")]
@@ -54,7 +54,7 @@ pub(super) struct Opened {
 
 enum From {
     Run(Found),
-    File(FilePolicy),
+    File(Box<FilePolicy>),
 }
 
 /// What a policy needs while it plays.
@@ -64,11 +64,14 @@ pub(super) enum Player {
 }
 
 impl Player {
-    /// The policy; of a run, with actions that are drawn with a generator.
+    /// The policy, with actions that are drawn where there is a generator.
     pub fn policy<'a>(&'a mut self, generator: Option<&'a mut Generator>) -> Box<dyn Policy + 'a> {
         match self {
             Self::Agent(agent) => Box::new(AgentPolicy::new(agent, generator)),
-            Self::File(file) => Box::new(&mut **file),
+            Self::File(file) => {
+                file.draw_with(generator.cloned());
+                Box::new(&mut **file)
+            }
         }
     }
 }
@@ -86,10 +89,21 @@ impl Opened {
             }
             From::File(file) => {
                 file.check(&self.config.evaluation_env().name, layout)?;
-                Ok(Player::File(Box::new(file)))
+                Ok(Player::File(file))
             }
         }
     }
+}
+
+/// The configuration of a run with overrides, of which those of an environment are to be about the one of evaluations.
+pub(super) fn configuration(run: &RunFolder, sets: &[String], registry: &Registry) -> anyhow::Result<Config> {
+    let config = run.config(sets, registry)?;
+    let of_training = |set: &&String| set.starts_with("env.") || set.starts_with("env=");
+    if let (Some(_), Some(set)) = (&config.evaluation.env, sets.iter().find(of_training)) {
+        let set = shell::command(["--set", &format!("evaluation.{set}")].map(OsStr::new));
+        return Err(Usage(format!("this run is evaluated in `evaluation.env`: use `{set}`")).into());
+    }
+    Ok(config)
 }
 
 impl Played {
@@ -109,13 +123,7 @@ impl Played {
 
     fn open_run(&self, path: &std::path::Path, registry: &Registry) -> anyhow::Result<Opened> {
         let run = RunFolder::open(path).map_err(|error| Usage(error.to_string()))?;
-        let config = run.config(&self.sets, registry)?;
-        let of_training = |set: &&String| set.starts_with("env.") || set.starts_with("env=");
-        if let (Some(_), Some(set)) = (&config.evaluation.env, self.sets.iter().find(of_training)) {
-            let set = shell::command(["--set", &format!("evaluation.{set}")].map(OsStr::new));
-            let message = format!("this run is evaluated in `evaluation.env`: use `{set}`");
-            return Err(Usage(message).into());
-        }
+        let config = configuration(&run, &self.sets, registry)?;
         let found = run.checkpoints(config.checkpoint.keep).load(self.checkpoint);
         let found = found.with_context(|| format!("cannot play the policy of {}", path.display()))?;
         for damaged in &found.damaged {
@@ -134,6 +142,6 @@ impl Played {
         let sets: Vec<String> = own.chain(self.sets.iter().cloned()).collect();
         let config = config::parse(source, &sets, registry).map_err(config::ConfigError::from)?;
         let steps = policy.about().steps;
-        Ok(Opened { run: None, config, steps, from: From::File(policy) })
+        Ok(Opened { run: None, config, steps, from: From::File(Box::new(policy)) })
     }
 }

@@ -2,8 +2,11 @@
 
 use std::fmt;
 
-use phalanx_envs::{Dtype, EnvSpec, Layout, Space};
+use phalanx_envs::{Dtype, EnvInfo, EnvSpec, Label, Space};
+use phalanx_export::{Record, Recorded};
 use serde::{Deserialize, Serialize};
+
+use super::PolicyError;
 
 /// What a policy file was made of.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -35,25 +38,66 @@ pub struct Field {
     pub low: Vec<Option<f32>>,
     /// Upper bounds of a box.
     pub high: Vec<Option<f32>>,
+    /// The unit of all numbers, or that of each; nothing where they are not known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unit: Vec<String>,
+    /// The number of each choice's first option, where that is not 0 for all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub start: Vec<i64>,
 }
 
+/// Whole numbers up to this one, and no others, are floats.
+const LARGEST: u64 = 1 << 24;
+
 impl About {
-    /// Of a policy after `steps` steps in environments of this layout.
-    pub fn new(env: &EnvSpec, layout: &Layout, steps: u64) -> Self {
-        Self {
-            phalanx: env!("CARGO_PKG_VERSION").into(),
-            env: env.clone(),
-            steps,
-            observation: Field::all("observation", &layout.observation_space),
-            action: Field::all("action", &layout.action_space),
+    /// Of a policy after `steps` steps in environments of which this is known.
+    ///
+    /// # Errors
+    /// [`PolicyError::Start`] where a choice has options with numbers that no float holds.
+    pub fn new(env: &EnvSpec, info: &EnvInfo, steps: u64) -> Result<Self, PolicyError> {
+        let observation = Field::all("observation", &info.observation_space, &info.labels.observation);
+        let action = Field::all("action", &info.action_space, &info.labels.action);
+        for field in observation.iter().chain(&action) {
+            let mut options = field.start.iter().zip(&field.options);
+            let large = options.find(|(start, n)| start.unsigned_abs().saturating_add(**n as u64) > LARGEST);
+            if let Some((&start, _)) = large {
+                return Err(PolicyError::Start { field: field.name.clone(), start, most: LARGEST });
+            }
         }
+        Ok(Self { phalanx: env!("CARGO_PKG_VERSION").into(), env: env.clone(), steps, observation, action })
+    }
+
+    /// An observation whose choices count from 0, as the environment numbers them.
+    pub fn number(&self, observation: &mut [Recorded]) {
+        for (field, part) in self.observation.iter().zip(observation) {
+            if let Recorded::F32(x) = part {
+                x.iter_mut().zip(&field.start).for_each(|(x, start)| *x += *start as f32);
+            }
+        }
+    }
+
+    /// Numbers of an action: what each is more than one that counts from 0.
+    pub fn action_starts(&self) -> impl Iterator<Item = f32> + '_ {
+        self.action.iter().flat_map(|field| {
+            let start = |i: usize| field.start.get(i).map_or(0.0, |start| *start as f32);
+            (0..field.shape.iter().product()).map(start)
+        })
+    }
+
+    /// Records of an environment whose choices count from 0, with those that it has outside.
+    pub fn numbered(&self, mut records: Vec<Record>) -> Vec<Record> {
+        for Record { observation, action, .. } in &mut records {
+            self.number(observation);
+            action.iter_mut().zip(self.action_starts()).for_each(|(x, start)| *x += start);
+        }
+        records
     }
 }
 
 impl Field {
-    /// Those of `space`.
-    pub fn all(name: &str, space: &Space) -> Vec<Self> {
-        let field = |(path, leaf): (String, &Space)| {
+    /// Those of `space`, with what is noted of them, if anything is.
+    pub fn all(name: &str, space: &Space, labels: &[Label]) -> Vec<Self> {
+        let field = |((path, leaf), label): ((String, &Space), Label)| {
             let name = if path.is_empty() { name.to_owned() } else { format!("{name}.{path}") };
             let finite = |bounds: &[f32]| bounds.iter().map(|&x| x.is_finite().then_some(x)).collect();
             let (dtype, options, low, high) = match leaf {
@@ -67,9 +111,11 @@ impl Field {
                 Space::MultiDiscrete { n } => vec![n.len()],
                 leaf => leaf.shape().to_vec(),
             };
-            Self { name, dtype, shape, options, low, high }
+            let Label { unit, start } = label;
+            Self { name, dtype, shape, options, low, high, unit, start }
         };
-        space.leaves().into_iter().map(field).collect()
+        let labels = labels.iter().cloned().chain(std::iter::repeat(Label::default()));
+        space.leaves().into_iter().zip(labels).map(field).collect()
     }
 
     /// Whether its bounds decide on what numbers mean.
@@ -84,7 +130,7 @@ impl Field {
 
     /// Whether it is the same, but for the bounds of floats that are observed: actions are scaled by their bounds, and bytes too.
     pub fn is_like(&self, other: &Self) -> bool {
-        let Self { name, dtype, shape, options, low, high } = other;
+        let Self { name, dtype, shape, options, low, high, .. } = other;
         (&self.name, &self.dtype, &self.shape, &self.options) == (name, dtype, shape, options)
             && (!self.needs_bounds() || (&self.low, &self.high) == (low, high))
     }
@@ -92,7 +138,7 @@ impl Field {
 
 impl fmt::Display for Field {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, dtype, shape, options, low, high } = self;
+        let Self { name, dtype, shape, options, low, high, .. } = self;
         match options.as_slice() {
             [] if self.needs_bounds() => {
                 let (low, high) = (bounds(low, "-inf"), bounds(high, "inf"));
@@ -122,7 +168,7 @@ mod tests {
     #[test]
     fn fields_that_differ_have_different_texts() {
         let texts =
-            |space: &Space| Field::all("action", space).iter().map(Field::to_string).collect::<Vec<_>>();
+            |space: &Space| Field::all("action", space, &[]).iter().map(Field::to_string).collect::<Vec<_>>();
         for (space, text) in [
             (Space::Discrete { n: 3 }, "action, Discrete(3)"),
             (Space::MultiDiscrete { n: vec![3] }, "action, MultiDiscrete([3])"),

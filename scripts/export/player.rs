@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 
 use phalanx_agents::AgentError;
 use phalanx_algorithms::{AlgorithmError, Policy};
-use phalanx_envs::{Block, Layout};
+use phalanx_envs::{Block, Generator, Layout};
 use phalanx_export::{Recorded, aligned};
 use phalanx_micro::{self as micro, ActError, Elements};
+use rand::RngExt;
 
 use super::about::Field;
 use super::record::observed;
@@ -19,6 +20,9 @@ pub struct FilePolicy {
     file: &'static [u8],
     rows: Vec<micro::Policy<'static>>,
     action: Vec<f32>,
+    /// What each number of an action is more than one that counts from 0.
+    starts: Vec<f32>,
+    generator: Option<Generator>,
 }
 
 impl FilePolicy {
@@ -50,9 +54,15 @@ impl FilePolicy {
         policy
             .selftest(&mut action)
             .map_err(|error| PolicyError::SelfTest { path: path.to_owned(), reason: error.to_string() })?;
-        let about = serde_json::from_str(policy.text())
+        let about: About = serde_json::from_str(policy.text())
             .map_err(|error| PolicyError::About { path: path.to_owned(), reason: error.to_string() })?;
-        Ok(Self { path: path.to_owned(), about, file, rows: vec![policy], action })
+        let (path, starts) = (path.to_owned(), about.action_starts().collect());
+        Ok(Self { path, about, file, rows: vec![policy], action, starts, generator: None })
+    }
+
+    /// Draws actions with this generator, or takes the most probable ones.
+    pub fn draw_with(&mut self, generator: Option<Generator>) {
+        self.generator = generator;
     }
 
     /// What the file was made of.
@@ -67,8 +77,8 @@ impl FilePolicy {
     pub fn check(&self, env: &str, layout: &Layout) -> Result<(), PolicyError> {
         let About { observation, action, .. } = &self.about;
         let given = [
-            Field::all("observation", &layout.observation_space),
-            Field::all("action", &layout.action_space),
+            Field::all("observation", &layout.observation_space, &[]),
+            Field::all("action", &layout.action_space, &[]),
         ];
         for (own, given) in [observation, action].into_iter().zip(given) {
             let is_like =
@@ -108,12 +118,21 @@ impl Policy for FilePolicy {
 
     fn act(&mut self, block: &mut Block) -> Result<(), AlgorithmError> {
         for row in 0..block.layout().rows {
-            let observation = observed(block, row);
+            let mut observation = observed(block, row);
+            self.about.number(&mut observation);
             let elements: Vec<Elements<'_>> = observation.iter().map(Recorded::elements).collect();
-            self.rows[row].act(&elements, &mut self.action).map_err(|error| match error {
+            let acted = match &mut self.generator {
+                Some(generator) => {
+                    let mut random = || generator.random::<u32>();
+                    self.rows[row].sample(&elements, &mut self.action, &mut random).map(drop)
+                }
+                None => self.rows[row].act(&elements, &mut self.action),
+            };
+            acted.map_err(|error| match error {
                 ActError::Mask => AgentError::Mask { row, step: 0, field: String::new() },
                 other => AgentError::Settings(format!("{}: {other}", self.path.display())),
             })?;
+            self.action.iter_mut().zip(&self.starts).for_each(|(x, start)| *x -= start);
             write(&self.action, block, row);
         }
         Ok(())

@@ -74,6 +74,21 @@ impl Part {
         self.spans.numbers.clone()
     }
 
+    /// Which of the log standard deviations that are parameters are its own.
+    pub fn log_std(&self) -> Range<usize> {
+        self.spans.log_std.clone()
+    }
+
+    /// Bounds of log standard deviations that the network outputs after the means; without them they are parameters.
+    pub fn output_bounds(&self) -> Option<[f32; 2]> {
+        match &self.kind {
+            Kind::Gaussian(Gaussian { output_bounds: Some(bounds), .. }) => {
+                Some([*bounds.start(), *bounds.end()])
+            }
+            _ => None,
+        }
+    }
+
     /// What it is a distribution of.
     pub fn kind(&self) -> PartKind<'_> {
         match &self.kind {

@@ -65,8 +65,16 @@ int main(int argc, char **argv) {
         }
         printf("\n");
     }
-    /* The next episode begins. */
+    /* The next episode begins, with twenty actions that are drawn. */
     phalanx_policy_reset(policy, 0);
+    uint64_t random = 1;
+    for (int step = 0; step < 20; ++step) {
+        float log_prob;
+        if (phalanx_policy_sample(policy, 1, observation, &random, action, &log_prob) != PHALANX_CODE_OK) {
+            stop("phalanx_policy_sample");
+        }
+        printf("drawn %g, log probability %g\n", action[0], log_prob);
+    }
     for (size_t i = 0; i < inputs; ++i) {
         free((void *)observation[i]);
     }

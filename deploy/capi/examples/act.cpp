@@ -22,6 +22,12 @@ int main(int argc, char **argv) {
             std::cout << '\n';
         }
         policy.reset();
+        // Twenty actions that are drawn.
+        uint64_t random = 1;
+        for (int step = 0; step < 20; ++step) {
+            const auto drawn = policy.sample(std::vector<double>(policy.input_len(0)), random);
+            std::cout << "drawn " << drawn.action[0] << ", log probability " << drawn.log_prob[0] << '\n';
+        }
     } catch (const phalanx::Error &error) {
         std::cerr << error.what() << '\n';
         return 1;

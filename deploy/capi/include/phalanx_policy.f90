@@ -4,7 +4,7 @@ module phalanx_policy
   use, intrinsic :: iso_c_binding
   implicit none
   private
-  public :: phalanx_open, phalanx_close, phalanx_act, phalanx_reset, phalanx_set_rows, phalanx_selftest
+  public :: phalanx_open, phalanx_close, phalanx_act, phalanx_sample, phalanx_reset, phalanx_set_rows, phalanx_selftest
   public :: phalanx_inputs, phalanx_input_len, phalanx_action_len, phalanx_message, phalanx_is_open
 
   interface
@@ -75,6 +75,17 @@ module phalanx_policy
       integer(c_int32_t) :: code
     end function
 
+    function c_sample_f64(policy, rows, observation, random, action, log_prob) &
+        bind(c, name="phalanx_policy_sample_f64") result(code)
+      import :: c_ptr, c_size_t, c_int32_t, c_int64_t, c_double
+      type(c_ptr), value :: policy
+      integer(c_size_t), value :: rows
+      real(c_double), intent(in) :: observation(*)
+      integer(c_int64_t), intent(inout) :: random
+      real(c_double), intent(out) :: action(*), log_prob(*)
+      integer(c_int32_t) :: code
+    end function
+
     function c_strlen(text) bind(c, name="strlen") result(n)
       import :: c_ptr, c_size_t
       type(c_ptr), value :: text
@@ -105,10 +116,29 @@ contains
     integer(c_size_t) :: rows
     rows = size(observation, 2, c_size_t)
     code = 1
-    if (size(observation, 1, c_size_t) /= phalanx_input_len(policy, 0_c_size_t)) return
-    if (size(action, 1, c_size_t) /= phalanx_action_len(policy)) return
-    if (size(action, 2, c_size_t) /= rows) return
+    if (.not. fits(policy, observation, action)) return
     code = c_act_f64(policy, rows, observation, action)
+  end function
+
+  ! The same with actions that are drawn, and the log probability of each row's. Any number may be the generator's state at first.
+  function phalanx_sample(policy, observation, random, action, log_prob) result(code)
+    type(c_ptr), intent(in) :: policy
+    real(c_double), intent(in), contiguous :: observation(:, :)
+    integer(c_int64_t), intent(inout) :: random
+    real(c_double), intent(out), contiguous :: action(:, :), log_prob(:)
+    integer(c_int32_t) :: code
+    integer(c_size_t) :: rows
+    rows = size(observation, 2, c_size_t)
+    code = 1
+    if (.not. fits(policy, observation, action) .or. size(log_prob, 1, c_size_t) /= rows) return
+    code = c_sample_f64(policy, rows, observation, random, action, log_prob)
+  end function
+
+  logical function fits(policy, observation, action)
+    type(c_ptr), intent(in) :: policy
+    real(c_double), intent(in) :: observation(:, :), action(:, :)
+    fits = size(observation, 1, c_size_t) == phalanx_input_len(policy, 0_c_size_t) &
+      .and. size(action, 1, c_size_t) == phalanx_action_len(policy) .and. size(action, 2) == size(observation, 2)
   end function
 
   ! Message of the last failure.

@@ -15,7 +15,7 @@ typedef enum {
   PHALANX_CODE_OK = 0,
   // A pointer is null, a row does not exist, or the policy has other inputs.
   PHALANX_CODE_ARGUMENT = 1,
-  // The file cannot be read, is none, or is damaged.
+  // The file cannot be read, is none, is damaged, or has no standard deviations to draw numbers with.
   PHALANX_CODE_FILE = 2,
   // A mask leaves no legal option.
   PHALANX_CODE_MASK = 3,
@@ -103,7 +103,7 @@ int32_t phalanx_policy_set_rows(PhalanxPolicy *policy,
 // As above.
 int32_t phalanx_policy_reset(PhalanxPolicy *policy, size_t row);
 
-// Takes the actions of the rows 0 to `rows` − 1, as an environment is given them. `observation` has a pointer for each input, to
+// Takes the most probable actions of the rows 0 to `rows` − 1, as an environment is given them. `observation` has a pointer for each input, to
 // `rows` times its elements: float, or uint8_t where it has bytes. `action` has room for `rows` times the numbers of an action.
 //
 // # Safety
@@ -121,6 +121,30 @@ int32_t phalanx_policy_act_f64(PhalanxPolicy *policy,
                                size_t rows,
                                const double *observation,
                                double *action);
+
+// As phalanx_policy_act, with actions that are drawn. `random` is the state of a generator, which any number may be at first: the same state gives the
+// same actions. `log_prob` has room for the log probability, in nats, of each row's action: as in training that of options and bits, and the log
+// density of numbers before they are scaled and put within their bounds; of squashed ones that of the action itself.
+//
+// # Safety
+// As above.
+int32_t phalanx_policy_sample(PhalanxPolicy *policy,
+                              size_t rows,
+                              const void *const *observation,
+                              uint64_t *random,
+                              float *action,
+                              float *log_prob);
+
+// The same for a policy with one input of floats, which are given in 64 bits, as are the action and its log probability.
+//
+// # Safety
+// As above.
+int32_t phalanx_policy_sample_f64(PhalanxPolicy *policy,
+                                  size_t rows,
+                                  const double *observation,
+                                  uint64_t *random,
+                                  double *action,
+                                  double *log_prob);
 
 // Takes the actions that were recorded in the file again, and begins an episode in each row.
 //

@@ -2,6 +2,7 @@
 #ifndef PHALANX_POLICY_HPP
 #define PHALANX_POLICY_HPP
 
+#include <cstdint>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -16,6 +17,12 @@ class Error : public std::runtime_error {
   public:
     explicit Error(int code) : std::runtime_error(phalanx_policy_error()), code(code) {}
     const int code;
+};
+
+// Actions of some rows that were drawn, and the log probability of each.
+template <typename T> struct Sampled {
+    std::vector<T> action;
+    std::vector<T> log_prob;
 };
 
 class Policy {
@@ -53,9 +60,28 @@ class Policy {
         return action;
     }
 
-    // For observations of several parts: a pointer for each input, as of phalanx_policy_act.
+    // The same with actions that are drawn; random is the state of a generator, which any number may be at first.
+    Sampled<float> sample(const std::vector<float> &observation, uint64_t &random) {
+        const size_t rows = count(observation.size());
+        Sampled<float> drawn{std::vector<float>(rows * action_len()), std::vector<float>(rows)};
+        const void *input = observation.data();
+        sample(rows, &input, random, drawn.action.data(), drawn.log_prob.data());
+        return drawn;
+    }
+    Sampled<double> sample(const std::vector<double> &observation, uint64_t &random) {
+        const size_t rows = count(observation.size());
+        Sampled<double> drawn{std::vector<double>(rows * action_len()), std::vector<double>(rows)};
+        check(phalanx_policy_sample_f64(handle.get(), rows, observation.data(), &random, drawn.action.data(),
+                                        drawn.log_prob.data()));
+        return drawn;
+    }
+
+    // For observations of several parts: a pointer for each input, as of phalanx_policy_act and phalanx_policy_sample.
     void act(size_t rows, const void *const *observation, float *action) {
         check(phalanx_policy_act(handle.get(), rows, observation, action));
+    }
+    void sample(size_t rows, const void *const *observation, uint64_t &random, float *action, float *log_prob) {
+        check(phalanx_policy_sample(handle.get(), rows, observation, &random, action, log_prob));
     }
 
   private:

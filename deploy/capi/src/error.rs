@@ -14,7 +14,7 @@ pub enum PhalanxCode {
     Ok = 0,
     /// A pointer is null, a row does not exist, or the policy has other inputs.
     Argument = 1,
-    /// The file cannot be read, is none, or is damaged.
+    /// The file cannot be read, is none, is damaged, or has no standard deviations to draw numbers with.
     File = 2,
     /// A mask leaves no legal option.
     Mask = 3,

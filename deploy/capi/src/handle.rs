@@ -26,6 +26,14 @@ pub struct PhalanxPolicy {
     _arena: Box<[f32]>,
 }
 
+/// How actions are drawn.
+pub(crate) struct Draw<'a, T> {
+    /// State of the generator.
+    pub random: &'a mut u64,
+    /// Log probability of each row's action.
+    pub log_prob: &'a mut [T],
+}
+
 /// Bytes at an address that is a multiple of 16.
 #[repr(C, align(16))]
 #[derive(Clone, Copy)]
@@ -120,7 +128,7 @@ impl PhalanxPolicy {
         Err(Failure::argument(format!("row {row} of {rows}: phalanx_policy_set_rows makes more")))
     }
 
-    /// Acts for some rows.
+    /// Acts for some rows, with the most probable actions or drawn ones.
     ///
     /// # Safety
     /// Each pointer points to as many elements as `rows` rows of its input have.
@@ -129,6 +137,7 @@ impl PhalanxPolicy {
         rows: usize,
         observation: &[*const c_void],
         action: &mut [f32],
+        mut draw: Option<Draw<'_, f32>>,
     ) -> Result<(), Failure> {
         self.check(rows.saturating_sub(1))?;
         for (row, action) in action.chunks_exact_mut(self.action_len.max(1)).enumerate() {
@@ -144,8 +153,12 @@ impl PhalanxPolicy {
                 };
             }
             let state = self.policy.state().len();
-            let own = row * state..(row + 1) * state;
-            act(&mut self.policy, row, &elements[..self.inputs.len()], &mut self.states[own], action)?;
+            let own = &mut self.states[row * state..(row + 1) * state];
+            let random = draw.as_mut().map(|draw| &mut *draw.random);
+            let log_prob = act(&mut self.policy, row, &elements[..self.inputs.len()], own, action, random)?;
+            if let Some(draw) = &mut draw {
+                draw.log_prob[row] = log_prob;
+            }
         }
         Ok(())
     }
@@ -156,15 +169,20 @@ impl PhalanxPolicy {
         rows: usize,
         observation: &[f64],
         action: &mut [f64],
+        mut draw: Option<Draw<'_, f64>>,
     ) -> Result<(), Failure> {
         self.check(rows.saturating_sub(1))?;
         let (len, state) = (self.observation.len(), self.policy.state().len());
         let all = observation.chunks_exact(len.max(1)).zip(action.chunks_exact_mut(self.action_len.max(1)));
         for (row, (given, action)) in all.enumerate() {
             self.observation.iter_mut().zip(given).for_each(|(to, from)| *to = *from as f32);
-            let own = row * state..(row + 1) * state;
+            let own = &mut self.states[row * state..(row + 1) * state];
             let elements = [Elements::F32(&self.observation)];
-            act(&mut self.policy, row, &elements, &mut self.states[own], &mut self.action)?;
+            let random = draw.as_mut().map(|draw| &mut *draw.random);
+            let log_prob = act(&mut self.policy, row, &elements, own, &mut self.action, random)?;
+            if let Some(draw) = &mut draw {
+                draw.log_prob[row] = log_prob.into();
+            }
             action.iter_mut().zip(&self.action).for_each(|(to, from)| *to = f64::from(*from));
         }
         Ok(())
@@ -178,19 +196,35 @@ impl PhalanxPolicy {
     }
 }
 
-/// Acts for one row.
+/// Acts for one row; returns the log probability of an action that is drawn.
 fn act(
     policy: &mut Policy<'_>,
     row: usize,
     elements: &[Elements<'_>],
     state: &mut [f32],
     action: &mut [f32],
-) -> Result<(), Failure> {
+    random: Option<&mut u64>,
+) -> Result<f32, Failure> {
     policy.state_mut().copy_from_slice(state);
-    let result = policy.act(elements, action);
+    let result = match random {
+        None => policy.act(elements, action).map(|()| 0.0),
+        Some(random) => policy.sample(elements, action, &mut || next(random)),
+    };
     state.copy_from_slice(policy.state());
     result.map_err(|error| {
-        let code = if error == ActError::Mask { PhalanxCode::Mask } else { PhalanxCode::Fault };
+        let code = match error {
+            ActError::Mask => PhalanxCode::Mask,
+            ActError::Deviations => PhalanxCode::File,
+            _ => PhalanxCode::Fault,
+        };
         Failure(code, format!("row {row}: {error}"))
     })
+}
+
+/// The next random word of SplitMix64 (Steele, Lea and Flood 2014), for which any state is a good one.
+fn next(state: &mut u64) -> u32 {
+    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mixed = (*state ^ (*state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    ((mixed ^ (mixed >> 31)) >> 32) as u32
 }

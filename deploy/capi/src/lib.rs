@@ -7,12 +7,13 @@
 mod error;
 mod handle;
 
-use std::ffi::{CStr, c_char};
+use std::ffi::{CStr, c_char, c_void};
 use std::path::Path;
 use std::slice;
 
 pub use error::PhalanxCode;
 use error::{Failure, guard, report};
+use handle::Draw;
 pub use handle::PhalanxPolicy;
 
 /// Opens a policy file; null where it cannot be used, and phalanx_policy_error has the reason. To be closed by phalanx_policy_close.
@@ -146,7 +147,7 @@ pub unsafe extern "C" fn phalanx_policy_reset(policy: *mut PhalanxPolicy, row: u
     guard(policy, |policy| policy.reset(row))
 }
 
-/// Takes the actions of the rows 0 to `rows` − 1, as an environment is given them. `observation` has a pointer for each input, to
+/// Takes the most probable actions of the rows 0 to `rows` − 1, as an environment is given them. `observation` has a pointer for each input, to
 /// `rows` times its elements: float, or uint8_t where it has bytes. `action` has room for `rows` times the numbers of an action.
 ///
 /// # Safety
@@ -155,23 +156,14 @@ pub unsafe extern "C" fn phalanx_policy_reset(policy: *mut PhalanxPolicy, row: u
 pub unsafe extern "C" fn phalanx_policy_act(
     policy: *mut PhalanxPolicy,
     rows: usize,
-    observation: *const *const std::ffi::c_void,
+    observation: *const *const c_void,
     action: *mut f32,
 ) -> i32 {
     guard(policy, |policy| {
-        if observation.is_null() || action.is_null() {
-            return Err(Failure::argument("observation or action is null"));
-        }
         // SAFETY: as the caller promises.
-        let pointers = unsafe { slice::from_raw_parts(observation, policy.inputs.len()) };
-        if pointers.iter().any(|pointer| pointer.is_null()) {
-            return Err(Failure::argument("an input of the observation is null"));
-        }
-        let numbers = policy.numbers(rows)?;
+        let (pointers, action) = unsafe { arrays(policy, rows, observation, action) }?;
         // SAFETY: as the caller promises.
-        let action = unsafe { slice::from_raw_parts_mut(action, numbers) };
-        // SAFETY: as the caller promises.
-        unsafe { policy.act(rows, pointers, action) }
+        unsafe { policy.act(rows, pointers, action, None) }
     })
 }
 
@@ -187,18 +179,53 @@ pub unsafe extern "C" fn phalanx_policy_act_f64(
     action: *mut f64,
 ) -> i32 {
     guard(policy, |policy| {
-        let [(false, len)] = policy.inputs[..] else {
-            return Err(Failure::argument("the policy has not one input of floats: use phalanx_policy_act"));
-        };
-        if observation.is_null() || action.is_null() {
-            return Err(Failure::argument("observation or action is null"));
-        }
-        let numbers = policy.numbers(rows)?;
         // SAFETY: as the caller promises.
-        let observation = unsafe { slice::from_raw_parts(observation, rows * len) };
+        let (observation, action) = unsafe { arrays_f64(policy, rows, observation, action) }?;
+        policy.act_f64(rows, observation, action, None)
+    })
+}
+
+/// As phalanx_policy_act, with actions that are drawn. `random` is the state of a generator, which any number may be at first: the same state gives the
+/// same actions. `log_prob` has room for the log probability, in nats, of each row's action: as in training that of options and bits, and the log
+/// density of numbers before they are scaled and put within their bounds; of squashed ones that of the action itself.
+///
+/// # Safety
+/// As above.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn phalanx_policy_sample(
+    policy: *mut PhalanxPolicy,
+    rows: usize,
+    observation: *const *const c_void,
+    random: *mut u64,
+    action: *mut f32,
+    log_prob: *mut f32,
+) -> i32 {
+    guard(policy, |policy| {
         // SAFETY: as the caller promises.
-        let action = unsafe { slice::from_raw_parts_mut(action, numbers) };
-        policy.act_f64(rows, observation, action)
+        let (pointers, action) = unsafe { arrays(policy, rows, observation, action) }?;
+        // SAFETY: as the caller promises.
+        unsafe { policy.act(rows, pointers, action, Some(draw(rows, random, log_prob)?)) }
+    })
+}
+
+/// The same for a policy with one input of floats, which are given in 64 bits, as are the action and its log probability.
+///
+/// # Safety
+/// As above.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn phalanx_policy_sample_f64(
+    policy: *mut PhalanxPolicy,
+    rows: usize,
+    observation: *const f64,
+    random: *mut u64,
+    action: *mut f64,
+    log_prob: *mut f64,
+) -> i32 {
+    guard(policy, |policy| {
+        // SAFETY: as the caller promises.
+        let (observation, action) = unsafe { arrays_f64(policy, rows, observation, action) }?;
+        // SAFETY: as the caller promises.
+        policy.act_f64(rows, observation, action, Some(unsafe { draw(rows, random, log_prob) }?))
     })
 }
 
@@ -218,4 +245,66 @@ fn open(
         Ok(policy) => Box::into_raw(Box::new(policy)),
         Err(_) => std::ptr::null_mut(),
     }
+}
+
+/// A pointer for each input, and the actions of as many rows.
+///
+/// # Safety
+/// The pointers are null or point to as many elements.
+unsafe fn arrays<'a>(
+    policy: &PhalanxPolicy,
+    rows: usize,
+    observation: *const *const c_void,
+    action: *mut f32,
+) -> Result<(&'a [*const c_void], &'a mut [f32]), Failure> {
+    if observation.is_null() || action.is_null() {
+        return Err(Failure::argument("observation or action is null"));
+    }
+    // SAFETY: as the caller promises.
+    let pointers = unsafe { slice::from_raw_parts(observation, policy.inputs.len()) };
+    if pointers.iter().any(|pointer| pointer.is_null()) {
+        return Err(Failure::argument("an input of the observation is null"));
+    }
+    // SAFETY: as the caller promises.
+    Ok((pointers, unsafe { slice::from_raw_parts_mut(action, policy.numbers(rows)?) }))
+}
+
+/// Observations and actions of as many rows of a policy with one input of floats.
+///
+/// # Safety
+/// The pointers are null or point to as many elements.
+unsafe fn arrays_f64<'a>(
+    policy: &PhalanxPolicy,
+    rows: usize,
+    observation: *const f64,
+    action: *mut f64,
+) -> Result<(&'a [f64], &'a mut [f64]), Failure> {
+    let [(false, len)] = policy.inputs[..] else {
+        let message =
+            "the policy has not one input of floats: use phalanx_policy_act or phalanx_policy_sample";
+        return Err(Failure::argument(message));
+    };
+    if observation.is_null() || action.is_null() {
+        return Err(Failure::argument("observation or action is null"));
+    }
+    let numbers = policy.numbers(rows)?;
+    // SAFETY: as the caller promises.
+    let observation = unsafe { slice::from_raw_parts(observation, rows * len) };
+    // SAFETY: as the caller promises.
+    Ok((observation, unsafe { slice::from_raw_parts_mut(action, numbers) }))
+}
+
+/// How the actions of as many rows are drawn.
+///
+/// # Safety
+/// The pointers are null or point to a number and to `rows` numbers.
+unsafe fn draw<'a, T>(rows: usize, random: *mut u64, log_prob: *mut T) -> Result<Draw<'a, T>, Failure> {
+    if random.is_null() || log_prob.is_null() {
+        return Err(Failure::argument("random or log_prob is null"));
+    }
+    // SAFETY: as the caller promises.
+    Ok(Draw {
+        random: unsafe { &mut *random },
+        log_prob: unsafe { slice::from_raw_parts_mut(log_prob, rows) },
+    })
 }

@@ -57,6 +57,23 @@ fn faults_are_codes_with_messages() {
             assert_eq!(message(), format!("{rows} rows are more than memory has"));
             assert_eq!(phalanx_policy_act(policy, rows, input.as_ptr(), action.as_mut_ptr()), 1);
         }
+        let (mut random, mut log_prob) = (1, [0.0_f32; 2]);
+        let sample = |random, log_prob| {
+            phalanx_policy_sample(policy, 1, input.as_ptr(), random, [0.0].as_mut_ptr(), log_prob)
+        };
+        assert_eq!(sample(std::ptr::null_mut(), log_prob.as_mut_ptr()), 1);
+        assert_eq!(message(), "random or log_prob is null");
+        assert_eq!(sample(&raw mut random, std::ptr::null_mut()), 1);
+        assert_eq!(sample(&raw mut random, log_prob.as_mut_ptr()), 0);
+        // In 64 bits the same numbers, by the same state of the generator.
+        let (mut other, mut action_64, mut log_prob_64) = (1, [0.0; 1], [0.0; 1]);
+        assert_eq!(phalanx_policy_reset(policy, 0), 0);
+        let pointers = (&raw mut other, action_64.as_mut_ptr(), log_prob_64.as_mut_ptr());
+        let code =
+            phalanx_policy_sample_f64(policy, 1, [0.0; 2].as_ptr(), pointers.0, pointers.1, pointers.2);
+        assert_eq!((code, other, log_prob_64[0]), (0, random, f64::from(log_prob[0])));
+        // The first output of SplitMix64 from 1 is 0x910a2dec89025cc1, of which the state is one step on.
+        assert_eq!(random, 0x9e37_79b9_7f4a_7c16);
         assert_eq!(phalanx_policy_time_step(policy), 0.0);
         // Two rows with a hidden state each; the second one begins anew.
         assert_eq!(phalanx_policy_set_rows(policy, 2), 0);

@@ -30,7 +30,7 @@ fn succeed(command: &mut Command) -> Output {
     output
 }
 
-/// What the examples print of the policy of `common`.
+/// What the examples print of the policy of `common`; a number is drawn around its mean with the deviation e⁻¹, then scaled.
 fn check(printed: &str) {
     let mut lines = printed.lines();
     assert_eq!(lines.next(), Some("1 input of 2 elements, 1 number an action"));
@@ -39,6 +39,19 @@ fn check(printed: &str) {
         let number = line.strip_prefix(&format!("step {step}: ")).unwrap();
         assert!((number.parse::<f64>().unwrap() - expected).abs() < 1e-4, "{line}, not {expected}");
     }
+    let mut within = 0;
+    for (line, mean) in lines.by_ref().zip(by_hand(20)) {
+        let (action, log_prob) =
+            line.strip_prefix("drawn ").unwrap().split_once(", log probability ").unwrap();
+        let [action, log_prob] = [action, log_prob].map(|number| number.trim().parse::<f64>().unwrap());
+        let noise = (action - mean) / 5.0 * std::f64::consts::E;
+        let expected = 1.0 - 0.5 * (noise * noise + std::f64::consts::TAU.ln());
+        if (10.001..19.999).contains(&action) && (10.001..19.999).contains(&mean) {
+            within += 1;
+            assert!((log_prob - expected).abs() < 1e-3, "{line}: {expected}");
+        }
+    }
+    assert!(within > 9 && lines.next().is_none(), "{printed}");
 }
 
 /// A compiler with this build's library.
@@ -98,7 +111,7 @@ fn masked_policy(path: &Path, is_bytes: bool) {
         parameters: parameters[..].into(),
         output: action,
         inputs: vec![input("action_mask", is_bytes, 3), input("x", false, 2)],
-        parts: vec![Part { kind: Kind::Choice, outputs: 0, len: 3, mask, action: 0 }],
+        parts: vec![Part { kind: Kind::Choice, outputs: 0, len: 3, mask, start: 0, action: 0 }],
         action: vec![Field { name: "action".into(), shape: vec![] }],
         time_step: 0.0,
         text: r#"{"observation":[{"name":"observation.action_mask","shape":[3]},{"name":"observation.x","shape":[2]}]}"#.into(),
@@ -118,7 +131,9 @@ fn a_policy_with_a_mask_acts_in_c() {
         masked_policy(&file, is_bytes);
         let printed = text(&succeed(Command::new(&program).arg(&file)).stdout);
         // The biases are the sines of 4.2, 4.9 and 5.6, −0.87, −0.98 and −0.63: the third option is the best one.
-        assert_eq!(printed.lines().skip(1).collect::<Vec<_>>(), ["step 0: 2", "step 1: 2", "step 2: 2"]);
+        let printed: Vec<&str> = printed.lines().skip(1).collect();
+        assert_eq!(printed[..3], ["step 0: 2", "step 1: 2", "step 2: 2"]);
+        assert!(printed.len() == 23 && printed[3..].iter().all(|line| line.starts_with("drawn ")));
     }
 }
 

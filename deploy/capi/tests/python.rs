@@ -4,17 +4,17 @@
 use std::path::Path;
 use std::process::Command;
 
-use phalanx_export::{Field, Input, Kind, Part, Policy, write};
+use phalanx_export::{Deviations, Field, Input, Kind, Part, Policy, write};
 use phalanx_graph::{Dim, Dtype, Graph, InputScale};
 
 const DESCRIPTION: &str = r#"{
     "observation": [
         {"name": "observation.x", "dtype": "f32", "shape": [2], "options": []},
-        {"name": "observation.choice", "dtype": "f32", "shape": [], "options": [3]}
+        {"name": "observation.choice", "dtype": "f32", "shape": [], "options": [3], "start": [5]}
     ],
     "action": [
-        {"name": "action.gear", "dtype": "f32", "shape": [], "options": [2]},
-        {"name": "action.aim", "dtype": "f32", "shape": [2], "options": []}
+        {"name": "action.gear", "dtype": "f32", "shape": [], "options": [2], "start": [-1]},
+        {"name": "action.aim", "dtype": "f32", "shape": [2], "options": [], "unit": ["rad", "rad"]}
     ]
 }"#;
 
@@ -36,20 +36,26 @@ fn the_package_agrees_with_numpy() {
     let action = graph.add_concat("action", &heads).unwrap();
     let parameters: Vec<f32> = (0..graph.parameters()).map(|i| (i as f32 * 0.9).sin()).collect();
     std::fs::write(&numbers, parameters.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>()).unwrap();
-    let input = |name: &str, shape: &[usize]| Input {
+    let input = |name: &str, shape: &[usize], scale| Input {
         name: name.into(),
         is_bytes: false,
         shape: shape.to_vec(),
-        scale: InputScale::Same,
+        scale,
     };
-    let part = |kind, outputs, action| Part { kind, outputs, len: 2, mask: None, action };
+    // The first of its options is 5.
+    let from = InputScale::Normalize { mean: vec![5.0], factor: vec![1.0], bound: f32::INFINITY };
+    let part = |kind, outputs, start, action| Part { kind, outputs, len: 2, mask: None, start, action };
     let scale = vec![[0.0, 10.0, -10.0, 10.0]; 2];
+    let deviations = Deviations::Fixed(vec![0.5_f32.ln(), 0.25_f32.ln()]);
     let policy = Policy {
         graph: &graph,
         parameters: parameters[..].into(),
         output: action,
-        inputs: vec![input("observation.x", &[2]), input("observation.choice", &[])],
-        parts: vec![part(Kind::Choice, 0, 0), part(Kind::Numbers { tanh: false, scale }, 2, 1)],
+        inputs: vec![input("observation.x", &[2], InputScale::Same), input("observation.choice", &[], from)],
+        parts: vec![
+            part(Kind::Choice, 0, -1, 0),
+            part(Kind::Numbers { tanh: false, scale, deviations }, 2, 0, 1),
+        ],
         action: [("action.gear", vec![]), ("action.aim", vec![2])]
             .map(|(name, shape)| Field { name: name.into(), shape })
             .to_vec(),

@@ -11,13 +11,14 @@ mod place;
 mod policy;
 mod quantize;
 mod steps;
+mod summary;
 mod tflite;
 mod weights;
 mod write;
 
 pub use c::{Sources, c};
 pub use onnx::onnx;
-pub use policy::{ExportError, Field, Input, Kind, Mask, Part, Policy, Record, Recorded};
+pub use policy::{Deviations, ExportError, Field, Input, Kind, Mask, Part, Policy, Record, Recorded};
 pub use quantize::{Layer, Quantization, Scale};
 pub use tflite::tflite;
 pub use write::{aligned, write};

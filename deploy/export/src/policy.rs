@@ -68,6 +68,8 @@ pub struct Part {
     pub len: usize,
     /// Its mask.
     pub mask: Option<Mask>,
+    /// The number of a choice's first option.
+    pub start: i32,
     /// Its first number in an action.
     pub action: usize,
 }
@@ -85,7 +87,18 @@ pub enum Kind {
         tanh: bool,
         /// Centre, factor, lower and upper bound of each.
         scale: Vec<[f32; 4]>,
+        /// With which standard deviations outputs are drawn.
+        deviations: Deviations,
     },
+}
+
+/// Standard deviations of numbers.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Deviations {
+    /// The logarithm of each.
+    Fixed(Vec<f32>),
+    /// Outputs of the network, after the means: logarithms, which are put within these bounds.
+    Output([f32; 2]),
 }
 
 /// Where a mask is.

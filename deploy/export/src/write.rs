@@ -3,7 +3,7 @@
 use phalanx_micro::format::{self, MAGIC, NONE, VERSION, crc32, header, input, part};
 
 use crate::steps::{Form, Steps, steps};
-use crate::{ExportError, Kind, Policy, Quantization, Record, Recorded};
+use crate::{Deviations, ExportError, Kind, Policy, Quantization, Record, Recorded};
 
 /// Numbers of all tables are 32-bit; files are much smaller.
 pub(crate) const MOST: usize = 1 << 28;
@@ -39,8 +39,16 @@ pub(crate) fn assemble(policy: &Policy<'_>, steps: Steps) -> Result<Vec<u8>, Exp
                 .map_or(NONE, |mask| (steps.inputs[mask.input].expect("masks are read") + mask.start) as u32);
             words[part::ACTION] = part.action as u32;
             words[part::SCALE] = floats.len() as u32;
-            if let Kind::Numbers { scale, .. } = &part.kind {
+            words[part::START] = part.start as u32;
+            if let Kind::Numbers { scale, deviations, .. } = &part.kind {
                 floats.extend((0..4).flat_map(|i| scale.iter().map(move |numbers| numbers[i])));
+                words[part::START] = floats.len() as u32;
+                let (kind, parameters) = match deviations {
+                    Deviations::Fixed(logarithms) => (part::FIXED, &logarithms[..]),
+                    Deviations::Output(bounds) => (part::OUTPUT, &bounds[..]),
+                };
+                words[part::DEVIATIONS] = kind;
+                floats.extend(parameters);
             }
             words
         })
@@ -80,6 +88,13 @@ pub(crate) fn assemble(policy: &Policy<'_>, steps: Steps) -> Result<Vec<u8>, Exp
     let bytes = file.finish();
     phalanx_micro::Policy::arena(aligned(&bytes, &mut Vec::new()))?;
     Ok(bytes)
+}
+
+impl Policy<'_> {
+    /// Bytes that recorded steps take in a policy file.
+    pub fn recorded_bytes(&self) -> usize {
+        self.records.iter().map(|record| 4 * words(record).len()).sum()
+    }
 }
 
 /// These bytes at an address that is a multiple of 16, in `memory`.

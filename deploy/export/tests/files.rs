@@ -29,7 +29,7 @@ fn small(mask: bool) -> Parts {
         inputs.push(input("observation.action_mask", true));
     }
     let mask = mask.then_some(Mask { input: 1, start: 0 });
-    let parts = vec![Part { kind: Kind::Choice, outputs: 0, len: 2, mask, action: 0 }];
+    let parts = vec![Part { kind: Kind::Choice, outputs: 0, len: 2, mask, start: 0, action: 0 }];
     (graph, vec![1.0, 2.0, -1.0, 0.0, 0.5, 0.0], inputs, parts)
 }
 
@@ -144,6 +144,11 @@ fn run(bytes: &[u8]) -> Result<(), FormatError> {
         })
         .collect();
     let _ = policy.act(&elements, &mut action);
+    let mut word = 1_u32;
+    let _ = policy.sample(&elements, &mut action, &mut || {
+        word = word.wrapping_mul(0x9e37_79b1) ^ 0x5bd1;
+        word
+    });
     let _ = policy.outputs().count();
     Ok(())
 }

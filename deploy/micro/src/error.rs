@@ -32,6 +32,8 @@ pub enum ActError {
     Action,
     /// A mask leaves no legal option.
     Mask,
+    /// The file has no standard deviations, with which numbers are drawn.
+    Deviations,
     /// The file has changed since it was checked.
     File,
 }
@@ -84,6 +86,9 @@ impl fmt::Display for ActError {
             Self::Input(i) => write!(f, "input {i} is missing, of another length or of another type"),
             Self::Action => f.write_str("the buffer of the action is too short"),
             Self::Mask => f.write_str("a mask leaves no legal option"),
+            Self::Deviations => f.write_str(
+                "the file has no standard deviations, with which numbers are drawn: export it again",
+            ),
             Self::File => f.write_str("the file has changed since it was opened"),
         }
     }

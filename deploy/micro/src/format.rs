@@ -181,8 +181,19 @@ pub mod part {
     pub const ACTION: usize = 4;
     /// Parameters of numbers: centres, factors, lower and upper bounds.
     pub const SCALE: usize = 5;
+    /// Of a choice the number of its first option, signed; of numbers the parameters of [`DEVIATIONS`].
+    pub const START: usize = 6;
+    /// Standard deviations of numbers: [`UNKNOWN`], [`FIXED`] or [`OUTPUT`].
+    pub const DEVIATIONS: usize = 7;
 
-    /// The largest of its outputs, as the number of the option.
+    /// There are none: numbers cannot be drawn.
+    pub const UNKNOWN: u32 = 0;
+    /// Their logarithms are the parameters.
+    pub const FIXED: u32 = 1;
+    /// Their logarithms are outputs, which follow the means; the parameters are a lower and an upper bound for all of them.
+    pub const OUTPUT: u32 = 2;
+
+    /// The largest of its outputs, as the number of the option, from [`START`] on.
     pub const CHOICE: u32 = 0;
     /// 1 for each positive output, 0 for others.
     pub const BITS: u32 = 1;

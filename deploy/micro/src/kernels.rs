@@ -88,7 +88,7 @@ pub fn layer_norm(parameters: &[f32], x: &[f32], y: &mut [f32]) {
 }
 
 /// `1/√x` of a positive number: a guess from its exponent, and four steps of Newton's, after which 32 bits hold no better one.
-fn inverse_root(x: f32) -> f32 {
+pub fn inverse_root(x: f32) -> f32 {
     let mut y = f32::from_bits(0x5f37_59df_u32.wrapping_sub(x.to_bits() >> 1));
     for _ in 0..4 {
         y *= 1.5 - 0.5 * x * y * y;

@@ -32,6 +32,7 @@ mod linear;
 mod policy;
 mod quantized;
 mod recurrent;
+mod sample;
 mod scalars;
 mod windows;
 

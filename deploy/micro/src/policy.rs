@@ -5,12 +5,14 @@ use core::ops::Range;
 use crate::check::check;
 use crate::error::{ActError, FormatError, SelfTestError};
 use crate::format::{activation, header, input as field, op, part, step};
+use crate::heads::Head;
 use crate::input;
 use crate::kernels::{activate, conv, dense, embed, layer_norm, one_hot};
 use crate::lanes::{Lanes, Portable};
+use crate::quantized;
 use crate::recurrent::{gru, lstm};
+use crate::sample::sample;
 use crate::windows::Windows;
-use crate::{heads, quantized};
 
 /// A policy that acts, over a file and an arena.
 pub struct Policy<'a> {
@@ -126,9 +128,30 @@ impl<'a> Policy<'a> {
         }
         let action = action.get_mut(..self.file.header[header::ACTION] as usize).ok_or(ActError::Action)?;
         for part in self.file.parts {
-            heads::act(part, results, self.file.floats, action)?;
+            let head = Head::new(part, results)?;
+            head.act(self.file.floats, head.own(action)?)?;
         }
         Ok(())
+    }
+
+    /// Draws an action for an observation, with a generator of random words, and returns its log probability, in nats: that of options and bits,
+    /// and the log density of numbers before they are scaled and put within their bounds; of squashed ones that of the action itself.
+    ///
+    /// # Errors
+    /// [`ActError`]; the hidden state may have changed then.
+    pub fn sample(
+        &mut self,
+        observation: &[Elements<'_>],
+        action: &mut [f32],
+        random: &mut impl FnMut() -> u32,
+    ) -> Result<f32, ActError> {
+        self.act(observation, action)?;
+        let mut log_prob = 0.0;
+        for part in self.file.parts {
+            let head = Head::new(part, self.results())?;
+            log_prob += sample(&head, self.file.floats, head.own(action)?, random)?;
+        }
+        Ok(log_prob)
     }
 
     /// Outputs of the network after [`Self::act`], of one part of the action after the other: logits, means.

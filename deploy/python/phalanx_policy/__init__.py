@@ -2,6 +2,7 @@
 
     policy = Policy("policy.phx")
     action = policy.act(observation)         # one observation, or a batch of them with an axis more
+    action, log_prob = policy.sample(observation, seed=1)
 
 An observation is an array, or a dict or tuple of them as the environment's; nested ones, too. An action has the environment's form: a number for a
 Discrete space, an array for others, a dict or tuple of these for Dict and Tuple spaces. docs/deploy.md has more.
@@ -10,6 +11,7 @@ import ctypes
 import ctypes.util
 import json
 import os
+import secrets
 
 import numpy as np
 
@@ -38,6 +40,7 @@ def _library():
         ("set_rows", ctypes.c_int32, [pointer, size]),
         ("reset", ctypes.c_int32, [pointer, size]),
         ("act", ctypes.c_int32, [pointer, size, pointer, pointer]),
+        ("sample", ctypes.c_int32, [pointer, size, pointer, pointer, pointer, pointer]),
         ("selftest", ctypes.c_int32, [pointer]),
     ]:
         function = getattr(library, f"phalanx_policy_{name}")
@@ -46,7 +49,11 @@ def _library():
 
 
 class Policy:
-    """A policy file that acts. It belongs to one thread at a time."""
+    """A policy file that acts. It belongs to one thread at a time.
+
+    `description` is what the file holds about itself. `spaces` has each field of an observation and an action by its name, `observation.levels` for
+    example: its dtype, shape, options and the number of each choice's first one, bounds and units.
+    """
 
     def __init__(self, path):
         self._handle = None
@@ -55,14 +62,55 @@ class Policy:
         if not self._handle:
             raise PolicyError(self._message())
         self.description = json.loads(self._library.phalanx_policy_description(self._handle))
-        self._rows = 1
+        fields = [*self.description.get("observation", ()), *self.description.get("action", ())]
+        # A file leaves out what is not known or usual.
+        self.spaces = {field["name"]: {"unit": [], "start": [0] * len(field["options"]), **field} for field in fields}
+        self._rows, self._random = 1, ctypes.c_uint64(secrets.randbits(64))
 
     def __del__(self):
         if self._handle:
             self._library.phalanx_policy_close(self._handle)
 
     def act(self, observation):
-        """The action for an observation, or one for each of a batch of observations."""
+        """The most probable action for an observation, or one for each of a batch of observations."""
+        inputs, rows, is_batch = self._inputs(observation)
+        action = self._empty(rows)
+        self._check(self._library.phalanx_policy_act(self._handle, rows, inputs.pointers, action.ctypes.data))
+        return self._action(action if is_batch else action[0])
+
+    def sample(self, observation, seed=None):
+        """An action that is drawn, and its log probability in nats; of a batch an array of these.
+
+        The same seed gives the same actions; without one, the generator continues. The log probability is that of training: of numbers it is the log
+        density before they are scaled and put within their bounds, of squashed ones that of the action itself.
+        """
+        inputs, rows, is_batch = self._inputs(observation)
+        if seed is not None:
+            self._random.value = seed
+        action, log_prob = self._empty(rows), np.empty(rows, np.float32)
+        random = ctypes.addressof(self._random)
+        self._check(
+            self._library.phalanx_policy_sample(
+                self._handle, rows, inputs.pointers, random, action.ctypes.data, log_prob.ctypes.data
+            )
+        )
+        return (self._action(action), log_prob) if is_batch else (self._action(action[0]), float(log_prob[0]))
+
+    def reset(self, row=None):
+        """Begins an episode in a row, or in all."""
+        for row in range(self._rows) if row is None else [row]:
+            self._check(self._library.phalanx_policy_reset(self._handle, row))
+
+    def selftest(self):
+        """Takes the actions that were recorded in the file again."""
+        self._check(self._library.phalanx_policy_selftest(self._handle))
+
+    def _empty(self, rows):
+        """Room for actions."""
+        return np.empty((rows, self._library.phalanx_policy_action_len(self._handle)), np.float32)
+
+    def _inputs(self, observation):
+        """The inputs of an observation or a batch, how many rows they have, and whether they are a batch."""
         fields = self.description["observation"]
         names = ", ".join(field["name"] for field in fields)
         try:
@@ -86,20 +134,7 @@ class Policy:
             # All rows begin an episode.
             self._check(self._library.phalanx_policy_set_rows(self._handle, rows))
             self._rows = rows
-        numbers = self._library.phalanx_policy_action_len(self._handle)
-        action = np.empty((rows, numbers), np.float32)
-        inputs = (ctypes.c_void_p * len(given))(*[array.ctypes.data for array in given])
-        self._check(self._library.phalanx_policy_act(self._handle, rows, inputs, action.ctypes.data))
-        return self._action(action if is_batch else action[0])
-
-    def reset(self, row=None):
-        """Begins an episode in a row, or in all."""
-        for row in range(self._rows) if row is None else [row]:
-            self._check(self._library.phalanx_policy_reset(self._handle, row))
-
-    def selftest(self):
-        """Takes the actions that were recorded in the file again."""
-        self._check(self._library.phalanx_policy_selftest(self._handle))
+        return _Inputs(given), rows, is_batch
 
     def _action(self, numbers):
         """The numbers `[..., A]` in the form of the environment's actions."""
@@ -125,6 +160,14 @@ class Policy:
 
     def _message(self):
         return self._library.phalanx_policy_error().decode()
+
+
+class _Inputs:
+    """Arrays, which live as long as the pointers to them."""
+
+    def __init__(self, arrays):
+        self.arrays = arrays
+        self.pointers = (ctypes.c_void_p * len(arrays))(*[array.ctypes.data for array in arrays])
 
 
 def _part(observation, path):

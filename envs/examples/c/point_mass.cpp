@@ -120,9 +120,12 @@ extern "C" const phalanx_env_functions *phalanx_env(void)
         },
         /* call */
         [](void *env, const char *name, const char *, const char **answer) -> int32_t {
-            if (std::strcmp(name, "position") != 0)
+            if (std::strcmp(name, "units") == 0)
+                *answer = "{\"observation\": [\"m\", \"m\", \"m/s\", \"m/s\"], \"action\": \"N\"}";
+            else if (std::strcmp(name, "position") == 0)
+                *answer = self(env).where();
+            else
                 return PHALANX_NO_METHOD;
-            *answer = self(env).where();
             return 0;
         },
     };

@@ -8,7 +8,8 @@
     step(action) -> observation, reward, RUNNING or TERMINATED or TRUNCATED
     render() -> width, height, rgb      optional
     call(name, arguments) -> JSON value optional; NotImplementedError for an unknown name. After an episode the
-                                        name is "info", and the numbers of the answer are logged
+                                        name is "info", and the numbers of the answer are logged; "units" asks for the units of
+                                        numbers, by field: {"observation": ["m", "m/s"], "action": "N"}
 
 Observations and actions are flat sequences of numbers; those of dict_of(...) are dictionaries of them, those of tuple_of(...) lists.
 An exception is sent to Phalanx as the error of that call.

@@ -128,6 +128,17 @@ impl Task for Ant {
         }
     }
 
+    fn units(&self, simulator: &Simulator) -> Vec<&'static str> {
+        let [position, velocity] = simulator.units();
+        let forces = if self.params.include_cfrc_ext_in_observation {
+            self.contact_forces(simulator, 1).count()
+        } else {
+            0
+        };
+        let force = ["N·m", "N·m", "N·m", "N", "N", "N"].repeat(forces / 6);
+        [self.params.run.shown(&position, 2), &velocity, &force].concat()
+    }
+
     fn progress(&self, simulator: &Simulator) -> f64 {
         simulator.body_position(self.main_body)[0]
     }

@@ -76,6 +76,11 @@ impl Task for Reacher {
         observation.extend([tip[0] - target[0], tip[1] - target[1]]);
     }
 
+    fn units(&self, simulator: &Simulator) -> Vec<&'static str> {
+        let [position, velocity] = simulator.units();
+        [&["1"; 4], &position[2..], &velocity[..2], &["m"; 2]].concat()
+    }
+
     fn judge(&self, simulator: &Simulator, action: &[f32], _velocity: f64) -> (f64, bool) {
         let ReacherParams { reward_dist_weight, reward_control_weight, .. } = self.params;
         let (tip, target) = (simulator.body_position(self.fingertip), simulator.body_position(self.target));
@@ -147,6 +152,11 @@ impl Task for Pusher {
         for body in [self.hand, self.cylinder, self.goal] {
             observation.extend(simulator.body_position(body));
         }
+    }
+
+    fn units(&self, simulator: &Simulator) -> Vec<&'static str> {
+        let [position, velocity] = simulator.units();
+        [&position[..7], &velocity[..7], &["m"; 9]].concat()
     }
 
     fn judge(&self, simulator: &Simulator, action: &[f32], _velocity: f64) -> (f64, bool) {

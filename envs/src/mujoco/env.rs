@@ -20,6 +20,11 @@ pub trait Task {
     /// Appends what is observed: always as many numbers.
     fn observe(&self, simulator: &Simulator, observation: &mut Vec<f64>);
 
+    /// The unit of each of these numbers; none where they are not known.
+    fn units(&self, _simulator: &Simulator) -> Vec<&'static str> {
+        Vec::new()
+    }
+
     /// How far along the way the model is, in m; [`Self::judge`] gets the rate at which this changed.
     fn progress(&self, _simulator: &Simulator) -> f64 {
         0.0
@@ -162,6 +167,10 @@ impl<T: Task> Env for Mujoco<T> {
                 Ok(Value::Null)
             }
             "observation" => Ok(json!(self.observation)),
+            "units" => match self.task.units(&self.simulator) {
+                units if units.is_empty() => Ok(Value::Null),
+                units => Ok(json!({"observation": units})),
+            },
             "reward" => Ok(json!(self.reward)),
             _ => Err(EnvError::NoMethod(name.to_owned())),
         }

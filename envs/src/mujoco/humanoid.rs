@@ -99,6 +99,26 @@ impl Task for Humanoid {
         }
     }
 
+    fn units(&self, simulator: &Simulator) -> Vec<&'static str> {
+        let (params, bodies) = (&self.0, simulator.data().cvel().len() - 1);
+        let [position, velocity] = simulator.units();
+        let mut units = [params.run.shown(&position, 2), &velocity].concat();
+        if params.include_cinert_in_observation {
+            let inertia = [&["kg·m²"; 6][..], &["kg·m"; 3], &["kg"]].concat();
+            units.extend(inertia.repeat(bodies));
+        }
+        if params.include_cvel_in_observation {
+            units.extend([["rad/s"; 3], ["m/s"; 3]].concat().repeat(bodies));
+        }
+        if params.include_qfrc_actuator_in_observation {
+            units.extend(["N·m"].repeat(simulator.data().qfrc_actuator().len() - FREE));
+        }
+        if params.include_cfrc_ext_in_observation {
+            units.extend([["N·m"; 3], ["N"; 3]].concat().repeat(bodies));
+        }
+        units
+    }
+
     /// The centre of mass.
     fn progress(&self, simulator: &Simulator) -> f64 {
         let masses = simulator.model().body_mass();

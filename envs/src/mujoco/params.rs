@@ -90,7 +90,7 @@ impl RunParams {
     }
 
     /// The positions to be shown, the first `hidden` of which may be left out.
-    pub(super) fn shown<'a>(&self, qpos: &'a [f64], hidden: usize) -> &'a [f64] {
+    pub(super) fn shown<'a, T>(&self, qpos: &'a [T], hidden: usize) -> &'a [T] {
         if self.exclude_current_positions_from_observation { &qpos[hidden..] } else { qpos }
     }
 }

@@ -49,6 +49,10 @@ impl Task for InvertedPendulum {
         observation.extend(simulator.qvel());
     }
 
+    fn units(&self, simulator: &Simulator) -> Vec<&'static str> {
+        simulator.units().concat()
+    }
+
     fn judge(&self, simulator: &Simulator, _action: &[f32], _velocity: f64) -> (f64, bool) {
         let (qpos, qvel) = (simulator.qpos(), simulator.qvel());
         let upright = qpos[1].abs() <= ANGLE_LIMIT && qpos.iter().chain(qvel).all(|x| x.is_finite());
@@ -115,6 +119,11 @@ impl Task for InvertedDoublePendulum {
         observation.extend(qpos[1..].iter().map(|angle| angle.cos()));
         observation.extend(simulator.qvel().iter().map(|&v| SHOWN.clip(v)));
         observation.push(SHOWN.clip(simulator.data().qfrc_constraint()[0]));
+    }
+
+    fn units(&self, simulator: &Simulator) -> Vec<&'static str> {
+        let [position, velocity] = simulator.units();
+        [&position[..1], &["1"].repeat(2 * (position.len() - 1)), &velocity, &["N"]].concat()
     }
 
     fn judge(&self, simulator: &Simulator, _action: &[f32], _velocity: f64) -> (f64, bool) {

@@ -77,6 +77,11 @@ impl Task for Runner {
         observation.extend(simulator.qvel());
     }
 
+    fn units(&self, simulator: &Simulator) -> Vec<&'static str> {
+        let [position, velocity] = simulator.units();
+        [self.params.shown(&position, self.ground), &velocity].concat()
+    }
+
     fn progress(&self, simulator: &Simulator) -> f64 {
         simulator.qpos()[0]
     }

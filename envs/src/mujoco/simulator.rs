@@ -2,7 +2,8 @@
 
 use std::rc::Rc;
 
-use mujoco_rs::wrappers::{MjData, MjModel, mj_model::MjtObjBase};
+use mujoco_rs::wrappers::mj_model::{MjtJoint, MjtObjBase};
+use mujoco_rs::wrappers::{MjData, MjModel};
 
 use super::models;
 use super::params::ModelParams;
@@ -62,6 +63,25 @@ impl Simulator {
     /// Velocities of the joints, `[nv]`.
     pub fn qvel(&self) -> &[f64] {
         self.data.qvel()
+    }
+
+    /// Units of the positions and of the velocities of the joints, `[nq]` and `[nv]`.
+    pub fn units(&self) -> [Vec<&'static str>; 2] {
+        let joints = || self.model().jnt_type().iter();
+        // A quaternion has no unit.
+        let position = |joint: &MjtJoint| match joint {
+            MjtJoint::mjJNT_FREE => &["m", "m", "m", "1", "1", "1", "1"][..],
+            MjtJoint::mjJNT_BALL => &["1"; 4],
+            MjtJoint::mjJNT_SLIDE => &["m"],
+            MjtJoint::mjJNT_HINGE => &["rad"],
+        };
+        let velocity = |joint: &MjtJoint| match joint {
+            MjtJoint::mjJNT_FREE => &["m/s", "m/s", "m/s", "rad/s", "rad/s", "rad/s"][..],
+            MjtJoint::mjJNT_BALL => &["rad/s"; 3],
+            MjtJoint::mjJNT_SLIDE => &["m/s"],
+            MjtJoint::mjJNT_HINGE => &["rad/s"],
+        };
+        [joints().flat_map(position).copied().collect(), joints().flat_map(velocity).copied().collect()]
     }
 
     /// Positions to be set, `[nq]`, before [`Self::forward`].

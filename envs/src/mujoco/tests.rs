@@ -42,6 +42,20 @@ fn reset(env: &mut dyn Env, seed: Option<u64>) -> Vec<f32> {
     row
 }
 
+#[test]
+fn every_observed_number_has_its_unit() {
+    for name in NAMES {
+        let mut env = make(name, &json!({}));
+        let (len, labels) = (env.observation_space().len(), env.labels().unwrap());
+        assert_eq!(labels.observation[0].unit.len(), len, "{name}");
+    }
+    let all = json!({ "exclude_current_positions_from_observation": false, "include_cfrc_ext_in_observation": false });
+    let unit = make("Ant-v5", &all).labels().unwrap().observation[0].unit.clone();
+    // The torso is free, eight hinges follow.
+    let expected = [&["m"; 3][..], &["1"; 4], &["rad"; 8], &["m/s"; 3], &["rad/s"; 11]].concat();
+    assert_eq!(unit, expected);
+}
+
 /// One step with every control at this number.
 fn step(env: &mut dyn Env, control: f32) -> Step {
     let mut row = vec![0.0; env.observation_space().len()];

@@ -93,6 +93,11 @@ impl Task for Walker {
         observation.extend(simulator.qvel().iter().map(|&v| SHOWN_VELOCITY.clip(v)));
     }
 
+    fn units(&self, simulator: &Simulator) -> Vec<&'static str> {
+        let [position, velocity] = simulator.units();
+        [self.0.run.shown(&position, 1), &velocity].concat()
+    }
+
     fn progress(&self, simulator: &Simulator) -> f64 {
         simulator.qpos()[0]
     }

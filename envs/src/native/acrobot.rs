@@ -3,7 +3,7 @@
 use std::f64::consts::{FRAC_PI_2, PI, TAU};
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{UNSEEDED, call_state, uniform};
 use crate::{Action, Env, EnvError, Episode, Frame, Generator, Row, Space, Step, draw, generator};
@@ -191,6 +191,9 @@ impl Env for Acrobot {
     }
 
     fn call(&mut self, name: &str, arguments: &Value) -> Result<Value, EnvError> {
-        call_state(&mut self.state, name, arguments)
+        match name {
+            "units" => Ok(json!({"observation": ["1", "1", "1", "1", "rad/s", "rad/s"]})),
+            _ => call_state(&mut self.state, name, arguments),
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! CartPole-v1: a pole on a cart is kept upright by pushing the cart left or right.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{UNSEEDED, call_state, uniform};
 use crate::{Action, Env, EnvError, Episode, Frame, Generator, Row, Space, Step, draw, generator};
@@ -120,7 +120,10 @@ impl Env for CartPole {
     }
 
     fn call(&mut self, name: &str, arguments: &Value) -> Result<Value, EnvError> {
-        call_state(&mut self.state, name, arguments)
+        match name {
+            "units" => Ok(json!({"observation": ["m", "m/s", "rad", "rad/s"]})),
+            _ => call_state(&mut self.state, name, arguments),
+        }
     }
 }
 

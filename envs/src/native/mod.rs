@@ -8,7 +8,7 @@
 //! amplify a last bit to a whole number within a few hundred steps.
 //!
 //! Each of these answers `call("state", null)` with the numbers of its simulator and `call("set_state", [..])` by
-//! putting them there. The names of these numbers are in each file.
+//! putting them there. The names of these numbers are in each file. `call("units", null)` has the units of observations and actions.
 
 mod acrobot;
 mod cart_pole;

@@ -1,7 +1,7 @@
 //! MountainCar-v0: a car too weak for the hill must swing itself up.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{UNSEEDED, call_state, uniform};
 use crate::{Action, Env, EnvError, Episode, Frame, Generator, Row, Space, Step, draw, generator};
@@ -104,6 +104,9 @@ impl Env for MountainCar {
     }
 
     fn call(&mut self, name: &str, arguments: &Value) -> Result<Value, EnvError> {
-        call_state(&mut self.state, name, arguments)
+        match name {
+            "units" => Ok(json!({"observation": "1"})),
+            _ => call_state(&mut self.state, name, arguments),
+        }
     }
 }

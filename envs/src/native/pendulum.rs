@@ -3,7 +3,7 @@
 use std::f64::consts::{PI, TAU};
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{UNSEEDED, call_state, uniform};
 use crate::{Action, Env, EnvError, Episode, Frame, Generator, Row, Space, Step, draw, generator};
@@ -107,6 +107,9 @@ impl Env for Pendulum {
     }
 
     fn call(&mut self, name: &str, arguments: &Value) -> Result<Value, EnvError> {
-        call_state(&mut self.state, name, arguments)
+        match name {
+            "units" => Ok(json!({"observation": ["1", "1", "rad/s"], "action": "N·m"})),
+            _ => call_state(&mut self.state, name, arguments),
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! Valves-v0: open the fullest valve that is free, by as much as it is full. A choice and a number at once, with illegal choices.
 
 use rand::RngExt;
+use serde_json::{Value, json};
 
 use super::{UNSEEDED, lit};
 use crate::{Action, Env, EnvError, Episode, Frame, Generator, Row, Space, Step, generator};
@@ -100,6 +101,13 @@ impl Env for Valves {
         self.observe(observation);
         let episode = if self.step == LENGTH { Episode::Terminated } else { Episode::Running };
         Ok(Step { reward: (choice + closeness) / LENGTH as f32, episode })
+    }
+
+    fn call(&mut self, name: &str, _: &Value) -> Result<Value, EnvError> {
+        match name {
+            "units" => Ok(json!({"observation.levels": "1", "action.opening": "1"})),
+            _ => Err(EnvError::NoMethod(name.to_owned())),
+        }
     }
 
     /// A square for each valve: the fuller, the lighter; black where it is not free.

@@ -13,7 +13,7 @@ pub use self::error::RegistryError;
 pub use self::provider::Provider;
 
 use crate::suggest::{nearest, split_version};
-use crate::{Env, EnvError, EnvSpec, Params, Space, native, providers};
+use crate::{Env, EnvError, EnvSpec, Labels, Params, Space, native, providers};
 
 /// Environments of the features `mujoco` and `gym-rs`, known also where these are off.
 const MUJOCO: [&str; 10] = [
@@ -46,6 +46,8 @@ pub struct EnvInfo {
     pub observation_space: Space,
     /// Where actions come from.
     pub action_space: Space,
+    /// Units of the numbers of both.
+    pub labels: Labels,
 }
 
 /// The known environments.
@@ -180,7 +182,7 @@ impl Registry {
     /// As [`Self::build`].
     pub fn info_of(&self, spec: &EnvSpec) -> Result<EnvInfo, RegistryError> {
         let Entry { summary, time_limit, complete, .. } = self.entry(&spec.name, false)?;
-        let env = self.build(spec)?;
+        let mut env = self.build(spec)?;
         Ok(EnvInfo {
             name: spec.name.clone(),
             summary,
@@ -188,6 +190,7 @@ impl Registry {
             params: complete(&spec.params),
             observation_space: env.observation_space().clone(),
             action_space: env.action_space().clone(),
+            labels: env.labels()?,
         })
     }
 

@@ -2,7 +2,7 @@
 
 use super::Wrapper;
 use super::inside::Inside;
-use crate::{Action, Dtype, Env, EnvError, Row, Space, Step};
+use crate::{Action, Dtype, Env, EnvError, Label, Labels, Row, Space, Step};
 
 /// Shows observations as one box of f32, and takes actions as one array.
 ///
@@ -82,6 +82,20 @@ fn flat_action(space: &Space) -> Option<Space> {
     }
 }
 
+/// The label on one array of all fields; units are known where those of all boxes are.
+fn flat_label(space: &Space, labels: &[Label], shown: impl Fn(&Space) -> usize) -> Label {
+    let leaves = space.leaves();
+    let each = leaves.iter().zip(labels).map(|((_, leaf), label)| match leaf {
+        Space::Box { .. } => label.each(leaf.len()),
+        leaf => vec!["1".to_owned(); shown(leaf)],
+    });
+    let each: Vec<Vec<String>> = each.collect();
+    let is_box = |leaf: &Space| matches!(leaf, Space::Box { .. });
+    let is_known = |((_, leaf), unit): (&(String, &Space), &Vec<String>)| !is_box(leaf) || !unit.is_empty();
+    let has_units = leaves.iter().any(|(_, leaf)| is_box(leaf)) && leaves.iter().zip(&each).all(is_known);
+    Label::units(if has_units { each.concat() } else { Vec::new() })
+}
+
 /// Writes the fields of an observation, one after the other.
 fn show(inside: &Inside, shown: &mut [f32]) {
     let mut rest = shown;
@@ -128,6 +142,23 @@ impl Wrapper for Flatten {
 
     fn outer_action_space(&self) -> &Space {
         self.action.as_ref().map_or_else(|| self.inner.action_space(), |(space, _)| space)
+    }
+
+    fn outer_labels(&mut self) -> Result<Labels, EnvError> {
+        let mut labels = self.inner.labels()?;
+        if self.observation.is_some() {
+            labels.observation = vec![flat_label(self.inner.observation_space(), &labels.observation, width)];
+        }
+        if let Some((_, inside)) = &self.action {
+            let start = inside.leaves().into_iter().zip(&labels.action).flat_map(|((_, leaf), label)| {
+                (0..leaf.choices_len()).map(|i| label.start.get(i).copied().unwrap_or(0))
+            });
+            let start: Vec<i64> = start.collect();
+            let flat = flat_label(inside, &labels.action, Space::len);
+            let start = if start.iter().all(|&start| start == 0) { Vec::new() } else { start };
+            labels.action = vec![Label { start, ..flat }];
+        }
+        Ok(labels)
     }
 
     fn on_reset(&mut self, seed: Option<u64>, observation: Row<'_>) -> Result<(), EnvError> {

@@ -2,7 +2,7 @@
 
 use super::frames::Frames;
 use super::{Wrapper, one_array};
-use crate::{Action, Env, EnvError, Row, Space, SpaceError, Step};
+use crate::{Action, Env, EnvError, Labels, Row, Space, SpaceError, Step};
 
 /// The oldest observation that can be shown, in steps.
 const OLDEST: usize = 10_000;
@@ -72,6 +72,15 @@ impl Wrapper for FrameHistory {
 
     fn outer_observation_space(&self) -> &Space {
         &self.observation_space
+    }
+
+    fn outer_labels(&mut self) -> Result<Labels, EnvError> {
+        let mut labels = self.inner.labels()?;
+        let unit = &mut labels.observation[0].unit;
+        if unit.len() > 1 {
+            *unit = vec![&unit[..]; self.past.len()].concat();
+        }
+        Ok(labels)
     }
 
     fn on_reset(&mut self, seed: Option<u64>, observation: Row<'_>) -> Result<(), EnvError> {

@@ -1,11 +1,13 @@
 //! The observation of an environment inside, where a wrapper shows another one.
 
 use crate::field::Fields;
-use crate::{Elements, Row, Space};
+use crate::{Elements, Labels, Row, Space};
 
 /// Memory for one observation of a space.
 pub struct Inside {
     pub fields: Fields,
+    /// The last ones that were asked for.
+    pub labels: Labels,
     /// Aligned for every dtype.
     words: Vec<u64>,
 }
@@ -13,7 +15,7 @@ pub struct Inside {
 impl Inside {
     pub fn new(space: &Space) -> Self {
         let fields = Fields::of(space);
-        Self { words: vec![0; fields.bytes.div_ceil(size_of::<u64>())], fields }
+        Self { words: vec![0; fields.bytes.div_ceil(size_of::<u64>())], labels: Labels::default(), fields }
     }
 
     /// To be written.

@@ -48,7 +48,7 @@ pub use spec::WrapperSpec;
 
 use serde_json::Value;
 
-use crate::{Action, Dtype, Env, EnvError, Frame, Row, Space, SpaceError, Step};
+use crate::{Action, Dtype, Env, EnvError, Frame, Labels, Row, Space, SpaceError, Step};
 
 /// An environment around another: only what changes is written, the rest is passed on.
 pub trait Wrapper {
@@ -105,6 +105,14 @@ pub trait Wrapper {
         self.inner().frames_per_second()
     }
 
+    /// [`Env::labels`] as seen from outside: a wrapper that shows other numbers has other units.
+    ///
+    /// # Errors
+    /// Those of the environment inside.
+    fn outer_labels(&mut self) -> Result<Labels, EnvError> {
+        self.inner_mut().labels()
+    }
+
     /// [`Env::call`] as seen from outside.
     ///
     /// # Errors
@@ -157,6 +165,10 @@ impl<W: Wrapper> Env for W {
 
     fn lives(&mut self) -> Result<Option<u64>, EnvError> {
         self.inner_mut().lives()
+    }
+
+    fn labels(&mut self) -> Result<Labels, EnvError> {
+        self.outer_labels()
     }
 
     fn render(&mut self) -> Result<Frame, EnvError> {

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use super::inside::Inside;
 use super::select::fields;
 use super::{Selected, Wrapper};
-use crate::{Action, Dtype, Env, EnvError, Role, Row, Space, SpaceError, Step};
+use crate::{Action, Dtype, Env, EnvError, Labels, Role, Row, Space, SpaceError, Step};
 
 /// Shows one field alone. The whole observation is kept.
 struct OneField {
@@ -143,6 +143,12 @@ impl Wrapper for OneField {
         &self.space
     }
 
+    fn outer_labels(&mut self) -> Result<Labels, EnvError> {
+        let labels = self.inner.labels()?;
+        self.inside.borrow_mut().labels = labels.clone();
+        Ok(Labels { observation: vec![labels.observation[self.index].clone()], ..labels })
+    }
+
     fn on_reset(&mut self, seed: Option<u64>, observation: Row<'_>) -> Result<(), EnvError> {
         let mut inside = self.inside.borrow_mut();
         self.inner.reset(seed, inside.row())?;
@@ -179,6 +185,13 @@ impl Wrapper for Rejoined {
 
     fn outer_observation_space(&self) -> &Space {
         &self.observation_space
+    }
+
+    fn outer_labels(&mut self) -> Result<Labels, EnvError> {
+        let Labels { mut observation, action } = self.wrapped.labels()?;
+        let mut all = self.inside.borrow().labels.observation.clone();
+        std::mem::swap(&mut all[self.index], &mut observation[0]);
+        Ok(Labels { observation: all, action })
     }
 
     fn on_reset(&mut self, seed: Option<u64>, mut observation: Row<'_>) -> Result<(), EnvError> {

@@ -1,7 +1,7 @@
 //! Environments whose pictures are shown in another way.
 
 use super::Wrapper;
-use crate::{Action, Dtype, Env, EnvError, Row, Space, Step};
+use crate::{Action, Dtype, Env, EnvError, Label, Labels, Row, Space, Step};
 
 /// What is made of a picture: bytes of bytes.
 pub trait Retouch {
@@ -38,6 +38,10 @@ impl<R: Retouch> Wrapper for Retouched<R> {
 
     fn outer_observation_space(&self) -> &Space {
         &self.observation_space
+    }
+
+    fn outer_labels(&mut self) -> Result<Labels, EnvError> {
+        Ok(Labels { observation: vec![Label::default()], ..self.inner.labels()? })
     }
 
     fn on_reset(&mut self, seed: Option<u64>, observation: Row<'_>) -> Result<(), EnvError> {

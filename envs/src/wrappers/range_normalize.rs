@@ -1,7 +1,7 @@
 //! Brings observations and actions to [−1, 1], where networks work best.
 
 use super::{Wrapper, float_bounds};
-use crate::{Action, Dtype, Env, EnvError, Role, Row, Space, SpaceError, Step};
+use crate::{Action, Dtype, Env, EnvError, Label, Labels, Role, Row, Space, SpaceError, Step};
 
 const WRAPPER: &str = "range_normalize";
 
@@ -168,6 +168,16 @@ impl Wrapper for RangeNormalize {
 
     fn outer_action_space(&self) -> &Space {
         self.action.as_ref().map_or_else(|| self.inner.action_space(), |range| &range.space)
+    }
+
+    fn outer_labels(&mut self) -> Result<Labels, EnvError> {
+        let mut labels = self.inner.labels()?;
+        let scaled = self.observation.iter().map(|(field, _)| *field);
+        scaled.for_each(|field| labels.observation[field] = Label::units(vec!["1".into()]));
+        if self.action.is_some() {
+            labels.action = vec![Label::units(vec!["1".into()])];
+        }
+        Ok(labels)
     }
 
     fn on_reset(&mut self, seed: Option<u64>, mut observation: Row<'_>) -> Result<(), EnvError> {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::Wrapper;
 use super::inside::Inside;
 use crate::field::Fields;
-use crate::{Action, Elements, Env, EnvError, Row, Space, SpaceError, Step};
+use crate::{Action, Elements, Env, EnvError, Label, Labels, Row, Space, SpaceError, Step};
 
 /// Something that is selected.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -152,6 +152,19 @@ impl Wrapper for Select {
 
     fn outer_observation_space(&self) -> &Space {
         &self.observation_space
+    }
+
+    fn outer_labels(&mut self) -> Result<Labels, EnvError> {
+        let Labels { observation, action } = self.inner.labels()?;
+        let observation = match &self.chosen {
+            Chosen::Numbers(indices) => {
+                let each = observation[0].each(self.inside.fields.all[0].len);
+                let unit = indices.iter().filter_map(|&i| each.get(i).cloned()).collect();
+                vec![Label::units(unit)]
+            }
+            Chosen::Fields(fields) => fields.iter().map(|&field| observation[field].clone()).collect(),
+        };
+        Ok(Labels { observation, action })
     }
 
     fn on_reset(&mut self, seed: Option<u64>, observation: Row<'_>) -> Result<(), EnvError> {

@@ -3,6 +3,7 @@
 
 mod fields;
 mod games;
+mod labels;
 mod numbers;
 mod one_field;
 mod pictures;
@@ -67,6 +68,7 @@ impl Env for Clock {
         match name {
             "taken" => Ok(json!(self.taken)),
             "t" => Ok(json!(self.t)),
+            "units" => Ok(json!({"observation": ["s", "ds"], "action": "N"})),
             _ => Err(EnvError::NoMethod(name.to_owned())),
         }
     }

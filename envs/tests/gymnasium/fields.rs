@@ -43,6 +43,27 @@ fn parts_of_an_observation_are_fields_of_their_own_type() {
 }
 
 #[test]
+fn the_numbers_of_first_options_are_known() {
+    for (observation, action, expected) in [
+        ("choices", "discrete", [vec![vec![], vec![], vec![5]], vec![vec![-1]]]),
+        ("multi_discrete", "choices", [vec![vec![1, -2]], vec![vec![], vec![], vec![5]]]),
+        ("grid", "mixed", [vec![vec![]], vec![vec![], vec![]]]),
+    ] {
+        let params = json!({ "observation": observation, "action": action, "disable_env_checker": true });
+        let mut env = make("tests.python.fixtures:Kinds-v0", &params).unwrap();
+        let labels = env.labels().unwrap();
+        let found = [labels.observation, labels.action]
+            .map(|labels| labels.into_iter().map(|label| label.start).collect::<Vec<_>>());
+        assert_eq!(found, expected, "{observation}, {action}");
+    }
+    let params =
+        json!({ "observation": "box", "action": "choices", "disable_env_checker": true, "flatten": true });
+    let mut flat = make("tests.python.fixtures:Kinds-v0", &params).unwrap();
+    // One MultiDiscrete: two bits, two choices, and the turn from 5 on.
+    assert_eq!(flat.labels().unwrap().action[0].start, [0, 0, 0, 0, 5]);
+}
+
+#[test]
 fn actions_of_several_fields_arrive_as_gymnasium_has_them() {
     for (name, choices, numbers, expected) in [
         ("mixed", &[1][..], &[0.5, -0.5][..], "(array([ 0.5, -0.5], dtype=float32), np.int64(1))"),

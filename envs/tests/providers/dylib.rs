@@ -43,6 +43,9 @@ fn the_example_in_cpp_keeps_the_contract_and_draws() {
     let position = env.call("position", &Value::Null).unwrap();
     assert!((position[0].as_f64().unwrap() - f64::from(observation[0])).abs() < 1e-6, "{position}");
     assert_eq!(position.as_array().unwrap().len(), 2);
+    let labels = env.labels().unwrap();
+    assert_eq!(labels.observation[0].unit, ["m", "m", "m/s", "m/s"]);
+    assert_eq!(labels.action[0].unit, ["N"]);
 }
 
 #[test]

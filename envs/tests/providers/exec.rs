@@ -67,6 +67,7 @@ fn the_client_in_python_keeps_the_contract_and_draws() {
     let mut walk = made(&name, &json!({}));
     play(&mut *walk, 3).unwrap();
     assert_eq!(walk.call("info", &Value::Null).unwrap(), json!({ "arrived": false }));
+    assert_eq!(walk.labels().unwrap().observation[0].unit, ["m"]);
     assert!(matches!(walk.call("weather", &json!([1])), Err(EnvError::NoMethod(name)) if name == "weather"));
     let message = refusal(&name, &json!({ "length": 0 }));
     assert!(

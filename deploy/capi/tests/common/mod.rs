@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use phalanx_export::{Field, Input, Kind, Part, Policy, write};
+use phalanx_export::{Deviations, Field, Input, Kind, Part, Policy, write};
 use phalanx_graph::{Dim, Dtype, Graph, InputScale, Recurrent};
 
 pub fn root() -> &'static Path {
@@ -47,7 +47,11 @@ pub fn policy(path: &Path) {
     let action = graph.add_dense("action", memory, dim(1)).unwrap();
     graph.add_output("action", action);
     let parameters = parameters(graph.parameters());
-    let kind = Kind::Numbers { tanh: false, scale: vec![[15.0, 5.0, 10.0, 20.0]] };
+    let kind = Kind::Numbers {
+        tanh: false,
+        scale: vec![[15.0, 5.0, 10.0, 20.0]],
+        deviations: Deviations::Fixed(vec![-1.0]),
+    };
     let policy = Policy {
         graph: &graph,
         parameters: parameters[..].into(),
@@ -58,7 +62,7 @@ pub fn policy(path: &Path) {
             shape: vec![2],
             scale: InputScale::Same,
         }],
-        parts: vec![Part { kind, outputs: 0, len: 1, mask: None, action: 0 }],
+        parts: vec![Part { kind, outputs: 0, len: 1, mask: None, start: 0, action: 0 }],
         action: vec![Field { name: "action".into(), shape: vec![1] }],
         time_step: 0.0,
         text: r#"{"env":{"name":"test"}}"#.into(),

@@ -125,8 +125,9 @@ fn act(part: &Part, steps: &mut Steps, used: &mut BTreeSet<&'static str>) -> Str
         Kind::Choice => {
             used.insert("CHOICE");
             let mask = mask.map_or("NULL".into(), |mask| format!("m + {mask}"));
+            let option = if part.start == 0 { "i".into() } else { format!("i + ({})", part.start) };
             format!(
-                "    i = phx_choice(m + {outputs}, {mask}, {len});\n    if (i < 0) return 1;\n    action[{action}] = (float)i;\n"
+                "    i = phx_choice(m + {outputs}, {mask}, {len});\n    if (i < 0) return 1;\n    action[{action}] = (float)({option});\n"
             )
         }
         Kind::Bits => {
@@ -141,7 +142,7 @@ fn act(part: &Part, steps: &mut Steps, used: &mut BTreeSet<&'static str>) -> Str
                 "    for (i = 0; i < {len}; i++) {{\n{illegal}        action[{action} + i] = {bit} ? 1.0f : 0.0f;\n    }}\n"
             )
         }
-        Kind::Numbers { tanh, scale } => {
+        Kind::Numbers { tanh, scale, .. } => {
             let at = steps.floats.len();
             steps.floats.extend((0..4).flat_map(|i| scale.iter().map(move |numbers| numbers[i])));
             let x = if *tanh {

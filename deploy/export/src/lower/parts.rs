@@ -29,7 +29,7 @@ impl<T: Target> Lowering<'_, T> {
         match &part.kind {
             Kind::Choice => self.choice(part, x),
             Kind::Bits => self.bits(part, x),
-            Kind::Numbers { tanh, scale } => self.numbers(*tanh, scale, x),
+            Kind::Numbers { tanh, scale, .. } => self.numbers(*tanh, scale, x),
         }
     }
 
@@ -46,7 +46,7 @@ impl<T: Target> Lowering<'_, T> {
     fn choice(&mut self, part: &Part, x: Tensor) -> Tensor {
         let mask = self.mask(part, 0, 1);
         let x = mask.map_or(x, |mask| self.target.binary(Binary::Add, x, mask));
-        self.target.largest(x)
+        self.target.largest(x, part.start)
     }
 
     /// A bit is 1 where its output is positive; a mask has two numbers for each.

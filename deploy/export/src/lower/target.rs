@@ -89,8 +89,8 @@ pub trait Target {
     fn layer_norm(&mut self, x: Tensor, scale: &[f32], shift: &[f32]) -> Tensor;
     /// The row of a table `[rows, columns]` that a whole number has.
     fn row(&mut self, table: &[f32], columns: usize, x: Tensor) -> Tensor;
-    /// The index of the largest number, the first of several: a whole number.
-    fn largest(&mut self, x: Tensor) -> Tensor;
+    /// The index of the largest number, the first of several, plus `start`: a whole number.
+    fn largest(&mut self, x: Tensor, start: i32) -> Tensor;
     /// A step of the schedule that is not computed in floats.
     fn other(&mut self, step: usize, window: Option<&Window>, x: Tensor) -> Option<Tensor>;
 }

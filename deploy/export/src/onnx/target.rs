@@ -142,10 +142,14 @@ impl Target for Onnx {
         self.flat(rows)
     }
 
-    fn largest(&mut self, x: Tensor) -> Tensor {
+    fn largest(&mut self, x: Tensor, start: i32) -> Tensor {
         let x = self.flat(x);
         let attributes = vec![Attribute::int("axis", 1), Attribute::int("keepdims", 0)];
-        let option = self.add("ArgMax", &[x], &[], attributes);
+        let mut option = self.add("ArgMax", &[x], &[], attributes);
+        if start != 0 {
+            let start = self.whole(&[start.into()]);
+            option = self.add("Add", &[option, start], &[], vec![]);
+        }
         self.typed(option, INT64)
     }
 

@@ -189,11 +189,17 @@ impl Target for TfLite<'_> {
         self.flat(rows)
     }
 
-    fn largest(&mut self, x: Tensor) -> Tensor {
+    fn largest(&mut self, x: Tensor, start: i32) -> Tensor {
         let x = self.flat(x);
         let axis = self.whole(&[1], &[1]);
-        let options = Options(options::ARG_MAX, vec![(0, Field::I8(Type::Int32 as i8))]);
-        self.add_typed(Builtin::ArgMax, &[x, axis], (Type::Int32, &[]), options)
+        let kind = Options(options::ARG_MAX, vec![(0, Field::I8(Type::Int32 as i8))]);
+        let option = self.add_typed(Builtin::ArgMax, &[x, axis], (Type::Int32, &[]), kind);
+        if start == 0 {
+            return option;
+        }
+        let start = self.whole(&[1], &[start]);
+        let sum = Options(options::ADD, vec![]);
+        self.add_typed(Builtin::Add, &[option, start], (Type::Int32, &[]), sum)
     }
 
     fn other(&mut self, step: usize, window: Option<&Window>, x: Tensor) -> Option<Tensor> {

@@ -1,7 +1,9 @@
 //! Policies of tests.
 #![allow(dead_code, clippy::unwrap_used)] // not every test has all
 
-use phalanx_export::{Field, Input, Kind, Mask, Part, Policy, Quantization, Record, Recorded, write};
+use phalanx_export::{
+    Deviations, Field, Input, Kind, Mask, Part, Policy, Quantization, Record, Recorded, write,
+};
 use phalanx_graph::{Activation, Convolution, Dim, Dtype, Graph, InputScale, Pool, Recurrent};
 
 /// Graph, parameters, inputs and parts of an action.
@@ -92,8 +94,12 @@ pub fn everything() -> (Parts, Vec<Record>) {
         input("observation.action_mask", true, &[6], InputScale::Same),
     ];
     let mask = |start| Some(Mask { input: 4, start });
-    let part = |kind, outputs, len, mask, action| Part { kind, outputs, len, mask, action };
-    let numbers_of = |tanh| Kind::Numbers { tanh, scale: vec![[1.0, 2.0, -1.0, 3.0]] };
+    let part = |kind, outputs, len, mask, action| Part { kind, outputs, len, mask, start: -3, action };
+    let numbers_of = |tanh| Kind::Numbers {
+        tanh,
+        scale: vec![[1.0, 2.0, -1.0, 3.0]],
+        deviations: Deviations::Fixed(vec![-0.5]),
+    };
     let parts = vec![
         part(Kind::Choice, 0, 2, mask(0), 0),
         part(Kind::Bits, 2, 2, mask(2), 1),
@@ -130,7 +136,7 @@ pub fn convolution(activation: Activation, padding: usize, channels_first: bool)
     let parameters = numbers(graph.parameters()).iter().map(|x| 0.3 * x).collect();
     let shape = if channels_first { vec![2, 5, 5] } else { vec![5, 5, 2] };
     let input = Input { name: "observation.x".into(), is_bytes: false, shape, scale: InputScale::Same };
-    let parts = vec![Part { kind: Kind::Choice, outputs: 0, len: 3, mask: None, action: 0 }];
+    let parts = vec![Part { kind: Kind::Choice, outputs: 0, len: 3, mask: None, start: 0, action: 0 }];
     (graph, parameters, vec![input], parts)
 }
 
@@ -158,8 +164,9 @@ pub fn windows(padding: usize, dilation: usize, channels_first: bool) -> Parts {
     let all = graph.add_concat("all", &all).unwrap();
     graph.add_output("action", all);
     let len = phalanx_graph::len(graph.dims(all));
-    let kind = Kind::Numbers { tanh: false, scale: vec![[0.0, 1.0, f32::NEG_INFINITY, f32::INFINITY]; len] };
-    let parts = vec![Part { kind, outputs: 0, len, mask: None, action: 0 }];
+    let scale = vec![[0.0, 1.0, f32::NEG_INFINITY, f32::INFINITY]; len];
+    let kind = Kind::Numbers { tanh: false, scale, deviations: Deviations::Fixed(vec![0.0; len]) };
+    let parts = vec![Part { kind, outputs: 0, len, mask: None, start: 0, action: 0 }];
     let parameters = numbers(graph.parameters());
     let input = |name: &str, shape| {
         let (name, scale) = (name.into(), InputScale::Same);
@@ -199,7 +206,8 @@ pub fn several_choices() -> Parts {
     ];
     let part = |kind, outputs, len, mask: Option<usize>, action| {
         let mask = mask.map(|start| Mask { input: 3, start });
-        Part { kind, outputs, len, mask, action }
+        let start = if action == 1 { 7 } else { 0 };
+        Part { kind, outputs, len, mask, start, action }
     };
     let scale =
         vec![[0.0, 2.0, -2.0, 2.0], [1.0, 3.0, 0.0, 2.0], [0.5, 1.0, -9.0, 9.0], [0.0, 1.0, -1.0, 0.25]];
@@ -207,7 +215,13 @@ pub fn several_choices() -> Parts {
         part(Kind::Choice, 0, 4, Some(0), 0),
         part(Kind::Choice, 4, 3, Some(4), 1),
         part(Kind::Bits, 7, 3, None, 2),
-        part(Kind::Numbers { tanh: true, scale }, 10, 4, None, 5),
+        part(
+            Kind::Numbers { tanh: true, scale, deviations: Deviations::Fixed(vec![0.0; 4]) },
+            10,
+            4,
+            None,
+            5,
+        ),
     ];
     let parameters = numbers(graph.parameters());
     (graph, parameters, inputs, parts)

@@ -48,6 +48,7 @@ class Host:
             "row": self.made,
             "observation": row.observation,
             "action": row.action,
+            "starts": row.starts,
             "offset": row.offset,
             "length": row.length,
             "observation_at": row.observation_at,

@@ -57,6 +57,8 @@ pub struct Added {
     pub row: u32,
     pub observation: SpaceSummary,
     pub action: SpaceSummary,
+    /// Which number the first option of each choice has: for each part of an observation, and of an action.
+    pub starts: [Vec<Vec<i64>>; 2],
     /// Where its memory begins in the shared file, and how long it is.
     pub offset: u64,
     pub length: usize,

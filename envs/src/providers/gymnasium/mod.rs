@@ -60,8 +60,8 @@ use self::settings::{Settings, usual_interpreter};
 use crate::os::Mapping;
 use crate::wrappers::Flatten;
 use crate::{
-    Action, Coming, Env, EnvError, Episode, Frame, Params, Phase, Provider, Registry, Row, Space, Step,
-    making,
+    Action, Coming, Env, EnvError, Episode, Frame, Label, Labels, Params, Phase, Provider, Registry, Row,
+    Space, Step, making,
 };
 
 /// Places in the memory of a row.
@@ -96,6 +96,7 @@ pub struct GymnasiumEnv {
     observation_at: usize,
     observation_space: Space,
     action_space: Space,
+    labels: Labels,
     /// Whether episodes have seeds.
     seed_resets: bool,
     frames_per_second: f64,
@@ -126,12 +127,18 @@ impl GymnasiumEnv {
         making::begin(Phase::MaskReset);
         let added: Added = host.borrow_mut().request(&Request::Add { keys, drop, reward_weights, masks })?;
         let memory = host.borrow().map(added.offset, added.length)?;
+        let label = |start: Vec<i64>| {
+            let start = if start.iter().all(|&start| start == 0) { Vec::new() } else { start };
+            Label { start, ..Label::default() }
+        };
+        let [observation, action] = added.starts.map(|starts| starts.into_iter().map(label).collect());
         Ok(Self {
             row: added.row,
             memory,
             observation_at: added.observation_at,
             observation_space: added.observation.into(),
             action_space: added.action.into(),
+            labels: Labels { observation, action },
             frames_per_second: added.frames_per_second,
             seed_resets: *seed_resets,
             prepared: None,
@@ -224,6 +231,10 @@ impl Env for GymnasiumEnv {
     fn lives(&mut self) -> Result<Option<u64>, EnvError> {
         let lives = Some(self.memory.read_one::<u32>(LIVES));
         Ok(lives.filter(|&lives| lives != UNCOUNTED).map(u64::from))
+    }
+
+    fn labels(&mut self) -> Result<Labels, EnvError> {
+        Ok(self.labels.clone())
     }
 
     /// `env.render()` of environments that were made with the render mode `rgb_array`.

@@ -46,6 +46,7 @@ class Row:
         self.mask_of = None if masked_as is None else mask_source(env, masked_as)
         shown = observed if self.mask_of is None else with_mask(observed, options(env.action_space))
         self.action, self.observation = action_summary(env.action_space), observation_summary(shown)
+        self.starts = [starts(shown), starts(env.action_space)]
         chosen, numbers = action_widths(env.action_space)
         numbers_at = ACTION + 8 * chosen
         self.observation_at = -(-(numbers_at + 4 * numbers) // 64) * 64

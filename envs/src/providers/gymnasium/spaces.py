@@ -30,6 +30,11 @@ def choices(space):
     raise ValueError(f"{space} holds neither choices nor arrays of numbers, and nothing else is supported")
 
 
+def starts(space):
+    """The number of the first option of each choice, for each leaf."""
+    return [np.ravel(leaf.start).tolist() if hasattr(leaf, "start") else [] for leaf in leaves(space)]
+
+
 class Views:
     """Hands out one array in parts, one after the other."""
 

@@ -1,17 +1,20 @@
 //! `phalanx export`: the policy of a run as a file that acts without libtorch.
 
+mod summary;
+
 use std::io::Write;
 use std::path::PathBuf;
 
 use bytesize::ByteSize;
 use clap::ValueEnum;
-use phalanx_agents::ACTION;
+use phalanx_agents::Checkpoint;
 use phalanx_algorithms::{Which, checkpoint_step, digits, evaluate, evaluation_shape};
-use phalanx_envs::{Registry, Workers};
+use phalanx_envs::{EnvSpec, Registry, Workers};
 use phalanx_export::{Quantization, Sources};
 use phalanx_micro::Policy;
+use serde_json::{Map, Value};
 
-use super::{Usage, flattened};
+use super::{Usage, flattened, played};
 use crate::config::Config;
 use crate::export::{self, About, FilePolicy, Replay};
 use crate::run::RunFolder;
@@ -58,9 +61,6 @@ pub(super) struct Arguments {
     /// Checkpoint whose policy is written: the newest, the one with the best evaluation, or the one of a step.
     #[arg(long, default_value = "latest", value_name = "latest|best|STEP")]
     checkpoint: Which,
-    /// Override a setting of the run's configuration, as in `--set env.params.flatten=true`; may be repeated.
-    #[arg(long = "set", value_name = "KEY=VALUE")]
-    sets: Vec<String>,
     /// File that is written; for C also a header beside it.
     #[arg(short, long, value_name = "FILE")]
     out: PathBuf,
@@ -73,6 +73,16 @@ pub(super) struct Arguments {
     /// after. GRU and LSTM stay in floats and gain little, and a processor with vector registers is faster in floats (docs/deploy.md).
     #[arg(long, value_enum, default_value_t, value_name = "DTYPE")]
     dtype: Dtype,
+    /// Override a setting of the run's configuration, as in `--set env.params.g=1.6`; may be repeated.
+    ///
+    /// Where the configuration has an environment of its own for evaluations, that is the one to set: `--set evaluation.env.params.g=1.6`.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    sets: Vec<String>,
+    /// Unit of a field's numbers, as in `--unit observation.levels=m`, or of each, as in `--unit observation=m,m/s`; may be repeated.
+    ///
+    /// It takes the place of what the environment itself declares.
+    #[arg(long = "unit", value_name = "FIELD=UNIT", value_parser = unit)]
+    units: Vec<(String, Value)>,
     /// Number of steps over which int8 measures the range of each result.
     #[arg(long, default_value_t = 4096, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     calibrate: u32,
@@ -136,7 +146,8 @@ impl Arguments {
 pub(super) fn run(arguments: &Arguments, registry: &Registry, out: &mut impl Write) -> anyhow::Result<()> {
     arguments.check()?;
     let run = RunFolder::open(&arguments.run).map_err(|error| Usage(error.to_string()))?;
-    let config = Config { workers: Workers::Count(0), ..run.config(&arguments.sets, registry)? };
+    let config = played::configuration(&run, &arguments.sets, registry)?;
+    let config = Config { workers: Workers::Count(0), ..config };
     let found = run.checkpoints(config.checkpoint.keep).load(arguments.checkpoint)?;
     let device = setup::device(&config, 1)?;
     let env = config.evaluation_env();
@@ -148,11 +159,8 @@ pub(super) fn run(arguments: &Arguments, registry: &Registry, out: &mut impl Wri
     let calibrate = if arguments.dtype == Dtype::Int8 { arguments.calibrate as usize } else { 0 };
     let (played, outputs) = export::record(&mut agent, &mut *batch, records.max(calibrate))?;
     batch.close()?;
-    let (about, layout) = (
-        About::new(env, batch.block().layout(), checkpoint_step(&found.checkpoint)?),
-        batch.block().layout(),
-    );
-    let action = layout.action_space.to_string();
+    let (about, layout) = (about(arguments, env, registry, &found.checkpoint)?, batch.block().layout());
+    let played = about.numbered(played);
     let records = &played[..records];
     let mut policy = export::policy(&agent, layout, &about, records);
     policy.time_step = arguments.time_step;
@@ -164,68 +172,83 @@ pub(super) fn run(arguments: &Arguments, registry: &Registry, out: &mut impl Wri
     if arguments.dtype == Dtype::Int8 {
         let quantization = int8.insert(Quantization::new(&mut policy, &played)?);
         let replay = Replay::new(&phalanx_export::write(&policy, Some(quantization))?, &policy, records)?;
-        let bound = replay.difference(&outputs);
+        let bound = replay.difference(&outputs, 0.0).map_or(0.0, |difference| difference.share);
         // Its self test is about its own actions.
         policy.records.iter_mut().zip(replay.actions).for_each(|(record, action)| record.action = action);
         let floats = std::mem::replace(&mut bytes, phalanx_export::write(&policy, Some(quantization))?);
         let [before, after] = [&floats, &bytes].map(|bytes| measure(bytes, arguments, &config, registry));
-        notes.push(format!("  outputs in 8 bits differ by {bound:.4} of the largest one at most"));
-        notes.push(format!("  return over {EPISODES} episodes: {} in 8 bits, {} in floats", after?, before?));
+        notes.push(format!("outputs in 8 bits differ by {bound:.4} of the largest one at most"));
+        notes.push(format!("return over {EPISODES} episodes: {} in 8 bits, {} in floats", after?, before?));
     }
 
     let mut memory = Vec::new();
     let ram = 4 * Policy::arena(phalanx_export::aligned(&bytes, &mut memory))?;
     let files = files(arguments, &policy, int8.as_ref(), bytes)?;
     let size: usize = files.iter().map(|(_, bytes)| bytes.len()).sum();
-    for (what, size, most) in
-        [("file", size, arguments.max_flash), ("memory while it acts", ram, arguments.max_ram)]
-    {
-        if let Some(most) = most.filter(|most| size as u64 > most.as_u64()) {
-            let most = most.as_u64();
-            let records = if what == "file" && arguments.format() == Format::Phx && !records.is_empty() {
-                policy.records.clear();
-                let share = size - phalanx_export::write(&policy, int8.as_ref())?.len();
-                format!(", of which {share} are of {} recorded steps (--records)", records.len())
-            } else {
-                String::new()
-            };
-            let message = format!(
-                "the {what} takes {size} bytes, more than {most} bytes{records}; nothing was written"
-            );
-            return Err(Usage(message).into());
-        }
-    }
+    let recorded = policy.recorded_bytes();
+    check_budgets(arguments, [size, recorded, ram]).map_err(Usage)?;
     files.iter().try_for_each(|(path, bytes)| export::save(path, bytes))?;
-    let graph = agent.network().graph();
-    let actor = graph.output(ACTION).map(|action| graph.order(&[action])).unwrap_or_default();
-    let multiplications: usize = actor.iter().map(|&i| graph.nodes[i].multiplications()).sum();
     let (file, steps, name) = (arguments.out.display(), about.steps, &about.env.name);
     let is_file = arguments.format() == Format::Phx;
     let recorded = if is_file { format!(" with {} recorded steps", records.len()) } else { String::new() };
     writeln!(out, "{file}: the policy of {name} after {steps} steps, {size} bytes{recorded}")?;
-    let memory = match arguments.format() {
-        Format::Phx | Format::C => format!("{ram} bytes of memory while it acts, "),
-        Format::Onnx | Format::Tflite => String::new(),
-    };
-    let operations = actor.len();
-    writeln!(
-        out,
-        "  {memory}{operations} operations and {multiplications} multiplications with weights a step"
-    )?;
-    let reads = actor.iter().flat_map(|&i| &graph.nodes[i].reads).map(|&source| graph.name(source));
-    let reads: Vec<&str> = reads.collect();
-    for input in graph.inputs.iter().filter(|input| reads.contains(&input.name.as_str())) {
-        let sizes: Vec<String> = input.dims.iter().map(|dim| dim.size.to_string()).collect();
-        writeln!(out, "  reads {}: {} {}", input.name, sizes.join(" × "), input.dtype)?;
+    summary::signature(arguments.format(), &policy, &about, out)?;
+    if matches!(arguments.format(), Format::Phx | Format::C) {
+        writeln!(out, "  {ram} bytes of memory while it acts")?;
     }
-    writeln!(out, "  gives action: {action}")?;
-    notes.iter().try_for_each(|note| writeln!(out, "{note}"))?;
+    writeln!(out, "  {}", summary::operations(&policy))?;
+    notes.iter().try_for_each(|note| writeln!(out, "  {note}"))?;
     match arguments.format() {
         Format::Phx => writeln!(out, "to evaluate it: phalanx evaluate --policy {file}")?,
         Format::C => writeln!(out, "its functions: {}", files[1].0.display())?,
         Format::Onnx | Format::Tflite => {}
     }
     Ok(())
+}
+
+/// What the file holds about itself.
+fn about(
+    arguments: &Arguments,
+    env: &EnvSpec,
+    registry: &Registry,
+    checkpoint: &Checkpoint,
+) -> anyhow::Result<About> {
+    let mut info = registry.info_of(env)?;
+    let units = arguments.units.iter().cloned().collect::<Map<String, Value>>().into();
+    let labels = info.labels.with_units(&units, &info.observation_space, &info.action_space);
+    info.labels = labels.map_err(|error| Usage(format!("--unit: {error}")))?;
+    Ok(About::new(env, &info, checkpoint_step(checkpoint)?)?)
+}
+
+/// Fails where the file of `size` bytes, `recorded` of them for recorded steps, or the `ram` bytes of memory are more than what was asked for.
+fn check_budgets(arguments: &Arguments, [size, recorded, ram]: [usize; 3]) -> Result<(), String> {
+    let is_more = |size: usize, most: Option<ByteSize>| {
+        most.map(|most| most.as_u64()).filter(|&most| size as u64 > most)
+    };
+    if let Some(most) = is_more(size, arguments.max_flash) {
+        let records = match (arguments.format(), arguments.records) {
+            (Format::Phx, 1..) => format!(
+                "; {recorded} of them are the {} recorded steps, of which `--records N` writes less",
+                arguments.records
+            ),
+            _ => String::new(),
+        };
+        return Err(format!(
+            "the file takes {size} bytes, more than {most} bytes{records}; nothing was written"
+        ));
+    }
+    if let Some(most) = is_more(ram, arguments.max_ram) {
+        let message = format!("the memory while it acts takes {ram} bytes, more than {most} bytes");
+        return Err(format!("{message}; nothing was written"));
+    }
+    Ok(())
+}
+
+/// A field with its unit, or the unit of each of its numbers.
+fn unit(text: &str) -> Result<(String, Value), String> {
+    let (field, units) = text.split_once('=').ok_or("a field and its unit are needed, as in action=N")?;
+    let each: Vec<Value> = units.split(',').map(|unit| unit.trim().into()).collect();
+    Ok((field.to_owned(), each.into()))
 }
 
 /// A number of seconds that is one.
