@@ -1,6 +1,6 @@
 //! The bytes of a policy file.
 
-use phalanx_micro::format::{self, MAGIC, NONE, VERSION, crc32, header, input, part};
+use phalanx_micro::format::{self, MAGIC, NONE, VERSION, checksum, header, input, part};
 
 use crate::steps::{Form, Steps, steps};
 use crate::{Deviations, ExportError, Kind, Policy, Quantization, Record, Recorded};
@@ -157,11 +157,10 @@ impl File {
         self.header[header::MAGIC] = MAGIC;
         self.header[header::VERSION] = VERSION;
         self.header[header::BYTES] = (4 * header::WORDS + self.body.len()) as u32;
-        self.header[header::CHECKSUM] = 0;
-        let bytes = |header: &[u32]| header.iter().flat_map(|word| word.to_le_bytes()).collect::<Vec<u8>>();
-        self.header[header::CHECKSUM] = crc32(crc32(0, &bytes(&self.header)), &self.body);
-        let mut all = bytes(&self.header);
+        let mut all: Vec<u8> = self.header.iter().flat_map(|word| word.to_le_bytes()).collect();
         all.append(&mut self.body);
+        let sum = checksum(&all);
+        all[4 * header::CHECKSUM..][..4].copy_from_slice(&sum.to_le_bytes());
         all
     }
 }

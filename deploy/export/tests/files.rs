@@ -9,7 +9,7 @@ mod common;
 use common::{Parts, convolution, dim, everything, file_of, pictures};
 use phalanx_export::{Input, Kind, Mask, Part, Record, Recorded, aligned};
 use phalanx_graph::{Activation, Dtype, Graph, InputScale};
-use phalanx_micro::format::{crc32, header};
+use phalanx_micro::format::{checksum, header};
 use phalanx_micro::{ActError, Elements, FormatError, Policy as Micro, SelfTestError};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
@@ -155,10 +155,8 @@ fn run(bytes: &[u8]) -> Result<(), FormatError> {
 
 /// The file with a checksum that fits.
 fn sealed(mut bytes: Vec<u8>) -> Vec<u8> {
-    let at = 4 * header::CHECKSUM;
-    bytes[at..at + 4].fill(0);
-    let sum = crc32(0, &bytes);
-    bytes[at..at + 4].copy_from_slice(&sum.to_le_bytes());
+    let sum = checksum(&bytes);
+    bytes[4 * header::CHECKSUM..][..4].copy_from_slice(&sum.to_le_bytes());
     bytes
 }
 

@@ -6,7 +6,7 @@ mod common;
 use common::{Parts, dim, file_of};
 use phalanx_export::{Deviations, Input, Kind, Mask, Part, aligned};
 use phalanx_graph::{Dtype, Graph, InputScale};
-use phalanx_micro::format::{crc32, header, part};
+use phalanx_micro::format::{checksum, header, part};
 use phalanx_micro::{ActError, Elements, Policy as Micro};
 
 /// Draws of a policy.
@@ -193,8 +193,7 @@ fn a_file_without_deviations_still_acts() {
     let parts = word(header::PARTS);
     // As files were before they had deviations.
     bytes[parts + 4 * part::START..][..8].fill(0);
-    bytes[4 * header::CHECKSUM..][..4].fill(0);
-    let sum = crc32(0, &bytes);
+    let sum = checksum(&bytes);
     bytes[4 * header::CHECKSUM..][..4].copy_from_slice(&sum.to_le_bytes());
     let (mut memory, mut arena, mut action) = (vec![], [0.0; 8], [9.0]);
     let mut policy = Micro::new(aligned(&bytes, &mut memory), &mut arena).unwrap();

@@ -209,13 +209,13 @@ pub fn halves(low: usize, high: usize) -> u32 {
     (low as u32 & 0xffff) | (high as u32) << 16
 }
 
-/// CRC-32 (IEEE), continued from `crc`, of which the first is 0.
+/// CRC-32 (IEEE) of a file, whose length is a multiple of 4, with 0 in the word that has it.
 #[must_use]
-pub fn crc32(crc: u32, bytes: &[u8]) -> u32 {
-    let mut crc = !crc;
-    for &byte in bytes {
-        crc ^= u32::from(byte);
-        for _ in 0..8 {
+pub fn checksum(bytes: &[u8]) -> u32 {
+    let mut crc = u32::MAX;
+    for (i, word) in bytes.as_chunks().0.iter().enumerate() {
+        crc ^= if i == header::CHECKSUM { 0 } else { u32::from_le_bytes(*word) };
+        for _ in 0..32 {
             crc = (crc >> 1) ^ (0xedb8_8320 & (crc & 1).wrapping_neg());
         }
     }
@@ -228,7 +228,10 @@ mod tests {
 
     #[test]
     fn checksums_are_those_of_the_standard() {
-        assert_eq!(crc32(0, b"123456789"), 0xcbf4_3926);
-        assert_eq!(crc32(crc32(0, b"1234"), b"56789"), 0xcbf4_3926);
+        assert_eq!(checksum(b"12345678"), 0x9ae0_daaf);
+        let file = *b"PHXP\x01\0\0\0\x18\0\0\0\0\0\0\0policy..";
+        let mut sealed = file;
+        sealed[12..16].fill(7);
+        assert_eq!([checksum(&file), checksum(&sealed)], [0xf571_e7e2; 2]);
     }
 }

@@ -1,43 +1,89 @@
 //! From the outputs of a network to an action.
 
 use crate::error::ActError;
-use crate::format::{NONE, part};
-use crate::scalars::tanh;
+use crate::format::{NONE, activation, part};
+use crate::kernels::{activate, transfer};
+use crate::policy::Policy;
+use crate::scalars::within;
 
 /// A part of an action, and what it is made of.
 pub struct Head<'a> {
-    /// Words of the file.
+    /// Its words of the file.
     pub words: &'a [u32; part::WORDS],
     /// Logits of options or bits, or means.
     pub outputs: &'a [f32],
-    /// What follows them in the arena.
-    pub after: &'a [f32],
-    /// 0 where an option is illegal: one number for each, two for each bit.
-    pub mask: Option<&'a [f32]>,
+    /// 0 where an option is illegal, one number for each, two for each bit; empty where all are legal.
+    mask: &'a [f32],
+    /// Its numbers of the action.
+    pub action: &'a mut [f32],
 }
 
-/// Whether an option is legal.
-pub fn is_legal(mask: Option<&[f32]>, i: usize) -> bool {
-    mask.is_none_or(|mask| mask.get(i).is_some_and(|&legal| legal != 0.0))
+/// `len` numbers from `at` on.
+pub fn numbers(all: &[f32], at: u32, len: usize) -> Option<&[f32]> {
+    all.get(at as usize..)?.get(..len)
+}
+
+fn is_legal(mask: &[f32], option: usize) -> bool {
+    mask.get(option).is_none_or(|&legal| legal != 0.0)
+}
+
+impl<'a> Head<'a> {
+    /// A part of `action`, which is too short where there is none.
+    #[inline(always)]
+    pub fn new(
+        policy: &'a Policy<'_>,
+        words: &'a [u32; part::WORDS],
+        action: &'a mut [f32],
+    ) -> Result<Self, ActError> {
+        let len = words[part::LEN] as usize;
+        let (written, options) = match words[part::KIND] {
+            part::CHOICE => (1, len),
+            _ => (len, len.wrapping_mul(2)),
+        };
+        let mask = match words[part::MASK] {
+            NONE => &[],
+            at => numbers(policy.arena, at, options).ok_or(ActError::File)?,
+        };
+        let outputs = numbers(policy.arena, words[part::OUTPUTS], len).ok_or(ActError::File)?;
+        let action = action.get_mut(words[part::ACTION] as usize..).and_then(|rest| rest.get_mut(..written));
+        Ok(Self { words, outputs, mask, action: action.ok_or(ActError::Action)? })
+    }
+
+    /// Whether an option is legal.
+    pub fn is_legal(&self, option: usize) -> bool {
+        is_legal(self.mask, option)
+    }
+
+    /// Takes an option, by its number from the first one's on.
+    pub fn choose(&mut self, option: usize) {
+        let option = (option as i32).wrapping_add(self.words[part::START] as i32);
+        self.action.iter_mut().for_each(|into| *into = option as f32);
+    }
+
+    /// Centre, factor, lower and upper bound of each number.
+    #[inline(always)]
+    pub fn scales<'f>(&self, floats: &'f [f32]) -> Option<impl Iterator<Item = [f32; 4]> + use<'f>> {
+        let len = self.outputs.len();
+        let scale = numbers(floats, self.words[part::SCALE], len.wrapping_mul(4))?;
+        let (scale, bounds) = scale.split_at_checked(len.wrapping_mul(2))?;
+        let (centre, factor) = scale.split_at_checked(len)?;
+        let (low, high) = bounds.split_at_checked(len)?;
+        let all = centre.iter().zip(factor).zip(low).zip(high);
+        Some(all.map(|(((centre, factor), low), high)| [*centre, *factor, *low, *high]))
+    }
 }
 
 /// `centre + factor·x` within the bounds.
 pub fn scaled([centre, factor, low, high]: [f32; 4], x: f32) -> f32 {
-    let scaled = centre + factor * x;
-    // No `clamp`, which panics where bounds are in the wrong order.
-    if scaled < low {
-        low
-    } else if scaled > high {
-        high
-    } else {
-        scaled
-    }
+    within(centre + factor * x, low, high)
 }
 
-/// The most probable option among the legal ones.
-fn choice(outputs: &[f32], mask: Option<&[f32]>) -> Option<usize> {
+/// The index of the largest number among those of legal options.
+#[cfg_attr(feature = "simd", inline(always))]
+#[cfg_attr(not(feature = "simd"), inline(never))]
+fn largest(x: &[f32], mask: &[f32]) -> Option<usize> {
     let mut best: Option<(usize, f32)> = None;
-    for (i, &x) in outputs.iter().enumerate() {
+    for (i, &x) in x.iter().enumerate() {
         if best.is_none_or(|(_, most)| x > most) && is_legal(mask, i) {
             best = Some((i, x));
         }
@@ -45,63 +91,27 @@ fn choice(outputs: &[f32], mask: Option<&[f32]>) -> Option<usize> {
     best.map(|(i, _)| i)
 }
 
-impl<'a> Head<'a> {
-    /// The part with these words, over the results of the network.
-    pub fn new(words: &'a [u32; part::WORDS], arena: &'a [f32]) -> Result<Self, ActError> {
-        let word = |i: usize| words[i] as usize;
-        let len = word(part::LEN);
-        let rest = |at: usize| arena.get(at..).ok_or(ActError::File);
-        let (outputs, after) = rest(word(part::OUTPUTS))?.split_at_checked(len).ok_or(ActError::File)?;
-        let options = if words[part::KIND] == part::BITS { len.saturating_mul(2) } else { len };
-        let mask = match words[part::MASK] {
-            NONE => None,
-            at => Some(rest(at as usize)?.get(..options).ok_or(ActError::File)?),
-        };
-        Ok(Self { words, outputs, after, mask })
-    }
-
-    /// Its part of an action.
-    pub fn own<'b>(&self, action: &'b mut [f32]) -> Result<&'b mut [f32], ActError> {
-        action.get_mut(self.words[part::ACTION] as usize..).ok_or(ActError::Action)
-    }
-
-    /// The number of an option.
-    pub fn option(&self, option: usize) -> f32 {
-        (option as i32).wrapping_add(self.words[part::START] as i32) as f32
-    }
-
-    /// Centre, factor and bounds of number `i`.
-    pub fn scale(&self, floats: &[f32], i: usize) -> [f32; 4] {
-        let (start, len) = (self.words[part::SCALE] as usize, self.outputs.len());
-        let at = |of: usize| start.wrapping_add(of.wrapping_mul(len)).wrapping_add(i);
-        [0, 1, 2, 3].map(|of| floats.get(at(of)).copied().unwrap_or(0.0))
-    }
-
-    /// Writes its most probable action; numbers are scaled by `floats`.
-    pub fn act(&self, floats: &[f32], into: &mut [f32]) -> Result<(), ActError> {
-        let Self { words, outputs, mask, .. } = *self;
-        match words[part::KIND] {
-            part::CHOICE => {
-                let option = choice(outputs, mask).ok_or(ActError::Mask)?;
-                *into.first_mut().ok_or(ActError::Action)? = self.option(option);
-            }
-            part::BITS => {
-                for (i, (into, &x)) in into.iter_mut().zip(outputs).enumerate() {
-                    *into = match (is_legal(mask, 2 * i), is_legal(mask, 2 * i + 1)) {
-                        (true, true) => f32::from(u8::from(x > 0.0)),
-                        (true, false) => 0.0,
-                        (false, true) => 1.0,
-                        (false, false) => return Err(ActError::Mask),
-                    };
-                }
-            }
-            kind => {
-                for (i, (into, &x)) in into.iter_mut().zip(outputs).enumerate() {
-                    let x = if kind == part::SQUASHED { tanh(x) } else { x };
-                    *into = scaled(self.scale(floats, i), x);
-                }
+/// Writes the most probable values of a part of an action.
+#[cfg_attr(feature = "simd", inline(always))]
+#[cfg_attr(not(feature = "simd"), inline(never))]
+pub fn act(policy: &Policy<'_>, words: &[u32; part::WORDS], action: &mut [f32]) -> Result<(), ActError> {
+    let mut head = Head::new(policy, words, action)?;
+    match words[part::KIND] {
+        part::CHOICE => head.choose(largest(head.outputs, head.mask).ok_or(ActError::Mask)?),
+        part::BITS => {
+            for (i, (into, &x)) in head.action.iter_mut().zip(head.outputs).enumerate() {
+                let mask = head.mask.get(2 * i..).unwrap_or_default();
+                *into = largest(&[0.0, x], mask).ok_or(ActError::Mask)? as f32;
             }
         }
-        Ok(())
+        kind => {
+            transfer(head.outputs, head.action, false);
+            if kind == part::SQUASHED {
+                activate(head.action, activation::TANH);
+            }
+            let scales = head.scales(policy.file.floats).ok_or(ActError::File)?;
+            head.action.iter_mut().zip(scales).for_each(|(x, scale)| *x = scaled(scale, *x));
+        }
     }
+    Ok(())
 }

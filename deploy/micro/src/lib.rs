@@ -23,6 +23,7 @@
 
 mod check;
 mod error;
+mod file;
 pub mod format;
 mod heads;
 mod input;

@@ -1,92 +1,88 @@
 //! Recurrent layers, [`LANES`] units of the state at a time: no memory is needed for the gates.
 
-use crate::format::LANES;
-use crate::kernels::Floats;
+use crate::format::{LANES, op, step};
+use crate::kernels::transfer;
 use crate::lanes::Lanes;
-use crate::linear::{Layer, add_block};
+use crate::linear::linear;
 use crate::scalars::{sigmoid, tanh};
 
-/// Weights of some gates, each as those of a dense layer, and their biases.
-struct Half<'a, L> {
-    lanes: L,
+/// Weights of all gates, each as those of a dense layer, their biases, and what they read.
+struct Half<'a> {
     weight: &'a [f32],
     bias: &'a [f32],
-    columns: usize,
+    x: &'a [f32],
     width: usize,
 }
 
-impl<L: Lanes> Half<'_, L> {
+impl Half<'_> {
     /// `W·x + b` of the units of a gate from `at` on.
     #[cfg_attr(feature = "simd", inline(always))]
-    fn units(&self, gate: usize, at: usize, x: &[f32]) -> [f32; LANES] {
+    #[cfg_attr(not(feature = "simd"), inline(never))]
+    fn units<L: Lanes>(&self, lanes: L, gate: usize, at: usize) -> [f32; LANES] {
         let first = gate.wrapping_mul(self.width).wrapping_add(at);
-        let weight = self.weight.get(first.wrapping_mul(self.columns)..).unwrap_or_default();
-        let layer = Floats { bias: self.bias, lanes: self.lanes };
-        let rest = self.width.wrapping_sub(at);
-        if rest >= LANES {
-            return layer.end(first, add_block(&layer, layer.begin(first), weight.as_chunks().0, x));
-        }
-        let mut sums = [0.0; LANES];
-        let rows = weight.chunks_exact(self.columns.max(1)).take(rest);
-        for (i, (sum, row)) in sums.iter_mut().zip(rows).enumerate() {
-            *sum = layer.add_row(layer.begin_row(first.wrapping_add(i)), row, x);
+        let number = |i: usize| self.bias.get(first.wrapping_add(i)).copied().unwrap_or(0.0);
+        let mut sums: [f32; LANES] = core::array::from_fn(number);
+        let columns = self.x.len();
+        let weight = self.weight.get(first.wrapping_mul(columns)..).unwrap_or_default();
+        if let Some(sums) = sums.get_mut(..self.width.wrapping_sub(at).min(LANES)) {
+            linear(lanes, &[], weight, columns, 0, self.x, sums);
         }
         sums
     }
 }
 
-/// The input's and the hidden state's half of a layer of `gates` gates.
-fn halves<L: Lanes>(
+/// The sum of both halves.
+#[cfg_attr(feature = "simd", inline(always))]
+#[cfg_attr(not(feature = "simd"), inline(never))]
+fn both<L: Lanes>(lanes: L, [input, hidden]: &[Half<'_>; 2], gate: usize, at: usize) -> [f32; LANES] {
+    let mut sums = input.units(lanes, gate, at);
+    transfer(&hidden.units(lanes, gate, at), &mut sums, true);
+    sums
+}
+
+/// A gated recurrent unit, whose state becomes `y`, or a long short-term memory, whose state is h, then c.
+#[cfg_attr(feature = "simd", inline(always))]
+#[cfg_attr(not(feature = "simd"), inline(never))]
+pub fn recurrent<L: Lanes>(
     lanes: L,
+    words: &[u32; step::WORDS],
     parameters: &[f32],
-    gates: usize,
-    inputs: usize,
-    width: usize,
-) -> [Half<'_, L>; 2] {
-    let rows = gates.wrapping_mul(width);
-    let (input, rest) = parameters.split_at_checked(rows.wrapping_mul(inputs)).unwrap_or_default();
-    let (hidden, biases) = rest.split_at_checked(rows.wrapping_mul(width)).unwrap_or_default();
-    let (input_bias, hidden_bias) = biases.split_at_checked(rows).unwrap_or_default();
-    [
-        Half { lanes, weight: input, bias: input_bias, columns: inputs, width },
-        Half { lanes, weight: hidden, bias: hidden_bias, columns: width, width },
-    ]
-}
-
-/// A gated recurrent unit; `state` becomes `y`.
-#[cfg_attr(feature = "simd", inline(always))]
-pub fn gru<L: Lanes>(lanes: L, parameters: &[f32], x: &[f32], state: &mut [f32], y: &mut [f32]) {
-    let [input, hidden] = halves(lanes, parameters, 3, x.len(), y.len());
-    for (block, (y, before)) in y.chunks_mut(LANES).zip(state.chunks(LANES)).enumerate() {
-        let gate = |i: usize| [input.units(i, block * LANES, x), hidden.units(i, block * LANES, state)];
-        let ([r, r_hidden], [z, z_hidden], [n, n_hidden]) = (gate(0), gate(1), gate(2));
-        for (i, (y, before)) in y.iter_mut().zip(before).enumerate().take(LANES) {
-            let r = sigmoid(r[i] + r_hidden[i]);
-            let z = sigmoid(z[i] + z_hidden[i]);
-            let n = tanh(n[i] + r * n_hidden[i]);
-            *y = (1.0 - z) * n + z * before;
+    x: &[f32],
+    state: &mut [f32],
+    y: &mut [f32],
+) -> Option<()> {
+    let (width, is_gru) = (y.len(), words[step::OP] & 0xff == op::GRU);
+    let (h, rest) = state.get_mut(words[step::STATE] as usize..)?.split_at_mut_checked(width)?;
+    let c = if is_gru { &mut [] } else { rest.get_mut(..width)? };
+    let rows = if is_gru { 3 } else { 4 } * width;
+    let (weight, rest) = parameters.split_at_checked(rows.wrapping_mul(x.len()))?;
+    let (hidden, biases) = rest.split_at_checked(rows.wrapping_mul(width))?;
+    let (bias, hidden_bias) = biases.split_at_checked(rows)?;
+    let halves = [Half { weight, bias, x, width }, Half { weight: hidden, bias: hidden_bias, x: h, width }];
+    for (block, y) in y.chunks_mut(LANES).enumerate() {
+        let at = block * LANES;
+        let [a, b] = [both(lanes, &halves, 0, at), both(lanes, &halves, 1, at)];
+        // The two halves of a GRU's new state stay apart.
+        let (new, last);
+        if is_gru {
+            new = halves[0].units(lanes, 2, at);
+            last = halves[1].units(lanes, 2, at);
+        } else {
+            new = both(lanes, &halves, 2, at);
+            last = both(lanes, &halves, 3, at);
+        }
+        for (i, y) in y.iter_mut().enumerate().take(LANES) {
+            let (a, b) = (sigmoid(a[i]), sigmoid(b[i]));
+            let new = tanh(if is_gru { new[i] + a * last[i] } else { new[i] });
+            if is_gru {
+                *y = (1.0 - b) * new + b * halves[1].x.get(at + i)?;
+            } else {
+                let c = c.get_mut(at + i)?;
+                *c = b * *c + a * new;
+                *y = sigmoid(last[i]) * tanh(*c);
+            }
         }
     }
-    state.iter_mut().zip(y).for_each(|(state, y)| *state = *y);
-}
-
-/// A long short-term memory; `state` is h, then c.
-#[cfg_attr(feature = "simd", inline(always))]
-pub fn lstm<L: Lanes>(lanes: L, parameters: &[f32], x: &[f32], state: &mut [f32], y: &mut [f32]) {
-    let [input, hidden] = halves(lanes, parameters, 4, x.len(), y.len());
-    let Some((h, c)) = state.split_at_mut_checked(y.len()) else { return };
-    for (block, (y, c)) in y.chunks_mut(LANES).zip(c.chunks_mut(LANES)).enumerate() {
-        let gate = |i: usize| {
-            let mut sums = input.units(i, block * LANES, x);
-            let hidden = hidden.units(i, block * LANES, h);
-            sums.iter_mut().zip(hidden).for_each(|(sum, hidden)| *sum += hidden);
-            sums
-        };
-        let [take, forget, new, give] = [gate(0), gate(1), gate(2), gate(3)];
-        for (i, (y, c)) in y.iter_mut().zip(c).enumerate().take(LANES) {
-            *c = sigmoid(forget[i]) * *c + sigmoid(take[i]) * tanh(new[i]);
-            *y = sigmoid(give[i]) * tanh(*c);
-        }
-    }
-    h.iter_mut().zip(y).for_each(|(h, y)| *h = *y);
+    transfer(y, h, false);
+    Some(())
 }

@@ -1,51 +1,41 @@
 //! Actions that are drawn, and their log probabilities: the formulas are those of training, `agents/src/distribution/`.
 
-use phalanx_maths::{exp, ln, sigmoid};
+use phalanx_maths::ln;
 
 use crate::error::ActError;
 use crate::format::part;
-use crate::heads::{Head, is_legal, scaled};
+use crate::heads::{Head, numbers, scaled};
 use crate::kernels::inverse_root;
-use crate::scalars::tanh;
+use crate::policy::Policy;
+use crate::scalars::{exp, sigmoid, tanh, within};
 
 /// ln 2π.
 const LN_TAU: f32 = 1.837_877_1;
 
-/// Draws a part of an action, which was written with its most probable option before; returns its log probability in nats.
+/// Draws a part of an action, which was written with its most probable values before; returns its log probability in nats.
 pub fn sample(
-    head: &Head<'_>,
-    floats: &[f32],
-    into: &mut [f32],
+    policy: &Policy<'_>,
+    words: &[u32; part::WORDS],
+    action: &mut [f32],
     random: &mut impl FnMut() -> u32,
 ) -> Result<f32, ActError> {
-    match head.words[part::KIND] {
+    let mut head = Head::new(policy, words, action)?;
+    match words[part::KIND] {
         part::CHOICE => {
-            let (option, log_prob) = choose(head.outputs, head.mask, random).ok_or(ActError::Mask)?;
-            *into.first_mut().ok_or(ActError::Action)? = head.option(option);
+            let (option, log_prob) = option(&head, random).ok_or(ActError::Mask)?;
+            head.choose(option);
             Ok(log_prob)
         }
-        part::BITS => {
-            let mut log_prob = 0.0;
-            for (i, (into, &logit)) in into.iter_mut().zip(head.outputs).enumerate() {
-                // One with a single legal value has it already.
-                if is_legal(head.mask, 2 * i) && is_legal(head.mask, 2 * i + 1) {
-                    let is_set = uniform(random) < sigmoid(logit);
-                    *into = f32::from(u8::from(is_set));
-                    let logit = if is_set { logit } else { -logit };
-                    log_prob += smaller(logit, 0.0) - ln_1p_exp_of_negative(logit.abs());
-                }
-            }
-            Ok(log_prob)
-        }
-        _ => numbers(head, floats, into, random).ok_or(ActError::Deviations),
+        part::BITS => Ok(bits(&mut head, random)),
+        _ => gaussian(policy, &mut head, random).ok_or(ActError::Deviations),
     }
 }
 
 /// An option by the inverse of the cumulated softmax of the legal ones, and its log probability.
-fn choose(logits: &[f32], mask: Option<&[f32]>, random: &mut impl FnMut() -> u32) -> Option<(usize, f32)> {
-    let legal = || logits.iter().enumerate().filter(|(i, _)| is_legal(mask, *i));
+fn option(head: &Head<'_>, random: &mut impl FnMut() -> u32) -> Option<(usize, f32)> {
+    let legal = || head.outputs.iter().enumerate().filter(|(i, _)| head.is_legal(*i));
     let most = legal().fold(f32::NEG_INFINITY, |most, (_, &x)| if x > most { x } else { most });
-    let weight = |logit: f32| exp((logit - most).clamp(-80.0, 0.0));
+    let weight = |logit: f32| exp(within(logit - most, -80.0, 0.0));
     let sum: f32 = legal().map(|(_, &logit)| weight(logit)).sum();
     let (threshold, mut cumulated) = (sum * uniform(random), 0.0);
     let mut chosen = None;
@@ -60,33 +50,42 @@ fn choose(logits: &[f32], mask: Option<&[f32]>, random: &mut impl FnMut() -> u32
     chosen
 }
 
+/// Bits by their own probabilities. One with a single legal value has it already.
+fn bits(head: &mut Head<'_>, random: &mut impl FnMut() -> u32) -> f32 {
+    let mut log_prob = 0.0;
+    for (i, &logit) in head.outputs.iter().enumerate() {
+        if head.is_legal(2 * i) && head.is_legal(2 * i + 1) {
+            let is_set = uniform(random) < sigmoid(logit);
+            head.action.iter_mut().skip(i).take(1).for_each(|bit| *bit = f32::from(u8::from(is_set)));
+            let logit = if is_set { logit } else { -logit };
+            log_prob += if logit < 0.0 { logit } else { 0.0 };
+            log_prob -= ln_1p_exp_of_negative(logit.abs());
+        }
+    }
+    log_prob
+}
+
 /// Numbers around their means; `None` where the file has no standard deviations.
-fn numbers(
-    head: &Head<'_>,
-    floats: &[f32],
-    into: &mut [f32],
-    random: &mut impl FnMut() -> u32,
-) -> Option<f32> {
-    let parameters = floats.get(head.words[part::START] as usize..)?;
-    let len = head.outputs.len();
-    let logarithms = match head.words[part::DEVIATIONS] {
-        part::FIXED => parameters.get(..len)?,
-        part::OUTPUT => head.after.get(..len)?,
+fn gaussian(policy: &Policy<'_>, head: &mut Head<'_>, random: &mut impl FnMut() -> u32) -> Option<f32> {
+    let (len, at) = (head.outputs.len(), head.words[part::START]);
+    let floats = policy.file.floats;
+    let (logarithms, [least, largest]) = match head.words[part::DEVIATIONS] {
+        part::FIXED => (numbers(floats, at, len)?, [f32::NEG_INFINITY, f32::INFINITY]),
+        part::OUTPUT => {
+            let after = policy.arena.get(head.words[part::OUTPUTS] as usize..)?.get(len..)?;
+            (after.get(..len)?, *numbers(floats, at, 2)?.first_chunk()?)
+        }
         _ => return None,
-    };
-    let [least, largest] = match head.words[part::DEVIATIONS] {
-        part::OUTPUT => *parameters.first_chunk()?,
-        _ => [f32::NEG_INFINITY, f32::INFINITY],
     };
     let is_squashed = head.words[part::KIND] == part::SQUASHED;
     let mut log_prob = 0.0;
-    let all = into.iter_mut().zip(head.outputs).zip(logarithms);
-    for (i, ((into, mean), &logarithm)) in all.enumerate() {
-        let logarithm = larger(smaller(logarithm, largest), least);
+    let scales = head.scales(floats)?;
+    let all = head.action.iter_mut().zip(head.outputs).zip(logarithms).zip(scales);
+    for (((into, mean), &logarithm), scale) in all {
+        let logarithm = within(logarithm, least, largest);
         let noise = normal(random());
-        let mut x = mean + exp(logarithm.clamp(-80.0, 80.0)) * noise;
+        let mut x = mean + exp(within(logarithm, -80.0, 80.0)) * noise;
         log_prob -= 0.5 * noise * noise + logarithm + 0.5 * LN_TAU;
-        let scale = head.scale(floats, i);
         if is_squashed {
             // ln(1 − tanh² x) = 2·(ln 2 − x − ln(1 + e⁻²ˣ)), which does not cancel for large x; and it is even.
             let size = x.abs();
@@ -102,15 +101,7 @@ fn numbers(
 
 /// ln(1 + e⁻ˣ) of a number that is not negative.
 fn ln_1p_exp_of_negative(x: f32) -> f32 {
-    ln(1.0 + exp((-x).clamp(-80.0, 0.0)))
-}
-
-fn smaller(a: f32, b: f32) -> f32 {
-    if a < b { a } else { b }
-}
-
-fn larger(a: f32, b: f32) -> f32 {
-    if a > b { a } else { b }
+    ln(1.0 + exp(within(-x, -80.0, 0.0)))
 }
 
 /// A number of `[0, 1)`.

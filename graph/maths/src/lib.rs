@@ -79,6 +79,13 @@ pub const NORMAL_CDF: [f32; 6] =
 #[inline(always)]
 #[allow(clippy::inline_always)] // a call would keep the loop from being vectorised
 pub fn normal_cdf(x: f32) -> f32 {
+    normal_cdf_by(exp, x)
+}
+
+/// [`normal_cdf`] by a given [`exp`], which programs that save code have once.
+#[inline(always)]
+#[allow(clippy::inline_always)] // a call would keep the loop from being vectorised
+pub fn normal_cdf_by(exp: impl Fn(f32) -> f32, x: f32) -> f32 {
     let z = x.abs() * core::f32::consts::FRAC_1_SQRT_2;
     let [scale, a, b, c, d, e] = NORMAL_CDF;
     let t = 1.0 / (1.0 + scale * z);
@@ -109,6 +116,13 @@ pub fn relu(x: f32) -> f32 {
 #[inline(always)]
 #[allow(clippy::inline_always)] // a call would keep the loop from being vectorised
 pub fn elu(x: f32) -> f32 {
+    elu_by(exp, x)
+}
+
+/// [`elu`] by a given [`exp`], as above.
+#[inline(always)]
+#[allow(clippy::inline_always)] // a call would keep the loop from being vectorised
+pub fn elu_by(exp: impl Fn(f32) -> f32, x: f32) -> f32 {
     if x > 0.0 { x } else { exp(x.clamp(-80.0, 0.0)) - 1.0 }
 }
 

@@ -13,8 +13,8 @@ mod file;
 
 #[entry]
 fn main() -> ! {
-    let mut arena = [0.0; 128];
-    let Ok(mut policy) = Policy::new(black_box(file::BYTES), &mut arena) else { loop {} };
+    static mut ARENA: [f32; 128] = [0.0; 128];
+    let Ok(mut policy) = Policy::new(black_box(file::BYTES), ARENA) else { loop {} };
     let mut action = [0.0];
     loop {
         let observation = black_box([0.0; 4]);

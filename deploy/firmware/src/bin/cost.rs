@@ -198,15 +198,10 @@ unsafe fn dense(layer: &Layer, x: *const f32, y: *mut f32) {
         }
         if layer.tanh {
             for i in 0..layer.writes {
-                *y.add(i) = tanh(*y.add(i));
+                *y.add(i) = phalanx_maths::tanh(*y.add(i));
             }
         }
     }
-}
-
-#[inline(never)]
-fn tanh(x: f32) -> f32 {
-    phalanx_maths::tanh(x)
 }
 
 fn stop() -> ! {
