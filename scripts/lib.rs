@@ -8,6 +8,7 @@ pub mod bench;
 pub mod cli;
 pub mod config;
 pub mod export;
+pub mod mesh;
 pub mod plot;
 pub mod run;
 pub mod setup;

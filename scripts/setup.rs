@@ -1,13 +1,13 @@
 //! From a configuration to what runs: libtorch, environments, trainer, trained agents.
 
-use std::rc::Rc;
+use std::sync::Arc;
 use std::thread::available_parallelism;
 
 use anyhow::Context;
 use phalanx_agents::{Agent, AgentError, Checkpoint, Device, InitFrom, TensorFile, stream};
 use phalanx_algorithms::{AlgorithmError, TrainSettings, Trainer, Which};
 use phalanx_envs::{BatchError, Chosen, EnvSpec, Layout, Registry, Seeds, WorkerOptions, Zygote};
-use phalanx_mesh::Mesh;
+use phalanx_mesh::Grid;
 
 use crate::config::{AlgorithmSettings, Config, DeviceSetting};
 use crate::run::RunFolder;
@@ -70,7 +70,7 @@ pub fn trainer(
     config: &Config,
     registry: &Registry,
     zygote: Option<&Zygote>,
-    (device, mesh): (Device, Rc<Mesh>),
+    (device, grid): (Device, Arc<Grid>),
     note: &dyn Fn(usize, &Chosen),
 ) -> Result<Trainer, AlgorithmError> {
     let AlgorithmSettings::Ppo(ppo) = &config.algorithm;
@@ -87,14 +87,14 @@ pub fn trainer(
         evaluation: config.evaluation.clone(),
         checkpoint_every: config.checkpoint.every,
     };
-    let ranks = mesh.local_size();
+    let ranks = grid.all.local_size();
     let make = |env: Option<&EnvSpec>, rows, steps, seeds| {
         let env = env.unwrap_or(&config.env);
         let chosen = self::batch(config, env, registry, zygote, (rows, steps, seeds), ranks)?;
         note(rows, &chosen);
         Ok(chosen.batch)
     };
-    Trainer::new(settings, &make, mesh)
+    Trainer::new(settings, &make, grid)
 }
 
 /// The tensors that a training starts from: those of a run's newest checkpoint, or of a file.

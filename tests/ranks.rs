@@ -258,3 +258,66 @@ fn mistakes_are_told_once_and_end_all_ranks() {
     let (code, printed) = fails(&[&LAUNCH[..], &broken].concat());
     assert!(code != Some(0) && printed.contains("gravity"), "{printed}");
 }
+
+/// Layers that ranks divide: the run goes on with whole ones, and ranks send what the plan has.
+#[test]
+fn a_run_with_divided_layers_is_that_of_one_rank_and_sends_what_was_planned() {
+    let place = Place::new();
+    place.succeed(&["train", "small.yaml", "--name", "a"]);
+    let meshes = [("2", "cols:2", "h1:cols"), ("4", "rows:2,cols:2", "env:rows,h1:cols")];
+    for (n, mesh, layout) in meshes {
+        let name = format!("of-{n}");
+        let mesh = ["--mesh", mesh, "--layout", layout];
+        let train = ["launch", "-n", n, "--", "train", "small.yaml", "--name", &name, "--set", "steps=1024"];
+        place.succeed(&[&train[..], &mesh].concat());
+        let plan = text(&place.succeed(&[&["mesh", "plan", "small.yaml"], &mesh[..]].concat()).stdout);
+        let planned = plan.split("summed over ranks: ").nth(1).and_then(|rest| rest.split(' ').next());
+        let planned: f64 = planned.unwrap().parse().unwrap();
+        let runs = place.runs();
+        let named = |name: &str| runs.iter().find(|run| run.to_string_lossy().ends_with(name)).unwrap();
+        let (one, run) = (named("-a").as_path(), named(&name).as_path());
+        for metrics in metrics(run) {
+            assert_eq!(metrics["communication_bytes"].as_f64().unwrap(), planned, "{plan}");
+        }
+        let resume = ["train", "--resume", run.to_str().unwrap(), "--set", "steps=2048"];
+        place.succeed(&[&resume[..], &["--mesh", "", "--layout", "env:rows"]].concat());
+        assert!(distance(2048, [one, run]) < 1e-5);
+        assert_eq!(steps(run), steps(one));
+    }
+}
+
+#[test]
+fn a_killed_rank_with_a_part_of_the_network_stops_the_others() {
+    let place = Place::new();
+    let (child, ranks, run) =
+        start(&place, &[], &["--mesh", "cols:2", "--layout", "h1:cols", "--set", "checkpoint.every=256"]);
+    kill(ranks[1], "KILL");
+    let begin = Instant::now();
+    let (_, printed) = wait(child);
+    assert!(begin.elapsed() < Duration::from_secs(10), "{:?}", begin.elapsed());
+    assert!(
+        printed.contains("rank 1 of 2 (process") && printed.contains("it can continue after step"),
+        "{printed}"
+    );
+    let last = *super::place::steps_of_whole_lines(&run).last().unwrap();
+    let more = format!("steps={}", last + 512);
+    let resume = ["launch", "-n", "2", "--", "train", "--resume", run.to_str().unwrap(), "--set", &more];
+    place.succeed(&resume);
+}
+
+#[test]
+fn layouts_are_chosen_and_illegal_ones_refused_before_ranks_start() {
+    let place = Place::new();
+    let chosen = place.succeed(&[&LAUNCH[..], &["--layout", "auto", "--set", "steps=512"]].concat());
+    assert!(text(&chosen.stderr).contains("; reckoned for an iteration: "), "{}", text(&chosen.stderr));
+    for (options, expected) in [
+        (&["--mesh", "rows:4"][..], "mesh.shape is rows:4, which is 4 ranks, and 2 were started"),
+        (&["--layout", "h1:cols"], "divides h1 along cols, and the mesh has the axes rows"),
+        (&["--mesh", "rows:2", "--layout", "h9:rows"], "mesh.layout divides \"h9\""),
+        (&["--mesh", "rows:2", "--layout", "env:rows,h1:rows"], "both dimensions of what h1 gives"),
+    ] {
+        let output = place.run(&[&LAUNCH[..], options].concat());
+        let printed = text(&output.stderr);
+        assert!(!output.status.success() && printed.contains(expected), "{printed}");
+    }
+}

@@ -116,7 +116,7 @@ fn arrows_between_the_crates_point_one_way() {
         ("phalanx-export", &["phalanx-graph", "phalanx-maths", "phalanx-micro"]),
         ("phalanx-capi", &["phalanx-micro", "phalanx-graph", "phalanx-export"]),
         ("phalanx-envs", &[]),
-        ("phalanx-agents", &["phalanx-envs", "phalanx-graph", "phalanx-maths"]),
+        ("phalanx-agents", &["phalanx-envs", "phalanx-mesh", "phalanx-graph", "phalanx-maths"]),
         ("phalanx-mesh", &[]),
         ("phalanx-algorithms", &["phalanx-envs", "phalanx-agents", "phalanx-mesh"]),
         (

@@ -5,11 +5,11 @@ mod signature;
 
 use phalanx_envs::{ActionScale, Block, Generator, Space};
 use phalanx_graph::{Dtype, Graph, Input, InputScale, len};
-use tch::Device;
 
 pub use self::actor::{Actor, Mode, add_masks};
 use self::signature::Signature;
 use crate::bytes::ByteScale;
+use crate::divided::Compute;
 use crate::normalizer::{FrozenNormalizer, Gather};
 use crate::observations::{Inputs, Observations};
 use crate::reader::Reader;
@@ -49,11 +49,12 @@ impl Agent {
         normalize: &NormalizeSettings,
         scale: &ActionScale,
         generator: &mut Generator,
-        device: Device,
+        compute: impl Into<Compute>,
     ) -> Result<Self, AgentError> {
         let head = Head::new(action_space, network)?.scaled(scale);
         let settings = network;
-        let network = ActorCritic::new(settings, observation_space, action_space, generator, device)?;
+        let compute = compute.into();
+        let network = ActorCritic::new(settings, observation_space, action_space, generator, &compute)?;
         let spaces = [observation_space, action_space];
         let signature = Signature::new(spaces, network.graph(), settings, normalize, scale);
         let reader = reader(network.graph(), observation_space, normalize)?;
@@ -152,19 +153,20 @@ impl Agent {
         Ok(values)
     }
 
-    /// Takes the parameters of `file` that have the names and shapes of this agent's, and the statistics of observations where a checkpoint
-    /// has those of the same parts.
+    /// Takes the parameters of `file` that have the names and shapes of this agent's, into `parameters`, which are those of the whole network and of
+    /// which it takes its part; and the statistics of observations where a checkpoint has those of the same parts.
     ///
     /// # Errors
     /// [`AgentError::Settings`] when nothing matches, or it is not known how a picture lies there.
-    pub fn init_from(&mut self, file: &TensorFile, from: &InitFrom) -> Result<Matches, AgentError> {
-        let mut parameters = self.network.parameters().to_vec();
+    pub fn init_from(
+        &mut self,
+        file: &TensorFile,
+        from: &InitFrom,
+        parameters: &mut [f32],
+    ) -> Result<Matches, AgentError> {
         let network = (self.network.graph(), &self.pictures[..]);
-        let mut matches = Matches::take(network, file, from, &mut parameters)?;
-        self.network.change(|own, _| {
-            own.copy_from_slice(&parameters);
-            Ok(())
-        })?;
+        let mut matches = Matches::take(network, file, from, parameters)?;
+        self.network.set_whole(parameters)?;
         let theirs: Option<Normalizer> =
             file.checkpoint().map(|checkpoint| checkpoint.state("normalizer")).transpose()?.flatten();
         let (what, here, there) = ("observations", self.normalizer.is_some(), theirs.is_some());
@@ -195,9 +197,14 @@ impl Agent {
         order.map(|order| normalizer.take_reordered(theirs, &order)).is_ok()
     }
 
-    /// Puts everything that acting needs into a checkpoint.
-    pub fn save(&self, checkpoint: &mut Checkpoint) {
-        checkpoint.put_vector("parameters", self.network.parameters());
+    /// Puts everything that acting needs into a checkpoint, with the `parameters` of the whole network.
+    pub fn save(&self, parameters: impl Into<Vec<f32>>, checkpoint: &mut Checkpoint) {
+        checkpoint.put_vector("parameters", parameters);
+        self.save_around(checkpoint);
+    }
+
+    /// Puts everything that acting needs besides parameters into a checkpoint.
+    pub fn save_around(&self, checkpoint: &mut Checkpoint) {
         checkpoint.put_state("normalizer", &self.normalizer);
         checkpoint.put_state("form", &self.signature);
         checkpoint.put_state(NORMALIZED, &self.reader.normalized());
@@ -215,7 +222,7 @@ impl Agent {
             // Heads of several fields were one before there was this list.
             checkpoint.state::<serde_json::Value>(transfer::TENSORS)?;
         }
-        self.network.change(|parameters, _| checkpoint.copy_vector("parameters", parameters))?;
+        self.network.set_whole(checkpoint.vector("parameters", self.network.graph().parameters())?)?;
         let restored: Option<Normalizer> = checkpoint.state("normalizer")?;
         if let (Some(normalizer), Some(restored)) = (&mut self.normalizer, restored) {
             normalizer.take_statistics(restored);

@@ -3,9 +3,10 @@
 //! The file is in the safetensors format, so that other tools read it; states are JSON in its metadata, and so is a
 //! checksum over everything, since the format itself does not notice a flipped bit.
 
-use std::collections::{BTreeMap, HashMap};
+mod write;
+
+use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::Write;
 use std::path::Path;
 
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
@@ -13,6 +14,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+pub use self::write::Fetch;
 use crate::AgentError;
 
 /// Format of the file; a later one that reads differently counts up.
@@ -32,6 +34,8 @@ pub enum Array {
 pub struct Checkpoint {
     arrays: BTreeMap<String, Array>,
     states: BTreeMap<String, Value>,
+    /// Lengths of the vectors of floats that other ranks have parts of, by name: they are fetched when it is written.
+    elsewhere: BTreeMap<String, usize>,
 }
 
 impl Checkpoint {
@@ -46,8 +50,14 @@ impl Checkpoint {
     }
 
     /// Adds a vector of floats.
-    pub fn put_vector(&mut self, name: &str, numbers: &[f32]) {
-        self.put_array(name, Array::F32(vec![numbers.len()], numbers.to_vec()));
+    pub fn put_vector(&mut self, name: &str, numbers: impl Into<Vec<f32>>) {
+        let numbers = numbers.into();
+        self.put_array(name, Array::F32(vec![numbers.len()], numbers));
+    }
+
+    /// Adds a vector of so many floats, which are fetched when the checkpoint is written.
+    pub fn put_elsewhere(&mut self, name: &str, len: usize) {
+        self.elsewhere.insert(name.to_owned(), len);
     }
 
     /// Adds a plain value. NaN and infinities become null: keep them in arrays.
@@ -67,19 +77,18 @@ impl Checkpoint {
         self.arrays.get(name).ok_or_else(|| entry(name, "is missing"))
     }
 
-    /// Copies a vector of floats.
+    /// A vector of `len` floats.
     ///
     /// # Errors
     /// [`AgentError::Entry`] when it is missing or of another length.
-    pub fn copy_vector(&self, name: &str, into: &mut [f32]) -> Result<(), AgentError> {
+    pub fn vector(&self, name: &str, len: usize) -> Result<&[f32], AgentError> {
         let Array::F32(shape, numbers) = self.array(name)? else {
             return Err(entry(name, "does not hold floats"));
         };
-        if *shape != [into.len()] {
-            return Err(entry(name, format!("has shape {shape:?}, this network needs {:?}", [into.len()])));
+        if *shape != [len] {
+            return Err(entry(name, format!("has shape {shape:?}, this network needs {:?}", [len])));
         }
-        into.copy_from_slice(numbers);
-        Ok(())
+        Ok(numbers)
     }
 
     /// A plain value by name.
@@ -96,15 +105,28 @@ impl Checkpoint {
     /// # Errors
     /// [`AgentError::File`]; nothing is left at `path` then but what was there before.
     pub fn save(&self, path: &Path) -> Result<(), AgentError> {
+        self.save_with(path, &mut |name, _| Err(entry(name, "is elsewhere")))
+    }
+
+    /// As [`Self::save`], with numbers that are elsewhere fetched a piece at a time, in the order of names.
+    ///
+    /// # Errors
+    /// Those of `fetch`, too. After an error of the disk all are fetched all the same.
+    pub fn save_with(&self, path: &Path, fetch: &mut Fetch<'_>) -> Result<(), AgentError> {
         let folder = path.parent().unwrap_or(Path::new("."));
-        let bytes = self.to_bytes();
         let file = |action| move |source| AgentError::File { action, path: path.to_owned(), source };
         let mut builder = tempfile::Builder::new();
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644));
-        let mut temporary =
-            builder.prefix(".checkpoint-").tempfile_in(folder).map_err(file("cannot write"))?;
-        temporary.write_all(&bytes).map_err(file("cannot write"))?;
+        let temporary = builder.prefix(".checkpoint-").tempfile_in(folder);
+        let mut temporary = match temporary {
+            Ok(temporary) => temporary,
+            Err(error) => {
+                self.fetch_all(fetch)?;
+                return Err(file("cannot write")(error));
+            }
+        };
+        self.write(temporary.as_file_mut(), fetch)?.map_err(file("cannot write"))?;
         temporary.as_file().sync_all().map_err(file("cannot flush"))?;
         temporary.persist(path).map_err(|e| file("cannot rename to")(e.error))?;
         File::open(folder).and_then(|f| f.sync_all()).map_err(file("cannot flush the folder of"))
@@ -117,37 +139,6 @@ impl Checkpoint {
     pub fn load(path: &Path) -> Result<Self, AgentError> {
         let bytes = read(path)?;
         Self::from_bytes(&bytes).map_err(|reason| AgentError::Checkpoint { path: path.to_owned(), reason })
-    }
-
-    /// The bytes of a file that holds it.
-    ///
-    /// # Panics
-    /// Never: arrays have the lengths of their shapes.
-    pub fn to_bytes(&self) -> Vec<u8> {
-        let encoded: Vec<(&String, Dtype, &Vec<usize>, Vec<u8>)> = self
-            .arrays
-            .iter()
-            .map(|(name, array)| match array {
-                Array::F32(shape, x) => {
-                    (name, Dtype::F32, shape, x.iter().flat_map(|x| x.to_le_bytes()).collect())
-                }
-                Array::I64(shape, x) => {
-                    (name, Dtype::I64, shape, x.iter().flat_map(|x| x.to_le_bytes()).collect())
-                }
-            })
-            .collect();
-        let states = serde_json::to_string(&self.states).expect("states are JSON values");
-        let checksum = checksum(&states, encoded.iter().map(|(name, _, _, b)| (name.as_str(), b.as_slice())));
-        let metadata = HashMap::from([
-            ("format".to_owned(), FORMAT.to_owned()),
-            ("states".to_owned(), states),
-            ("blake3".to_owned(), checksum),
-        ]);
-        let views = encoded.iter().map(|(name, dtype, shape, bytes)| {
-            let view = TensorView::new(*dtype, (*shape).clone(), bytes).expect("shape and data agree");
-            (name.as_str(), view)
-        });
-        safetensors::serialize(views, Some(metadata)).expect("checkpoints are serialisable")
     }
 
     /// Whether these bytes of a file begin as a checkpoint does.
@@ -181,7 +172,8 @@ impl Checkpoint {
         }
         let states = serde_json::from_str(states).map_err(|e| format!("has damaged states ({e})"))?;
         let arrays = named.iter().map(|(name, view)| Ok((name.clone(), decode(view)?)));
-        Ok(Self { arrays: arrays.collect::<Result<_, String>>()?, states })
+        let arrays = arrays.collect::<Result<_, String>>()?;
+        Ok(Self { arrays, states, elsewhere: BTreeMap::new() })
     }
 }
 
@@ -273,11 +265,8 @@ mod tests {
     fn missing_and_misshapen_entries_are_named() {
         let checkpoint = sample();
         let text = |e: AgentError| e.to_string();
-        let mut into = [0.0; 4];
-        assert!(text(checkpoint.copy_vector("weights", &mut into).unwrap_err()).contains("has shape [3, 1]"));
-        assert!(
-            text(checkpoint.copy_vector("bias", &mut into).unwrap_err()).contains("\"bias\": is missing")
-        );
+        assert!(text(checkpoint.vector("weights", 4).unwrap_err()).contains("has shape [3, 1]"));
+        assert!(text(checkpoint.vector("bias", 4).unwrap_err()).contains("\"bias\": is missing"));
         assert!(text(checkpoint.state::<Vec<u8>>("steps").unwrap_err()).contains("steps"));
     }
 

@@ -62,6 +62,9 @@ pub enum AgentError {
         /// Both sizes.
         cause: TooLittleMemory,
     },
+    /// Another rank that has a part of the network failed, or the network cannot be divided so.
+    #[error(transparent)]
+    Mesh(#[from] phalanx_mesh::MeshError),
     /// libtorch refused.
     #[error("libtorch: {0}")]
     Torch(#[from] tch::TchError),

@@ -13,15 +13,17 @@ use tch::Device;
 
 use crate::bytes::ByteScale;
 use crate::describe::{ACTION, LOG_STD, VALUE, describe, input_name};
+use crate::divided::{Compute, Divided};
 use crate::engine::{Batch, Cpu, Pass, Sequence, Sequences, Tensors};
 use crate::observations::{Inputs, Observations};
 use crate::operation::operation;
 use crate::orthogonal::orthogonal;
 use crate::plan::{Plan, Tower};
-use crate::{AgentError, Head, NetworkSettings};
+use crate::{AgentError, Head, InitialWeights, NetworkSettings};
 
 /// An actor that maps observations to the parameters of an action distribution, and a critic that maps them to a value.
 pub struct ActorCritic {
+    divided: Divided,
     plan: Plan,
     /// Least and largest log standard deviation of a Gaussian policy.
     log_std_bounds: RangeInclusive<f32>,
@@ -48,31 +50,51 @@ impl ActorCritic {
         observations: &Space,
         actions: &Space,
         generator: &mut Generator,
-        device: Device,
+        compute: &Compute,
     ) -> Result<Self, AgentError> {
-        let graph = describe(settings, observations, actions)?;
+        let grid = &compute.grid;
+        let divided = Divided::new(describe(settings, observations, actions)?, grid.clone())?;
         let log_std_bounds = settings.log_std_bounds()?;
-        let parameters = graph.parameters();
+        let parameters = divided.part().parameters();
         // These and their gradient.
         let bytes = (parameters as u64).saturating_mul(2 * size_of::<f32>() as u64);
         check_memory(bytes).map_err(|cause| AgentError::Memory { parameters, cause })?;
-        let mut parameters = initial(&graph, settings, generator)?;
+        let mut parameters = initial(&divided, settings, generator)?;
         let outputs = Head::new(actions, settings)?.initial_outputs(settings.initial_std);
+        let graph = divided.part().clone();
         set_biases(&graph, &outputs, &mut parameters);
         let leaves = observations.leaves();
         let space =
             |name: &str| leaves.iter().find(|(path, _)| input_name(path) == name).map(|(_, space)| *space);
         let scales = graph.inputs.iter().filter_map(|input| space(&input.name)).map(ByteScale::new).collect();
-        let plan = Plan::new(graph, scales)?;
-        let engine = match device {
+        let plan = Plan::new(graph, scales, grid.clone())?;
+        let engine = match compute.device {
             Device::Cpu => Engine::Cpu(Cpu::default()),
+            _ if plan.parts().is_some() => {
+                return Err(AgentError::Settings(
+                    "mesh.layout divides layers, which are computed on the CPU alone: use `device: cpu`"
+                        .into(),
+                ));
+            }
             device => Engine::Tensors(Tensors::new(&plan, device)?),
         };
         let gradient = vec![0.0; plan.len()];
-        let mut network =
-            Self { plan, log_std_bounds, parameters, gradient, loaded: Observations::default(), engine };
+        let mut network = Self {
+            divided,
+            plan,
+            log_std_bounds,
+            parameters,
+            gradient,
+            loaded: Observations::default(),
+            engine,
+        };
         network.change(|_, _| Ok(()))?;
         Ok(network)
+    }
+
+    /// The network, and this rank's part of it, where ranks have divided it: the numbers below are those of its part.
+    pub fn divided(&self) -> &Divided {
+        &self.divided
     }
 
     /// All parameters `[P]`.
@@ -91,9 +113,9 @@ impl ActorCritic {
         2.0 * multiplications as f64
     }
 
-    /// The graph of both.
+    /// The graph of both, undivided.
     pub fn graph(&self) -> &Graph {
-        &self.plan.graph
+        self.divided.whole()
     }
 
     /// How the bytes of each of the graph's inputs are scaled, where they are bytes.
@@ -127,6 +149,19 @@ impl ActorCritic {
         }
     }
 
+    /// Sets the parameters to this rank's part of those of the whole network.
+    ///
+    /// # Errors
+    /// [`AgentError::Torch`] when the device refuses.
+    pub fn set_whole(&mut self, whole: &[f32]) -> Result<(), AgentError> {
+        let mut part = vec![0.0; self.parameters.len()];
+        self.divided.take_part(whole, &mut part);
+        self.change(|parameters, _| {
+            parameters.copy_from_slice(&part);
+            Ok(())
+        })
+    }
+
     /// Parameters of the action distribution, or values in reward units.
     ///
     /// # Shapes
@@ -146,7 +181,7 @@ impl ActorCritic {
         match engine {
             Engine::Cpu(cpu) => {
                 cpu.infer((plan, parameters), tower, x, rows, states, out);
-                Ok(())
+                Ok(plan.grid.parts.check()?)
             }
             Engine::Tensors(tensors) => tensors.infer(plan, tower, x, rows, states, out),
         }
@@ -282,7 +317,11 @@ impl ActorCritic {
             return Ok(Vec::new());
         }
         let sums = match engine {
-            Engine::Cpu(cpu) => cpu.learn((plan, parameters), Inputs::All(loaded), batch, gradient, loss),
+            Engine::Cpu(cpu) => {
+                let sums = cpu.learn((plan, parameters), Inputs::All(loaded), batch, gradient, loss);
+                plan.grid.parts.check()?;
+                sums
+            }
             Engine::Tensors(tensors) => vec![tensors.learn(plan, batch, gradient, loss)?],
         };
         Ok(sums)
@@ -310,43 +349,46 @@ impl ActorCritic {
     }
 }
 
-/// Parameters at the start: orthogonal weights, normal embeddings, scales of one, biases of zero, and what operations of one's own have.
+/// This rank's parameters at the start: orthogonal or normal weights, normal embeddings, scales of one, biases of zero, and what operations of one's own have.
 fn initial(
-    graph: &Graph,
+    divided: &Divided,
     settings: &NetworkSettings,
     generator: &mut Generator,
 ) -> Result<Vec<f32>, AgentError> {
-    let mut parameters = vec![0.0; graph.parameters()];
+    let graph = divided.whole();
+    let mut parameters = vec![0.0; divided.part().parameters()];
     let (heads, value) = (heads(graph), graph.output(VALUE));
     for (i, node) in graph.nodes.iter().enumerate() {
-        let gain = match &node.op {
-            Op::Parameter => {
-                parameters[node.parameters.clone()].fill(settings.initial_std.ln() as f32);
-                continue;
-            }
-            Op::LayerNorm => {
-                parameters[node.parameters.start..][..len(&node.dims)].fill(1.0);
-                continue;
-            }
-            Op::Embedding(_) => {
-                let own = &mut parameters[node.parameters.clone()];
-                own.fill_with(|| generator.sample(StandardNormal));
-                continue;
-            }
-            Op::Own(own) => {
-                let parameters = &mut parameters[node.parameters.clone()];
-                operation(own, graph.dims(node.reads[0]))?.initialize(parameters, generator);
-                continue;
-            }
-            _ if heads.contains(&i) => settings.output_gain,
-            Op::Recurrent(_) => 1.0,
-            _ if value == Some(Source::Node(i)) => 1.0,
-            _ => std::f64::consts::SQRT_2,
+        // All of the node's, of which the rank keeps its part.
+        let mut own = vec![0.0; node.parameters.len()];
+        let gain = if heads.contains(&i) {
+            settings.output_gain
+        } else if matches!(node.op, Op::Recurrent(_)) || value == Some(Source::Node(i)) {
+            1.0
+        } else {
+            std::f64::consts::SQRT_2
         };
-        // P9: orthogonal with its gain.
-        for (range, [rows, columns]) in node.weights() {
-            orthogonal(&mut parameters[range], (rows, columns), gain, generator);
+        match &node.op {
+            Op::Parameter => own.fill(settings.initial_std.ln() as f32),
+            Op::LayerNorm => own[..len(&node.dims)].fill(1.0),
+            Op::Embedding(_) => own.fill_with(|| generator.sample(StandardNormal)),
+            Op::Own(op) => operation(op, graph.dims(node.reads[0]))?.initialize(&mut own, generator),
+            // P9: orthogonal with its gain.
+            _ => {
+                for (range, shape) in node.weights() {
+                    let start = node.parameters.start;
+                    let weight = &mut own[range.start - start..range.end - start];
+                    match settings.initial_weights {
+                        InitialWeights::Orthogonal => orthogonal(weight, shape.into(), gain, generator),
+                        InitialWeights::Normal => {
+                            let deviation = (gain / (shape[1] as f64).sqrt()) as f32;
+                            weight.fill_with(|| deviation * generator.sample::<f32, _>(StandardNormal));
+                        }
+                    }
+                }
+            }
         }
+        divided.take_node(i, &own, &mut parameters);
     }
     Ok(parameters)
 }

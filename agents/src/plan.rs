@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use phalanx_graph::{Graph, Node, Op, Purpose, Schedule, Source};
+use phalanx_mesh::{Grid, Parts};
 
 use crate::AgentError;
 use crate::bytes::ByteScale;
@@ -42,18 +43,20 @@ pub struct Plan {
     pub bytes: Vec<ByteScale>,
     /// Whether there are convolutions.
     pub has_pictures: bool,
+    /// The ranks that have the other parts.
+    pub grid: Arc<Grid>,
     /// Each node's operation, where it is one that the program registered.
     own: Vec<Option<Arc<dyn Operation>>>,
 }
 
 impl Plan {
-    /// The schedules of a graph whose inputs' bytes are scaled like this.
+    /// The schedules of a graph, or of this rank's part of one, whose inputs' bytes are scaled like this.
     ///
     /// # Errors
     /// [`AgentError::Operation`].
     /// # Panics
     /// When the graph lacks an output; [`describe`](crate::describe()) makes them all.
-    pub fn new(graph: Graph, bytes: Vec<ByteScale>) -> Result<Self, AgentError> {
+    pub fn new(graph: Graph, bytes: Vec<ByteScale>, grid: Arc<Grid>) -> Result<Self, AgentError> {
         let output = |name| graph.output(name).expect("actor and critic");
         let (action, value) = (output(ACTION), output(VALUE));
         let log_std = match graph.output(LOG_STD) {
@@ -73,12 +76,18 @@ impl Plan {
             has_pictures: graph.nodes.iter().any(|node| matches!(node.op, Op::Conv(_))),
             graph,
             bytes,
+            grid,
         })
     }
 
     /// The operation of a node that the program registered.
     pub fn own(&self, node: usize) -> &dyn Operation {
         &**self.own[node].as_ref().expect("an operation of one's own")
+    }
+
+    /// The ranks among which the networks are divided, if they are: all passes are the caller's thread's then, in one order on all ranks.
+    pub fn parts(&self) -> Option<&Parts> {
+        Some(&self.grid.parts).filter(|parts| parts.is_divided())
     }
 
     /// Number of parameters.

@@ -40,7 +40,10 @@ pub struct NetworkSettings {
     /// What a training starts with in place of initial parameters: a run, or a file of the safetensors format, also a `state_dict` of PyTorch;
     /// as `{path: …, names: {…}}` where names differ. Tensors of the same name and shape are taken.
     pub init_from: Option<InitFrom>,
-    /// Gain of the orthogonal initialisation of the policy's output layer; a small one starts close to a uniform policy.
+    /// Weights at the start: `orthogonal` matrices, or `normal` numbers of the deviation gain/√inputs, for layers of thousands of units, whose orthogonal matrices take
+    /// minutes and much memory.
+    pub initial_weights: InitialWeights,
+    /// Gain of the initial weights of the policy's output layer; a small one starts close to a uniform policy.
     #[schemars(range(min = 0.0))]
     pub output_gain: f64,
     /// Whether the standard deviations of a Gaussian policy are parameters or outputs of the network.
@@ -71,6 +74,7 @@ impl Default for NetworkSettings {
             critic: None,
             freeze: vec![],
             init_from: None,
+            initial_weights: InitialWeights::Orthogonal,
             output_gain: 0.01,
             std: Deviation::Parameter,
             initial_std: 1.0,
@@ -94,6 +98,16 @@ impl NetworkSettings {
             "network.initial_std ({initial_std}) must lie between network.min_std ({min_std}) and network.max_std ({max_std})"
         )))
     }
+}
+
+/// Weights of a network at its start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum InitialWeights {
+    /// Orthonormal rows or columns, whichever are fewer, times a gain.
+    Orthogonal,
+    /// Independent normal numbers of the deviation gain/√inputs (He et al. 2015, arXiv:1502.01852, for a gain of √2).
+    Normal,
 }
 
 /// What the standard deviations of a Gaussian policy are.

@@ -145,7 +145,8 @@ fn a_network_of_pytorch_goes_on_here() {
                 .expect("an agent");
         let from = settings.init_from.as_ref().expect("a file");
         let file = TensorFile::load(from.path()).expect("a file");
-        let matches = agent.init_from(&file, from).expect("names that match");
+        let mut parameters = agent.network().parameters().to_vec();
+        let matches = agent.init_from(&file, from, &mut parameters).expect("names that match");
         assert_eq!((&matches.missing[..], &matches.other_shape[..]), (&[][..], &[][..]));
         assert_eq!(matches.unused, ["unused.bias", "unused.weight"]);
         assert_eq!(matches.parameters[0], matches.parameters[1]);
@@ -209,11 +210,13 @@ fn a_run_with_pictures_of_another_arrangement_goes_on_here() {
         for here in [false, true] {
             let (mut theirs, mut ours) = (picture_agent(there, 1), picture_agent(here, 2));
             let mut checkpoint = Checkpoint::new();
-            theirs.save(&mut checkpoint);
+            theirs.save(theirs.network().parameters(), &mut checkpoint);
             let path = folder.path().join("run.safetensors");
             checkpoint.save(&path).expect("a writable folder");
             let file = TensorFile::load(&path).expect("a checkpoint");
-            let matches = ours.init_from(&file, &InitFrom::Path(path)).expect("the same names");
+            let mut parameters = ours.network().parameters().to_vec();
+            let matches =
+                ours.init_from(&file, &InitFrom::Path(path), &mut parameters).expect("the same names");
             assert_eq!(matches.parameters[0], matches.parameters[1]);
             let (a, b) = (outputs(&mut theirs, there), outputs(&mut ours, here));
             let far = a.iter().zip(&b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
@@ -237,7 +240,9 @@ fn a_file_with_a_number_that_is_not_finite_is_refused() {
         Agent::new(&observations, &actions, &settings, &normalize, &scale, &mut generator, Device::Cpu)
             .expect("an agent");
     let file = TensorFile::load(&path).expect("a file");
-    let error = agent.init_from(&file, &InitFrom::Path(path)).expect_err("not a number").to_string();
+    let mut parameters = agent.network().parameters().to_vec();
+    let error =
+        agent.init_from(&file, &InitFrom::Path(path), &mut parameters).expect_err("not a number").to_string();
     assert!(error.ends_with("value.bias holds NaN: not a finite number"), "{error}");
 }
 

@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use phalanx_agents::{AgentError, Checkpoint};
+use phalanx_agents::{AgentError, Checkpoint, Fetch};
 
 /// Name of the checkpoint whose evaluation was the best.
 const BEST: &str = "best.safetensors";
@@ -68,9 +68,23 @@ impl Checkpoints {
     /// # Errors
     /// [`AgentError::File`].
     pub fn save(&self, step: u64, checkpoint: &Checkpoint) -> Result<PathBuf, AgentError> {
+        self.save_with(step, checkpoint, &mut |_, _| Ok(Vec::new()))
+    }
+
+    /// As [`Self::save`], with numbers that are elsewhere fetched.
+    ///
+    /// # Errors
+    /// Those of `fetch`, too.
+    pub fn save_with(
+        &self,
+        step: u64,
+        checkpoint: &Checkpoint,
+        fetch: &mut Fetch<'_>,
+    ) -> Result<PathBuf, AgentError> {
         let path = self.path(step);
-        fs::create_dir_all(&self.folder).map_err(file("cannot create", &self.folder))?;
-        checkpoint.save(&path)?;
+        // A folder that cannot be made is one that nothing can be written into.
+        let _ = fs::create_dir_all(&self.folder);
+        checkpoint.save_with(&path, fetch)?;
         let mut steps = self.steps()?;
         steps.retain(|&other| other <= step);
         for old in steps.iter().rev().skip(self.keep) {
@@ -84,9 +98,9 @@ impl Checkpoints {
     ///
     /// # Errors
     /// [`AgentError::File`].
-    pub fn save_best(&self, checkpoint: &Checkpoint) -> Result<(), AgentError> {
-        fs::create_dir_all(&self.folder).map_err(file("cannot create", &self.folder))?;
-        checkpoint.save(&self.folder.join(BEST))
+    pub fn save_best(&self, checkpoint: &Checkpoint, fetch: &mut Fetch<'_>) -> Result<(), AgentError> {
+        let _ = fs::create_dir_all(&self.folder);
+        checkpoint.save_with(&self.folder.join(BEST), fetch)
     }
 
     /// Writes the state after a failed update, for inspection; no run continues from it.
@@ -210,7 +224,7 @@ mod tests {
         for step in [5, 100, 20] {
             checkpoints.save(step, &checkpoint(step)).expect("a writable folder");
         }
-        checkpoints.save_best(&checkpoint(5)).expect("a writable folder");
+        checkpoints.save_best(&checkpoint(5), &mut |_, _| Ok(Vec::new())).expect("a writable folder");
         assert_eq!(checkpoints.steps().expect("a folder"), [5, 20, 100]);
         checkpoints.save(200, &checkpoint(200)).expect("a writable folder");
         assert_eq!(checkpoints.steps().expect("a folder"), [100, 200]);

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use phalanx_agents::{Actor, Agent, Mode, Rollout};
 use phalanx_envs::{BatchEnv, Block, Generator, Infos};
-use phalanx_mesh::Mesh;
+use phalanx_mesh::{Grid, Mesh, Race};
 
 use crate::episodes::EpisodeLog;
 use crate::ranks::{Share, gather_all};
@@ -29,6 +29,8 @@ pub struct Collector {
 pub struct Collected {
     /// Environment steps in the rollout.
     pub transitions: usize,
+    /// Times that the rollout lacks, as other ranks had finished theirs.
+    pub preempted: usize,
     /// Time in the environments.
     pub stepping: Duration,
     /// Time in the policy.
@@ -101,10 +103,12 @@ impl Collector {
         &mut self,
         agent: &mut Agent,
         generator: &mut Generator,
-        mesh: &Mesh,
+        Grid { data: mesh, race, .. }: &Grid,
     ) -> Result<Collected, AlgorithmError> {
         self.begin()?;
-        let capacity = self.batch.block().layout().steps;
+        let most = self.batch.block().layout().steps;
+        let mut capacity = most;
+        race.iter().for_each(Race::begin);
         let mut quota = Quota::new(self.settings, &mut self.rollout, self.share);
         let mut actor = agent.actor();
         let mut collected = Collected::default();
@@ -114,6 +118,12 @@ impl Collector {
         self.noise.clear();
         // P1: T steps in every row. A group continues as soon as its step is finished, without waiting for the others.
         loop {
+            if quota.is_none() && race.as_ref().is_some_and(Race::is_decided) {
+                // The other ranks wait: no group goes further than the first one has begun to.
+                let runs = |group: usize| at[group] < capacity && !ready.contains(&group);
+                let begun = (0..groups.len()).map(|group| at[group] + usize::from(runs(group))).max();
+                capacity = capacity.min(begun.unwrap_or(0).max(most.div_ceil(4)));
+            }
             ready.retain(|&group| {
                 at[group] < capacity && quota.as_ref().is_none_or(|quota| quota.wants(&groups[group]))
             });
@@ -138,7 +148,9 @@ impl Collector {
                 at[group] += 1;
             }
         }
+        race.iter().for_each(Race::finish);
         self.rollout.len = at.into_iter().max().unwrap_or(0);
+        collected.preempted = most - capacity;
         collected.stepping = started.elapsed().saturating_sub(collected.inferring);
         if let Some(row) = quota.and_then(|q| q.left.iter().position(|&left| left > 0)) {
             return Err(AlgorithmError::Settings(format!(

@@ -15,7 +15,7 @@ pub enum AlgorithmError {
     Batch(#[from] BatchError),
     /// The agent or its files failed.
     #[error(transparent)]
-    Agent(#[from] AgentError),
+    Agent(AgentError),
     /// A log of the run failed.
     #[error(transparent)]
     Log(#[from] crate::LogError),
@@ -66,4 +66,14 @@ pub enum AlgorithmError {
         /// The other.
         right: usize,
     },
+}
+
+impl From<AgentError> for AlgorithmError {
+    /// Failures of other ranks are those of the mesh, wherever they were noticed.
+    fn from(error: AgentError) -> Self {
+        match error {
+            AgentError::Mesh(error) => Self::Mesh(error),
+            error => Self::Agent(error),
+        }
+    }
 }

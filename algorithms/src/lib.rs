@@ -13,6 +13,7 @@ mod logger;
 mod loss;
 mod memory;
 mod metrics;
+mod mirror;
 mod objective;
 mod ppo;
 mod ranks;

@@ -1,7 +1,7 @@
 //! What a training takes of memory, computed before it is taken.
 
 use bytesize::ByteSize;
-use phalanx_agents::{AgentError, NetworkSettings, describe};
+use phalanx_agents::Graph;
 use phalanx_envs::{Layout, check_memory};
 
 use crate::AlgorithmError;
@@ -27,13 +27,8 @@ pub struct TrainingMemory {
 }
 
 impl TrainingMemory {
-    /// Of rollouts of this layout and networks of these settings, recurrent ones trained on sequences of `sequence` steps.
-    ///
-    /// # Errors
-    /// As [`describe`](phalanx_agents::describe()).
-    pub fn new(layout: &Layout, network: &NetworkSettings, sequence: usize) -> Result<Self, AlgorithmError> {
-        let graph =
-            describe(network, &layout.observation_space, &layout.action_space).map_err(AgentError::from)?;
+    /// Of rollouts of this layout and of networks, or a rank's part of them, recurrent ones trained on sequences of `sequence` steps.
+    pub fn new(layout: &Layout, graph: &Graph, sequence: usize) -> Self {
         let parameters = graph.parameters();
         let Layout { rows, steps, .. } = *layout;
         let read = layout.observation_bytes() as u64;
@@ -42,7 +37,7 @@ impl TrainingMemory {
         // Hidden states: at the start of each sequence, of a rollout and of the next one.
         let states = (steps.div_ceil(sequence.max(1)) as u64 + 2).saturating_mul(rows as u64);
         let states = states.saturating_mul(graph.state() as u64).saturating_mul(size_of::<f32>() as u64);
-        Ok(Self {
+        Self {
             rollout: transitions
                 .saturating_mul(transition)
                 .saturating_add(layout.bytes() as u64)
@@ -51,7 +46,7 @@ impl TrainingMemory {
             rows,
             steps,
             parameters,
-        })
+        }
     }
 
     /// Fails when this process cannot have as much.
@@ -78,16 +73,20 @@ impl std::fmt::Display for TrainingMemory {
 
 #[cfg(test)]
 mod tests {
-    use phalanx_agents::MemorySettings;
+    use phalanx_agents::{MemorySettings, NetworkSettings, describe};
     use phalanx_envs::Space;
 
     use super::*;
+
+    fn graph(layout: &Layout, network: &NetworkSettings) -> Graph {
+        describe(network, &layout.observation_space, &layout.action_space).expect("networks")
+    }
 
     fn memory(rows: usize, steps: usize, hidden: &[usize]) -> TrainingMemory {
         let layout =
             Layout::new(rows, steps, Space::unbounded(3), Space::Discrete { n: 2 }).expect("a layout");
         let network = NetworkSettings { hidden: hidden.to_vec(), ..NetworkSettings::default() };
-        TrainingMemory::new(&layout, &network, 16).expect("networks")
+        TrainingMemory::new(&layout, &graph(&layout, &network), 16)
     }
 
     /// 4 rows × 16 steps: observations 17·4·12, final observations, actions, rewards, ends and 4 flags, each padded to 64 bytes;
@@ -106,7 +105,7 @@ mod tests {
         let layout = Layout::new(4, 16, Space::unbounded(3), Space::Discrete { n: 2 }).expect("a layout");
         let memory = Some(MemorySettings::Lstm(3));
         let network = NetworkSettings { hidden: vec![5], memory, ..NetworkSettings::default() };
-        let found = TrainingMemory::new(&layout, &network, 5).expect("networks");
+        let found = TrainingMemory::new(&layout, &graph(&layout, &network), 5);
         assert_eq!(found.rollout - super::tests::memory(4, 16, &[5]).rollout, (4 + 2) * 4 * (2 * 6) * 4);
     }
 

@@ -16,8 +16,8 @@ use crate::sequences::{Cut, sequences};
 use crate::values::{Values, values};
 use crate::{AlgorithmError, Objective, PpoSettings, Transitions, UpdateMetrics, advantages};
 use phalanx_agents::{
-    Adam, AdamSettings, Agent, NormalizeSettings, RewardNormalizer, Rollout, ValueNormalizer, add_masks,
-    stream,
+    ActorCritic, Adam, AdamSettings, Agent, NormalizeSettings, RewardNormalizer, Rollout, ValueNormalizer,
+    add_masks, stream,
 };
 use phalanx_envs::{Block, Episode, Generator};
 use phalanx_mesh::Mesh;
@@ -244,7 +244,7 @@ impl BatchPpo {
         let mut divergence = metrics.approx_kl;
         let together = self.settings.target_kl.map(|_| &mut divergence);
         network.sum_gradient(|gradient| sum_over(mesh, gradient, together))?;
-        let norm = finite("gradient", norm(network.gradient()), self.adam.steps)?;
+        let norm = finite("gradient", norm(network)?, self.adam.steps)?;
         // P23: the gradient is clipped to a norm.
         let scale = self.settings.max_gradient_norm.map_or(1.0, |most| (most / norm).min(1.0));
         network.change(|parameters, gradient| {
@@ -262,8 +262,19 @@ impl BatchPpo {
     }
 }
 
-/// Euclidean norm. Four sums at a time, so that each addition need not wait for the one before.
-fn norm(numbers: &[f32]) -> f64 {
+/// Euclidean norm of the gradient of all parameters, of which this rank may have a part.
+fn norm(network: &ActorCritic) -> Result<f64, AlgorithmError> {
+    let (divided, gradient) = (network.divided(), network.gradient());
+    if !divided.parts().is_divided() {
+        return Ok(squares(gradient).sqrt());
+    }
+    let mut sum = [divided.counted().into_iter().map(|range| squares(&gradient[range])).sum::<f64>()];
+    divided.parts().all.all_reduce(&mut sum)?;
+    Ok(sum[0].sqrt())
+}
+
+/// Sum of squares. Four sums at a time, so that each addition need not wait for the one before.
+fn squares(numbers: &[f32]) -> f64 {
     let (fours, rest) = numbers.as_chunks::<4>();
     let mut sums = [0.0; 4];
     for four in fours {
@@ -272,7 +283,7 @@ fn norm(numbers: &[f32]) -> f64 {
         }
     }
     let rest: f64 = rest.iter().map(|&x| f64::from(x).powi(2)).sum();
-    (sums.iter().sum::<f64>() + rest).sqrt()
+    sums.iter().sum::<f64>() + rest
 }
 
 /// Replaces a gradient by its sum over all ranks, and a number with it, in one exchange.

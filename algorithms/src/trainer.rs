@@ -3,17 +3,20 @@
 mod record;
 mod state;
 
-use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Instant;
 
-use phalanx_agents::{Agent, Device, NetworkSettings, NormalizeSettings, stream};
+use phalanx_agents::{
+    Agent, AgentError, Compute, Device, NetworkSettings, NormalizeSettings, describe, divide, stream,
+};
 use phalanx_envs::{BatchEnv, BatchError, EnvSpec, Generator, Seeds, Space};
-use phalanx_mesh::{Mesh, MeshError};
+use phalanx_mesh::{Grid, Mesh, MeshError};
 
 use self::record::{Times, Told};
 use self::state::Rows;
 pub use self::state::checkpoint_step;
 use crate::evaluate::LONGEST;
+use crate::mirror::mirrored;
 use crate::ranks::{Share, gather_all};
 use crate::{
     AgentPolicy, AlgorithmError, BatchPpo, Checkpoints, Collector, Evaluation, EvaluationSettings,
@@ -63,7 +66,7 @@ pub enum Outcome {
 /// One training, iteration by iteration; on a mesh, this rank's part of it. Ranks make the same calls.
 pub struct Trainer {
     settings: TrainSettings,
-    mesh: Rc<Mesh>,
+    grid: Arc<Grid>,
     share: Share,
     collector: Collector,
     agent: Agent,
@@ -87,19 +90,25 @@ struct Progress {
 }
 
 impl Trainer {
-    /// A training at its start, by the ranks of `mesh`, each of which has an equal part of the rows. Rank 0 evaluates.
+    /// A training at its start, by the ranks of `grid`, which have equal parts of the rows and of layers that they divide. Those with the first rows
+    /// evaluate.
     ///
     /// # Errors
-    /// Those of the environments; spaces or settings that are invalid.
+    /// Those of the environments; spaces, settings or layouts that are invalid.
     pub fn new(
         settings: TrainSettings,
         make_batch: &MakeBatch<'_>,
-        mesh: Rc<Mesh>,
+        grid: Arc<Grid>,
     ) -> Result<Self, AlgorithmError> {
-        let (share, seed) = (Share::new(&mesh, settings.rows)?, settings.seed);
+        let (share, seed) = (Share::new(&grid.data, settings.rows)?, settings.seed);
         let seeds = Seeds { run: seed, first_row: share.first_row };
-        let batch = make_batch(None, share.rows, settings.rollout.steps(share.all), seeds)?;
-        TrainingMemory::new(batch.block().layout(), &settings.network, settings.ppo.sequence)?.check()?;
+        let steps = settings.rollout.steps(share.all);
+        let batch = mirrored(&grid, || make_batch(None, share.rows, steps, seeds))?;
+        let (layout, parts) = (batch.block().layout(), &grid.parts);
+        let spaces = (batch.observation_space(), batch.action_space());
+        let graph = describe(&settings.network, spaces.0, spaces.1).map_err(AgentError::from)?;
+        let graph = divide(&graph, &parts.axes, &parts.rules)?;
+        TrainingMemory::new(layout, &graph, settings.ppo.sequence).check()?;
         let agent = Agent::new(
             batch.observation_space(),
             batch.action_space(),
@@ -107,7 +116,7 @@ impl Trainer {
             &settings.normalize,
             &batch.block().layout().action_scale,
             &mut stream(seed, "initialisation"),
-            settings.device,
+            Compute { device: settings.device, grid: grid.clone() },
         )?;
         if let Some((_, message)) =
             settings.ppo.entropy_coefficient.unknown_fields(agent.head()).into_iter().next()
@@ -116,11 +125,12 @@ impl Trainer {
         }
         let evaluation = match settings.evaluation.episodes {
             0 => None,
-            _ if mesh.rank() > 0 => None,
+            _ if grid.data.rank() > 0 => None,
             episodes => {
                 let (rows, steps) = evaluation_shape(episodes);
                 let env = settings.evaluation.env.as_ref();
-                let tried = make_batch(env, rows, steps, evaluation_seed(seed).into())?;
+                let seeds = evaluation_seed(seed).into();
+                let tried = mirrored(&grid, || make_batch(env, rows, steps, seeds))?;
                 let spaces =
                     |batch: &dyn BatchEnv| [batch.observation_space().clone(), batch.action_space().clone()];
                 same_spaces(&spaces(&*batch), &spaces(&*tried))?;
@@ -137,14 +147,14 @@ impl Trainer {
             half_changed: false,
             recorded_losses: [0; 2],
             settings,
-            mesh,
+            grid,
             share,
         })
     }
 
     /// The ranks that train.
     pub fn mesh(&self) -> &Mesh {
-        &self.mesh
+        &self.grid.all
     }
 
     /// Environment steps taken so far.
@@ -182,14 +192,17 @@ impl Trainer {
     ) -> Result<Outcome, AlgorithmError> {
         match self.run_on(checkpoints, log, stop) {
             Ok(outcome) => {
-                let checkpoint = self.save()?;
-                if self.mesh.rank() == 0 {
-                    checkpoints.save(self.progress.step, &checkpoint)?;
-                }
+                self.save_to(checkpoints)?;
                 Ok(outcome)
             }
             Err(error) => Err(self.save_after(error, checkpoints)?),
         }
+    }
+
+    fn save_to(&self, checkpoints: &Checkpoints) -> Result<(), AlgorithmError> {
+        self.write(|checkpoint, fetch| {
+            checkpoints.save_with(self.progress.step, checkpoint, fetch).map(|_| ())
+        })
     }
 
     /// Saves what can be saved after `error`, which it returns.
@@ -212,13 +225,16 @@ impl Trainer {
         Ok(error)
     }
 
-    /// Whether this rank writes the checkpoint after an error: rank 0, or rank 1 where that one has ended.
+    /// Whether this rank writes the checkpoint after an error: rank 0, or rank 1 where that one has ended. None has all of a divided network.
     fn writes_after(&self, error: &AlgorithmError) -> bool {
+        if self.grid.parts.is_divided() {
+            return false;
+        }
         let writer = match error {
             AlgorithmError::Mesh(MeshError::Lost { ended: Some(0), .. }) => 1,
             _ => 0,
         };
-        self.mesh.rank() == writer
+        self.grid.all.rank() == writer
     }
 
     fn run_on(
@@ -240,14 +256,11 @@ impl Trainer {
             if self.settings.stop_at_return.is_some_and(|goal| recent.is_some_and(|mean| mean >= goal)) {
                 return Ok(Outcome::Finished);
             }
-            if self.mesh.any(stop())? {
+            if self.grid.all.any(stop())? {
                 return Ok(Outcome::Stopped);
             }
             if self.is_due(before, self.settings.checkpoint_every) && !self.is_finished() {
-                let checkpoint = self.save()?;
-                if self.mesh.rank() == 0 {
-                    checkpoints.save(self.progress.step, &checkpoint)?;
-                }
+                self.save_to(checkpoints)?;
             }
         }
         Ok(Outcome::Finished)
@@ -285,14 +298,12 @@ impl Trainer {
         }
         // Rank 0's, for which the others wait here.
         let mean = evaluation.map(|evaluation| evaluation.return_mean());
-        let means = gather_all(&self.mesh, &[mean.unwrap_or(f64::NAN)])?;
+        let means = gather_all(&self.grid.data, &[mean.unwrap_or(f64::NAN)])?;
         let mean = means[0];
         if is_best(mean, self.progress.best) {
             let before = self.progress.best.replace(mean);
-            let checkpoint = self.save()?;
-            if self.mesh.rank() == 0 {
-                checkpoints.save_best(&checkpoint).inspect_err(|_| self.progress.best = before)?;
-            }
+            let written = self.write(|checkpoint, fetch| checkpoints.save_best(checkpoint, fetch));
+            written.inspect_err(|_| self.progress.best = before)?;
         }
         Ok(())
     }
@@ -305,11 +316,14 @@ impl Trainer {
     pub fn iterate(&mut self) -> Result<Record, AlgorithmError> {
         self.check_whole()?;
         let start = Instant::now();
+        // Those of an evaluation are no part of the iteration.
+        self.grid.take_bytes();
         let action = self.action.clone();
         let collected = self
             .collector
-            .collect(&mut self.agent, &mut self.action, &self.mesh)
-            .inspect_err(|_| self.action = action)?;
+            .collect(&mut self.agent, &mut self.action, &self.grid)
+            .inspect_err(|_| self.action = action)
+            .map_err(|error| self.cause(error))?;
         let updating = Instant::now();
         let metrics = self.update()?;
         let times = Times {
@@ -317,13 +331,20 @@ impl Trainer {
             inferring: collected.inferring,
             updating: updating.elapsed(),
         };
-        let losses = if self.mesh.is_alone() { Vec::new() } else { self.new_losses() };
-        let told = Told { transitions: collected.transitions, infos: collected.infos, losses };
-        let Told { transitions, infos, losses } = Told::of_all(&self.mesh, told)?;
+        let losses = if self.grid.data.is_alone() { Vec::new() } else { self.new_losses() };
+        let preempted = usize::from(collected.preempted > 0);
+        let told = Told { transitions: collected.transitions, preempted, infos: collected.infos, losses };
+        let Told { transitions, preempted, infos, losses } = Told::of_all(&self.grid.data, told)?;
         self.progress.step += transitions as u64;
         self.progress.iteration += 1;
         self.progress.seconds += start.elapsed().as_secs_f64();
         let mut record = self.record(transitions, &metrics, &times, start.elapsed());
+        if !self.grid.all.is_alone() {
+            record.push("communication_bytes", self.grid.take_bytes() as f64);
+        }
+        if self.grid.race.is_some() {
+            record.push("preempted_ranks", preempted as f64);
+        }
         record.losses = losses;
         for (name, mean) in infos.means() {
             record.push(format!("info/{name}"), mean);
@@ -336,9 +357,9 @@ impl Trainer {
         let progress = self.progress.step as f64 / self.settings.steps as f64;
         let before = self.before_update();
         let result = self.change(|trainer| {
-            let Self { agent, ppo, collector, mesh, .. } = trainer;
+            let Self { agent, ppo, collector, grid, .. } = trainer;
             let (block, rollout) = collector.parts_mut();
-            ppo.update(agent, block, rollout, progress, mesh)
+            ppo.update(agent, block, rollout, progress, &grid.data)
         });
         if let (Err(AlgorithmError::Mesh(_)), Some(before)) = (&result, before) {
             // Another rank ended: this one can save what it had.
@@ -353,9 +374,14 @@ impl Trainer {
         change: impl FnOnce(&mut Self) -> Result<T, AlgorithmError>,
     ) -> Result<T, AlgorithmError> {
         self.half_changed = true;
-        let value = change(self)?;
+        let value = change(self).map_err(|error| self.cause(error))?;
         self.half_changed = false;
         Ok(value)
+    }
+
+    /// The failure of another rank where that is what an error comes of.
+    fn cause(&self, error: AlgorithmError) -> AlgorithmError {
+        self.grid.parts.check().map_or_else(AlgorithmError::Mesh, |()| error)
     }
 
     fn check_whole(&self) -> Result<(), AlgorithmError> {
@@ -367,14 +393,17 @@ impl Trainer {
     /// # Errors
     /// Those of the environments.
     pub fn evaluate(&mut self, stop: &dyn Fn() -> bool) -> Result<Option<Evaluation>, AlgorithmError> {
-        let episodes = self.settings.evaluation.episodes;
-        match &mut self.evaluation {
+        let (episodes, parts) = (self.settings.evaluation.episodes, &self.grid.parts);
+        // Ranks with parts of the network stop at the same step, after a failure at once.
+        let stop = || if parts.is_divided() { parts.all.any(stop()).unwrap_or(true) } else { stop() };
+        let evaluation = match &mut self.evaluation {
             Some(batch) => {
                 let mut policy = AgentPolicy::new(&mut self.agent, None);
-                evaluate(&mut policy, &mut **batch, (episodes, LONGEST), |_| {}, stop)
+                evaluate(&mut policy, &mut **batch, (episodes, LONGEST), |_| {}, &stop)
             }
             None => Ok(None),
-        }
+        };
+        evaluation.map_err(|error| self.cause(error))
     }
 
     /// Ends the environments and their processes.

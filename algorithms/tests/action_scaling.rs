@@ -1,7 +1,7 @@
 //! Boxes far from a unit are learned when actions are scaled to them, and are not when they are clipped.
 #![allow(clippy::unwrap_used)]
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use phalanx_agents::{Device, NetworkSettings, NormalizeSettings};
 use phalanx_algorithms::{
@@ -68,7 +68,7 @@ fn learned(low: f32, high: f32, scaling: ActionScaling) -> f64 {
         let batch = LocalBatch::new(&registry, &EnvSpec::named("aim"), rows, steps, seed)?;
         Ok(Box::new(batch.with_action_scaling(scaling)?) as Box<dyn BatchEnv>)
     };
-    let mut trainer = Trainer::new(settings, &make, Rc::default()).unwrap();
+    let mut trainer = Trainer::new(settings, &make, Arc::default()).unwrap();
     while !trainer.is_finished() {
         trainer.iterate().unwrap();
     }

@@ -1,7 +1,7 @@
 //! Memory, masks, an action of several fields, pixels beside numbers, and a critic that observes more: all at once.
 #![allow(clippy::unwrap_used)]
 
-use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use phalanx_agents::{Device, NetworkSettings, NormalizeSettings};
@@ -146,7 +146,7 @@ fn with(network: NetworkSettings, ppo: PpoSettings) -> Trainer {
         checkpoint_every: 0,
         stop_at_return: None,
     };
-    Trainer::new(settings, &make, Rc::default()).unwrap()
+    Trainer::new(settings, &make, Arc::default()).unwrap()
 }
 
 /// With all transitions in one gradient step, the policy that learns is the one that acted, whatever the burn-in.

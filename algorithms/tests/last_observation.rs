@@ -1,7 +1,7 @@
 //! Nothing reads the last observation of an episode that terminated; values after truncation come from it.
 #![allow(clippy::unwrap_used)]
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use phalanx_agents::{Checkpoint, Device, NetworkSettings, NormalizeSettings};
 use phalanx_algorithms::{
@@ -75,7 +75,7 @@ fn train(
         let batch = LocalBatch::new(&registry, &EnvSpec::named("ending"), rows, steps, seed)?;
         Ok(Box::new(batch) as Box<dyn BatchEnv>)
     };
-    let mut trainer = Trainer::new(settings, &make, Rc::default())?;
+    let mut trainer = Trainer::new(settings, &make, Arc::default())?;
     let mut values = Vec::new();
     for _ in 0..2 {
         let record: Record = trainer.iterate()?;
@@ -84,7 +84,8 @@ fn train(
         values.extend(kept.map(|(name, value)| (name.to_string(), value.to_bits())));
     }
     let mut checkpoint = Checkpoint::new();
-    trainer.agent_mut().save(&mut checkpoint);
+    let agent = trainer.agent_mut();
+    agent.save(agent.network().parameters(), &mut checkpoint);
     Ok((values, checkpoint))
 }
 

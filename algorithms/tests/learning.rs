@@ -1,7 +1,7 @@
 //! Does it learn? Probe environments of known value and best action, with both objectives and both kinds of rollout.
 #![allow(clippy::unwrap_used)]
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use phalanx_agents::{Agent, Device, Inputs, Mode, NetworkSettings, NormalizeSettings, Tower};
 use phalanx_algorithms::{
@@ -40,7 +40,7 @@ fn trained(probe: Probe, rollout: RolloutSettings, objective: Objective) -> Trai
         let batch = LocalBatch::new(&registry, &EnvSpec::named(probe.name()), rows, steps, seed)?;
         Ok(Box::new(batch) as Box<dyn BatchEnv>)
     };
-    let mut trainer = Trainer::new(settings(rollout, objective), &make, Rc::default()).unwrap();
+    let mut trainer = Trainer::new(settings(rollout, objective), &make, Arc::default()).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let checkpoints = Checkpoints::new(folder.path(), 1);
     let outcome = trainer.run(&checkpoints, &mut |_| Ok(()), &|| false).unwrap();

@@ -1,7 +1,7 @@
 //! Masks that do not say what is legal stop a training and an evaluation before an action is taken by them.
 #![allow(clippy::unwrap_used)]
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use phalanx_agents::{AgentError, Device, NetworkSettings, NormalizeSettings};
 use phalanx_algorithms::{
@@ -81,7 +81,7 @@ fn trainer(registry: &Registry) -> Trainer {
     let make = |_: Option<&EnvSpec>, rows, steps, seeds| {
         Ok(Box::new(batch(registry, rows, steps, seeds)) as Box<dyn BatchEnv>)
     };
-    Trainer::new(settings, &make, Rc::default()).unwrap()
+    Trainer::new(settings, &make, Arc::default()).unwrap()
 }
 
 #[test]

@@ -1,15 +1,18 @@
 //! A mesh changes no results: trainings by several ranks, here threads, against one rank.
 #![allow(clippy::unwrap_used)]
 
-use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
 
 use phalanx_agents::{Array, Device, NetworkSettings, NormalizeSettings};
 use phalanx_algorithms::{
     EpisodesRollout, EvaluationSettings, KlPenaltySettings, Objective, PpoSettings, RolloutSettings,
     StepsRollout, TrainSettings, Trainer,
 };
-use phalanx_envs::{BatchEnv, EnvSpec, LocalBatch, Registry};
-use phalanx_mesh::{JoinOptions, Mesh, MeshSettings, Place, free_port};
+use phalanx_envs::{
+    Action, BatchEnv, Env, EnvError, EnvSpec, Episode, LocalBatch, Registry, Row, Space, Step,
+};
+use phalanx_mesh::{Grid, JoinOptions, Mesh, MeshSettings, Place, free_port};
 
 /// What a rank has after its updates.
 #[derive(Debug, PartialEq)]
@@ -21,30 +24,42 @@ struct End {
     metrics: Vec<(String, f64)>,
 }
 
-/// Trains for `updates` updates on `size` ranks; what each has then.
+/// Trains for `updates` updates on `size` ranks, which divide the rows; what each has then.
 fn train(size: usize, env: &EnvSpec, settings: &TrainSettings, updates: usize) -> Vec<End> {
+    train_over(size, &MeshSettings::default(), env, settings, updates)
+}
+
+/// Trains for `updates` updates on `size` ranks along the axes and by the layout of `mesh`; what each has then.
+fn train_over(
+    size: usize,
+    mesh: &MeshSettings,
+    env: &EnvSpec,
+    settings: &TrainSettings,
+    updates: usize,
+) -> Vec<End> {
     let port = free_port().unwrap();
     let on_rank = |rank| {
-        let mesh = if size == 1 {
-            Mesh::alone()
+        let grid = if size == 1 {
+            Grid::alone()
         } else {
             let host = "127.0.0.1".to_owned();
             let place = Place { rank, size, local_rank: rank, host, port, is_served: false, restarts: 0 };
-            let options = JoinOptions { settings: MeshSettings::default(), identity: String::new() };
-            Mesh::join(&place, &options, &mut |_| ()).unwrap()
+            let options = JoinOptions { settings: mesh.clone(), identity: String::new() };
+            Grid::new(&Mesh::join(&place, &options, &mut |_| ()).unwrap(), mesh).unwrap()
         };
         let make = |_: Option<&EnvSpec>, rows, steps, seeds| {
             let batch = LocalBatch::new(&Registry::standard(), env, rows, steps, seeds)?;
             Ok(Box::new(batch) as Box<dyn BatchEnv>)
         };
-        let mut trainer = Trainer::new(settings.clone(), &make, Rc::new(mesh)).unwrap();
+        let mut trainer = Trainer::new(settings.clone(), &make, Arc::new(grid)).unwrap();
         let records: Vec<_> = (0..updates).map(|_| trainer.iterate().unwrap()).collect();
         let last = records.last().unwrap();
         let metrics = last.values.iter().filter(|(name, _)| !name.contains("second"));
         let checkpoint = trainer.save().unwrap();
         let Array::F32(_, mean) = checkpoint.array("adam.mean").unwrap() else { panic!() };
+        let Array::F32(_, parameters) = checkpoint.array("parameters").unwrap() else { panic!() };
         End {
-            parameters: trainer.agent_mut().network().parameters().to_vec(),
+            parameters: parameters.clone(),
             mean: mean.clone(),
             metrics: metrics
                 .map(|(name, x)| (name.to_string(), if x.is_nan() { -1.0 } else { *x }))
@@ -128,4 +143,103 @@ fn memory_masks_pictures_and_whole_episodes_are_shared_as_well() {
     let mut early = settings(r#"{"hidden": [16]}"#);
     early.ppo = PpoSettings { target_kl: Some(1e-4), epochs: 10, ..early.ppo };
     assert_same("early", &EnvSpec::named("Pendulum-v1"), &early, 4, &[2]);
+}
+
+fn mesh(shape: &str, layout: &str) -> MeshSettings {
+    MeshSettings { shape: shape.parse().unwrap(), layout: layout.parse().unwrap(), ..MeshSettings::default() }
+}
+
+/// Layers that ranks divide, alone and together with rows.
+#[test]
+fn divided_layers_train_as_whole_ones() {
+    let two = r#"{"hidden": [16, 12]}"#;
+    for (env, network, shape, layout) in [
+        ("CartPole-v1", two, "cols:2", "h1:cols"),
+        ("Pendulum-v1", two, "rows:2,cols:2", "env:rows,h1:cols"),
+        ("Pendulum-v1", two, "cols:2,depth:2", "h1:cols,h2:depth"),
+        ("Recall-v0", r#"{"hidden": [8, 8], "memory": {"gru": 8}}"#, "rows:2,cols:2", "env:rows,h1:cols"),
+        ("Valves-v0", two, "rows:2,cols:2", "env:rows,actor.hidden2:cols"),
+    ] {
+        let (env, settings, mesh) = (EnvSpec::named(env), settings(network), mesh(shape, layout));
+        let [one] = &train(1, &env, &settings, 4)[..] else { panic!() };
+        let ranks = train_over(mesh.shape.size(), &mesh, &env, &settings, 4);
+        for rank in &ranks {
+            assert_eq!(rank.parameters, ranks[0].parameters, "{layout}: ranks differ");
+            let far = distance(&one.parameters, &rank.parameters);
+            assert!(far < 1e-5, "{layout} on {shape}: parameters differ by {far}");
+        }
+        for ((name, a), (_, b)) in one.metrics.iter().zip(&ranks[0].metrics) {
+            assert!((a - b).abs() <= 1e-3 * a.abs().max(0.1), "{name}, {layout}: {a} and {b}");
+        }
+    }
+}
+
+/// An environment whose steps take this long.
+struct Slow {
+    step: Duration,
+    observation_space: Space,
+    action_space: Space,
+}
+
+impl Env for Slow {
+    fn observation_space(&self) -> &Space {
+        &self.observation_space
+    }
+
+    fn action_space(&self) -> &Space {
+        &self.action_space
+    }
+
+    fn reset(&mut self, _: Option<u64>, observation: Row<'_>) -> Result<(), EnvError> {
+        observation.f32()[0] = 1.0;
+        Ok(())
+    }
+
+    fn step(&mut self, action: Action<'_>, observation: Row<'_>) -> Result<Step, EnvError> {
+        std::thread::sleep(self.step);
+        observation.f32()[0] *= -1.0;
+        Ok(Step { reward: action.discrete() as f32, episode: Episode::Running })
+    }
+}
+
+/// The second rank takes 10 ms for a step of its four rows, and the first one finishes its 32 at once.
+#[test]
+fn ranks_that_are_late_cut_their_rollouts_short() {
+    let port = free_port().unwrap();
+    let mesh = MeshSettings { preempt: Some(0.5), ..MeshSettings::default() };
+    let mut settings = settings(r#"{"hidden": [8]}"#);
+    settings.ppo.minibatch = None;
+    let on_rank = &|rank: usize| {
+        let host = "127.0.0.1".to_owned();
+        let place = Place { rank, size: 2, local_rank: rank, host, port, is_served: false, restarts: 0 };
+        let options = JoinOptions { settings: mesh.clone(), identity: String::new() };
+        let grid = Grid::new(&Mesh::join(&place, &options, &mut |_| ()).unwrap(), &mesh).unwrap();
+        let step = Duration::from_micros(2_500 * rank as u64);
+        let registry = Registry::new().with("slow", move |_| {
+            let (observation_space, action_space) = (Space::unbounded(1), Space::Discrete { n: 2 });
+            Ok(Box::new(Slow { step, observation_space, action_space }))
+        });
+        let make = |_: Option<&EnvSpec>, rows, steps, seeds| {
+            let batch = LocalBatch::new(&registry, &EnvSpec::named("slow"), rows, steps, seeds)?;
+            Ok(Box::new(batch) as Box<dyn BatchEnv>)
+        };
+        let mut trainer = Trainer::new(settings.clone(), &make, Arc::new(grid)).unwrap();
+        let records: Vec<_> = (0..3).map(|_| trainer.iterate().unwrap()).collect();
+        let checkpoint = trainer.save().unwrap();
+        let Array::F32(_, parameters) = checkpoint.array("parameters").unwrap() else { panic!() };
+        (records, parameters.clone())
+    };
+    let ranks: Vec<_> = std::thread::scope(|scope| {
+        let ranks: Vec<_> = (0..2).map(|rank| scope.spawn(move || on_rank(rank))).collect();
+        ranks.into_iter().map(|rank| rank.join().unwrap()).collect()
+    });
+    assert_eq!(ranks[0].1, ranks[1].1);
+    let mut before = 0;
+    for record in &ranks[0].0 {
+        assert_eq!(record.get("preempted_ranks"), Some(1.0));
+        let steps = record.step - before;
+        // All of the first rank's, and from a quarter of the second one's on.
+        assert!((4 * 32 + 4 * 8..8 * 32).contains(&steps), "{steps}");
+        before = record.step;
+    }
 }

@@ -1,7 +1,7 @@
 //! N + N iterations equal 2N iterations to the bit; what went wrong leaves everything usable.
 #![allow(clippy::unwrap_used)]
 
-use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use phalanx_agents::{Checkpoint, Device, NetworkSettings, NormalizeSettings};
@@ -51,7 +51,7 @@ fn try_trainer(
         let batch = LocalBatch::new(registry, other.unwrap_or(spec), rows, steps, seed)?;
         Ok(Box::new(batch) as Box<dyn BatchEnv>)
     };
-    Trainer::new(settings.clone(), &make, Rc::default())
+    Trainer::new(settings.clone(), &make, Arc::default())
 }
 
 /// The record without what depends on the clock.

@@ -3,7 +3,7 @@
 use alloc::format;
 use alloc::string::String;
 
-/// Why a node cannot be added to a graph.
+/// Why a node cannot be added to a graph, or a graph divided.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum GraphError {
@@ -85,5 +85,45 @@ pub enum GraphError {
         shape: String,
         /// Numbers that it needs.
         choices: usize,
+    },
+    /// A dimension that ranks cannot share equally.
+    #[error("{node} has {dim}, which {parts} ranks along {axis} cannot share equally")]
+    Share {
+        /// The node.
+        node: String,
+        /// The dimension and its size.
+        dim: String,
+        /// The axis.
+        axis: String,
+        /// Ranks along it.
+        parts: usize,
+    },
+    /// Two dimensions of one tensor are divided along one axis.
+    #[error("both dimensions of {tensor} are divided along {axis}")]
+    Twice {
+        /// The tensor.
+        tensor: String,
+        /// The axis.
+        axis: String,
+    },
+    /// Something is divided, and what reads it needs all of it.
+    #[error("{reader} needs all of {reads}, which is divided along {axis}")]
+    Whole {
+        /// What reads it.
+        reader: String,
+        /// What is divided.
+        reads: String,
+        /// The axis.
+        axis: String,
+    },
+    /// A node that cannot be divided.
+    #[error("{node} is a {op}, and only dense layers are divided along an axis such as {axis}")]
+    NotDense {
+        /// The node.
+        node: String,
+        /// Its operation.
+        op: String,
+        /// The axis.
+        axis: String,
     },
 }

@@ -5,7 +5,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::ops::Range;
 
-use crate::{Dim, Dtype, GraphError, Op, len};
+use crate::{Dim, Division, Dtype, GraphError, Op, len};
 
 /// Inputs, nodes that read them and each other, and what is read of the result.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -44,6 +44,8 @@ pub struct Node {
     pub parameters: Range<usize>,
     /// Whether training changes its parameters.
     pub trainable: bool,
+    /// How it is divided among ranks.
+    pub division: Division,
 }
 
 /// What a node reads.
@@ -182,7 +184,8 @@ impl Graph {
     ) -> Result<Source, GraphError> {
         let (name, start) = (self.new_name(name)?, self.parameters());
         let parameters = start..start.saturating_add(parameters);
-        self.nodes.push(Node { name, op, reads: reads.to_vec(), dims, parameters, trainable: true });
+        let (reads, division) = (reads.to_vec(), Division::default());
+        self.nodes.push(Node { name, op, reads, dims, parameters, trainable: true, division });
         Ok(Source::Node(self.nodes.len() - 1))
     }
 

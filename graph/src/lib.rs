@@ -7,6 +7,7 @@
 extern crate alloc;
 
 mod add;
+mod divide;
 mod error;
 mod graph;
 mod input_scale;
@@ -18,6 +19,7 @@ mod tensor;
 mod window;
 
 pub use add::Pool;
+pub use divide::Division;
 pub use error::GraphError;
 pub use graph::{Graph, Input, Node, Output, Source};
 pub use input_scale::InputScale;

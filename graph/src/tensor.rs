@@ -25,17 +25,17 @@ pub struct Tensor {
 impl Graph {
     /// All tensors, in the order of their parameters.
     pub fn tensors(&self) -> Vec<Tensor> {
-        let nodes = self.nodes.iter().enumerate();
-        nodes
-            .flat_map(|(i, node)| {
-                let named = move |(name, shape, range): (&str, _, _)| {
-                    let name =
-                        if name.is_empty() { node.name.clone() } else { format!("{}.{name}", node.name) };
-                    Tensor { name, node: i, range, shape }
-                };
-                node.tensors().into_iter().map(named)
-            })
-            .collect()
+        (0..self.nodes.len()).flat_map(|node| self.tensors_of(node)).collect()
+    }
+
+    /// Those of a node.
+    pub fn tensors_of(&self, node: usize) -> Vec<Tensor> {
+        let own = &self.nodes[node];
+        let named = |(name, shape, range): (&str, _, _)| {
+            let name = if name.is_empty() { own.name.clone() } else { format!("{}.{name}", own.name) };
+            Tensor { name, node, range, shape }
+        };
+        own.tensors().into_iter().map(named).collect()
     }
 }
 

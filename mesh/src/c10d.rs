@@ -18,6 +18,7 @@ unsafe extern "C" {
     fn mesh_store_close(store: *mut RawStore);
     fn mesh_store_set(store: *mut RawStore, key: *const c_char, data: *const u8, len: usize) -> c_int;
     fn mesh_store_has(store: *mut RawStore, key: *const c_char) -> c_int;
+    fn mesh_store_add(store: *mut RawStore, key: *const c_char, amount: i64) -> i64;
     fn mesh_store_get(
         store: *mut RawStore,
         key: *const c_char,
@@ -27,6 +28,7 @@ unsafe extern "C" {
     ) -> i64;
     fn mesh_group_open(
         store: *mut RawStore,
+        prefix: *const c_char,
         rank: c_int,
         size: c_int,
         host: *const c_char,
@@ -101,6 +103,14 @@ impl Store {
         }
     }
 
+    /// Adds to a counter, which begins at 0, and returns what it is then.
+    pub fn add(&self, key: &str, amount: u32) -> Result<u64, String> {
+        let key = c_string(key)?;
+        // SAFETY: the key lives through the call.
+        let count = unsafe { mesh_store_add(self.0.as_ptr(), key.as_ptr(), amount.into()) };
+        u64::try_from(count).map_err(|_| failure())
+    }
+
     /// The value, waited for.
     pub fn get(&self, key: &str, timeout: Duration) -> Result<Vec<u8>, String> {
         let name = c_string(key)?;
@@ -141,18 +151,20 @@ pub struct Group(NonNull<RawGroup>);
 unsafe impl Send for Group {}
 
 impl Group {
-    /// Connects `size` ranks that have one store in common; this one is `rank`, and listens at the address `host`.
+    /// Connects `size` ranks that have one store in common, under keys that begin with `prefix`; this one is `rank`, and listens at the address
+    /// `host`.
     pub fn open(
         store: &Store,
-        rank: usize,
-        size: usize,
+        prefix: &str,
+        (rank, size): (usize, usize),
         host: &str,
         timeout: Duration,
     ) -> Result<Self, String> {
-        let host = c_string(host)?;
+        let (store, prefix, host) = (store.0.as_ptr(), c_string(prefix)?, c_string(host)?);
         let (rank, size) = (rank as c_int, size as c_int);
-        // SAFETY: store and text live through the call; the group holds the store by a count of its own.
-        let group = unsafe { mesh_group_open(store.0.as_ptr(), rank, size, host.as_ptr(), millis(timeout)) };
+        // SAFETY: store and texts live through the call; the group holds the store by a count of its own.
+        let group =
+            unsafe { mesh_group_open(store, prefix.as_ptr(), rank, size, host.as_ptr(), millis(timeout)) };
         NonNull::new(group).map(Self).ok_or_else(failure)
     }
 

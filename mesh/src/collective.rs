@@ -3,20 +3,15 @@
 use bytemuck::Pod;
 
 use crate::MeshError;
+use crate::meeting::Seat;
 
 /// Sums of at most this many bytes of all ranks together are one exchange instead of two.
 const SMALL: usize = 64 << 10;
 
 /// Transports bytes between the ranks of a mesh. Every rank makes the same calls in the same order, with buffers of equal lengths.
 pub trait Collective: Send {
-    /// Number of this rank.
-    fn rank(&self) -> usize;
-
-    /// Ranks in all.
-    fn size(&self) -> usize;
-
-    /// Ranks on this machine.
-    fn local_size(&self) -> usize;
+    /// This rank among those that are connected.
+    fn seat(&self) -> Seat;
 
     /// Gathers `send` of every rank, in the order of ranks, in `receive`.
     ///
@@ -61,7 +56,7 @@ impl Sums {
         over: &mut dyn Collective,
         numbers: &mut [T],
     ) -> Result<(), MeshError> {
-        let (size, width) = (over.size(), size_of::<T>());
+        let (size, width) = (over.seat().size, size_of::<T>());
         let bytes = size_of_val(numbers);
         if bytes * size <= SMALL {
             self.receive.resize(bytes * size, 0);

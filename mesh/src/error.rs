@@ -29,6 +29,9 @@ pub enum MeshError {
         /// How long they were waited for.
         seconds: u64,
     },
+    /// A shape or layout that does not fit the ranks or the network.
+    #[error("{0}")]
+    Layout(String),
     /// A rank stopped or ended, or cannot be reached any more.
     #[error("{reason}")]
     Lost {

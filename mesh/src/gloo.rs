@@ -4,16 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::c10d::{Group, Work};
+use crate::meeting::Seat;
 use crate::watch::Watch;
-use crate::{Collective, MeshError, Place};
+use crate::{Collective, MeshError};
 
 /// Time between two looks at the watch while waiting.
 const LOOK: Duration = Duration::from_millis(100);
 
 /// Ranks that are connected over TCP.
 pub struct Gloo {
-    place: Place,
-    local_size: usize,
+    seat: Seat,
     group: Option<Group>,
     watch: Arc<Watch>,
     /// Buffers of earlier calls, to be used again.
@@ -22,9 +22,9 @@ pub struct Gloo {
 }
 
 impl Gloo {
-    pub fn new(place: &Place, local_size: usize, group: Group, watch: Arc<Watch>) -> Self {
+    pub fn new(seat: Seat, group: Group, watch: Arc<Watch>) -> Self {
         let (send, receive) = (Vec::new(), Vec::new());
-        Self { place: place.clone(), local_size, group: Some(group), watch, send, receive }
+        Self { seat, group: Some(group), watch, send, receive }
     }
 
     /// Makes a call and waits for its end.
@@ -69,16 +69,8 @@ impl Gloo {
 }
 
 impl Collective for Gloo {
-    fn rank(&self) -> usize {
-        self.place.rank
-    }
-
-    fn size(&self) -> usize {
-        self.place.size
-    }
-
-    fn local_size(&self) -> usize {
-        self.local_size
+    fn seat(&self) -> Seat {
+        self.seat
     }
 
     fn all_gather(&mut self, send: &[u8], receive: &mut [u8]) -> Result<(), MeshError> {

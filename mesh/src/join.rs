@@ -1,24 +1,16 @@
 //! How ranks find each other: a store that rank 0 or the launcher serves, where each one says that it is there.
 
 use std::fs;
-use std::net::UdpSocket;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::c10d::{Group, Store};
-use crate::gloo::Gloo;
-use crate::shared::{Process, Segment, Shared};
+use crate::c10d::Store;
+use crate::meeting::{FAREWELL, LOOK, Meeting};
 use crate::watch::{Watch, tell};
-use crate::{Collective, MeshError, Place};
-
-/// Time between two looks at who has come.
-const LOOK: Duration = Duration::from_millis(20);
+use crate::{Layout, MeshError, Place, Shape};
 
 /// How long the connections of all ranks with each other may take, when all have come.
 const CONNECTION: Duration = Duration::from_mins(2);
-
-/// How long rank 0 waits for the others to read what it read.
-const FAREWELL: Duration = Duration::from_secs(10);
 
 /// What transports bytes between ranks.
 #[derive(
@@ -40,6 +32,15 @@ pub struct MeshSettings {
     /// What transports bytes between ranks: `auto` is shared memory where all are on one machine, otherwise `gloo`, over TCP. Results do not
     /// depend on it.
     pub backend: Backend,
+    /// The axes along which ranks are counted, and how many there are along each: `rows:2,cols:2`. Without it there is one axis, `rows`, of all ranks.
+    pub shape: Shape,
+    /// Which dimensions are divided along which axis: `env:rows,h1:cols`, where `env` are the rows of environments and `h1` the units of the first
+    /// hidden layer, or a layer's name; `auto` is the fastest by a short measurement.
+    pub layout: Layout,
+    /// Share of ranks whose finished rollouts end those of the others, once a quarter of them is there, as in DD-PPO; null waits for all. With it results
+    /// depend on times.
+    #[schemars(extend("exclusiveMinimum" = 0.0), range(max = 1.0))]
+    pub preempt: Option<f64>,
     /// Seconds that ranks which are late at the start are waited for.
     #[schemars(extend("exclusiveMinimum" = 0.0), range(max = 3.2e7))]
     pub arrival_deadline: f64,
@@ -50,7 +51,14 @@ pub struct MeshSettings {
 
 impl Default for MeshSettings {
     fn default() -> Self {
-        Self { backend: Backend::Auto, arrival_deadline: 300.0, silence_deadline: 30.0 }
+        Self {
+            backend: Backend::Auto,
+            shape: Shape::default(),
+            layout: Layout::default(),
+            preempt: None,
+            arrival_deadline: 300.0,
+            silence_deadline: 30.0,
+        }
     }
 }
 
@@ -102,7 +110,7 @@ pub fn join(
     place: &Place,
     options: &JoinOptions,
     waiting: &mut dyn FnMut(&[usize]),
-) -> Result<Box<dyn Collective>, MeshError> {
+) -> Result<Arc<Meeting>, MeshError> {
     let address = place.address();
     let failed = |action| {
         let address = address.clone();
@@ -128,7 +136,7 @@ fn join_at(
     store: &Arc<Store>,
     connect: &dyn Fn(bool) -> Result<Store, MeshError>,
     waiting: &mut dyn FnMut(&[usize]),
-) -> Result<Box<dyn Collective>, MeshError> {
+) -> Result<Arc<Meeting>, MeshError> {
     let address = place.address();
     let failed = |action| {
         let address = address.clone();
@@ -147,18 +155,19 @@ fn join_at(
         cards.iter().enumerate().map(|(rank, card)| name(rank, place.size, card)).collect();
     let silence = Duration::from_secs_f64(options.settings.silence_deadline);
     let watch = Watch::begin(place, store.clone(), connect(false)?, names.clone(), silence);
-    let watch = Arc::new(watch);
-    let local_size = cards.iter().filter(|card| card.machine == own.machine).count();
-    if options.settings.backend == Backend::Auto
-        && local_size == place.size
-        && let Some((segment, others)) = share((place, &watch), store, &prefix, &cards, &names)?
-    {
-        return Ok(Box::new(Shared::new(place, segment, others, watch)));
-    }
-    let host = own_address(place).map_err(|e| failed("reach")(e.to_string()))?;
-    let group = Group::open(store, place.rank, place.size, &host, CONNECTION.min(options.arrival()));
-    let group = group.map_err(|reason| watch.explain("connecting the ranks", reason))?;
-    Ok(Box::new(Gloo::new(place, local_size, group, watch)))
+    let machines = cards.iter().map(|card| card.machine.clone()).collect();
+    let meeting = Meeting {
+        place: place.clone(),
+        store: store.clone(),
+        prefix,
+        machines,
+        pids: cards.iter().map(|card| card.pid).collect(),
+        names,
+        watch: Arc::new(watch),
+        backend: options.settings.backend,
+        connection: CONNECTION.min(options.arrival()),
+    };
+    Ok(Arc::new(meeting))
 }
 
 /// The cards of all ranks, waited for.
@@ -239,52 +248,4 @@ fn differs(rank: usize, cards: &[Card]) -> Option<String> {
         b.trim(),
         a.trim()
     ))
-}
-
-/// Memory that all ranks share and the processes of the others, where every rank can have both.
-fn share(
-    (place, watch): (&Place, &Watch),
-    store: &Store,
-    prefix: &str,
-    cards: &[Card],
-    names: &[String],
-) -> Result<Option<(Segment, Vec<Process>)>, MeshError> {
-    let failed = |reason| MeshError::Store { action: "read the store at", address: place.address(), reason };
-    // What another rank will write, unless it ends before.
-    let wait = |key: &str| loop {
-        if store.has(key).map_err(failed)? {
-            return store.get(key, FAREWELL).map_err(failed);
-        }
-        if let Some(verdict) = watch.verdict() {
-            return Err(verdict);
-        }
-        std::thread::sleep(LOOK / 4);
-    };
-    let key = format!("{prefix}memory");
-    let segment = if place.rank == 0 {
-        let created = Segment::create(place.size).ok();
-        let path = created.as_ref().map_or(String::new(), |(_, path)| path.clone());
-        store.set(&key, path.as_bytes()).map_err(failed)?;
-        created.map(|(segment, _)| segment)
-    } else {
-        let path = wait(&key)?;
-        Segment::open(&String::from_utf8_lossy(&path), place.size).ok()
-    };
-    let others = (0..place.size).filter(|&rank| rank != place.rank);
-    let others: Option<Vec<Process>> =
-        others.map(|rank| Process::open(cards[rank].pid, rank, &names[rank]).ok()).collect();
-    let found = segment.zip(others);
-    // All ranks or none.
-    let has = |rank| format!("{prefix}has-memory/{rank}");
-    store.set(&has(place.rank), &[u8::from(found.is_some())]).map_err(failed)?;
-    let all: Vec<bool> =
-        (0..place.size).map(|rank| wait(&has(rank)).map(|value| value == [1])).collect::<Result<_, _>>()?;
-    Ok(found.filter(|_| !all.contains(&false)))
-}
-
-/// The address by which this machine reaches the store, and others reach it.
-fn own_address(place: &Place) -> std::io::Result<String> {
-    let socket = UdpSocket::bind(if place.host.contains(':') { "[::]:0" } else { "0.0.0.0:0" })?;
-    socket.connect((place.host.as_str(), place.port))?;
-    Ok(socket.local_addr()?.ip().to_string())
 }

@@ -18,8 +18,9 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
 
+use crate::meeting::Seat;
 use crate::watch::Watch;
-use crate::{Collective, MeshError, Place};
+use crate::{Collective, MeshError};
 
 /// Bytes of a slot; longer messages take several rounds.
 const SLOT: usize = 1 << 20;
@@ -122,7 +123,7 @@ impl Process {
 
 /// Ranks of one machine.
 pub struct Shared {
-    place: Place,
+    seat: Seat,
     segment: Segment,
     others: Vec<Process>,
     watch: Arc<Watch>,
@@ -130,14 +131,14 @@ pub struct Shared {
 }
 
 impl Shared {
-    pub fn new(place: &Place, segment: Segment, others: Vec<Process>, watch: Arc<Watch>) -> Self {
-        Self { place: place.clone(), segment, others, watch, turn: 0 }
+    pub fn new(seat: Seat, segment: Segment, others: Vec<Process>, watch: Arc<Watch>) -> Self {
+        Self { seat, segment, others, watch, turn: 0 }
     }
 
     /// Writes `bytes` into this rank's slot, from `at` on.
     fn write(&mut self, bytes: &[u8]) {
         assert!(bytes.len() <= SLOT);
-        let slot = self.segment.slot(self.place.size, self.turn, self.place.rank);
+        let slot = self.segment.slot(self.seat.size, self.turn, self.seat.rank);
         // SAFETY: within this rank's slot, which no other rank reads in this turn before the barrier.
         unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), slot.as_ptr(), bytes.len()) }
     }
@@ -145,7 +146,7 @@ impl Shared {
     /// Reads from the slot of `rank`, from `at` on, what it has written before the barrier.
     fn read(&self, rank: usize, at: usize, into: &mut [u8]) {
         assert!(at + into.len() <= SLOT);
-        let slot = self.segment.slot(self.place.size, self.turn, rank);
+        let slot = self.segment.slot(self.seat.size, self.turn, rank);
         // SAFETY: within the slot, which its rank does not write again before this one has passed the next barrier.
         unsafe { std::ptr::copy_nonoverlapping(slot.as_ptr().add(at), into.as_mut_ptr(), into.len()) }
     }
@@ -154,7 +155,7 @@ impl Shared {
     fn barrier(&mut self) -> Result<(), MeshError> {
         let (count, epoch) = (self.segment.word(0), self.segment.word(1));
         let now = epoch.load(Ordering::Acquire);
-        if count.fetch_add(1, Ordering::AcqRel) + 1 == self.place.size as u32 {
+        if count.fetch_add(1, Ordering::AcqRel) + 1 == self.seat.size as u32 {
             count.store(0, Ordering::Relaxed);
             epoch.store(now.wrapping_add(1), Ordering::Release);
             futex(epoch, libc::FUTEX_WAKE, i32::MAX as u32, None);
@@ -195,20 +196,12 @@ impl Shared {
 }
 
 impl Collective for Shared {
-    fn rank(&self) -> usize {
-        self.place.rank
-    }
-
-    fn size(&self) -> usize {
-        self.place.size
-    }
-
-    fn local_size(&self) -> usize {
-        self.place.size
+    fn seat(&self) -> Seat {
+        self.seat
     }
 
     fn all_gather(&mut self, send: &[u8], receive: &mut [u8]) -> Result<(), MeshError> {
-        let (size, len) = (self.place.size, send.len());
+        let (size, len) = (self.seat.size, send.len());
         for start in (0..len).step_by(SLOT) {
             let end = len.min(start + SLOT);
             self.write(&send[start..end]);
@@ -222,7 +215,7 @@ impl Collective for Shared {
     }
 
     fn all_to_all(&mut self, send: &[u8], receive: &mut [u8]) -> Result<(), MeshError> {
-        let (size, rank) = (self.place.size, self.place.rank);
+        let (size, rank) = (self.seat.size, self.seat.rank);
         let (len, most) = (send.len() / size, SLOT / size);
         let mut packed = Vec::new();
         for start in (0..len).step_by(most) {
@@ -246,11 +239,11 @@ impl Collective for Shared {
 
     fn broadcast(&mut self, bytes: &mut [u8], root: usize) -> Result<(), MeshError> {
         for part in bytes.chunks_mut(SLOT) {
-            if self.place.rank == root {
+            if self.seat.rank == root {
                 self.write(part);
             }
             self.barrier()?;
-            if self.place.rank != root {
+            if self.seat.rank != root {
                 self.read(root, 0, part);
             }
             self.next();

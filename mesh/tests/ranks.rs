@@ -11,7 +11,8 @@ fn place(rank: usize, size: usize, port: u16) -> Place {
 }
 
 fn options(backend: Backend) -> JoinOptions {
-    let settings = MeshSettings { backend, arrival_deadline: 20.0, silence_deadline: 5.0 };
+    let settings =
+        MeshSettings { backend, arrival_deadline: 20.0, silence_deadline: 5.0, ..MeshSettings::default() };
     JoinOptions { settings, identity: "one".to_owned() }
 }
 

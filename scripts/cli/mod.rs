@@ -10,6 +10,7 @@ mod evaluate;
 mod export;
 mod flattened;
 mod launch;
+mod mesh;
 mod played;
 mod plot;
 mod ranks;
@@ -57,6 +58,9 @@ enum Command {
     Export(export::Arguments),
     /// Plot the learning curves of runs, finished or not.
     Plot(plot::Arguments),
+    /// Show layouts and simulate the scaling of trainings on several ranks.
+    #[command(subcommand)]
+    Mesh(mesh::Command),
     /// Measure the speed of environments and trainings on this machine.
     #[command(subcommand)]
     Bench(bench::Command),
@@ -99,6 +103,7 @@ pub fn main(registry: Registry) -> ExitCode {
             .and_then(|()| visualize::run(&arguments, registry, out))
             .map(done),
         Command::Envs(command) => envs::run(command, registry, out).map(done),
+        Command::Mesh(command) => mesh::run(command, registry, out).map(done),
         Command::Config(command) => config::run(command, registry, out).map(done),
     };
     match result {

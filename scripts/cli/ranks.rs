@@ -11,6 +11,7 @@ use phalanx_mesh::{JoinOptions, Mesh, MeshError, Place};
 
 use super::{Usage, eprint_line};
 use crate::config::Config;
+use crate::mesh::is_automatic;
 use crate::run::{Log, RunFolder};
 
 /// Variable of the environment that names a file to which rank 0 writes where its run is, for the program that started it.
@@ -19,6 +20,7 @@ pub(super) const FOLDER_FILE: &str = "PHALANX_FOLDER_FILE";
 /// Meets the other ranks, where a launcher has started several.
 pub(super) fn join(config: &Config) -> anyhow::Result<Mesh> {
     let Some(place) = Place::from_env().map_err(|error| Usage(error.to_string()))? else {
+        check_rows(config, 1)?;
         return Ok(Mesh::alone());
     };
     check_rows(config, place.size)?;
@@ -33,12 +35,16 @@ pub(super) fn join(config: &Config) -> anyhow::Result<Mesh> {
     Ok(Mesh::join(&place, &options, &mut waiting)?)
 }
 
-/// Fails unless this many ranks can have equal parts of the rows.
+/// Fails unless the mesh is one of this many ranks, and they can have equal parts of the rows.
 pub(super) fn check_rows(config: &Config, ranks: usize) -> anyhow::Result<()> {
-    if config.rows.is_multiple_of(ranks) {
+    if is_automatic(config) {
         return Ok(());
     }
-    let rows = config.rows;
+    config.mesh.rules(ranks).map_err(|error| Usage(error.to_string()))?;
+    let (rows, ranks) = (config.rows, config.mesh.data_size(ranks));
+    if rows.is_multiple_of(ranks) {
+        return Ok(());
+    }
     let message =
         format!("`rows` is {rows}, which {ranks} ranks cannot share equally: choose a multiple of {ranks}");
     Err(Usage(message).into())

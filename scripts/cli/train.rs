@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -15,13 +15,15 @@ use phalanx_algorithms::{
 };
 use phalanx_envs::contract::action_scale_warning;
 use phalanx_envs::{Chosen, Registry, Workers, Zygote};
-use phalanx_mesh::Mesh;
+use phalanx_mesh::{Grid, Mesh};
 
 use super::config::Overrides;
+use super::mesh::MeshOverrides;
 use super::ranks::Voice;
 use super::resume::replay;
 use super::{Usage, eprint_line, ranks, shell};
 use crate::config::{self, AlgorithmSettings, Config, DeviceSetting};
+use crate::mesh::{choose, is_automatic};
 use crate::run::RunFolder;
 use crate::setup;
 use crate::signals::StopRequest;
@@ -47,6 +49,8 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "cpu|cuda|cuda:N")]
     device: Option<DeviceSetting>,
     #[command(flatten)]
+    mesh: MeshOverrides,
+    #[command(flatten)]
     overrides: Overrides,
     /// Folder of an earlier run, which is continued from its newest checkpoint.
     #[arg(long, value_name = "RUN", conflicts_with = "config")]
@@ -64,7 +68,8 @@ impl Arguments {
         let seed = self.seed.map(|seed| format!("seed={seed}"));
         let workers = self.workers.map(|workers| format!("workers={workers}"));
         let device = self.device.map(|device| format!("device={device}"));
-        self.overrides.sets.iter().cloned().chain([seed, workers, device].into_iter().flatten()).collect()
+        let own = [seed, workers, device].into_iter().flatten().chain(self.mesh.sets());
+        self.overrides.sets.iter().cloned().chain(own).collect()
     }
 
     /// The configuration, and what the training begins with.
@@ -130,14 +135,29 @@ pub(super) fn run(
     out: &mut impl Write,
 ) -> anyhow::Result<ExitCode> {
     let (config, start) = arguments.configure(registry)?;
-    let mesh = Rc::new(ranks::join(&config)?);
-    let result = lead_or_follow(arguments, (&config, &start), (registry, zygote), listen, out, &mesh);
+    let mesh = ranks::join(&config)?;
+    let result = divide(config, registry, &mesh).and_then(|(config, grid)| {
+        lead_or_follow(arguments, (&config, &start), (registry, zygote), listen, out, &Arc::new(grid))
+    });
     if let Err(error) = &result
         && !ranks::is_others(error)
     {
         mesh.leave(&format!("{error:#}"));
     }
     result
+}
+
+/// The ranks along the axes of the mesh, and the configuration with the layout that they choose where it is theirs to choose.
+fn divide(mut config: Config, registry: &Registry, mesh: &Mesh) -> anyhow::Result<(Config, Grid)> {
+    if is_automatic(&config) {
+        let (layout, why) = choose(&config, registry, mesh)?;
+        if mesh.rank() == 0 {
+            eprint_line(&format!("layout {layout}; reckoned for an iteration: {why}"));
+        }
+        config.mesh.layout = layout;
+    }
+    let grid = Grid::new(mesh, &config.mesh)?;
+    Ok((config, grid))
 }
 
 /// Rank 0 makes and holds the folder of the run, and prints; the others train with it.
@@ -147,8 +167,9 @@ fn lead_or_follow(
     (registry, zygote): (&Registry, Option<&Zygote>),
     listen: impl FnOnce(bool) -> anyhow::Result<StopRequest>,
     out: &mut impl Write,
-    mesh: &Rc<Mesh>,
+    grid: &Arc<Grid>,
 ) -> anyhow::Result<ExitCode> {
+    let mesh = &grid.all;
     let leads = mesh.rank() == 0;
     let (folder, from) = if leads {
         arguments.folder(config, start).map(|(run, from)| (Some(run), from))?
@@ -164,7 +185,7 @@ fn lead_or_follow(
     let words: Vec<_> = std::env::args_os().collect();
     let command = shell::command(words.iter().map(AsRef::as_ref));
     voice.note(&format!("phalanx {}: {command}", env!("CARGO_PKG_VERSION")))?;
-    let training = Training { run: &run, config, start, from: from.as_ref(), mesh };
+    let training = Training { run: &run, config, start, from: from.as_ref(), grid };
     let result = listen(leads).and_then(|stop| training.train((registry, zygote), &stop, &mut voice));
     if let Err(error) = &result {
         voice.note(&format!("failed: {error:#}"))?;
@@ -185,7 +206,7 @@ struct Training<'a> {
     config: &'a Config,
     start: &'a Start,
     from: Option<&'a TensorFile>,
-    mesh: &'a Rc<Mesh>,
+    grid: &'a Arc<Grid>,
 }
 
 impl Training<'_> {
@@ -195,7 +216,8 @@ impl Training<'_> {
         stop: &StopRequest,
         voice: &mut Voice,
     ) -> anyhow::Result<ExitCode> {
-        let Self { run, config, mesh, .. } = *self;
+        let Self { run, config, grid, .. } = *self;
+        let mesh = &grid.all;
         let checkpoints = run.checkpoints(config.checkpoint.keep);
         let device = setup::device(config, mesh.local_size())?;
         let notes = RefCell::new(Vec::<String>::new());
@@ -205,7 +227,7 @@ impl Training<'_> {
             let what = if notes.is_empty() { "training" } else { "evaluation" };
             notes.push(format!("{what}: {rows} rows in {} workers ({})", chosen.workers, chosen.why));
         };
-        let mut trainer = setup::trainer(config, registry, zygote, (device, Rc::clone(mesh)), &note)?;
+        let mut trainer = setup::trainer(config, registry, zygote, (device, grid.clone()), &note)?;
         if !mesh.is_alone() {
             voice.say(&format!("rank 0 of {}; what follows is of each", mesh.size()))?;
         }
@@ -219,11 +241,10 @@ impl Training<'_> {
         }
         match self.start {
             Start::New(_) => {
-                if let (Some(file), Some(from)) = (self.from, &config.network.init_from) {
-                    voice.say(&trainer.init_from(file, from)?.to_string())?;
-                }
-                if config.network.init_from.is_some() {
-                    trainer.share_start()?;
+                if let Some(from) = &config.network.init_from
+                    && let Some(matches) = trainer.init_from(self.from, from)?
+                {
+                    voice.say(&matches.to_string())?;
                 }
             }
             Start::Resumed(_, before) => self.resume(&mut trainer, &checkpoints, before, voice)?,
@@ -265,7 +286,7 @@ impl Training<'_> {
         before: &Config,
         voice: &mut Voice,
     ) -> anyhow::Result<()> {
-        let Self { run, config, mesh, .. } = *self;
+        let (&Self { run, config, .. }, mesh) = (self, &self.grid.all);
         let found = if mesh.rank() == 0 { Some(checkpoints.load(Which::Latest)?) } else { None };
         for damaged in found.iter().flat_map(|found| &found.damaged) {
             voice.say(&format!("skipped: {damaged}"))?;
@@ -307,7 +328,7 @@ impl Training<'_> {
         stop: &StopRequest,
         voice: &mut Voice,
     ) -> anyhow::Result<Outcome> {
-        let Self { run, config, mesh, start, .. } = *self;
+        let (&Self { run, config, start, .. }, mesh) = (self, &self.grid.all);
         let stop = || stop.exit_code().is_some();
         if mesh.rank() > 0 {
             return Ok(trainer.run(checkpoints, &mut |_| Ok(()), &stop)?);
@@ -378,6 +399,7 @@ fn refuse_starts(before: &Config, now: &Config) -> Result<(), Usage> {
     let changed = [
         ("seed", before.seed != now.seed),
         ("network.initial_std", was.initial_std != is.initial_std),
+        ("network.initial_weights", was.initial_weights != is.initial_weights),
         ("network.output_gain", was.output_gain != is.output_gain),
         ("network.init_from", was.init_from != is.init_from),
         ("algorithm.ppo.objective.kl_penalty.initial_penalty", penalty_differs),

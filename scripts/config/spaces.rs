@@ -1,12 +1,14 @@
 //! What a configuration's environment must be made for: whether networks fit its spaces, and what a training takes of memory.
 
-use phalanx_agents::{Graph, Head, check_normalize, describe, network_mistakes};
+use phalanx_agents::{Graph, Head, check_normalize, describe, divide, network_mistakes};
 use phalanx_algorithms::{AlgorithmError, EpisodesRollout, RolloutSettings, TrainingMemory, same_spaces};
 use phalanx_envs::{BatchError, EnvError, EnvInfo, EnvSpec, Layout, Registry, RegistryError};
+use phalanx_mesh::{ENV, Rule};
 
 use super::check::{Conflict, conflict, memory, of_network, unknown_layers};
 use super::schema::Path;
 use super::{AlgorithmSettings, Config};
+use crate::mesh::is_automatic;
 use crate::setup;
 
 /// Which environments are made.
@@ -68,7 +70,8 @@ fn made(
 
 fn networks(config: &Config, info: &EnvInfo) -> Option<Networks> {
     let graph = describe(&config.network, &info.observation_space, &info.action_space).ok()?;
-    Some(Networks { graph, memory: reckon(config, info).ok()? })
+    let memory = reckon(config, info, &part(config, &graph).ok()?).ok()?;
+    Some(Networks { graph, memory })
 }
 
 /// What does not go with these spaces.
@@ -87,7 +90,10 @@ fn with_spaces(config: &Config, taken: &[Path], info: &EnvInfo) -> Vec<Conflict>
         let unknown = config.network.init_from.as_ref().map(|from| from.unknown_names(&graph));
         let names = unknown.iter().flatten();
         conflicts.extend(names.map(|(name, message)| at(&["network", "init_from", "names", name], message)));
-        conflicts.extend(too_large(config, info));
+        conflicts.extend(match part(config, &graph) {
+            Ok(part) => too_large(config, info, &part),
+            Err(error) => Some(conflict(&["mesh.layout", "mesh.shape"], error.to_string())),
+        });
     }
     if let Ok(head) = Head::new(actions, &config.network) {
         let AlgorithmSettings::Ppo(ppo) = &config.algorithm;
@@ -129,19 +135,29 @@ fn longest(config: &Config, info: &EnvInfo) -> Option<Conflict> {
     Some(conflict(&["rollout.max_length"], message))
 }
 
-fn reckon(config: &Config, info: &EnvInfo) -> Result<TrainingMemory, AlgorithmError> {
+/// What each rank of the mesh has of a network.
+fn part(config: &Config, graph: &Graph) -> Result<Graph, AlgorithmError> {
+    if is_automatic(config) {
+        return Ok(graph.clone());
+    }
+    let (axes, rules) = config.mesh.rules(config.mesh.shape.size())?;
+    let rules: Vec<Rule> = rules.into_iter().filter(|rule| rule.dimension != ENV).collect();
+    Ok(divide(graph, &axes, &rules)?)
+}
+
+fn reckon(config: &Config, info: &EnvInfo, graph: &Graph) -> Result<TrainingMemory, AlgorithmError> {
     let (rows, steps) = (config.rows, config.rollout.steps(config.rows));
     let layout = Layout::new(rows, steps, info.observation_space.clone(), info.action_space.clone())?;
     let AlgorithmSettings::Ppo(ppo) = &config.algorithm;
-    TrainingMemory::new(&layout, &config.network, ppo.sequence)
+    Ok(TrainingMemory::new(&layout, graph, ppo.sequence))
 }
 
 /// More memory than this machine has.
-fn too_large(config: &Config, info: &EnvInfo) -> Option<Conflict> {
+fn too_large(config: &Config, info: &EnvInfo, graph: &Graph) -> Option<Conflict> {
     if memory(config).is_some() {
         return None;
     }
-    let error = reckon(config, info).and_then(TrainingMemory::check).err()?;
+    let error = reckon(config, info, graph).and_then(TrainingMemory::check).err()?;
     let rollout = ["rollout.steps", "rollout.max_length", "rows"];
     match error {
         AlgorithmError::Batch(error @ BatchError::Memory { .. }) => {

@@ -117,7 +117,8 @@ mod tests {
     fn channels_elsewhere_than_in_training_are_refused_and_may_be_named_later() {
         let restored = |shape, trained, given| {
             let mut checkpoint = Checkpoint::new();
-            agent(shape, trained).save(&mut checkpoint);
+            let trained = agent(shape, trained);
+            trained.save(trained.network().parameters(), &mut checkpoint);
             agent(shape, given).restore(&checkpoint)
         };
         let (first, last) = (Some(Channels::First), Some(Channels::Last));

@@ -51,7 +51,8 @@ impl Cpu {
         };
         let tile = Tile::rows(plan);
         let (start, rows) = (rows.start, rows.len());
-        let parts = rows.div_ceil(Tile::least(plan)).clamp(1, rayon::current_num_threads());
+        let threads = if plan.parts().is_some() { 1 } else { rayon::current_num_threads() };
+        let parts = rows.div_ceil(Tile::least(plan)).clamp(1, threads);
         while tiles.len() < parts {
             tiles.push(Tile::new(plan, schedule, tile));
         }
@@ -88,31 +89,35 @@ impl Cpu {
         loss: impl Fn(&mut S, Pass<'_>) + Sync,
     ) -> Vec<S> {
         let (schedule, rows) = (&plan.learn, Tile::rows(plan).max(batch.longest()));
-        let count = batch.count().div_ceil(rows).clamp(1, SHARDS);
+        let most = if plan.parts().is_some() { 1 } else { SHARDS };
+        let count = batch.count().div_ceil(rows).clamp(1, most);
         let fresh = || Shard { tile: Tile::new(plan, schedule, rows), gradient: Vec::new() };
         self.shards.resize_with(count.max(self.shards.len()), fresh);
         let shards = &mut self.shards[..count];
         let way = Way { plan, schedule, parameters, row_invariant: false };
-        let run = |(i, shard): (usize, &mut Shard)| {
+        let run = |i: usize, tile: &mut Tile, gradient: &mut [f32]| {
             let mut sums = S::default();
-            shard.gradient.clear();
-            shard.gradient.resize(plan.len(), 0.0);
-            shard.tile.grow(plan, schedule, rows);
+            tile.grow(plan, schedule, rows);
             let mut left = batch.share(i, count);
             while left.count() > 0 {
                 let (now, later) = left.split(rows);
                 let loss = |pass: Pass<'_>| loss(&mut sums, pass);
-                shard.tile.learn(way, x, now, &mut shard.gradient, loss);
+                tile.learn(way, x, now, gradient, loss);
                 left = later;
             }
             sums
         };
-        if let [shard] = shards {
-            let sums = run((0, shard));
-            gradient.copy_from_slice(&shard.gradient);
-            return vec![sums];
+        if let [Shard { tile, .. }] = shards {
+            gradient.fill(0.0);
+            return vec![run(0, tile, gradient)];
         }
-        let sums = shards.par_iter_mut().enumerate().map(run).collect();
+        let all = shards.par_iter_mut().enumerate();
+        let sums = all.map(|(i, Shard { tile, gradient })| {
+            gradient.clear();
+            gradient.resize(plan.len(), 0.0);
+            run(i, tile, gradient)
+        });
+        let sums = sums.collect();
         let shards = &*shards;
         gradient.par_chunks_mut(ADDED).enumerate().for_each(|(i, gradient)| {
             let part = |shard: &'_ Shard| -> Range<usize> {

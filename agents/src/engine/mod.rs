@@ -19,6 +19,7 @@ pub use batch::{Batch, Sequence, Sequences};
 pub use cpu::Cpu;
 pub use peak::product_speed;
 pub use tensors::Tensors;
+pub use tile::DIVIDED;
 pub use vector::{AdamStep, adam};
 
 /// The networks' outputs for some rows, and where the loss writes its gradient.

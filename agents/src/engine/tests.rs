@@ -1,5 +1,7 @@
 //! Every operation in both engines: that of tiles against libtorch's operations and autograd.
 
+use std::sync::Arc;
+
 use phalanx_envs::Elements;
 use phalanx_graph::{Activation, Convolution, Dim, Dtype, Graph, Pool, Recurrent, Source};
 use tch::Device;
@@ -31,7 +33,7 @@ fn finish(mut graph: Graph, parts: &[Source]) -> Plan {
     graph.add_output("action", action);
     graph.add_output("value", value);
     let scales = graph.inputs.iter().map(|_| ByteScale::All { low: 0.0, range: 255.0 }).collect();
-    Plan::new(graph, scales).expect("a plan")
+    Plan::new(graph, scales, Arc::default()).expect("a plan")
 }
 
 fn loss((): &mut (), pass: Pass<'_>) {

@@ -13,6 +13,9 @@ use super::vector::{activate, activation_backward, fractions};
 use crate::observations::Inputs;
 use crate::plan::Plan;
 
+/// Rows of a tile where ranks sum what they have of it: the more, the fewer sums.
+pub const DIVIDED: usize = 256;
+
 /// The memory of a pass over at most `rows` rows, for one schedule.
 pub struct Tile {
     rows: usize,
@@ -33,6 +36,9 @@ impl Tile {
     /// a cache however few there are; and the fewer rows, the more often are large weights read. A recurrent layer takes a
     /// product for each time, and wants many sequences in it.
     pub fn rows(plan: &Plan) -> usize {
+        if plan.parts().is_some() {
+            return DIVIDED;
+        }
         match (plan.has_pictures, plan.graph.state()) {
             (true, _) => 64,
             (false, 0) => 128,

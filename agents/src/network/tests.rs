@@ -15,7 +15,8 @@ fn with(shape: &[usize], settings: NetworkSettings) -> ActorCritic {
 fn within(observations: &Space, settings: NetworkSettings) -> ActorCritic {
     let settings = NetworkSettings { output_gain: 0.5, ..settings };
     let generator = &mut stream(1, "initialisation");
-    ActorCritic::new(&settings, observations, &Space::unbounded(2), generator, Device::Cpu).expect("a CPU")
+    ActorCritic::new(&settings, observations, &Space::unbounded(2), generator, &Device::Cpu.into())
+        .expect("a CPU")
 }
 
 fn network(shared: bool, activation: Activation) -> ActorCritic {
@@ -325,4 +326,25 @@ fn the_number_of_threads_changes_no_bit() {
         })
     };
     assert_eq!(gradient(1), gradient(3));
+}
+
+/// Of 512 units that read 200 numbers: mean 0 and deviation √(2/200), within four standard errors.
+#[test]
+fn normal_weights_have_their_deviation() {
+    let settings = NetworkSettings {
+        hidden: vec![512],
+        initial_weights: InitialWeights::Normal,
+        ..NetworkSettings::default()
+    };
+    let (observations, actions) = (Space::unbounded(200), Space::Discrete { n: 2 });
+    let generator = &mut stream(7, "initialisation");
+    let network = ActorCritic::new(&settings, &observations, &actions, generator, &Device::Cpu.into());
+    let network = network.expect("a CPU");
+    let n = 512 * 200;
+    let weights = network.parameters()[..n].iter().map(|&x| f64::from(x));
+    let mean = weights.clone().sum::<f64>() / n as f64;
+    let variance = weights.map(|x| (x - mean).powi(2)).sum::<f64>() / n as f64;
+    let expected = 2.0 / 200.0;
+    assert!(mean.abs() < 4.0 * (expected / n as f64).sqrt(), "{mean}");
+    assert!((variance / expected - 1.0).abs() < 4.0 * (2.0 / n as f64).sqrt(), "{variance}");
 }

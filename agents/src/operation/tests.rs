@@ -74,7 +74,7 @@ fn plan(layer: impl Fn(&mut Graph, &str, Source) -> Source) -> Plan {
         let head = graph.add_dense(name, both, Dim::new("numbers", width)).expect("new");
         graph.add_output(name, head);
     }
-    Plan::new(graph, vec![ByteScale::All { low: 0.0, range: 1.0 }]).expect("a plan")
+    Plan::new(graph, vec![ByteScale::All { low: 0.0, range: 1.0 }], Arc::default()).expect("a plan")
 }
 
 /// Outputs and gradient of a loss.

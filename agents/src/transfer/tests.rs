@@ -39,11 +39,12 @@ fn start(
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("run.safetensors");
     let mut checkpoint = Checkpoint::new();
-    theirs.save(&mut checkpoint);
+    theirs.save(theirs.network().parameters(), &mut checkpoint);
     change(&mut checkpoint);
     checkpoint.save(&path).expect("a writable folder");
     let from: InitFrom = serde_json::from_value(json!({ "path": path, "names": names })).expect("a setting");
-    ours.init_from(&TensorFile::load(&path).expect("a checkpoint"), &from)
+    let mut parameters = ours.network().parameters().to_vec();
+    ours.init_from(&TensorFile::load(&path).expect("a checkpoint"), &from, &mut parameters)
 }
 
 /// The same picture with its channels first; it has them last.
@@ -113,7 +114,7 @@ fn a_run_goes_on_with_the_channels_on_another_axis() {
             (matches.parameters[1], &["observations"][..])
         );
         let mut checkpoint = Checkpoint::new();
-        first.save(&mut checkpoint);
+        first.save(first.network().parameters(), &mut checkpoint);
         statistics(&mut checkpoint);
         first.restore(&checkpoint).expect("its own");
         let [a, b] = [(&mut first, there), (&mut second, here)]

@@ -28,10 +28,21 @@ impl BatchPpo {
         self.reward.as_ref().map_or(&[], RewardNormalizer::returns)
     }
 
-    /// Puts everything that learning needs into a checkpoint, with the discounted returns of all rows.
-    pub fn save(&self, returns: &[f32], checkpoint: &mut Checkpoint) {
-        checkpoint.put_vector("adam.mean", &self.adam.mean);
-        checkpoint.put_vector("adam.square", &self.adam.square);
+    /// The optimiser's moments of this rank's parameters: the gradient's mean and that of its square.
+    pub fn moments(&self) -> [&[f32]; 2] {
+        [&self.adam.mean, &self.adam.square]
+    }
+
+    /// Puts everything that learning needs into a checkpoint, with the moments of all parameters and the discounted returns of all rows.
+    pub fn save(&self, moments: [Vec<f32>; 2], returns: &[f32], checkpoint: &mut Checkpoint) {
+        let [mean, square] = moments;
+        checkpoint.put_vector("adam.mean", mean);
+        checkpoint.put_vector("adam.square", square);
+        self.save_around(returns, checkpoint);
+    }
+
+    /// Puts everything besides moments into a checkpoint.
+    pub fn save_around(&self, returns: &[f32], checkpoint: &mut Checkpoint) {
         checkpoint.put_state("adam.steps", &self.adam.steps);
         checkpoint.put_state("minibatch", &self.minibatch);
         checkpoint.put_state("reward", &self.reward.as_ref().map(|reward| reward.with_returns(returns)));
@@ -49,12 +60,14 @@ impl BatchPpo {
         checkpoint: &Checkpoint,
         rows: Range<usize>,
     ) -> Result<(), AlgorithmError> {
-        checkpoint.copy_vector("adam.mean", &mut self.adam.mean)?;
+        let divided = agent.network().divided();
+        let whole = divided.whole().parameters();
+        divided.take_part(checkpoint.vector("adam.mean", whole)?, &mut self.adam.mean);
         // What was trained before and is frozen now must not be moved by gradients of then.
-        for node in agent.network().graph().nodes.iter().filter(|node| !node.trainable) {
+        for node in divided.part().nodes.iter().filter(|node| !node.trainable) {
             self.adam.mean[node.parameters.clone()].fill(0.0);
         }
-        checkpoint.copy_vector("adam.square", &mut self.adam.square)?;
+        divided.take_part(checkpoint.vector("adam.square", whole)?, &mut self.adam.square);
         self.adam.steps = checkpoint.state("adam.steps")?;
         self.minibatch = checkpoint.state("minibatch")?;
         // Settings are the configuration's, which may have changed.

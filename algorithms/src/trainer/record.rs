@@ -21,6 +21,8 @@ pub(super) struct Times {
 #[derive(Default, Serialize, Deserialize)]
 pub(super) struct Told {
     pub transitions: usize,
+    /// Ranks whose rollout was cut short.
+    pub preempted: usize,
     pub infos: Infos,
     pub losses: Vec<String>,
 }
@@ -31,6 +33,7 @@ impl Told {
         let mut all = Self::default();
         for told in exchange(mesh, own)? {
             all.transitions += told.transitions;
+            all.preempted += told.preempted;
             all.infos.merge(told.infos);
             all.losses.extend(told.losses);
         }

@@ -1,8 +1,9 @@
 //! What a training begins with and keeps: another one's parameters, and checkpoints.
 
+use std::ops::Range;
 use std::time::Duration;
 
-use phalanx_agents::{Checkpoint, InitFrom, Matches, Memory, TensorFile};
+use phalanx_agents::{AgentError, Checkpoint, Fetch, InitFrom, Matches, Memory, TensorFile};
 
 use super::{Progress, Trainer};
 use crate::AlgorithmError;
@@ -25,14 +26,27 @@ pub(super) struct Before {
 }
 
 impl Trainer {
-    /// Starts with the parameters of `file`, and the statistics of a checkpoint's observations, rewards and values.
+    /// Starts with the parameters of `file`, and the statistics of a checkpoint's observations, rewards and values. All ranks call it; they take what
+    /// rank 0 has of its file, and the others need none.
     ///
     /// # Errors
-    /// [`AlgorithmError::Agent`] when nothing of it matches.
-    pub fn init_from(&mut self, file: &TensorFile, from: &InitFrom) -> Result<Matches, AlgorithmError> {
-        let mut matches = self.agent.init_from(file, from)?;
-        self.ppo.init_from(file.checkpoint(), &mut matches);
-        Ok(matches)
+    /// [`AlgorithmError::Agent`] when nothing of it matches; [`AlgorithmError::Mesh`].
+    pub fn init_from(
+        &mut self,
+        file: Option<&TensorFile>,
+        from: &InitFrom,
+    ) -> Result<Option<Matches>, AlgorithmError> {
+        let network = self.agent.network();
+        let divided = network.divided();
+        let mut parameters = divided.gather(network.parameters(), 0..divided.whole().parameters())?;
+        let mut taken = None;
+        if let Some(file) = file {
+            let mut matches = self.agent.init_from(file, from, &mut parameters)?;
+            self.ppo.init_from(file.checkpoint(), &mut matches);
+            taken = Some(matches);
+        }
+        self.share_start(parameters)?;
+        Ok(taken)
     }
 
     /// Everything that the training needs to continue exactly, on any mesh; each rank calls it and gets the same.
@@ -45,10 +59,49 @@ impl Trainer {
 
     /// Everything that the training needs to continue, with these rows.
     pub(super) fn save_rows(&self, rows: Rows) -> Result<Checkpoint, AlgorithmError> {
+        let mut checkpoint = self.save_around(rows)?;
+        for (name, part) in self.vectors() {
+            let divided = self.agent.network().divided();
+            checkpoint.put_vector(name, divided.gather(part, 0..divided.whole().parameters())?);
+        }
+        Ok(checkpoint)
+    }
+
+    /// The vectors that have a number for each parameter, by their names in checkpoints: this rank's part of them.
+    fn vectors(&self) -> [(&'static str, &[f32]); 3] {
+        let [mean, square] = self.ppo.moments();
+        [("adam.mean", mean), ("adam.square", square), ("parameters", self.agent.network().parameters())]
+    }
+
+    /// Has rank 0 write everything that the training needs, with `write`; each rank calls it. Ranks that have parts of the network send them a piece at a
+    /// time, so that none needs memory for all.
+    pub(super) fn write(
+        &self,
+        write: impl FnOnce(&Checkpoint, &mut Fetch<'_>) -> Result<(), AgentError>,
+    ) -> Result<(), AlgorithmError> {
+        let mut checkpoint = self.save_around(Rows::All)?;
+        let (divided, vectors) = (self.agent.network().divided(), self.vectors());
+        for (name, _) in vectors {
+            checkpoint.put_elsewhere(name, divided.whole().parameters());
+        }
+        let fetch = &mut |name: &str, range: Range<usize>| {
+            let part = vectors.iter().find(|(known, _)| *known == name).map_or(&[][..], |(_, part)| part);
+            Ok(divided.gather(part, range)?)
+        };
+        if self.grid.all.rank() == 0 {
+            write(&checkpoint, fetch)?;
+        } else if self.grid.data.rank() == 0 {
+            checkpoint.fetch_all(fetch)?;
+        }
+        Ok(())
+    }
+
+    /// Everything that the training needs to continue but what there is of each parameter, with these rows.
+    fn save_around(&self, rows: Rows) -> Result<Checkpoint, AlgorithmError> {
         let mut checkpoint = Checkpoint::new();
-        self.agent.save(&mut checkpoint);
+        self.agent.save_around(&mut checkpoint);
+        self.ppo.save_around(&self.of_all(self.ppo.returns(), rows)?, &mut checkpoint);
         let memory = &self.collector.rollout().memory;
-        self.ppo.save(&self.of_all(self.ppo.returns(), rows)?, &mut checkpoint);
         memory.save(self.of_all(memory.states(), rows)?, &mut checkpoint);
         self.log(rows)?.save(&mut checkpoint);
         checkpoint.put_state("action", &self.action);
@@ -58,22 +111,24 @@ impl Trainer {
 
     /// Numbers of all rows, of which `own` are this rank's; without the others' theirs are 0.
     fn of_all(&self, own: &[f32], rows: Rows) -> Result<Vec<f32>, AlgorithmError> {
+        let mesh = &self.grid.data;
         if rows == Rows::All {
-            return Ok(if self.mesh.is_alone() { own.to_vec() } else { gather_all(&self.mesh, own)? });
+            return Ok(if mesh.is_alone() { own.to_vec() } else { gather_all(mesh, own)? });
         }
-        let mut all = vec![0.0; own.len() * self.mesh.size()];
-        all[own.len() * self.mesh.rank()..][..own.len()].copy_from_slice(own);
+        let mut all = vec![0.0; own.len() * mesh.size()];
+        all[own.len() * mesh.rank()..][..own.len()].copy_from_slice(own);
         Ok(all)
     }
 
     /// The log of these rows.
     fn log(&self, rows: Rows) -> Result<EpisodeLog, AlgorithmError> {
         let mut log = self.collector.log().clone();
-        if rows == Rows::All && !self.mesh.is_alone() {
+        let mesh = &self.grid.data;
+        if rows == Rows::All && !mesh.is_alone() {
             let mut own = Checkpoint::new();
             log.save(&mut own);
             let damaged = |reason| AlgorithmError::Settings(format!("a rank sent a log that {reason}"));
-            for (rank, bytes) in self.mesh.gather(&own.to_bytes())?.iter().enumerate() {
+            for (rank, bytes) in mesh.gather(&own.to_bytes())?.iter().enumerate() {
                 let other = Checkpoint::from_bytes(bytes).map_err(damaged)?;
                 let rows = rank * self.share.rows..(rank + 1) * self.share.rows;
                 log.take_rows(EpisodeLog::restore(&other, self.share)?, rows);
@@ -109,14 +164,14 @@ impl Trainer {
         })
     }
 
-    /// What an update will change, where another rank can interrupt it.
+    /// What an update will change, where another rank can interrupt it and this one could save it.
     pub(super) fn before_update(&self) -> Option<Before> {
-        if self.mesh.is_alone() {
+        if self.grid.all.is_alone() || self.grid.parts.is_divided() {
             return None;
         }
         let mut learner = Checkpoint::new();
-        self.agent.save(&mut learner);
-        self.ppo.save(self.ppo.returns(), &mut learner);
+        self.agent.save(self.agent.network().parameters(), &mut learner);
+        self.ppo.save(self.ppo.moments().map(<[f32]>::to_vec), self.ppo.returns(), &mut learner);
         Some(Before { learner, memory: self.collector.rollout().memory.clone() })
     }
 
@@ -129,14 +184,18 @@ impl Trainer {
         Ok(())
     }
 
-    /// Makes all ranks begin with what rank 0 has: parameters and statistics.
-    ///
-    /// # Errors
-    /// [`AlgorithmError::Mesh`].
-    pub fn share_start(&mut self) -> Result<(), AlgorithmError> {
-        let Some(Before { learner, .. }) = self.before_update() else { return Ok(()) };
+    /// Makes all ranks begin with what rank 0 has: these parameters of the whole network, and statistics.
+    fn share_start(&mut self, parameters: Vec<f32>) -> Result<(), AlgorithmError> {
+        if self.grid.all.is_alone() {
+            return Ok(());
+        }
+        let mut learner = Checkpoint::new();
+        // No step was taken.
+        let moments = [vec![0.0; parameters.len()], vec![0.0; parameters.len()]];
+        self.agent.save(parameters, &mut learner);
+        self.ppo.save(moments, self.ppo.returns(), &mut learner);
         let mut bytes = learner.to_bytes();
-        self.mesh.broadcast(&mut bytes)?;
+        self.grid.all.broadcast(&mut bytes)?;
         let damaged = |reason| AlgorithmError::Settings(format!("rank 0 sent a state that {reason}"));
         let learner = Checkpoint::from_bytes(&bytes).map_err(damaged)?;
         self.agent.restore(&learner)?;

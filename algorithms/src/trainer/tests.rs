@@ -1,6 +1,6 @@
 //! Half a change is nothing to continue from, and what counts as the best evaluation.
 
-use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use phalanx_agents::{AgentError, Checkpoint};
@@ -27,7 +27,7 @@ fn trainer() -> Trainer {
         let spec = EnvSpec::named("CartPole-v1");
         Ok(Box::new(LocalBatch::new(&Registry::standard(), &spec, rows, steps, seed)?) as Box<dyn BatchEnv>)
     };
-    Trainer::new(settings, &make, Rc::new(Mesh::alone())).expect("a training")
+    Trainer::new(settings, &make, Arc::default()).expect("a training")
 }
 
 /// After any error in an update, the state is saved as `failed` alone, and nothing continues from it.
@@ -62,9 +62,9 @@ fn no_error_leaves_half_a_change_to_go_on_from() {
             let error = trainer.run(&checkpoints, &mut |_| Ok(()), &|| false).expect_err("half a state");
             let AlgorithmError::Stopped { path, source } = error else { panic!("{error}") };
             assert!(matches!(*source, AlgorithmError::HalfChanged), "{source}");
-            let mut parameters = vec![0.0; trainer.agent.network().parameters().len()];
             let failed = Checkpoint::load(&path).expect("a file");
-            failed.copy_vector("parameters", &mut parameters).expect("parameters");
+            let len = trainer.agent.network().parameters().len();
+            let parameters = failed.vector("parameters", len).expect("parameters");
             assert_eq!(parameters[0], 123.0);
             let none = checkpoints.load(Which::Latest).expect_err("nothing to go on from").to_string();
             assert!(none.ends_with("holds no checkpoint to continue from"), "{none}");
@@ -78,7 +78,7 @@ fn a_checkpoint_that_could_be_restored_in_part_only_is_nothing_to_go_on_from() {
     trainer.iterate().expect("an iteration");
     let whole = trainer.save().expect("one rank");
     let mut part = Checkpoint::new();
-    trainer.agent.save(&mut part);
+    trainer.agent.save(trainer.agent.network().parameters(), &mut part);
     trainer.restore(&part, Duration::from_mins(1), &mut |_| {}).expect_err("it lacks the optimiser");
     assert!(matches!(trainer.iterate(), Err(AlgorithmError::HalfChanged)));
     trainer.restore(&whole, Duration::from_mins(1), &mut |_| {}).expect("a whole checkpoint");

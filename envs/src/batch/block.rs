@@ -238,6 +238,44 @@ impl Block {
         self.bytes.get_mut(self.layout.episode.row(t, row))[0] = episode as u8;
     }
 
+    /// Appends the bytes of what the step of time `t` brought `rows`: observations after it, final observations, rewards and ends.
+    pub fn outcomes(&self, t: usize, rows: Range<usize>, into: &mut Vec<u8>) {
+        for part in self.outcome_parts(t, rows) {
+            into.extend_from_slice(self.bytes.get(part));
+        }
+    }
+
+    /// Takes the bytes of [`Self::outcomes`] of a block of the same layout, and returns those that follow them.
+    pub fn set_outcomes<'b>(&mut self, t: usize, rows: Range<usize>, mut bytes: &'b [u8]) -> &'b [u8] {
+        for part in self.outcome_parts(t, rows) {
+            let (own, rest) = bytes.split_at(part.len());
+            self.bytes.get_mut::<u8>(part).copy_from_slice(own);
+            bytes = rest;
+        }
+        bytes
+    }
+
+    fn outcome_parts(&self, t: usize, rows: Range<usize>) -> [Range<usize>; 4] {
+        let Layout { observation, final_observation, reward, episode, .. } = &self.layout;
+        [
+            observation.rows(t + 1, rows.clone()),
+            final_observation.rows(t, rows.clone()),
+            reward.rows(t, rows.clone()),
+            episode.rows(t, rows),
+        ]
+    }
+
+    /// Appends the bytes of all observations of time 0.
+    pub fn first_observations(&self, into: &mut Vec<u8>) {
+        into.extend_from_slice(self.bytes.get(self.layout.observation.times(0..1)));
+    }
+
+    /// Takes the bytes of [`Self::first_observations`] of a block of the same layout.
+    pub fn set_first_observations(&mut self, bytes: &[u8]) {
+        let first = self.layout.observation.times(0..1);
+        self.bytes.get_mut::<u8>(first).copy_from_slice(bytes);
+    }
+
     /// Copies the observation of time `from` to the final observations of time `t`.
     pub fn keep_final_observation(&mut self, from: usize, t: usize, row: usize) {
         let Self { layout, bytes } = self;

@@ -28,6 +28,9 @@ pub enum BatchError {
     /// A batch cannot have a space, or its rows have different ones.
     #[error(transparent)]
     Space(#[from] SpaceError),
+    /// Environments that another process steps.
+    #[error("{0}")]
+    Elsewhere(String),
     /// A batch without rows was requested.
     #[error("a batch needs at least one row")]
     NoRows,

@@ -3,6 +3,7 @@
 // No exception leaves this file: a call that fails returns a null pointer or -1, and `mesh_error` has its message.
 #define USE_C10D_GLOO 1
 #include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
+#include <torch/csrc/distributed/c10d/PrefixStore.hpp>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
 
 #include <c10/util/Logging.h>
@@ -81,6 +82,11 @@ int mesh_store_has(MeshStore* store, const char* key) {
   return guarded(-1, [&] { return store->store->check({key}) ? 1 : 0; });
 }
 
+// Adds to a counter; -1 where that fails.
+int64_t mesh_store_add(MeshStore* store, const char* key, int64_t amount) {
+  return guarded<int64_t>(-1, [&] { return store->store->add(key, amount); });
+}
+
 // Waits for the key; writes at most `capacity` bytes and returns how many there are.
 int64_t mesh_store_get(MeshStore* store, const char* key, uint8_t* data, size_t capacity, uint64_t timeout_ms) {
   return guarded<int64_t>(-1, [&] {
@@ -91,11 +97,13 @@ int64_t mesh_store_get(MeshStore* store, const char* key, uint8_t* data, size_t 
   });
 }
 
-MeshGroup* mesh_group_open(MeshStore* store, int rank, int size, const char* host, uint64_t timeout_ms) {
+MeshGroup* mesh_group_open(
+    MeshStore* store, const char* prefix, int rank, int size, const char* host, uint64_t timeout_ms) {
   return guarded<MeshGroup*>(nullptr, [&] {
     auto options = ProcessGroupGloo::Options::create(std::chrono::milliseconds(timeout_ms));
     options->devices.push_back(ProcessGroupGloo::createDeviceForHostname(host));
-    auto group = c10::make_intrusive<ProcessGroupGloo>(store->store, rank, size, options);
+    auto group = c10::make_intrusive<ProcessGroupGloo>(
+        c10::make_intrusive<c10d::PrefixStore>(prefix, store->store), rank, size, options);
     // The time is for connecting. Calls take as long as the others do: whoever waits watches them.
     static_cast<c10d::Backend&>(*group).setTimeout(std::chrono::hours(24 * 365));
     return new MeshGroup{group};

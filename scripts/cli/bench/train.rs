@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -135,7 +135,7 @@ fn measure(
     config.evaluation.episodes = 0;
     let (device, workers) = (setup::device(&config, 1)?, Cell::new(0));
     let mut trainer =
-        setup::trainer(&config, registry, Some(zygote), (device, Rc::default()), &|_, chosen| {
+        setup::trainer(&config, registry, Some(zygote), (device, Arc::default()), &|_, chosen| {
             workers.set(chosen.workers);
         })?;
     let (speed, shares) = training(&mut trainer, Duration::from_secs_f64(seconds))

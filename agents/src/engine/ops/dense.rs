@@ -14,7 +14,11 @@ pub fn forward(work: Work<'_>, x: &[f32], y: &mut [f32]) {
     } else {
         product(y, Matrix::new(x, work.rows, inputs), weight, Store::Set);
     }
-    finish(work, bias, &mut y[..work.rows * outputs]);
+    let y = &mut y[..work.rows * outputs];
+    if let (Some(parts), Some(axis)) = (work.way.plan.parts(), work.division().inputs) {
+        parts.sum(axis, y);
+    }
+    finish(work, bias, y);
 }
 
 /// Adds the bias and applies the activation, for rows of as many numbers as the bias has.
@@ -34,8 +38,15 @@ pub fn backward(work: Work<'_>, back: Back<'_>) {
         product(weight, gradient.transpose(), Matrix::new(back.x, rows, inputs), Store::Add);
         sum_rows(bias, back.gradient);
     }
-    if let Some(below) = back.below {
+    if let Some(mut below) = back.below {
         let weight = Matrix::new(work.parameters(), outputs, inputs);
+        if let (Some(parts), Some(axis)) = (work.way.plan.parts(), work.division().outputs) {
+            let mut all = vec![0.0; rows * inputs];
+            product(&mut all, gradient, weight, Store::Set);
+            parts.sum(axis, &mut all);
+            below.put(all.iter());
+            return;
+        }
         let store = below.store();
         product(below.gradient, gradient, weight, store);
     }

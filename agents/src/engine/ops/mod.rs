@@ -10,7 +10,7 @@ pub mod select;
 
 use std::ops::Range;
 
-use phalanx_graph::{Node, Op, Schedule, Step};
+use phalanx_graph::{Division, Node, Op, Schedule, Step};
 
 use super::matrix::Store;
 use crate::plan::Plan;
@@ -43,6 +43,11 @@ pub struct Work<'a> {
 impl<'a> Work<'a> {
     fn node(self) -> &'a Node {
         &self.way.plan.graph.nodes[self.step.node]
+    }
+
+    /// How its parameters are divided among ranks.
+    pub fn division(self) -> Division {
+        self.node().division
     }
 
     /// The operation.
@@ -94,7 +99,8 @@ impl Below<'_> {
         }
     }
 
-    fn put<'b>(&mut self, numbers: impl Iterator<Item = &'b f32>) {
+    /// Adds these numbers, or overwrites what is there.
+    pub fn put<'b>(&mut self, numbers: impl Iterator<Item = &'b f32>) {
         let pairs = self.gradient.iter_mut().zip(numbers);
         if self.first {
             pairs.for_each(|(to, from)| *to = *from);
