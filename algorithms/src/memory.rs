@@ -6,9 +6,8 @@ use phalanx_envs::{Layout, check_memory};
 
 use crate::AlgorithmError;
 
-/// Copies of the parameters as f32 that a training has at once: they, their gradient, the optimiser's two moments, and what a
-/// checkpoint holds of them while it is written.
-const COPIES: u64 = 7;
+/// Copies of the parameters as f32 that a training has at once: they, their gradient and the optimiser's two moments.
+const COPIES: u64 = 4;
 
 /// Bytes of a transition beside the block: its log probability, value, value after it, reward, advantage, return and index, how it left
 /// its episode, and whether it was active.
@@ -19,7 +18,7 @@ const PER_TRANSITION: u64 = 6 * size_of::<f32>() as u64 + size_of::<i64>() as u6
 pub struct TrainingMemory {
     /// A rollout: the block, the observations as the networks read them, and what an update computes of each transition.
     pub rollout: u64,
-    /// The networks, their optimiser and a checkpoint of both.
+    /// The networks and their optimiser.
     pub network: u64,
     rows: usize,
     steps: usize,
@@ -95,7 +94,7 @@ mod tests {
     fn sizes_are_those_of_hand_arithmetic() {
         let found = memory(4, 16, &[5]);
         assert_eq!(found.rollout, (832 + 768 + 512 + 256 + 64 + 64) + 64 * (12 + 34));
-        assert_eq!(found.network, 28 * ((3 * 5 + 5 + 5 * 2 + 2) + (3 * 5 + 5 + 5 + 1)));
+        assert_eq!(found.network, 16 * ((3 * 5 + 5 + 5 * 2 + 2) + (3 * 5 + 5 + 5 + 1)));
         found.check().expect("little memory");
     }
 
