@@ -2,19 +2,30 @@
 
 `--vector sync` steps Gymnasium's SyncVectorEnv, `--vector envpool` EnvPool with `--env-threads` threads. The same
 arithmetic and the same records as CleanRL's; observations and rewards are not normalised, as with the other peers.
+
+With several processes, as torchrun starts them, each has a part of the rows and gradients are averaged over Gloo, as in CleanRL's
+ppo_atari_multigpu.py; the steps a second are those of all.
 """
+
+import os
 
 import gymnasium
 import numpy as np
 import torch
+import torch.distributed as dist
 from bench import Clock, arguments
 from torch import nn
 from torch.distributions import Categorical, Normal
 
 args = arguments("--vector", "--env-threads")
 torch.set_num_threads(args.threads)
+ranks = int(os.environ.get("WORLD_SIZE", "1"))
+if ranks > 1:
+    dist.init_process_group("gloo")
+    args.rows //= ranks
+rank = dist.get_rank() if ranks > 1 else 0
 torch.manual_seed(1)
-np.random.seed(1)
+np.random.seed(1 + rank)
 
 if args.vector == "envpool":
     import envpool
@@ -135,11 +146,21 @@ while True:
             loss = policy_loss - entropy_weight * entropy.mean() + value_loss * value_weight
             optimizer.zero_grad()
             loss.backward()
+            if ranks > 1:
+                gradients = [parameter.grad for parameter in agent.parameters()]
+                flat = torch.cat([gradient.view(-1) for gradient in gradients])
+                dist.all_reduce(flat)
+                for gradient, mean in zip(gradients, (flat / ranks).split([g.numel() for g in gradients])):
+                    gradient.copy_(mean.view_as(gradient))
             nn.utils.clip_grad_norm_(agent.parameters(), max_norm)
             optimizer.step()
 
     predicted, wanted = flat_values.numpy(), flat_returns.numpy()
     explained = 1 - np.var(wanted - predicted) / max(np.var(wanted), 1e-8)
-    if not clock.runs_on(batch_size):
+    goes_on = torch.tensor(float(clock.runs_on(batch_size * ranks)))
+    if ranks > 1:
+        dist.all_reduce(goes_on, op=dist.ReduceOp.MIN)
+    if not goes_on:
         break
-clock.report(*(["envpool"] if args.vector == "envpool" else ["gymnasium"]), "torch", "numpy")
+if rank == 0:
+    clock.report(*(["envpool"] if args.vector == "envpool" else ["gymnasium"]), "torch", "numpy")
