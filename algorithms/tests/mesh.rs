@@ -121,9 +121,16 @@ fn the_first_gradient_is_that_of_one_rank() {
     settings.ppo = PpoSettings { minibatch: None, epochs: 1, max_gradient_norm: None, ..settings.ppo };
     let env = EnvSpec::named("CartPole-v1");
     let [one] = &train(1, &env, &settings, 1)[..] else { panic!() };
-    for size in [2, 4] {
-        let far = distance(&one.mean, &train(size, &env, &settings, 1)[0].mean);
-        assert!(far < 1e-6, "{size} ranks: gradients differ by {far}");
+    for (shape, layout) in [
+        ("rows:2", "env:rows"),
+        ("rows:4", "env:rows"),
+        ("cols:2", "h1:cols"),
+        ("rows:2,cols:2", "env:rows,h1:cols"),
+    ] {
+        let mesh = mesh(shape, layout);
+        let ranks = train_over(mesh.shape.size(), &mesh, &env, &settings, 1);
+        let far = distance(&one.mean, &ranks[0].mean);
+        assert!(far < 1e-6, "{shape}: gradients differ by {far}");
     }
 }
 
@@ -153,12 +160,14 @@ fn mesh(shape: &str, layout: &str) -> MeshSettings {
 #[test]
 fn divided_layers_train_as_whole_ones() {
     let two = r#"{"hidden": [16, 12]}"#;
+    let pictures = r#"{"convolutions": [{"filters": 4, "kernel": 8, "stride": 8}], "hidden": [8, 6]}"#;
     for (env, network, shape, layout) in [
         ("CartPole-v1", two, "cols:2", "h1:cols"),
         ("Pendulum-v1", two, "rows:2,cols:2", "env:rows,h1:cols"),
         ("Pendulum-v1", two, "cols:2,depth:2", "h1:cols,h2:depth"),
         ("Recall-v0", r#"{"hidden": [8, 8], "memory": {"gru": 8}}"#, "rows:2,cols:2", "env:rows,h1:cols"),
         ("Valves-v0", two, "rows:2,cols:2", "env:rows,actor.hidden2:cols"),
+        ("PictureAndNumbers-v0", pictures, "cols:2", "h1:cols"),
     ] {
         let (env, settings, mesh) = (EnvSpec::named(env), settings(network), mesh(shape, layout));
         let [one] = &train(1, &env, &settings, 4)[..] else { panic!() };
