@@ -310,6 +310,7 @@ fn layouts_are_chosen_and_illegal_ones_refused_before_ranks_start() {
     let place = Place::new();
     let chosen = place.succeed(&[&LAUNCH[..], &["--layout", "auto", "--set", "steps=512"]].concat());
     assert!(text(&chosen.stderr).contains("; reckoned for an iteration: "), "{}", text(&chosen.stderr));
+    let runs = place.runs().len();
     for (options, expected) in [
         (&["--mesh", "rows:4"][..], "mesh.shape is rows:4, which is 4 ranks, and 2 were started"),
         (&["--layout", "h1:cols"], "divides h1 along cols, and the mesh has the axes rows"),
@@ -320,4 +321,5 @@ fn layouts_are_chosen_and_illegal_ones_refused_before_ranks_start() {
         let printed = text(&output.stderr);
         assert!(!output.status.success() && printed.contains(expected), "{printed}");
     }
+    assert_eq!(place.runs().len(), runs, "no folder of a run is left");
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use phalanx_envs::nearest;
 use phalanx_graph::{Dim, Graph, Op};
-use phalanx_mesh::{Axis, Grid, MeshError, Parts, Rule, coordinates};
+use phalanx_mesh::{Axis, Grid, Layout, MeshError, Parts, Rule, coordinates};
 use tch::Device;
 
 use crate::AgentError;
@@ -55,11 +55,6 @@ impl Divided {
     /// The ranks that have the parts.
     pub fn parts(&self) -> &Parts {
         &self.grid.parts
-    }
-
-    /// The grid.
-    pub fn grid(&self) -> &Arc<Grid> {
-        &self.grid
     }
 
     /// Copies this rank's part of the numbers of all parameters.
@@ -133,9 +128,8 @@ pub fn divide(graph: &Graph, axes: &[Axis], rules: &[Rule]) -> Result<Graph, Age
         );
     }
     graph.divide(&nodes, &dims).map_err(|error| {
-        let rules: Vec<String> =
-            rules.iter().map(|rule| format!("{}:{}", rule.dimension, rule.axis)).collect();
-        MeshError::Layout(format!("mesh.layout {}: {error}", rules.join(","))).into()
+        let layout = Layout::Rules(rules.to_vec());
+        MeshError::Layout(format!("mesh.layout {layout}: {error}")).into()
     })
 }
 

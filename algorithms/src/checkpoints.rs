@@ -68,7 +68,8 @@ impl Checkpoints {
     /// # Errors
     /// [`AgentError::File`].
     pub fn save(&self, step: u64, checkpoint: &Checkpoint) -> Result<PathBuf, AgentError> {
-        self.save_with(step, checkpoint, &mut |_, _| Ok(Vec::new()))
+        let elsewhere = |name: &str| AgentError::Entry { name: name.into(), reason: "is elsewhere".into() };
+        self.save_with(step, checkpoint, &mut |name, _| Err(elsewhere(name)))
     }
 
     /// As [`Self::save`], with numbers that are elsewhere fetched.

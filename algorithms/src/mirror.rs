@@ -80,7 +80,6 @@ impl Mirror {
         let Self { steps, begun, grid, bytes } = self;
         bytes.clear();
         if let Steps::Here(batch) = steps {
-            bytes.push(finished.len() as u8);
             for &group in finished {
                 bytes.extend_from_slice(&(group as u32).to_ne_bytes());
                 let rows = batch.groups()[group].clone();
@@ -95,11 +94,10 @@ impl Mirror {
         }
         let mut groups = finished.to_vec();
         if let Steps::There(block, all) = steps {
-            let (count, mut rest) = bytes.split_first().map_or((0, &[][..]), |(n, rest)| (*n, rest));
+            let mut rest = &bytes[..];
             groups.clear();
-            for _ in 0..count {
-                let (group, outcomes) = rest.split_at(size_of::<u32>());
-                let group = u32::from_ne_bytes(group.try_into().unwrap_or_default()) as usize;
+            while let Some((group, outcomes)) = rest.split_first_chunk() {
+                let group = u32::from_ne_bytes(*group) as usize;
                 rest = outcomes;
                 if let Some(t) = begun[group] {
                     rest = block.set_outcomes(t, all[group].clone(), rest);

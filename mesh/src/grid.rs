@@ -42,8 +42,6 @@ impl Grid {
         };
         let env = rules.iter().find(|rule| rule.dimension == ENV).map(|rule| rule.axis.clone());
         let is_data = |axis: &Axis| env.as_ref() == Some(&axis.name);
-        let size = |rule: &Rule| axes.iter().find(|axis| axis.name == rule.axis).map_or(1, |axis| axis.size);
-        let is_divided = |rule: &Rule| rule.dimension != ENV && size(rule) > 1;
         let model: Vec<usize> = (0..axes.len()).filter(|&i| !is_data(&axes[i])).collect();
         let data = along("data", &is_data)?;
         let parts = Parts {
@@ -54,7 +52,7 @@ impl Grid {
             all: along("model", &|axis| !is_data(axis))?,
             place: model.iter().map(|&i| place[i]).collect(),
             axes: model.iter().map(|&i| axes[i].clone()).collect(),
-            rules: rules.into_iter().filter(is_divided).collect(),
+            rules: settings.network_rules(all.size())?.1,
             failed: Mutex::default(),
         };
         let race = match settings.preempt {
@@ -142,6 +140,17 @@ impl MeshSettings {
     /// [`MeshError::Layout`] where they do not fit each other or the ranks.
     pub fn rules(&self, ranks: usize) -> Result<(Vec<Axis>, Vec<Rule>), MeshError> {
         check(&self.shape, &self.layout, ranks)
+    }
+
+    /// The axes for so many ranks, and the rules that divide the network: those of more than one part.
+    ///
+    /// # Errors
+    /// As [`Self::rules`].
+    pub fn network_rules(&self, ranks: usize) -> Result<(Vec<Axis>, Vec<Rule>), MeshError> {
+        let (axes, mut rules) = self.rules(ranks)?;
+        let is_one = |rule: &Rule| axes.iter().any(|axis| axis.name == rule.axis && axis.size == 1);
+        rules.retain(|rule| rule.dimension != ENV && !is_one(rule));
+        Ok((axes, rules))
     }
 
     /// Parts into which `ranks` ranks divide the rows of environments.

@@ -102,9 +102,21 @@ impl FromStr for Layout {
     }
 }
 
+impl fmt::Display for Axis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.name, self.size)
+    }
+}
+
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.dimension, self.axis)
+    }
+}
+
 impl fmt::Display for Shape {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let axes: Vec<String> = self.0.iter().map(|Axis { name, size }| format!("{name}:{size}")).collect();
+        let axes: Vec<String> = self.0.iter().map(Axis::to_string).collect();
         f.write_str(&axes.join(","))
     }
 }
@@ -114,8 +126,7 @@ impl fmt::Display for Layout {
         match self {
             Self::Auto => f.write_str("auto"),
             Self::Rules(rules) => {
-                let rules: Vec<String> =
-                    rules.iter().map(|Rule { dimension, axis }| format!("{dimension}:{axis}")).collect();
+                let rules: Vec<String> = rules.iter().map(Rule::to_string).collect();
                 f.write_str(&rules.join(","))
             }
         }

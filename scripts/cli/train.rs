@@ -23,7 +23,7 @@ use super::ranks::Voice;
 use super::resume::replay;
 use super::{Usage, eprint_line, ranks, shell};
 use crate::config::{self, AlgorithmSettings, Config, DeviceSetting};
-use crate::mesh::{choose, is_automatic};
+use crate::mesh::{self, choose, is_automatic};
 use crate::run::RunFolder;
 use crate::setup;
 use crate::signals::StopRequest;
@@ -155,6 +155,10 @@ fn divide(mut config: Config, registry: &Registry, mesh: &Mesh) -> anyhow::Resul
             eprint_line(&format!("layout {layout}; reckoned for an iteration: {why}"));
         }
         config.mesh.layout = layout;
+    }
+    if mesh.rank() == 0 {
+        // Before there is the folder of a run.
+        mesh::check(&config, registry, mesh.size())?;
     }
     let grid = Grid::new(mesh, &config.mesh)?;
     Ok((config, grid))

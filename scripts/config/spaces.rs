@@ -3,7 +3,6 @@
 use phalanx_agents::{Graph, Head, check_normalize, describe, divide, network_mistakes};
 use phalanx_algorithms::{AlgorithmError, EpisodesRollout, RolloutSettings, TrainingMemory, same_spaces};
 use phalanx_envs::{BatchError, EnvError, EnvInfo, EnvSpec, Layout, Registry, RegistryError};
-use phalanx_mesh::{ENV, Rule};
 
 use super::check::{Conflict, conflict, memory, of_network, unknown_layers};
 use super::schema::Path;
@@ -140,8 +139,7 @@ fn part(config: &Config, graph: &Graph) -> Result<Graph, AlgorithmError> {
     if is_automatic(config) {
         return Ok(graph.clone());
     }
-    let (axes, rules) = config.mesh.rules(config.mesh.shape.size())?;
-    let rules: Vec<Rule> = rules.into_iter().filter(|rule| rule.dimension != ENV).collect();
+    let (axes, rules) = config.mesh.network_rules(config.mesh.shape.size())?;
     Ok(divide(graph, &axes, &rules)?)
 }
 

@@ -11,7 +11,7 @@ use bytesize::ByteSize;
 use phalanx_agents::{Cost, Costs, Graph, describe, divide, matching};
 use phalanx_algorithms::{Objective, RolloutSettings};
 use phalanx_envs::Registry;
-use phalanx_mesh::{Axis, ENV, MeshSettings, Rule};
+use phalanx_mesh::{Axis, Layout, MeshSettings, Rule, Shape};
 
 pub use self::auto::{choose, is_automatic};
 pub use self::pieces::Pieces;
@@ -78,14 +78,26 @@ fn networks(config: &Config, registry: &Registry) -> anyhow::Result<Graph> {
     Ok(describe(&config.network, &info.observation_space, &info.action_space)?)
 }
 
+/// Fails where the layout does not fit the networks of `config`, whose environment is made for its spaces.
+///
+/// # Errors
+/// Those of the environment; layouts that do not fit.
+pub fn check(config: &Config, registry: &Registry, ranks: usize) -> anyhow::Result<()> {
+    let (axes, rules) = config.mesh.network_rules(ranks)?;
+    if !rules.is_empty() {
+        divide(&networks(config, registry)?, &axes, &rules)?;
+    }
+    Ok(())
+}
+
 /// The plan of `config` with these networks for a mesh.
 ///
 /// # Errors
 /// Layouts that do not fit.
 pub fn plan_of(config: &Config, graph: &Graph, mesh: &MeshSettings) -> anyhow::Result<Plan> {
     let ranks = mesh.shape.size();
-    let (axes, rules) = mesh.rules(ranks)?;
-    let network: Vec<Rule> = rules.iter().filter(|rule| rule.dimension != ENV).cloned().collect();
+    let (_, rules) = mesh.rules(ranks)?;
+    let (axes, network) = mesh.network_rules(ranks)?;
     let part = divide(graph, &axes, &network)?;
     let data = mesh.data_size(ranks);
     if !config.rows.is_multiple_of(data) {
@@ -134,7 +146,7 @@ fn slices(graph: &Graph, part: &Graph, axes: &[Axis], rules: &[Rule]) -> Vec<Sli
         let rule = rules
             .iter()
             .find(|rule| rule.axis == axes[axis].name && matching(graph, &rule.dimension).contains(&node));
-        rule.map(|rule| format!("{}:{}", rule.dimension, rule.axis))
+        rule.map(Rule::to_string)
     };
     let tensors = graph.tensors().into_iter().zip(part.tensors());
     tensors
@@ -164,11 +176,9 @@ fn slices(graph: &Graph, part: &Graph, axes: &[Axis], rules: &[Rule]) -> Vec<Sli
 impl fmt::Display for Plan {
     /// The mesh; a line for each tensor; what each rank has, computes and sends.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let axes: Vec<String> = self.axes.iter().map(|axis| format!("{}:{}", axis.name, axis.size)).collect();
-        let rules: Vec<String> =
-            self.rules.iter().map(|rule| format!("{}:{}", rule.dimension, rule.axis)).collect();
-        let ranks: usize = self.axes.iter().map(|axis| axis.size).product();
-        writeln!(f, "mesh {} ({ranks} ranks), layout {}", axes.join(","), rules.join(","))?;
+        let (shape, layout) = (Shape(self.axes.clone()), Layout::Rules(self.rules.clone()));
+        let (ranks, plural) = (shape.size(), if shape.size() == 1 { "" } else { "s" });
+        writeln!(f, "mesh {shape} ({ranks} rank{plural}), layout {layout}")?;
         let cell = |shape: &[usize]| format!("{shape:?}");
         let mut lines = vec![["tensor", "shape", "part", "divided by"].map(str::to_owned)];
         lines.extend(self.slices.iter().map(|slice| {
